@@ -1,0 +1,48 @@
+# Needs Python >= 3.11, pip, git and make; everything else goes into .venv/ by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+
+.PHONY: demo test test-full check format bench soak lock mcp.json clean
+
+demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
+	@$(BIN)/scalekit-mcp demo
+
+test: .venv/dev.done  ## the tests that need nothing but Python
+	@$(BIN)/pytest -q -n auto -m "not full"
+
+test-full: .venv/full.done check  ## the same and the real counterparts
+	@$(BIN)/pytest -q -n auto --dist loadgroup
+
+check: .venv/full.done  ## format, lint, types, layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/basedpyright --warnings
+	@$(BIN)/lint-imports
+
+format: .venv/dev.done
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: .venv/dev.done  ## ratios to a floor measured in the same run
+	@$(BIN)/python -m bench
+
+mcp.json: .venv/runtime.done  ## a host configuration for the sandbox, with the absolute path of this checkout
+	@$(BIN)/python scripts/write_mcp_json.py > $@.tmp && mv $@.tmp $@ && echo "Wrote $@"
+
+lock:  ## write requirements/*.txt anew (needs uv)
+	@scripts/lock.sh
+
+clean:
+	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis
+
+# A stamp is written last: an interrupted set-up is simply done again.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "scalekit-mcp needs Python 3.11 or later")'
+	@echo "Setting up .venv (once) ..."
+	@$(PYTHON) -m venv .venv
+
+.venv/%.done: requirements/%.txt pyproject.toml | .venv/bin/python
+	@$(PIP) --require-hashes -r requirements/$*.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""WHO IS CONNECTED: connected accounts, their statuses, the vault. Knows no provider and no MCP."""

@@ -1,0 +1,1 @@
+"""THE SEAM: `Actions`, and the two implementations behind it."""

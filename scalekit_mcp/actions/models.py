@@ -1,0 +1,144 @@
+"""What the calls of the seam answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from scalekit_mcp.errors import WhoActs
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccountView:
+    """A connected account as every face shows it; holds no token.
+
+    `status`, `reason` and `who_acts` are the words of `scalekit_mcp.accounts`. `attempt_state` and
+    `attempt_expires_at` describe an authorization in progress. `held` is true while tokens wait for a confirmation.
+    """
+
+    id: str
+    connection_name: str
+    identifier: str
+    status: str
+    reason: str | None
+    who_acts: WhoActs
+    mailbox: str | None = None
+    display_name: str | None = None
+    granted_scopes: tuple[str, ...] = ()
+    token_expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    last_authorization_error: str | None = None
+    attempt_state: str | None = None
+    attempt_expires_at: datetime | None = None
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectedAccountResponse:
+    """An account, in the wrapper that published samples read: `response.connected_account.status`."""
+
+    connected_account: ConnectedAccountView
+
+
+@dataclass(frozen=True, slots=True)
+class ListConnectedAccountsResponse:
+    """One page of accounts; `next_page_token` is None on the last."""
+
+    connected_accounts: tuple[ConnectedAccountView, ...]
+    total_size: int
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationLinkResponse:
+    """The authorization link. `expires_at` is an aware datetime in UTC; `expiry` is its name in published samples."""
+
+    link: str
+    expires_at: datetime
+    admin_consent_url: str | None = None
+    attempt_id: str | None = None
+
+    @property
+    def expiry(self) -> datetime:
+        """The same instant under the name that Scalekit's SDK uses."""
+        return self.expires_at
+
+
+class AttemptState(StrEnum):
+    """Where an authorization in progress stands."""
+
+    LINK_GIVEN = "link_given"
+    AT_PROVIDER = "at_provider"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+class OutcomeKind(StrEnum):
+    """What a page has to say after a step of an authorization."""
+
+    CONNECTED = "connected"
+    CONFIRMATION_NEEDED = "confirmation_needed"
+    VERIFY_AT_URL = "verify_at_url"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    ADMIN_APPROVAL_REQUIRED = "admin_approval_required"
+    LINK_UNKNOWN = "link_unknown"
+    LINK_EXPIRED = "link_expired"
+    LINK_USED = "link_used"
+    OTHER_BROWSER = "other_browser"
+    OTHER_ACCOUNT = "other_account"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationOutcome:
+    """The end of one step of an authorization, in words for a person; never a token or a code of the provider.
+
+    `confirmation_code` goes from the page to the chat (eight Crockford characters). `redirect_url` is set for
+    `VERIFY_AT_URL`. `reference` is what support asks for.
+    """
+
+    kind: OutcomeKind
+    title: str
+    message: str
+    next_step: str
+    who_acts: WhoActs = "user"
+    identifier: str | None = None
+    mailbox: str | None = None
+    confirmation_code: str | None = None
+    redirect_url: str | None = None
+    admin_consent_url: str | None = None
+    admin_text: str | None = None
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPrompt:
+    """What our own page shows before it sends a person to the provider."""
+
+    identifier: str
+    connection_name: str
+    provider_name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime
+    admin_consent_url: str | None
+    admin_text: str | None
+    sandbox: bool = False
+
+
+class ToolResult(dict[str, Any]):
+    """A tool's answer: the Graph-shaped dictionary itself, and the same under `.data` as published samples read it."""
+
+    execution_id: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The dictionary itself."""
+        return self

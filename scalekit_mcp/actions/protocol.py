@@ -1,0 +1,125 @@
+"""The seam: one small protocol between every face of the product and whoever keeps the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from scalekit_mcp.actions.models import (
+    AuthorizationLinkResponse,
+    AuthorizationOutcome,
+    AuthorizationPrompt,
+    ConnectedAccountResponse,
+    ListConnectedAccountsResponse,
+    ToolResult,
+)
+
+
+class Actions(Protocol):
+    """Connected accounts and the tools that run on them.
+
+    Named after the object that users know from Scalekit's SDK. Implementations: `embedded` (own vault, Microsoft
+    directly) and `hosted` (Scalekit keeps the tokens). All methods raise `ScalekitMCPError` and nothing else on purpose.
+    """
+
+    async def get_or_create_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        """The account of `identifier`, created as PENDING if there is none; idempotent, also under races."""
+        ...
+
+    async def get_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        """The account of `identifier`; raises `ConnectedAccountNotFound`."""
+        ...
+
+    async def list_connected_accounts(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        status: str | None = None,
+        page_size: int = 50,
+        page_token: str | None = None,
+    ) -> ListConnectedAccountsResponse:
+        """One page of accounts, in the order of their identifiers."""
+        ...
+
+    async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
+        """Forget the tokens and keep the record as REVOKED / `disconnected`. Microsoft itself has no revocation call."""
+        ...
+
+    async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
+        """Remove the record and its sealed tokens for good; no error if there is none."""
+        ...
+
+    async def get_authorization_link(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        reconnect: bool = False,
+        state: str | None = None,
+        user_verify_url: str | None = None,
+        login_hint: str | None = None,
+    ) -> AuthorizationLinkResponse:
+        """Begin an attempt, or return the live one; only `reconnect=True` supersedes it.
+
+        `login_hint` is an address that the caller vouches for (the `email` of a session token): a consenting account
+        that matches it needs no confirmation.
+        """
+        ...
+
+    async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
+        """What the page behind the link shows; changes nothing, so that mail scanners may open the link."""
+        ...
+
+    async def start_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> str | AuthorizationOutcome:
+        """Bind the attempt to a browser and return the address of the provider's consent page. The last call wins."""
+        ...
+
+    async def complete_authorization(
+        self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
+    ) -> AuthorizationOutcome:
+        """Take what the callback received. Never raises for anything that a browser can bring; the outcome says it."""
+        ...
+
+    async def cancel_held_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> AuthorizationOutcome:
+        """Discard tokens that wait for a confirmation."""
+        ...
+
+    async def confirm_authorization(
+        self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
+    ) -> ConnectedAccountResponse:
+        """Redeem the code from the page as the caller `identifier`; raises `InvalidInput`."""
+        ...
+
+    async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
+        """The operator's backend confirms that `identifier` is the person who consented; raises `InvalidInput`."""
+        ...
+
+    async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+        """Take what the admin-consent callback received; for display only, connects nobody."""
+        ...
+
+    async def wait_for_authorization(
+        self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
+    ) -> ConnectedAccountResponse:
+        """Wait until the live attempt ends or the time is over, whichever is first, and return the account."""
+        ...
+
+    async def execute_tool(
+        self,
+        *,
+        identifier: str,
+        tool_name: str,
+        tool_input: Mapping[str, Any] | None = None,
+        connection_name: str | None = None,
+    ) -> ToolResult:
+        """Run one tool of the catalogue. Validates first, then finds the account, then calls the provider."""
+        ...

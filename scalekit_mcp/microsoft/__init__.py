@@ -1,0 +1,1 @@
+"""WHAT MICROSOFT SEES: OAuth, Graph, the calendar mapping, the error tables."""

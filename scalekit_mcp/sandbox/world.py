@@ -1,0 +1,222 @@
+"""The sandbox's world: tenants, people, applications, consents, the clock and the switches.
+
+Plain data that both halves of the look-alike share: `identity` (sign-in and tokens) and `graph` (calendars) read and
+change it, the control surface and the Python methods of `Sandbox` turn its switches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+
+
+class SandboxClock:
+    """Wall time plus an offset that can be moved, or a fixed instant."""
+
+    def __init__(self) -> None:
+        self._offset = timedelta()
+        self._frozen: datetime | None = None
+
+    def now(self) -> datetime:
+        """The sandbox's present, an aware datetime in UTC."""
+        if self._frozen is not None:
+            return self._frozen
+        return datetime.now(UTC) + self._offset
+
+    def advance(self, seconds: float) -> None:
+        """Move the present forward."""
+        if self._frozen is not None:
+            self._frozen += timedelta(seconds=seconds)
+        else:
+            self._offset += timedelta(seconds=seconds)
+
+    def freeze(self, at: datetime | None) -> None:
+        """Stop the clock at `at`, or let it run again from there (None)."""
+        if at is None and self._frozen is not None:
+            self._offset = self._frozen - datetime.now(UTC)
+        self._frozen = at
+
+
+@dataclass
+class Tenant:
+    """An organization in the look-alike's directory (or the tenant of personal accounts)."""
+
+    id: str
+    name: str
+    domain: str
+    personal: bool = False
+    user_consent: str = "allow_all"
+    """`allow_all`, `managed` (calendar scopes need an administrator) or `none`."""
+    admin_consent_workflow: bool = False
+    teams_allowed: bool = True
+
+
+@dataclass
+class Person:
+    """Somebody who can sign in."""
+
+    oid: str
+    tenant_id: str
+    name: str
+    address: str
+    time_zone: str = "UTC"
+    is_admin: bool = False
+    is_guest: bool = False
+    enabled: bool = True
+    deleted: bool = False
+    has_mailbox: bool = True
+    teams_allowed: bool = True
+    tokens_valid_from: datetime | None = None
+
+
+@dataclass
+class AppRegistration:
+    """A registered application."""
+
+    client_id: str
+    name: str
+    client_secret: str | None
+    redirect_uris: tuple[str, ...] = ("http://localhost/oauth/callback", "http://localhost/oauth/admin-consent")
+    platform: str = "web"
+    """`web`, `spa` or `native` (a public client)."""
+    audience: str = "AzureADandPersonalMicrosoftAccount"
+    home_tenant_id: str | None = None
+    secret_expires_at: datetime | None = None
+    certificates: tuple[str, ...] = ()
+    """PEM certificates whose assertions are accepted."""
+    deleted: bool = False
+
+
+@dataclass
+class EnterpriseApp:
+    """An application's principal in one tenant."""
+
+    client_id: str
+    tenant_id: str
+    enabled: bool = True
+    deleted: bool = False
+    assignment_required: bool = False
+    assigned_oids: set[str] = field(default_factory=set[str])
+    admin_scopes: set[str] = field(default_factory=set[str])
+    user_scopes: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    """Consented scopes, short names, by the person's oid."""
+
+
+@dataclass
+class TokenFault:
+    """One switched failure of the token endpoint."""
+
+    code: int | None = None
+    error: str = "invalid_grant"
+    suberror: str | None = None
+    status: int = 400
+    claims: str | None = None
+    body: str | None = None
+    """A raw body instead of the JSON error."""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    drop: str | None = None
+    """`before` or `after` the token request is carried out: the connection is closed without an answer."""
+    delay_seconds: float = 0.0
+    person: str | None = None
+    """Address of the only person it applies to."""
+    grant_type: str | None = None
+    times: int = 1
+
+
+@dataclass
+class GraphFault:
+    """One switched failure of Graph."""
+
+    status: int | None = None
+    code: str | None = None
+    message: str | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    body: str | None = None
+    drop: str | None = None
+    """`before` or `after` the write: the connection is closed without an answer."""
+    apply: bool = False
+    """Carry the request out, then answer with the failure."""
+    delay_seconds: float = 0.0
+    method: str | None = None
+    path_contains: str | None = None
+    person: str | None = None
+    times: int = 1
+
+
+@dataclass
+class Switches:
+    """What an experimenter may turn. Defaults are those of the reference, "Sandbox defaults"."""
+
+    rotation: str = "keep"
+    """`keep`: a new refresh token at each use, the old ones live on. `one_time`: the old one dies. `none`: no new one."""
+    access_token_seconds: int | None = None
+    """None: random, 3600 to 5399."""
+    code_seconds: int = 600
+    refresh_token_days: int = 90
+    page_size: int = 10
+    retry_after_seconds: int = 2
+    undeclared_properties: str = "refuse"
+    duplicate_transaction_status: int = 400
+    mfa_required: bool = False
+    conditional_access: str | None = None
+    """An AADSTS number, e.g. `53003`, raised at sign-in and refresh."""
+    claims_challenge: str | None = None
+    """A claims JSON that Graph demands with 401 until a token was issued with it."""
+    token_faults: list[TokenFault] = field(default_factory=list[TokenFault])
+    graph_faults: list[GraphFault] = field(default_factory=list[GraphFault])
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """One request as received. Secrets are kept: a sandbox has none that matter, and tests look for planted ones."""
+
+    number: int
+    at: datetime
+    area: str
+    """`identity` or `graph`."""
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: Any
+    person: str | None = None
+    status: int | None = None
+
+
+class World:
+    """Everything that the look-alike knows."""
+
+    def __init__(self, *, seed: int = 0, week_of: datetime | None = None) -> None:
+        self.clock = SandboxClock()
+        self.random = random.Random(seed)  # noqa: S311 - reproducible runs, nothing here is a real secret
+        self.week_of = week_of
+        self.tenants: dict[str, Tenant] = {}
+        self.people: dict[str, Person] = {}
+        """By lower-case address."""
+        self.apps: dict[str, AppRegistration] = {}
+        self.enterprise_apps: dict[tuple[str, str], EnterpriseApp] = {}
+        """By (client_id, tenant_id)."""
+        self.switches = Switches()
+        self.requests: deque[RecordedRequest] = deque(maxlen=20_000)
+        self._numbers = itertools.count(1)
+
+    def new_guid(self) -> str:
+        """A GUID from the world's own seeded source."""
+        return str(uuid.UUID(int=self.random.getrandbits(128), version=4))
+
+    def record(self, **fields: Any) -> RecordedRequest:
+        """Keep one received request."""
+        entry = RecordedRequest(number=next(self._numbers), at=self.clock.now(), **fields)
+        self.requests.append(entry)
+        return entry
+
+    def person_by_oid(self, oid: str) -> Person | None:
+        """The person with this object id, also a deleted one."""
+        return next((person for person in self.people.values() if person.oid == oid), None)

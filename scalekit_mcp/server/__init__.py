@@ -1,0 +1,1 @@
+"""WHAT CLIENTS SEE: MCP, callers, consent and its pages."""

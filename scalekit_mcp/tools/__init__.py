@@ -1,0 +1,1 @@
+"""WHAT THE MODEL SEES: the catalogue of tools, their argument and output models."""
