@@ -74,6 +74,8 @@ class Person:
     has_mailbox: bool = True
     teams_allowed: bool = True
     tokens_valid_from: datetime | None = None
+    home_oid: str | None = None
+    """A guest's own account elsewhere, the one that the sign-in page offers."""
 
 
 @dataclass
@@ -155,7 +157,7 @@ class Switches:
     """What an experimenter may turn. Defaults are those of the reference, "Sandbox defaults"."""
 
     rotation: str = "keep"
-    """`keep`: a new refresh token at each use, the old ones live on. `one_time`: the old one dies. `none`: no new one."""
+    """`keep`: a new refresh token at each use, old ones stay valid. `one_time`: the old one dies. `none`: no new one."""
     access_token_seconds: int | None = None
     """None: random, 3600 to 5399."""
     code_seconds: int = 600
@@ -169,6 +171,14 @@ class Switches:
     """An AADSTS number, e.g. `53003`, raised at sign-in and refresh."""
     claims_challenge: str | None = None
     """A claims JSON that Graph demands with 401 until a token was issued with it."""
+    claims_challenge_interactive: bool = False
+    """True: a refresh with those claims is refused; only a new sign-in satisfies the challenge."""
+    claims_challenge_person: str | None = None
+    """Address of the only person it applies to."""
+    deleted_app_code: int = 700016
+    """What a refresh answers after the enterprise app was deleted: 700016 or 65001."""
+    slow_seconds: float = 0.0
+    """Every answer of identity and Graph waits this long."""
     token_faults: list[TokenFault] = field(default_factory=list[TokenFault])
     graph_faults: list[GraphFault] = field(default_factory=list[GraphFault])
 
@@ -197,6 +207,8 @@ class World:
         self.clock = SandboxClock()
         self.random = random.Random(seed)  # noqa: S311 - reproducible runs, nothing here is a real secret
         self.week_of = week_of
+        self.base_url = "http://localhost"
+        """Where the sandbox is reached, without a slash at the end; set while it is served."""
         self.tenants: dict[str, Tenant] = {}
         self.people: dict[str, Person] = {}
         """By lower-case address."""
