@@ -12,7 +12,10 @@ import uuid
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalekit_mcp.sandbox.graph.store import Mailbox
 
 CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
@@ -179,8 +182,46 @@ class Switches:
     """What a refresh answers after the enterprise app was deleted: 700016 or 65001."""
     slow_seconds: float = 0.0
     """Every answer of identity and Graph waits this long."""
+    duplicate_transaction_after_delete: str = "forget"
+    """A deleted event's transactionId: `forget` it, or `remember` it and answer with the deleted event."""
+    deleted_readable: bool = True
+    """An event in Deleted Items can still be read by its immutable id."""
+    iana_zones: str = "mapped"
+    """`mapped`: every IANA name with a Windows counterpart. `documented`: only those that Microsoft lists."""
+    dst_gap: str = "shift"
+    """A wall-clock time inside a gap: `shift` it forward, or `refuse` it."""
+    datetime_offset: str = "convert"
+    """A dateTime with an offset beside its timeZone: `convert` it, `ignore` the offset, or `refuse` it."""
+    relative_days: str = "first_match"
+    """Several days in a relative pattern: `first_match`, the earliest n-th day, or `nth_listed` of the set."""
+    top_over_1000: str = "clamp"
+    """`$top` above 1000: `clamp` or `refuse`."""
+    view_created: str = "omit"
+    """`$select` of createdDateTime on a calendarView: `omit` the property or `refuse` the request."""
+    teams_body_alternates: bool = True
+    """After a body without the join block ended a meeting, the next such body makes a new one."""
+    patch_server_properties: str = "ignore"
+    """Properties that only the server sets (or only a create may give) in a PATCH: `ignore` or `refuse`."""
+    if_match: bool = True
+    """Honour `If-Match` on events with 412."""
+    occurrence_id_extra: bool = False
+    """Answer the undocumented `occurrenceId` beside the documented properties."""
     token_faults: list[TokenFault] = field(default_factory=list[TokenFault])
     graph_faults: list[GraphFault] = field(default_factory=list[GraphFault])
+
+
+@dataclass(frozen=True)
+class MailRecord:
+    """One mail that a calendar sent to one person."""
+
+    kind: str
+    """`invitation`, `update`, `cancellation` or `response`."""
+    sender: str
+    to: str
+    subject: str
+    comment: str
+    ical_uid: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -217,6 +258,10 @@ class World:
         """By (client_id, tenant_id)."""
         self.switches = Switches()
         self.requests: deque[RecordedRequest] = deque(maxlen=20_000)
+        self.mails: list[MailRecord] = []
+        """What attendees and organizers were mailed, oldest first."""
+        self.mailboxes: dict[str, Mailbox] = {}
+        """By the person's oid; filled when a mailbox is first needed."""
         self._numbers = itertools.count(1)
 
     def new_guid(self) -> str:
