@@ -1,0 +1,71 @@
+"""The tool `authorize`, the same over every implementation of the seam."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.protocol import Actions
+
+OPEN_THE_LINK = "Ask the user to open authorization_url in a browser and to sign in, then repeat the call."
+TYPE_THE_CODE = "Ask the user for the code on the page and call authorize with confirmation_code."
+
+
+async def run_authorize(
+    actions: Actions,
+    *,
+    connection_name: str | None,
+    identifier: str,
+    reconnect: bool = False,
+    confirmation_code: str | None = None,
+    login_hint: str | None = None,
+) -> dict[str, Any]:
+    """Say how the account stands and, where somebody must consent, hand out the link.
+
+    Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, next_step, attempt?}`.
+    While tokens wait for a confirmation no new link is given, because it would void the code on the person's screen.
+    Raises `InvalidInput` for a wrong code.
+    """
+    if confirmation_code is not None:
+        response = await actions.confirm_authorization(
+            connection_name=connection_name, identifier=identifier, confirmation_code=confirmation_code
+        )
+        return _answer(response.connected_account, next_step="The account is connected; calendar tools work now.")
+    response = await actions.get_or_create_connected_account(connection_name=connection_name, identifier=identifier)
+    account = response.connected_account
+    if account.status == "ACTIVE" and not reconnect:
+        mailbox = f" as {account.mailbox}" if account.mailbox else ""
+        return _answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
+    if account.held and not reconnect:
+        return _answer(account, next_step=TYPE_THE_CODE)
+    link = await actions.get_authorization_link(
+        connection_name=connection_name, identifier=identifier, reconnect=reconnect, login_hint=login_hint
+    )
+    response = await actions.get_connected_account(connection_name=connection_name, identifier=identifier)
+    answer = _answer(response.connected_account, next_step=OPEN_THE_LINK)
+    answer["authorization_url"] = link.link
+    answer["expires_at"] = _instant(link.expires_at)
+    if link.admin_consent_url:
+        answer["admin_consent_url"] = link.admin_consent_url
+        answer["next_step"] += " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
+    return answer
+
+
+def _answer(account: ConnectedAccountView, *, next_step: str) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "status": account.status,
+        "reason": account.reason,
+        "who_acts": account.who_acts,
+        "next_step": next_step,
+    }
+    if account.attempt_state is not None:
+        attempt = {"state": str(account.attempt_state)}
+        if account.attempt_expires_at is not None:
+            attempt["expires_at"] = _instant(account.attempt_expires_at)
+        answer["attempt"] = attempt
+    return answer
+
+
+def _instant(value: datetime) -> str:
+    return value.isoformat(timespec="seconds").replace("+00:00", "Z")

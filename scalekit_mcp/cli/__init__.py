@@ -1,0 +1,180 @@
+"""The command `scalekit-mcp`: parses, calls, prints. The composition root.
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage or configuration.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import update_wrapper
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scalekit_mcp import __version__
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
+from scalekit_mcp.settings import Settings, load_settings
+
+OPTIONS: dict[str, Callable[..., Any]] = {
+    "env_file": click.option("--env-file", type=click.Path(path_type=Path), help="Read settings from this file too."),
+    "mode": click.option("--mode", type=click.Choice(["auto", "embedded", "hosted"]), help="Who keeps the tokens."),
+    "sandbox": click.option("--sandbox", is_flag=True, default=None, help="Use the built-in Microsoft look-alike."),
+    "identifier": click.option("--identifier", help="Whose account: your own string for a user."),
+    "connection": click.option("--connection", help="Connection name [default: outlook]."),
+    "microsoft_client_id": click.option("--client-id", "MICROSOFT_CLIENT_ID", help="Application id of the Azure app."),
+    "tenant": click.option("--tenant", "MICROSOFT_TENANT", help="Microsoft tenant [default: common]."),
+    "timezone": click.option("--timezone", help="Zone of answers, IANA or Windows name."),
+    "read_only": click.option("--read-only", is_flag=True, default=None, help="Offer no tool that changes anything."),
+    "log_level": click.option("--log-level", help="DEBUG, INFO, WARNING or ERROR [default: INFO]."),
+    "log_format": click.option("--log-format", type=click.Choice(["text", "json"]), help="Always on stderr."),
+}
+
+
+def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the named settings as flags and hand the function a `Settings` as its first argument."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapper(**values: Any) -> Any:
+            flags = {name: values.pop(name, None) for name in chosen}
+            return function(load_settings(**flags), **values)
+
+        for name in ("env_file", *names):
+            wrapper = OPTIONS[name](wrapper)
+        chosen = [parameter.name for parameter in wrapper.__click_params__]  # type: ignore[attr-defined]
+        return update_wrapper(wrapper, function)
+
+    return decorate
+
+
+class _Group(click.Group):
+    """Turns our exceptions into one sentence on stderr and the right exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"scalekit-mcp: {problem}", err=True)
+            ctx.exit(2)
+        except ScalekitMCPError as error:
+            click.echo(f"scalekit-mcp: {error.message} {error.next_step}", err=True)
+            ctx.exit(1)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="scalekit-mcp")
+def cli() -> None:
+    """Outlook calendars for AI agents, over MCP. Start with `scalekit-mcp demo`."""
+
+
+@cli.command()
+@click.option("--transport", type=click.Choice(["stdio", "http", "sse"]), default="stdio", show_default=True)
+@settings_options(
+    "sandbox", "identifier", "mode", "connection", "microsoft_client_id", "tenant", "timezone", "read_only",
+    "log_level", "log_format",
+)
+def serve(settings: Settings, transport: str) -> None:
+    """Run the MCP server: on stdio for one person, on HTTP for many."""
+    from scalekit_mcp.cli.serve import run_stdio
+
+    settings.check(transport="stdio" if transport == "stdio" else "http")
+    run_stdio(settings)
+
+
+@cli.command()
+@click.option("--mode", type=click.Choice(["embedded"]), default="embedded", show_default=True)
+@click.option("--interactive", is_flag=True, help="Give the consent yourself, in your own browser.")
+def demo(mode: str, *, interactive: bool) -> None:
+    """The guided tour: a real client, a real server, the built-in Microsoft."""
+    import anyio
+
+    from scalekit_mcp.demo.tour import run_tour
+
+    del mode
+    sys.exit(anyio.run(lambda: run_tour(interactive=interactive)))
+
+
+@cli.command()
+@click.option("--port", default=9400, show_default=True, help="0 takes any free port.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--week-of", type=click.DateTime(["%Y-%m-%d"]), help="Monday of the seeded week [default: this week].")
+def sandbox(port: int, host: str, week_of: Any) -> None:
+    """Run the built-in Microsoft look-alike alone, for agents and tests of your own."""
+    from scalekit_mcp.cli.serve import run_sandbox
+
+    run_sandbox(port=port, host=host, week_of=week_of.date() if week_of else None)
+
+
+@cli.command()
+@settings_options("sandbox", "identifier", "mode", "connection", "microsoft_client_id", "tenant", "log_level")
+@click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
+def connect(settings: Settings, *, no_browser: bool) -> None:
+    """Connect an account: open the authorization link and wait until it is ACTIVE."""
+    from scalekit_mcp.cli.accounts import run_connect
+
+    settings.check(transport="stdio")
+    run_connect(settings, open_browser=not no_browser)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="The catalogue as an MCP client receives it.")
+def tools(*, as_json: bool) -> None:
+    """List the tools and their parameters."""
+    from scalekit_mcp.cli.tools import print_tools
+
+    print_tools(as_json=as_json)
+
+
+@cli.group()
+def accounts() -> None:
+    """Look at connected accounts and end them."""
+
+
+@accounts.command("list")
+@settings_options("connection")
+@click.option("--json", "as_json", is_flag=True)
+@click.option("--status", type=click.Choice(["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]))
+def accounts_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
+    """All connected accounts."""
+    from scalekit_mcp.cli.accounts import run_list
+
+    run_list(settings, as_json=as_json, status=status)
+
+
+@accounts.command("show")
+@settings_options("connection")
+@click.argument("identifier")
+@click.option("--json", "as_json", is_flag=True)
+def accounts_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
+    """One connected account, with its reason and who must act."""
+    from scalekit_mcp.cli.accounts import run_show
+
+    run_show(settings, identifier, as_json=as_json)
+
+
+@accounts.command("disconnect")
+@settings_options("connection")
+@click.argument("identifier")
+def accounts_disconnect(settings: Settings, identifier: str) -> None:
+    """Forget an account's tokens and keep its record."""
+    from scalekit_mcp.cli.accounts import run_disconnect
+
+    run_disconnect(settings, identifier)
+
+
+@accounts.command("delete")
+@settings_options("connection")
+@click.argument("identifier")
+@click.confirmation_option(prompt="Remove the account and its tokens for good?")
+def accounts_delete(settings: Settings, identifier: str) -> None:
+    """Remove an account and its tokens for good."""
+    from scalekit_mcp.cli.accounts import run_delete
+
+    run_delete(settings, identifier)
+
+
+def main() -> None:
+    """The console script."""
+    cli()

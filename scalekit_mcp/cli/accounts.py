@@ -1,0 +1,149 @@
+"""`accounts` and `connect`: what an operator does with connected accounts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypeVar
+
+import anyio
+import click
+
+from scalekit_mcp.actions import Actions, open_actions
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.errors import AuthorizationRequired
+from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+
+T = TypeVar("T")
+CONNECT_SECONDS = 900
+
+
+def with_actions(settings: Settings, use: Callable[[Actions], Awaitable[T]]) -> T:
+    """Open the calls, use them once, close them."""
+
+    async def run() -> T:
+        async with open_actions(settings) as actions:
+            return await use(actions)
+
+    return anyio.run(run)
+
+
+def as_json_value(account: ConnectedAccountView) -> dict[str, Any]:
+    """An account for a program: instants as ISO 8601 text."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value for name, value in asdict(account).items()
+    }
+
+
+def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
+    """Print all accounts, page after page."""
+
+    async def collect(actions: Actions) -> list[ConnectedAccountView]:
+        found: list[ConnectedAccountView] = []
+        token: str | None = None
+        while True:
+            page = await actions.list_connected_accounts(status=status, page_size=200, page_token=token)
+            found.extend(page.connected_accounts)
+            token = page.next_page_token
+            if token is None:
+                return found
+
+    found = with_actions(settings, collect)
+    if as_json:
+        click.echo(json.dumps([as_json_value(account) for account in found], indent=2, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("No connected account yet. `scalekit-mcp connect --identifier ...` makes one.")
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("identifier", "connection", "status", "reason", "who acts", "mailbox", "updated")
+    for account in found:
+        updated = f"{account.updated_at:%Y-%m-%d %H:%M}" if account.updated_at else ""
+        table.add_row(
+            account.identifier,
+            account.connection_name,
+            account.status,
+            account.reason or "",
+            account.who_acts,
+            account.mailbox or "",
+            updated,
+        )
+    Console().print(table)
+
+
+def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
+    """Print one account."""
+    response = with_actions(settings, lambda actions: actions.get_connected_account(identifier=identifier))
+    values = as_json_value(response.connected_account)
+    if as_json:
+        click.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        return
+    for name, value in values.items():
+        if value not in (None, (), [], False):
+            text = ", ".join(value) if isinstance(value, list | tuple) else value
+            click.echo(f"{name.replace('_', ' '):26} {text}")
+
+
+def run_disconnect(settings: Settings, identifier: str) -> None:
+    """Forget the tokens of one account."""
+
+    async def use(actions: Actions) -> None:
+        await actions.get_connected_account(identifier=identifier)
+        await actions.disconnect(identifier=identifier)
+
+    with_actions(settings, use)
+    click.echo(
+        f"Disconnected '{identifier}': its tokens are gone from the vault. Microsoft has no call that revokes them; the "
+        "user can remove the app's permission at myapps.microsoft.com or account.live.com/consent/Manage."
+    )
+
+
+def run_delete(settings: Settings, identifier: str) -> None:
+    """Remove one account for good."""
+
+    async def use(actions: Actions) -> None:
+        await actions.get_connected_account(identifier=identifier)
+        await actions.delete_connected_account(identifier=identifier)
+
+    with_actions(settings, use)
+    click.echo(f"Deleted '{identifier}' and its sealed tokens.")
+
+
+def run_connect(settings: Settings, *, open_browser: bool) -> None:
+    """Open the authorization link and wait until the account is ACTIVE."""
+    from scalekit_mcp.cli.serve import stdio_composition
+
+    identifier = settings.identifier or SANDBOX_IDENTIFIER
+
+    async def run() -> ConnectedAccountView:
+        async with stdio_composition(settings) as actions:
+            response = await actions.get_or_create_connected_account(identifier=identifier)
+            if response.connected_account.status == "ACTIVE":
+                return response.connected_account
+            link = await actions.get_authorization_link(identifier=identifier)
+            click.echo(f"Open this link in a browser on this machine:\n\n  {link.link}\n", err=True)
+            if link.admin_consent_url:
+                click.echo(
+                    "If Microsoft says 'Need admin approval', send this link to your IT administrator:\n\n"
+                    f"  {link.admin_consent_url}\n",
+                    err=True,
+                )
+            if open_browser:
+                import webbrowser
+
+                await anyio.to_thread.run_sync(webbrowser.open, link.link)
+            click.echo("Waiting for the consent (Ctrl-C stops waiting) ...", err=True)
+            response = await actions.wait_for_authorization(identifier=identifier, timeout_seconds=CONNECT_SECONDS)
+            return response.connected_account
+
+    account = anyio.run(run)
+    if account.status != "ACTIVE":
+        raise AuthorizationRequired(
+            f"The account '{identifier}' is {account.status} ({account.reason}).",
+            next_step=account.last_authorization_error or "Run `scalekit-mcp connect` again.",
+        )
+    click.echo(f"Connected: '{identifier}' is ACTIVE as {account.mailbox or account.display_name or 'a mailbox'}.")

@@ -1,0 +1,89 @@
+"""`serve` and `sandbox`: where things are put together."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date
+
+import anyio
+
+from scalekit_mcp.actions import Actions, open_actions
+from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+
+
+def configure_logging(settings: Settings) -> None:
+    """Log to stderr only: stdout belongs to the protocol."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level)
+    for name in ("httpx2", "httpcore2", "aiosqlite", "uvicorn.access"):
+        # Addresses of requests carry codes and filters: never logged, whatever the level.
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@asynccontextmanager
+async def stdio_composition(settings: Settings) -> AsyncIterator[Actions]:
+    """The calls with a loopback listener for the consent pages, which starts when a consent begins."""
+    from scalekit_mcp.server.listener import Listener
+
+    async with Listener(preferred_port=settings.port) as listener:
+        async with open_actions(settings, link_base=listener.base_url, timezone=machine_zone()) as actions:
+            listener.serve(actions)
+            yield actions
+
+
+def machine_zone() -> str:
+    """The machine's own zone as an IANA name, UTC if it has none."""
+    from tzlocal import get_localzone_name
+
+    try:
+        return get_localzone_name() or "UTC"
+    except LookupError:
+        return "UTC"
+
+
+def run_stdio(settings: Settings) -> None:
+    """Serve one person over stdin and stdout until the client goes away."""
+    from scalekit_mcp.server.app import ServerOptions, create_server
+    from scalekit_mcp.server.stdio import serve_stdio
+
+    configure_logging(settings)
+    identifier = settings.identifier or SANDBOX_IDENTIFIER
+
+    async def run() -> None:
+        async with stdio_composition(settings) as actions:
+            server = create_server(
+                actions,
+                identify=lambda _: identifier,
+                options=ServerOptions(sandbox=settings.sandbox, read_only=settings.read_only),
+            )
+            await serve_stdio(server)
+
+    anyio.run(run)
+
+
+def run_sandbox(*, port: int, host: str, week_of: date | None) -> None:
+    """Run the look-alike alone until interrupted."""
+    from scalekit_mcp.sandbox import Sandbox
+
+    async def run() -> None:
+        sandbox = Sandbox(week_of=week_of)
+        async with sandbox.serve(port=port, host=host) as base_url:
+            lines = [
+                f"The built-in Microsoft (not Microsoft) runs at {base_url}",
+                "Point a server at it with:",
+                *(f"  {name}={value}" for name, value in sandbox.environment(base_url).items()),
+                "Ctrl-C stops it.",
+            ]
+            sys.stderr.write("\n".join(lines) + "\n")
+            await anyio.sleep_forever()
+
+    try:
+        anyio.run(run)
+    except KeyboardInterrupt:
+        sys.stderr.write("Stopped.\n")

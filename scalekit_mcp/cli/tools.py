@@ -1,0 +1,40 @@
+"""`tools`: the catalogue for people and for programs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from scalekit_mcp.tools import TOOLS
+
+
+def print_tools(*, as_json: bool) -> None:
+    """Print the catalogue, as JSON or as a list of tools with their parameters."""
+    if as_json:
+        click.echo(
+            json.dumps(
+                [
+                    {
+                        "name": spec.name,
+                        "title": spec.title,
+                        "description": spec.description,
+                        "inputSchema": spec.input_schema,
+                        "outputSchema": spec.output_schema,
+                    }
+                    for spec in TOOLS.values()
+                ],
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
+        return
+    for spec in TOOLS.values():
+        click.secho(spec.name, bold=True)
+        click.echo(f"  {spec.description.splitlines()[0]}")
+        required = set(spec.input_schema.get("required", ()))
+        for name, schema in spec.input_schema["properties"].items():
+            mark = "*" if name in required else " "
+            click.echo(f"  {mark} {name:28} {schema.get('description', '')}")
+        click.echo()
+    click.echo("* required")
