@@ -108,3 +108,176 @@ class ConnectedAccount:
     last_used_at: datetime | None = None
     last_authorization_error: str | None = None
     pending_claims: str | None = None
+
+
+class AttemptState(StrEnum):
+    """Where an authorization in progress stands."""
+
+    LINK_GIVEN = "link_given"
+    AT_PROVIDER = "at_provider"
+    HELD = "held"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldGrant:
+    """Tokens of a consent that waits for the confirmation of its person; unusable until then."""
+
+    tokens: TokenSet
+    account: ProviderAccount
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSecrets:
+    """What an attempt must not show; stored sealed. Emptied when the attempt ends."""
+
+    ticket: str | None = field(default=None, repr=False)
+    state: str | None = field(default=None, repr=False)
+    nonce: str | None = field(default=None, repr=False)
+    code_verifier: str | None = field(default=None, repr=False)
+    browser_sha256: str | None = field(default=None, repr=False)
+    confirmation_sha256: str | None = field(default=None, repr=False)
+    link_base: str = ""
+    admin_redirect_uri: str = ""
+    scopes: tuple[str, ...] = ()
+    login_hint: str | None = None
+    expected_account: tuple[str, str] | None = None
+    caller_state: str | None = field(default=None, repr=False)
+    user_verify_url: str | None = None
+    held: HeldGrant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One authorization in progress.
+
+    `live` is true while it is the one attempt of its account that may still succeed. `state_used` is true once a
+    callback brought the present `state`; a further start replaces the `state`. The `*_sha256` columns are the only
+    way to find an attempt by what a browser brings.
+    """
+
+    id: str
+    account_id: str
+    connection_name: str
+    identifier: str
+    state: AttemptState
+    created_at: datetime
+    expires_at: datetime
+    redirect_uri: str
+    verification: UserVerification
+    reconnect: bool = False
+    live: bool = True
+    state_used: bool = False
+    wrong_tries: int = 0
+    version: int = 0
+    ticket_sha256: str | None = field(default=None, repr=False)
+    state_sha256: str | None = field(default=None, repr=False)
+    auth_request_sha256: str | None = field(default=None, repr=False)
+    secrets: AttemptSecrets = field(default_factory=AttemptSecrets, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSummary:
+    """What an account's record shows of its live attempt."""
+
+    id: str
+    state: AttemptState
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TenantMark:
+    """A whole tenant took the application away: accounts of it make no calls, except one trial an hour."""
+
+    connection_name: str
+    tid: str
+    code: str
+    marked_at: datetime
+    next_trial_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAccount:
+    """One record of the vault as it was read: the account, its tokens, its lease, its live attempt, its tenant."""
+
+    account: ConnectedAccount
+    tokens: TokenSet | None = field(default=None, repr=False)
+    lease_owner: str | None = None
+    lease_until: datetime | None = None
+    refresh_not_before: datetime | None = None
+    attempt: AttemptSummary | None = None
+    tenant_mark: TenantMark | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """A connected account with the authorization in progress; what the manager's calls return.
+
+    `account.reason` is already the one to show: an attempt that ran out no longer counts.
+    """
+
+    account: ConnectedAccount
+    attempt_state: AttemptState | None = None
+    attempt_expires_at: datetime | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether tokens wait for a confirmation."""
+        return self.attempt_state is AttemptState.HELD
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """One page of accounts in the order of (connection_name, identifier); `next_page_token` is None on the last."""
+
+    accounts: tuple[AccountView, ...]
+    total_size: int
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationLink:
+    """The authorization link of the live attempt."""
+
+    link: str
+    expires_at: datetime
+    admin_consent_url: str | None
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One change of a status, kept for 400 days. `cause` is a word of `statuses.Cause`, `code` the provider's own."""
+
+    at: datetime
+    account_id: str
+    connection_name: str
+    identifier: str
+    old_status: AccountStatus | None
+    new_status: AccountStatus | None
+    old_reason: Reason | None
+    new_reason: Reason | None
+    cause: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManagerSettings:
+    """Numbers and choices of the account manager; durations in seconds and days as their names say."""
+
+    user_verification: UserVerification = UserVerification.CONFIRM
+    user_verify_url: str | None = None
+    attempt_seconds: float = 900
+    min_link_seconds: float = 180
+    confirmation_seconds: float = 600
+    refresh_leeway_seconds: float = 300
+    lease_seconds: float = 60
+    token_call_seconds: float = 20
+    waiter_seconds: float = 30
+    snapshot_seconds: float = 2
+    history_days: int = 400
+    admin_state_days: int = 30
+    cool_down_seconds: float = 5

@@ -96,6 +96,8 @@ class AppRegistration:
     secret_expires_at: datetime | None = None
     certificates: tuple[str, ...] = ()
     """PEM certificates whose assertions are accepted."""
+    permissions: tuple[str, ...] = ("User.Read", "Calendars.ReadWrite")
+    """The registration's own list, which `.default` and the older admin consent page stand for."""
     deleted: bool = False
 
 
@@ -160,7 +162,7 @@ class Switches:
     """What an experimenter may turn. Defaults are those of the reference, "Sandbox defaults"."""
 
     rotation: str = "keep"
-    """`keep`: a new refresh token at each use, old ones stay valid. `one_time`: the old one dies. `none`: no new one."""
+    """`keep`: a new refresh token at each use, old ones stay valid; `one_time`: the old one dies; `none`: no new one."""
     access_token_seconds: int | None = None
     """None: random, 3600 to 5399."""
     code_seconds: int = 600
@@ -180,6 +182,10 @@ class Switches:
     """Address of the only person it applies to."""
     deleted_app_code: int = 700016
     """What a refresh answers after the enterprise app was deleted: 700016 or 65001."""
+    withheld_scopes: set[str] = field(default_factory=set[str])
+    """Scopes that token answers leave out although they were consented to."""
+    device_interval_seconds: int = 5
+    device_code_seconds: int = 900
     slow_seconds: float = 0.0
     """Every answer of identity and Graph waits this long."""
     duplicate_transaction_after_delete: str = "forget"

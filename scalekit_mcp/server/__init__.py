@@ -1,1 +1,1 @@
-"""WHAT CLIENTS SEE: MCP, callers, consent and its pages."""
+"""What clients see: the MCP server, its callers, the consent in the client, the pages, REST. Alone imports `mcp`."""
