@@ -1,0 +1,122 @@
+"""What the six argument models have in common: reading a wire mapping, and refusing it in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from functools import cache
+from typing import Any, ClassVar, Self, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.tools.parameters import Parameter
+from scalekit_mcp.tools.people import Attendee
+from scalekit_mcp.tools.values import Refused, is_absent, nearest, shown
+
+
+class Arguments(BaseModel):
+    """The arguments of one tool call, validated and normalised; made by `parse_arguments`.
+
+    Fields are named exactly as the parameters on the wire. `given` tells which the caller supplied. `warnings` holds
+    sentences for the result, such as a time that happens twice.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
+
+    tool_name: ClassVar[str]
+    warnings: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        # Event content stays out of logs and tracebacks.
+        return f"{type(self).__name__}({', '.join(sorted(self.given))})"
+
+    __str__ = __repr__
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of the parameters that were supplied; `null` and empty text count as absent."""
+        return frozenset(self.model_fields_set) - {"warnings"}
+
+    @classmethod
+    def parse(cls, mapping: Mapping[str, Any]) -> Self:
+        """Read a wire mapping; raises `InvalidInput` that names the field and the fix."""
+        parameters = parameters_of(cls)
+        problems = [Refused(_unknown(name, parameters), str(name)) for name in mapping if name not in parameters]
+        read: dict[str, Any] = {}
+        for name, parameter in parameters.items():
+            value = mapping.get(name)
+            if is_absent(value):
+                if cls.model_fields[name].is_required():
+                    problems.append(Refused(f"is missing: {_lower_first(parameter.description)}", name))
+                continue
+            try:
+                read[name] = parameter.parse(value)
+            except Refused as refused:
+                problems.append(Refused(refused.message, refused.field or name))
+        warnings: list[str] = []
+        if not problems:
+            try:
+                warnings = cls.check(read)
+            except Refused as refused:
+                problems.append(refused)
+        if problems:
+            raise _invalid_input(problems)
+        return cls(**read, **({"warnings": tuple(warnings)} if warnings else {}))
+
+    @classmethod
+    def check(cls, read: dict[str, Any]) -> list[str]:
+        """Hold the parameters against each other; returns warnings, may normalise `read`, raises `Refused`."""
+        del read
+        return []
+
+    def to_wire(self) -> dict[str, Any]:
+        """The given parameters as JSON values, in the forms of the published catalogue."""
+        return {name: _wire_value(name, getattr(self, name)) for name in type(self).model_fields if name in self.given}
+
+
+@cache
+def parameters_of(cls: type[Arguments]) -> dict[str, Parameter]:
+    """The parameters of a tool, in the order of the catalogue."""
+    own = [name for klass in cls.__mro__ for name in vars(klass).get("__annotations__", {})]
+    found: dict[str, Parameter] = {}
+    for name in own:
+        metadata: list[Any] = cls.model_fields[name].metadata if name in cls.model_fields else []
+        for parameter in metadata:
+            if isinstance(parameter, Parameter):
+                found[name] = parameter
+    return found
+
+
+def _unknown(name: object, parameters: Mapping[str, Parameter]) -> str:
+    hint = nearest(str(name), parameters)
+    return "is not a parameter of this tool" + (f"; did you mean {hint[0]}?" if hint else "")
+
+
+def _lower_first(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+def _invalid_input(problems: list[Refused]) -> InvalidInput:
+    first = problems[0]
+    names = [shown(p.field or "")[1:-1] for p in problems]
+    message = f"{names[0]} {first.message}."
+    others = list(dict.fromkeys(n for n in names[1:] if n and n != names[0]))
+    if others:
+        message += f" Also wrong: {', '.join(others[:10])}."
+    return InvalidInput(message, field=names[0] or None)
+
+
+def _wire_value(name: str, value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds" if value.microsecond else "seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if name == "locations":
+        import json
+
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, tuple):
+        members = cast("tuple[object, ...]", value)
+        return ",".join(m.wire() if isinstance(m, Attendee) else str(m) for m in members)
+    return value

@@ -1,0 +1,206 @@
+"""Rules that hold between parameters. Pure: a mapping of read values in, warnings out, `Refused` raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, time, timedelta
+from typing import Any, cast
+
+from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
+from scalekit_mcp.tools.recurrence import Recurrence
+from scalekit_mcp.tools.values import DateOnly, Refused
+from scalekit_mcp.tools.zones import fold_warning, resolve_zone, to_instant, zone_warning
+
+MAXIMUM_WINDOW = timedelta(days=1825)
+"""The longest window that Microsoft expands (List calendarView)."""
+
+_KINDS = ("attendees_required", "attendees_optional", "attendees_resource")
+
+
+def check_create(read: dict[str, Any]) -> list[str]:
+    """Rules of create; completes the recurrence in `read`."""
+    warnings = _check_times(read)
+    _check_people(read)
+    _check_companions(read, update=False)
+    recurrence = recurrence_of(read)
+    if recurrence.given():
+        whole = recurrence.complete(read["start_datetime"].date())
+        if recurrence.range_type is None and whole.range_type == "noEnd":
+            warnings.append("The series has no end; give recurrence_end_date or recurrence_occurrences to limit it.")
+    return warnings
+
+
+def check_update(read: dict[str, Any]) -> list[str]:
+    """Rules of update, as far as they need no knowledge of the event."""
+    for edge in ("start", "end"):
+        for one, other in ((f"{edge}_datetime", f"{edge}_timezone"), (f"{edge}_timezone", f"{edge}_datetime")):
+            if one in read and other not in read:
+                raise Refused(f"is missing: {one} needs it", other)
+    if not set(read) - {"event_id", "apply_to", "discard_exceptions"}:
+        raise Refused("alone changes nothing; give what shall change", "event_id")
+    warnings = _check_times(read)
+    _check_people(read)
+    _check_companions(read, update=True)
+    _check_clear(read)
+    recurrence_of(read).check_parts()
+    return warnings
+
+
+def check_list(read: dict[str, Any]) -> list[str]:
+    """Rules of list: a window is complete, forward, at most 1825 days long, and knows no `skip`."""
+    warnings = zone_warnings(read, "timezone")
+    start, end = read.get("start_datetime"), read.get("end_datetime")
+    for name, value in (("start_datetime", start), ("end_datetime", end)):
+        if isinstance(value, DateOnly):
+            raise Refused(f"has no time of day; write {value.isoformat(timespec='seconds')}", name)
+    if "page" not in read and (start is None) != (end is None):
+        missing, there = ("end", "start") if end is None else ("start", "end")
+        raise Refused(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
+    if (start is not None or end is not None) and "skip" in read:
+        raise Refused("does not go with a window; follow next_page by the parameter page instead", "skip")
+    if start is not None and end is not None:
+        if "timezone" in read:
+            start = _instant(read, "start_datetime", "timezone")
+            end = _instant(read, "end_datetime", "timezone")
+        check_window(start, end)
+    return warnings
+
+
+def check_window(start: datetime, end: datetime) -> None:
+    """Refuse a window that is empty or longer than Microsoft expands; both local or both instants."""
+    if end <= start:
+        raise Refused("must lie after start_datetime", "end_datetime")
+    if end - start > MAXIMUM_WINDOW:
+        raise Refused(
+            f"lies {(end - start).days} days after start_datetime; Microsoft expands at most {MAXIMUM_WINDOW.days} "
+            "days: ask for a shorter window",
+            "end_datetime",
+        )
+
+
+def check_delete(read: dict[str, Any]) -> list[str]:
+    """Rules of delete."""
+    if "cancellation_message" in read and read.get("permanent"):
+        raise Refused("cannot be mailed when permanent is true; give one of them", "cancellation_message")
+    return []
+
+
+def check_authorize(read: dict[str, Any]) -> list[str]:
+    """Rules of authorize."""
+    if "confirmation_code" in read and read.get("reconnect"):
+        raise Refused("would void the code given in confirmation_code; give one of them", "reconnect")
+    return []
+
+
+def zone_warnings(read: Mapping[str, Any], *names: str) -> list[str]:
+    """Warnings about zone names that rarely mean what the writer thinks."""
+    found = (zone_warning(n, resolve_zone(read[n])) for n in names if n in read)
+    return list(dict.fromkeys(w for w in found if w))
+
+
+def recurrence_of(read: Mapping[str, Any]) -> Recurrence:
+    """The `recurrence_*` values of a mapping."""
+    prefix = "recurrence_"
+    return Recurrence(**{n.removeprefix(prefix): v for n, v in read.items() if n.startswith(prefix) and v is not None})
+
+
+def _instant(read: Mapping[str, Any], name: str, zone_name: str) -> datetime:
+    try:
+        return to_instant(read[name], resolve_zone(read[zone_name]))
+    except Refused as refused:
+        raise Refused(refused.message, name) from None
+
+
+def _check_times(read: dict[str, Any]) -> list[str]:
+    names = [n for n in ("start", "end") if f"{n}_datetime" in read]
+    warnings = zone_warnings(read, *(f"{n}_timezone" for n in names))
+    if read.get("isAllDay"):
+        _check_all_day(read)
+    else:
+        for name in names:
+            value = cast(datetime, read[f"{name}_datetime"])
+            # An update without isAllDay may be about an all-day event, whose dates need no time.
+            if isinstance(value, DateOnly) and ("isAllDay" in read or "event_id" not in read):
+                at = value.isoformat(timespec="seconds")
+                raise Refused(f"has no time of day; write {at}, or set isAllDay to true", f"{name}_datetime")
+    instants = {n: _instant(read, f"{n}_datetime", f"{n}_timezone") for n in names if not read.get("isAllDay")}
+    for name in instants:
+        zone = resolve_zone(read[f"{name}_timezone"])
+        warning = fold_warning(f"{name}_datetime", read[f"{name}_datetime"], zone)
+        warnings += [warning] if warning else []
+    if len(instants) == 2 and instants["end"] <= instants["start"]:
+        same = read["start_timezone"] == read["end_timezone"]
+        raise Refused(
+            f"must lie after start_datetime, {read['start_datetime'].isoformat(timespec='seconds')}"
+            + ("" if same else " (compared across the two zones)"),
+            "end_datetime",
+        )
+    for name in names:
+        read[f"{name}_datetime"] = _plain(read[f"{name}_datetime"])
+    return warnings
+
+
+def _plain(value: datetime) -> datetime:
+    return datetime.combine(value.date(), value.time()) if isinstance(value, DateOnly) else value
+
+
+def _check_all_day(read: Mapping[str, Any]) -> None:
+    start, end = read.get("start_datetime"), read.get("end_datetime")
+    if start is not None and start.time() != time.min:
+        midnight = datetime.combine(start.date(), time.min).isoformat()
+        raise Refused(f"must be midnight when isAllDay is true; write {midnight}", "start_datetime")
+    if end is not None and end.time() != time.min:
+        following = datetime.combine(end.date() + timedelta(days=1), time.min).isoformat()
+        raise Refused(
+            "must be midnight when isAllDay is true, and it is exclusive: for an event that lasts through "
+            f"{end.date()} write {following}",
+            "end_datetime",
+        )
+    if start is None or end is None:
+        return
+    if end <= start:
+        following = datetime.combine(start.date() + timedelta(days=1), time.min).isoformat()
+        raise Refused(
+            f"is exclusive when isAllDay is true and must lie after the start day; for one day write {following}",
+            "end_datetime",
+        )
+    if resolve_zone(read["start_timezone"]).iana != resolve_zone(read["end_timezone"]).iana:
+        raise Refused(f"must be {read['start_timezone']} too when isAllDay is true", "end_timezone")
+
+
+def _check_people(read: Mapping[str, Any]) -> None:
+    seen: dict[str, str] = {}
+    for name in (*_KINDS, "attendees_remove"):
+        for attendee in cast("tuple[Attendee | str, ...]", read.get(name, ())):
+            key = attendee.key if isinstance(attendee, Attendee) else attendee.casefold()
+            if key in seen:
+                raise Refused(f"and {seen[key]} both name {key}; name each address once", name)
+            seen[key] = name
+    for attendee in cast("tuple[Attendee, ...]", read.get("attendees_add", ())):
+        before = seen.get(attendee.key)
+        if before not in {None, "attendees_required"}:
+            raise Refused(f"and {before} both name {attendee.key}; name each address once", "attendees_add")
+    if sum(1 for name in seen.values() if name in _KINDS) > MAXIMUM_ATTENDEES:
+        raise Refused(f"and the other lists name {len(seen)} people; an event takes {MAXIMUM_ATTENDEES}", _KINDS[0])
+
+
+def _check_companions(read: Mapping[str, Any], *, update: bool) -> None:
+    if "body_contentType" in read and "body_content" not in read:
+        raise Refused("says nothing without body_content; give both", "body_contentType")
+    if "onlineMeetingProvider" in read and not read.get("isOnlineMeeting"):
+        raise Refused("needs isOnlineMeeting=true", "onlineMeetingProvider")
+    if "reminderMinutesBeforeStart" in read and read.get("isReminderOn") is False:
+        raise Refused("contradicts isReminderOn=false; leave one of them out", "reminderMinutesBeforeStart")
+    if not update:
+        parts = recurrence_of(read)
+        if parts.given() and parts.type is None:
+            raise Refused("is missing: the other recurrence parameters need it", "recurrence_type")
+
+
+def _check_clear(read: Mapping[str, Any]) -> None:
+    for name in cast("tuple[str, ...]", read.get("clear", ())):
+        touching = [g for g in read if g == name or (name == "recurrence" and g.startswith("recurrence_"))]
+        if name in {"location", "locations"}:
+            touching = [g for g in ("location", "locations") if g in read]
+        if touching:
+            raise Refused(f"empties {name}, but {touching[0]} is given too; do one of them", "clear")

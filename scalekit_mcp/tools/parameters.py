@@ -1,0 +1,187 @@
+"""The parameters of the tools: for each its JSON schema, its description for a model, and how its value is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from scalekit_mcp.tools import people, recurrence, values
+from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
+from scalekit_mcp.tools.zones import resolve_zone
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter as the catalogue publishes it (`schema`, `description`) and as a call is read (`parse`)."""
+
+    description: str
+    parse: Parse
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+
+    def json_schema(self) -> dict[str, Any]:
+        """The flat schema that goes into `tools/list`."""
+        return {**self.schema, "description": self.description}
+
+    def described(self, description: str) -> Parameter:
+        """The same parameter with another description."""
+        return Parameter(description, self.parse, self.schema)
+
+
+def text(description: str, maximum: int, *, one_line: bool = True, publish: bool = True) -> Parameter:
+    """Text; `maximum` is published unless it is only a guard."""
+    schema: dict[str, Any] = {"type": "string"}
+    if publish:
+        schema["maxLength"] = maximum
+    return Parameter(description, values.text(maximum, one_line=one_line), schema)
+
+
+def identifier_of(description: str) -> Parameter:
+    """An opaque id."""
+    return Parameter(description, values.opaque_id)
+
+
+def boolean(description: str) -> Parameter:
+    """True or false."""
+    return Parameter(description, values.boolean, {"type": "boolean"})
+
+
+def integer(description: str, minimum: int, maximum: int) -> Parameter:
+    """A whole number within bounds."""
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return Parameter(description, values.integer(minimum, maximum), schema)
+
+
+def choice(description: str, *options: str, also: dict[str, str] | None = None) -> Parameter:
+    """One of a closed list."""
+    return Parameter(description, values.choice(*options, also=also), {"type": "string", "enum": list(options)})
+
+
+LOCAL_DATETIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$"
+
+
+def local_datetime(description: str, zone_field: str | None) -> Parameter:
+    """A local date-time whose zone stands in another parameter."""
+    schema = {"type": "string", "pattern": LOCAL_DATETIME_PATTERN}
+    return Parameter(description, values.local_datetime(zone_field), schema)
+
+
+def date(description: str) -> Parameter:
+    """A date."""
+    return Parameter(description, values.calendar_date, {"type": "string", "format": "date"})
+
+
+def _zone_name(value: object) -> str:
+    if not isinstance(value, str):
+        raise Refused("must be text: an IANA or Windows zone name")
+    resolve_zone(value)
+    return value.strip()
+
+
+def zone(description: str) -> Parameter:
+    """A time zone, by its IANA or Windows name."""
+    return Parameter(description, _zone_name)
+
+
+def attendees(description: str) -> Parameter:
+    """Mail addresses, comma-separated."""
+    return Parameter(description, people.attendees)
+
+
+def addresses(description: str) -> Parameter:
+    """Mail addresses without names, comma-separated."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        return tuple(attendee.address for attendee in people.attendees(value))
+
+    return Parameter(description, parse)
+
+
+def locations(description: str) -> Parameter:
+    """Places as the JSON text of an array."""
+    return Parameter(description, people.locations)
+
+
+def categories(description: str) -> Parameter:
+    """Names of categories, comma-separated."""
+    return Parameter(description, values.text_list(values.text(255)))
+
+
+def weekdays(description: str) -> Parameter:
+    """Days of the week, comma-separated."""
+    short = {day[:length]: day for day in recurrence.WEEKDAYS for length in (2, 3)}
+    return Parameter(description, values.text_list(values.choice(*recurrence.WEEKDAYS, also=short)))
+
+
+EVENT_PROPERTIES = (
+    "allowNewTimeProposals", "attendees", "body", "bodyPreview", "cancelledOccurrences", "categories", "changeKey",
+    "createdDateTime", "end", "hasAttachments", "hideAttendees", "iCalUId", "id", "importance", "isAllDay",
+    "isCancelled", "isDraft", "isOnlineMeeting", "isOrganizer", "isReminderOn", "lastModifiedDateTime", "location",
+    "locations", "onlineMeeting", "onlineMeetingProvider", "onlineMeetingUrl", "organizer", "originalEndTimeZone",
+    "originalStart", "originalStartTimeZone", "recurrence", "reminderMinutesBeforeStart", "responseRequested",
+    "responseStatus", "sensitivity", "seriesMasterId", "showAs", "start", "subject", "transactionId", "type", "webLink",
+)  # fmt: skip
+"""What `$select` can name (event resource type)."""
+
+
+def _property_name(value: object) -> str:
+    name = values.text(64)(value)
+    known = {p.casefold(): p for p in EVENT_PROPERTIES}.get(name.partition("/")[0].casefold())
+    if known is None:
+        hint = nearest(name, EVENT_PROPERTIES)
+        advice = f"did you mean {hint[0]}?" if hint else f"events have {', '.join(EVENT_PROPERTIES)}"
+        raise Refused(f"names {shown(name)}, which is not a property of an event; {advice}")
+    return known
+
+
+def select(description: str) -> Parameter:
+    """Names of event properties, comma-separated; a path such as `start/dateTime` selects its property."""
+    return Parameter(description, values.text_list(_property_name))
+
+
+CLEARABLE = (
+    "attendees_required", "attendees_optional", "attendees_resource", "location", "locations", "categories",
+    "body_content", "recurrence",
+)  # fmt: skip
+
+
+def clear(description: str) -> Parameter:
+    """Names of parameters to empty, comma-separated."""
+    return Parameter(description, values.text_list(values.choice(*CLEARABLE)))
+
+
+_ORDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(/[A-Za-z][A-Za-z0-9]*)*( +(asc|desc))?", re.IGNORECASE)
+
+
+def _order(value: object) -> str:
+    result = values.text(512)(value)
+    for part in result.split(","):
+        if not _ORDER.fullmatch(part.strip()):
+            raise Refused(f"holds {shown(part.strip())}; write a property and asc or desc, such as start/dateTime asc")
+        if part.strip().split()[0].casefold() in {"start", "end"}:
+            raise Refused(
+                f"names '{part.strip().split()[0]}', which has no order; write start/dateTime or end/dateTime"
+            )
+    return ", ".join(" ".join(part.split()) for part in result.split(","))
+
+
+def orderby(description: str) -> Parameter:
+    """An OData order."""
+    return Parameter(description, _order)
+
+
+_CROCKFORD = str.maketrans({"I": "1", "L": "1", "O": "0", " ": None, "-": None})
+
+
+def _confirmation_code(value: object) -> str:
+    code = str(value).strip().upper().translate(_CROCKFORD) if isinstance(value, str | int) else ""
+    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{8}", code):
+        # The value stays out of the message: it is a credential.
+        raise Refused("must be the 8 characters that the page showed to the user")
+    return code
+
+
+def confirmation_code(description: str) -> Parameter:
+    """Eight characters of Crockford's alphabet, read without regard to case, blanks and dashes."""
+    return Parameter(description, _confirmation_code)

@@ -1,0 +1,178 @@
+"""Recurrence: six patterns, three ranges, held against each other and against the start of the first event.
+
+Follows Microsoft's "recurrencePattern resource type" and "recurrenceRange resource type".
+"""
+
+from __future__ import annotations
+
+import calendar
+from dataclasses import dataclass, fields, replace
+from datetime import date, timedelta
+
+from scalekit_mcp.tools.values import Refused
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+TYPES = ("daily", "weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearly", "relativeYearly")
+SHORT_TYPES = {"monthly": "absoluteMonthly", "yearly": "absoluteYearly"}
+RANGE_TYPES = ("endDate", "noEnd", "numbered")
+WEEK_INDEXES = ("first", "second", "third", "fourth", "last")
+MAXIMUM_OCCURRENCES = 999
+
+_USED: dict[str, frozenset[str]] = {
+    "daily": frozenset(),
+    "weekly": frozenset({"days_of_week", "first_day_of_week"}),
+    "absoluteMonthly": frozenset({"day_of_month"}),
+    "relativeMonthly": frozenset({"days_of_week", "week_index"}),
+    "absoluteYearly": frozenset({"day_of_month", "month"}),
+    "relativeYearly": frozenset({"days_of_week", "week_index", "month"}),
+}
+_PATTERN_FIELDS = ("days_of_week", "day_of_month", "month", "week_index", "first_day_of_week")
+
+
+@dataclass(frozen=True, slots=True)
+class Recurrence:
+    """The `recurrence_*` parameters without their prefix; None is "not given".
+
+    A value may be partial (an update gives what changes); `complete` makes it whole or refuses it.
+    """
+
+    type: str | None = None
+    interval: int | None = None
+    days_of_week: tuple[str, ...] | None = None
+    day_of_month: int | None = None
+    month: int | None = None
+    week_index: str | None = None
+    first_day_of_week: str | None = None
+    range_type: str | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+    occurrences: int | None = None
+
+    def given(self) -> tuple[str, ...]:
+        """The names of the parts that are there."""
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) is not None)
+
+    def check_parts(self) -> None:
+        """Refuse parts that contradict each other whatever the rest may be."""
+        if self.type is not None:
+            for name in _PATTERN_FIELDS:
+                if getattr(self, name) is not None and name not in _USED[self.type]:
+                    raise Refused(f"does not belong to the pattern '{self.type}'; leave it out", f"recurrence_{name}")
+        if self.range_type is not None:
+            if self.range_type != "endDate" and self.end_date is not None:
+                raise Refused(f"does not belong to the range '{self.range_type}'; leave it out", "recurrence_end_date")
+            if self.range_type != "numbered" and self.occurrences is not None:
+                message = f"does not belong to the range '{self.range_type}'; leave it out"
+                raise Refused(message, "recurrence_occurrences")
+        if self.end_date is not None and self.occurrences is not None:
+            raise Refused("and recurrence_end_date exclude each other; give one of them", "recurrence_occurrences")
+        if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
+            raise Refused(f"lies before the start of the series, {self.start_date}", "recurrence_end_date")
+
+    def complete(self, start: date) -> Recurrence:
+        """The whole pattern and range of a series whose first event is on `start`; raises `Refused`.
+
+        What is not said follows from the start: its weekday, its day of the month, its month, its week.
+        """
+        self.check_parts()
+        if self.type is None:
+            raise Refused("is missing: the other recurrence parameters need it", "recurrence_type")
+        if self.start_date is not None and self.start_date != start:
+            raise Refused(
+                f"is {self.start_date}, but the first event starts on {start}; leave it out, or let both agree",
+                "recurrence_start_date",
+            )
+        whole = replace(self._with_pattern(start), start_date=start, interval=self.interval or 1)
+        whole = whole._with_range()
+        whole._check_start(start)
+        return whole
+
+    def merged(self, change: Recurrence) -> Recurrence:
+        """This recurrence with the parts of `change` put in; parts that no longer apply fall away."""
+        given = {name: getattr(change, name) for name in change.given()}
+        result = replace(self, **given)
+        if change.type is not None and change.type != self.type:
+            result = replace(result, **{n: getattr(change, n) for n in _PATTERN_FIELDS}, interval=change.interval)
+        range_type = change.range_type
+        if range_type is None and change.end_date is not None:
+            range_type = "endDate"
+        elif range_type is None and change.occurrences is not None:
+            range_type = "numbered"
+        if range_type is not None:
+            result = replace(
+                result,
+                range_type=range_type,
+                end_date=result.end_date if range_type == "endDate" else change.end_date,
+                occurrences=result.occurrences if range_type == "numbered" else change.occurrences,
+            )
+        return result
+
+    def _with_pattern(self, start: date) -> Recurrence:
+        assert self.type is not None  # noqa: S101 - the caller has looked
+        used = _USED[self.type]
+        result = self
+        if "days_of_week" in used and self.days_of_week is None:
+            result = replace(result, days_of_week=(WEEKDAYS[start.weekday()],))
+        if "week_index" in used and self.week_index is None:
+            result = replace(result, week_index=WEEK_INDEXES[min((start.day - 1) // 7, 4)])
+        if "day_of_month" in used and self.day_of_month is None:
+            result = replace(result, day_of_month=start.day)
+        if "month" in used and self.month is None:
+            result = replace(result, month=start.month)
+        return result
+
+    def _with_range(self) -> Recurrence:
+        range_type = self.range_type
+        if range_type is None:
+            range_type = "endDate" if self.end_date else "numbered" if self.occurrences else "noEnd"
+        if range_type == "endDate" and self.end_date is None:
+            raise Refused("is missing: the range 'endDate' needs it", "recurrence_end_date")
+        if range_type == "numbered" and self.occurrences is None:
+            raise Refused("is missing: the range 'numbered' needs it", "recurrence_occurrences")
+        if self.end_date is not None and self.start_date is not None and self.end_date < self.start_date:
+            raise Refused(f"lies before the first event, {self.start_date}", "recurrence_end_date")
+        return replace(self, range_type=range_type)
+
+    def _check_start(self, start: date) -> None:
+        if self.matches(start):
+            return
+        fitting = next((d for d in (start + timedelta(days=n) for n in range(1, 1500)) if self.matches(d)), None)
+        if fitting is None:
+            raise Refused("names a day that does not exist in that month", "recurrence_day_of_month")
+        field = "recurrence_days_of_week" if self.days_of_week else "recurrence_day_of_month"
+        if self.month is not None and self.month != start.month:
+            field = "recurrence_month"
+        raise Refused(
+            f"does not fit the first event: {start} is a {WEEKDAYS[start.weekday()].capitalize()}. Start on {fitting} "
+            f"({WEEKDAYS[fitting.weekday()].capitalize()}), or change the pattern",
+            field,
+        )
+
+    def matches(self, day: date) -> bool:
+        """Whether the pattern can have an occurrence on `day`, interval aside."""
+        if self.month is not None and day.month != self.month:
+            return False
+        last = calendar.monthrange(day.year, day.month)[1]
+        if self.day_of_month is not None:
+            # A day past the end of the month falls on its last day (recurrencePattern resource type).
+            return day.day == min(self.day_of_month, last)
+        if self.days_of_week is None:
+            return True
+        if WEEKDAYS[day.weekday()] not in self.days_of_week:
+            return False
+        return self.week_index is None or self._is_indexed(day, last)
+
+    def _is_indexed(self, day: date, last: int) -> bool:
+        """Whether `day` is the first, ..., last of its weekday in the month, or of all the listed days."""
+        assert self.week_index is not None  # noqa: S101 - the caller has looked
+        assert self.days_of_week is not None  # noqa: S101 - the caller has looked
+        position = WEEK_INDEXES.index(self.week_index)
+        listed = [d for d in range(1, last + 1) if WEEKDAYS[day.replace(day=d).weekday()] in self.days_of_week]
+        same = [d for d in listed if day.replace(day=d).weekday() == day.weekday()]
+        for days in (listed, same):
+            if self.week_index == "last":
+                if day.day == days[-1]:
+                    return True
+            elif position < len(days) and day.day == days[position]:
+                return True
+        return False

@@ -1,0 +1,212 @@
+"""One wire value to one Python value.
+
+Every function takes what JSON brought and returns the normalised value, or raises `Refused` with one sentence that
+names the fix. Language models send numbers and booleans as strings, enum values in any letter case, and lists as text:
+all of that is understood here. Nothing is guessed that would change the meaning.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime
+from typing import Any, cast
+
+Parse = Callable[[object], Any]
+
+
+class Refused(ValueError):
+    """A value that cannot be taken. `field` overrides the parameter at hand, for rules that span several."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """A value as it may be echoed: on one line, without control characters, never long."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} else c for c in text)
+    return f"'{text}'" if len(text) <= limit else f"'{text[:limit]}...'"
+
+
+def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
+    """The known names that look most like `name`, whatever their letter case."""
+    by_folded = {k.casefold(): k for k in known}
+    return [by_folded[m] for m in difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.6)]
+
+
+def is_absent(value: object) -> bool:
+    """Whether the value means "not given": models send `null` and empty text for parameters they do not use."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def text(maximum: int, *, one_line: bool = True) -> Parse:
+    """Text of at most `maximum` characters; with `one_line`, trimmed and without control characters."""
+
+    def parse(value: object) -> str:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise Refused("must be text")
+        result = str(value)
+        if one_line:
+            result = result.strip()
+            if any(unicodedata.category(c) == "Cc" for c in result):
+                raise Refused("must be one line without control characters")
+        elif "\x00" in result:
+            raise Refused("must not contain the character U+0000")
+        if len(result) > maximum:
+            raise Refused(f"has {len(result)} characters; at most {maximum} are allowed")
+        return result
+
+    return parse
+
+
+def opaque_id(value: object) -> str:
+    """An id as Microsoft gave it: case-sensitive, never changed, without blanks."""
+    if not isinstance(value, str):
+        raise Refused("must be text: an id from an earlier answer, unchanged")
+    result = value.strip()
+    if len(result) > 1024 or any(c.isspace() or unicodedata.category(c) in {"Cc", "Cf"} for c in result):
+        raise Refused("is not an id: use one from an earlier answer, unchanged")
+    return result
+
+
+def boolean(value: object) -> bool:
+    """`true`, `false`, and their text forms."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().casefold() in {"true", "false"}:
+        return value.strip().casefold() == "true"
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    raise Refused("must be true or false")
+
+
+def integer(minimum: int, maximum: int) -> Parse:
+    """A whole number within bounds; text and floats such as `20.0` count."""
+
+    def parse(value: object) -> int:
+        number: int | None = None
+        if isinstance(value, str) and re.fullmatch(r"[+-]?[0-9]{1,9}(\.0*)?", value.strip()):
+            number = int(float(value))
+        elif isinstance(value, int) and not isinstance(value, bool):
+            number = value
+        elif isinstance(value, float) and value.is_integer():
+            number = int(value)
+        if number is None:
+            raise Refused(f"must be a whole number from {minimum} to {maximum}")
+        if not minimum <= number <= maximum:
+            raise Refused(f"must be from {minimum} to {maximum}")
+        return number
+
+    return parse
+
+
+def choice(*values: str, also: dict[str, str] | None = None) -> Parse:
+    """One of `values`, without regard to letter case; `also` maps other spellings to one of them."""
+    spellings = {v.casefold(): v for v in values} | (also or {})
+
+    def parse(value: object) -> str:
+        found = spellings.get(value.strip().casefold()) if isinstance(value, str) else None
+        if found is None:
+            raise Refused(f"is {shown(value)}; it must be one of: {', '.join(values)}")
+        return found
+
+    return parse
+
+
+def items(value: object) -> list[object]:
+    """The members of a list: an array, the JSON text of one, or comma-separated text."""
+    if isinstance(value, str):
+        stripped = value.strip()
+        if stripped.startswith("["):
+            try:
+                decoded: object = json.loads(stripped)
+            except (ValueError, RecursionError):
+                raise Refused("starts like a JSON array but is none; write comma-separated text") from None
+            if isinstance(decoded, list):
+                return cast("list[object]", decoded)
+        return [part.strip() for part in stripped.split(",") if part.strip()]
+    if isinstance(value, list | tuple):
+        return list(cast("Sequence[object]", value))
+    raise Refused("must be comma-separated text or an array")
+
+
+def text_list(parse_item: Parse) -> Parse:
+    """A list of text without doubles (letter case ignored), in the order given."""
+
+    def parse(value: object) -> tuple[str, ...]:
+        found: dict[str, str] = {}
+        for item in items(value):
+            if is_absent(item):
+                continue
+            parsed = cast(str, parse_item(item))
+            found.setdefault(parsed.casefold(), parsed)
+        if not found:
+            raise Refused("is an empty list; leave it out instead")
+        return tuple(found.values())
+
+    return parse
+
+
+_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
+_LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?")
+_OFFSET = re.compile(r"\s*(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$")
+FIRST_YEAR, LAST_YEAR = 1900, 2199
+
+
+def calendar_date(value: object) -> date:
+    """A date, `2026-04-01`; the time part of midnight is tolerated."""
+    stripped = value.strip() if isinstance(value, str) else ""
+    stripped = re.sub(r"[T ]00:00(:00(\.0+)?)?Z?$", "", stripped)
+    if not _DATE.fullmatch(stripped):
+        raise Refused(f"is {shown(value)}; write a date such as 2026-04-01")
+    try:
+        result = date.fromisoformat(stripped)
+    except ValueError:
+        raise Refused(f"is {shown(value)}, which is not in the calendar") from None
+    _check_year(result.year)
+    return result
+
+
+def local_datetime(zone_field: str | None) -> Parse:
+    """A local date-time without an offset, `2026-04-01T10:00:00`; a bare date is midnight, marked by `DateOnly`."""
+
+    def parse(value: object) -> datetime:
+        stripped = value.strip() if isinstance(value, str) else ""
+        offset = _OFFSET.search(stripped) if len(stripped) > 10 else None
+        if offset and _LOCAL.fullmatch(stripped[: offset.start()]):
+            elsewhere = f"its zone in {zone_field}" if zone_field else "the zone in its own parameter"
+            raise Refused(
+                f"carries the offset {shown(offset.group().strip())}; write the local time without it, "
+                f"{stripped[: offset.start()]}, and {elsewhere}"
+            )
+        if _DATE.fullmatch(stripped):
+            day = calendar_date(stripped)
+            return DateOnly(day.year, day.month, day.day)
+        match = _LOCAL.fullmatch(stripped)
+        if match is None:
+            raise Refused(f"is {shown(value)}; write local time such as 2026-04-01T10:00:00")
+        fraction = (match[4] or "0")[:6].ljust(6, "0")
+        try:
+            result = datetime.fromisoformat(f"{match[1]}T{match[2]}:{match[3] or '00'}.{fraction}")
+        except ValueError:
+            hint = "; midnight at the end of a day is 00:00:00 of the next" if match[2] == "24:00" else ""
+            raise Refused(f"is {shown(value)}, which is not in the calendar{hint}") from None
+        _check_year(result.year)
+        return result
+
+    return parse
+
+
+class DateOnly(datetime):
+    """Midnight of a date that was given without a time; only all-day events take it."""
+
+
+def _check_year(year: int) -> None:
+    if not FIRST_YEAR <= year <= LAST_YEAR:
+        raise Refused(f"has the year {year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")
