@@ -1,0 +1,504 @@
+"""Microsoft's sign-in and token errors (AADSTS numbers), as data: what each means to a connected account.
+
+Sources: "Microsoft Entra authentication & authorization error codes", RFC 6749 sections 4.1.2.1 and 5.2, RFC 8628
+section 3.5. Microsoft may change numbers at any time, so an unknown one falls into the class of its `error`. `status`
+and `reason` are what an account becomes that had worked before; an account that never worked stays PENDING, which is
+the manager's matter. No decision rests on Microsoft's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from scalekit_mcp.accounts.models import AccountStatus, Reason
+from scalekit_mcp.accounts.provider import GrantFault
+from scalekit_mcp.errors import WhoActs
+
+
+class Phase(Enum):
+    """Where the error came from; the same number can mean different things."""
+
+    AUTHORIZATION = "authorization"
+    """On the redirect from the consent page."""
+    CODE = "code"
+    """From the token endpoint, at the redemption of a code."""
+    REFRESH = "refresh"
+    """From the token endpoint, at a refresh: the account had worked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an error means: to the account (`status`, `reason`), to people (`who_acts`, `next_step`)."""
+
+    fault: GrantFault
+    who_acts: WhoActs
+    next_step: str
+    status: AccountStatus | None = None
+    reason: Reason | None = None
+    pause_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AadstsRow:
+    """One number. `generic` numbers give way to a more telling one beside them."""
+
+    code: int
+    verdict: Verdict
+    message: str
+    generic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The verdict on one error answer; `code` is for support (`AADSTS50173`, or the `error` word)."""
+
+    code: str
+    verdict: Verdict
+    message: str
+    missing_consent: bool = False
+
+
+def _dead(status: AccountStatus, reason: Reason, who_acts: WhoActs, next_step: str) -> Verdict:
+    return Verdict(GrantFault.PERMANENT, who_acts, next_step, status, reason)
+
+
+_SIGN_IN_AGAIN = "Open a new authorization link and sign in again."
+_IT_THEN_SIGN_IN = "After the IT administrator has acted, open a new authorization link and sign in again."
+
+INACTIVE = _dead(AccountStatus.EXPIRED, Reason.INACTIVE, "user", _SIGN_IN_AGAIN)
+GRANT_EXPIRED = _dead(AccountStatus.EXPIRED, Reason.GRANT_EXPIRED, "user", _SIGN_IN_AGAIN)
+SPA_GRANT_EXPIRED = _dead(
+    AccountStatus.EXPIRED,
+    Reason.GRANT_EXPIRED,
+    "user",
+    "Sign in again; so that this does not come back daily, the operator registers the redirect URI as Web, not SPA.",
+)
+INTERACTION = _dead(
+    AccountStatus.EXPIRED,
+    Reason.INTERACTION_REQUIRED,
+    "user",
+    "Open a new authorization link, sign in and do what Microsoft asks for there.",
+)
+POLICY = _dead(
+    AccountStatus.EXPIRED,
+    Reason.POLICY_BLOCKED,
+    "it_admin",
+    "Ask the IT administrator to allow this application, or sign in again from a device that the organization manages.",
+)
+UNKNOWN = _dead(
+    AccountStatus.EXPIRED,
+    Reason.UNKNOWN,
+    "user",
+    "Open a new authorization link and sign in again; if Microsoft refuses, show its page to the IT administrator.",
+)
+AT_SIGN_IN_BY_IT = _dead(
+    AccountStatus.EXPIRED,
+    Reason.UNKNOWN,
+    "it_admin",
+    f"Show the error number to the IT administrator. {_IT_THEN_SIGN_IN}",
+)
+REVOKED = _dead(AccountStatus.REVOKED, Reason.GRANT_REVOKED, "user", _SIGN_IN_AGAIN)
+CONSENT_GONE = _dead(
+    AccountStatus.REVOKED,
+    Reason.GRANT_REVOKED,
+    "user",
+    "Open a new authorization link and consent; if Microsoft asks for an administrator, send IT the consent link.",
+)
+REVOKED_BY_USER = _dead(
+    AccountStatus.REVOKED,
+    Reason.GRANT_REVOKED_BY_USER,
+    "user",
+    "To use the calendar again, open a new authorization link and consent.",
+)
+NOT_ASSIGNED = _dead(
+    AccountStatus.REVOKED,
+    Reason.GRANT_REVOKED_BY_ADMIN,
+    "it_admin",
+    f"Ask the IT administrator to assign the user to the application. {_IT_THEN_SIGN_IN}",
+)
+ACCOUNT_DISABLED = _dead(
+    AccountStatus.REVOKED,
+    Reason.ACCOUNT_DISABLED,
+    "it_admin",
+    f"Ask the IT administrator to enable the account. {_IT_THEN_SIGN_IN}",
+)
+ACCOUNT_DELETED = _dead(
+    AccountStatus.REVOKED,
+    Reason.ACCOUNT_DELETED,
+    "it_admin",
+    "Ask the IT administrator to restore the account, or connect another one.",
+)
+APP_DISABLED_NEXT = f"Ask the IT administrator to enable the application for the organization. {_IT_THEN_SIGN_IN}"
+APP_DISABLED = _dead(AccountStatus.REVOKED, Reason.APP_DISABLED, "it_admin", APP_DISABLED_NEXT)
+APP_DISABLED_IN_TENANT = Verdict(
+    GrantFault.TENANT, "it_admin", APP_DISABLED_NEXT, AccountStatus.REVOKED, Reason.APP_DISABLED
+)
+DECLINED = Verdict(
+    GrantFault.DECLINED,
+    "user",
+    "Open the authorization link again and accept; if Microsoft asked for an administrator, send IT the consent link.",
+)
+ADMIN_APPROVAL = Verdict(
+    GrantFault.ADMIN_APPROVAL,
+    "it_admin",
+    "Send the admin consent link to the IT administrator; after the approval, sign in again.",
+)
+START_AGAIN = Verdict(GrantFault.RESTART, "user", "Open a new authorization link and sign in again.")
+OTHER_ACCOUNT = Verdict(
+    GrantFault.RESTART, "user", "Open a new authorization link and sign in with the account that holds the calendar."
+)
+LOCKED_OUT = Verdict(
+    GrantFault.TRANSIENT,
+    "user",
+    "Wait some minutes and sign in again; if it lasts, ask the IT administrator.",
+    pause_seconds=60.0,
+)
+WAIT = Verdict(GrantFault.TRANSIENT, "nobody", "Try again in a minute.")
+BACK_OFF = Verdict(GrantFault.TRANSIENT, "nobody", "Try again in a few minutes.", pause_seconds=60.0)
+MISCONFIGURED = Verdict(
+    GrantFault.MISCONFIGURED, "operator", "The operator corrects the application's registration or the settings."
+)
+SECRET = Verdict(
+    GrantFault.MISCONFIGURED,
+    "operator",
+    "The operator creates a new client secret and sets MICROSOFT_CLIENT_SECRET to its value (not to its id).",
+)
+CERTIFICATE = Verdict(
+    GrantFault.MISCONFIGURED,
+    "operator",
+    "The operator checks that MICROSOFT_CLIENT_CERTIFICATE is the registered one and current, and the server's clock.",
+)
+WRONG_TENANT = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator corrects MICROSOFT_TENANT.")
+WRONG_AUDIENCE = Verdict(
+    GrantFault.MISCONFIGURED,
+    "operator",
+    "The operator sets the registration's supported account types and MICROSOFT_TENANT so that they fit each other.",
+)
+WRONG_CLOUD = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator sets MICROSOFT_CLOUD to the tenant's cloud.")
+WRONG_SCOPES = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator corrects MICROSOFT_SCOPES.")
+OUR_FAULT = Verdict(GrantFault.OUR_FAULT, "operator", "Report the error number to the maintainers of the server.")
+
+_REVOKED_TEXT = "Access was revoked, or the sign-in was reset."
+_MFA = "The organization now demands multi-factor authentication."
+_ENROL = "The organization demands that the user registers for multi-factor authentication."
+_DEVICE = "The organization demands a device that it manages."
+_TROUBLE = "Microsoft's sign-in service has a passing fault."
+_MALFORMED = "The request to Microsoft was malformed."
+_BAD_CERTIFICATE = "Microsoft refuses the application's certificate."
+_BAD_SCOPE = "Microsoft refuses the requested permissions."
+_NO_RESOURCE = "The application asks for permissions that the organization cannot grant."
+_TENANT_POLICY = "The organization's rules between tenants forbid this sign-in."
+_NOT_IN_TENANT = "The user does not belong to the organization (yet)."
+_INTERRUPTED = "The sign-in was interrupted."
+_WRONG_AUTHORITY = "The application is not registered for this kind of account."
+_FOREIGN_CLOUD = "The user's organization lives in another national cloud."
+_NEEDS_APPROVAL = "The organization demands that an administrator approves the application."
+
+ROWS: tuple[AadstsRow, ...] = (
+    # The grant is over.
+    AadstsRow(50173, REVOKED, _REVOKED_TEXT),
+    AadstsRow(700082, INACTIVE, "The connection was not used for 90 days."),
+    AadstsRow(70008, GRANT_EXPIRED, "The authorization has expired."),
+    AadstsRow(700084, SPA_GRANT_EXPIRED, "The authorization has expired: it was made for a single-page application."),
+    AadstsRow(70043, INTERACTION, "The organization's sign-in frequency demands a new sign-in."),
+    AadstsRow(70044, INTERACTION, "The session is older than the organization's sign-in frequency allows."),
+    AadstsRow(70000, GRANT_EXPIRED, "The authorization is no longer valid."),
+    # The attempt is spent, or was ours to get right.
+    AadstsRow(54005, START_AGAIN, "This sign-in was already used."),
+    AadstsRow(501481, OUR_FAULT, "The code verifier does not fit the sign-in."),
+    AadstsRow(700005, OUR_FAULT, "The code was redeemed at another tenant than the one that issued it."),
+    AadstsRow(70007, OUR_FAULT, "Microsoft does not support the response mode."),
+    AadstsRow(70003, OUR_FAULT, "Microsoft does not support the grant type."),
+    AadstsRow(70004, OUR_FAULT, "Microsoft refuses the redirect of the request."),
+    AadstsRow(70005, OUR_FAULT, "Microsoft does not support the response type."),
+    AadstsRow(700054, MISCONFIGURED, "The registration does not allow the response type."),
+    AadstsRow(50089, START_AGAIN, "The sign-in page was left open too long."),
+    AadstsRow(50087, START_AGAIN, "The strong sign-in failed for a passing reason."),
+    # The same person can repair it.
+    AadstsRow(50076, INTERACTION, _MFA),
+    AadstsRow(50078, INTERACTION, "The multi-factor authentication has expired."),
+    AadstsRow(50079, INTERACTION, _ENROL),
+    AadstsRow(50072, INTERACTION, _ENROL),
+    AadstsRow(50074, INTERACTION, _MFA),
+    AadstsRow(50158, INTERACTION, "A further check of the organization (such as terms of use) is not met."),
+    AadstsRow(50177, INTERACTION, "A further check of the organization does not work for this user."),
+    AadstsRow(50131, INTERACTION, "The organization's conditions for access were not met."),
+    AadstsRow(50132, INTERACTION, "The session ended because the password was changed or has expired."),
+    AadstsRow(50133, INTERACTION, "The session ended because the password was changed or has expired."),
+    AadstsRow(50055, INTERACTION, "The password has expired."),
+    AadstsRow(50144, INTERACTION, "The password in the organization's directory has expired."),
+    AadstsRow(50085, UNKNOWN, "The social identity provider demands a new sign-in."),
+    AadstsRow(700020, UNKNOWN, "Microsoft demands a new sign-in."),
+    # The organization's policy.
+    AadstsRow(50097, POLICY, _DEVICE),
+    AadstsRow(50127, POLICY, "The organization demands a broker application on the device."),
+    AadstsRow(50129, POLICY, "The device is not joined to the organization."),
+    AadstsRow(135011, POLICY, "The device is disabled in the organization."),
+    AadstsRow(50005, POLICY, "The organization does not allow this kind of device."),
+    AadstsRow(53000, POLICY, "The device does not meet the organization's rules."),
+    AadstsRow(53001, POLICY, "The device is not joined to the organization."),
+    AadstsRow(53002, POLICY, "The organization does not count this application among the approved ones."),
+    AadstsRow(53003, POLICY, "The organization's access policy blocks this application."),
+    AadstsRow(53004, POLICY, "The organization blocks the user's registration for multi-factor authentication."),
+    AadstsRow(53005, POLICY, "The organization demands a protection policy on the application."),
+    AadstsRow(53006, POLICY, "The organization demands a protected sign-in."),
+    AadstsRow(53007, POLICY, "The organization's access policy blocks this sign-in."),
+    AadstsRow(53008, POLICY, "The organization demands another browser."),
+    AadstsRow(53009, POLICY, "The organization demands a protection policy on the application."),
+    AadstsRow(53010, POLICY, "The organization allows this step only from certain places or devices."),
+    AadstsRow(53011, POLICY, "The organization blocks the user because of a risk."),
+    AadstsRow(530032, POLICY, "The organization's security policy blocks this sign-in."),
+    AadstsRow(530035, POLICY, "The organization's security defaults block this sign-in."),
+    AadstsRow(500014, POLICY, "Microsoft Graph is disabled in the organization."),
+    # The account at Microsoft.
+    AadstsRow(50057, ACCOUNT_DISABLED, "The Microsoft account is disabled."),
+    AadstsRow(50053, LOCKED_OUT, "The Microsoft account is locked, or the network address is blocked."),
+    AadstsRow(50034, ACCOUNT_DELETED, "The Microsoft account does not exist in the organization."),
+    AadstsRow(500341, ACCOUNT_DELETED, "The Microsoft account was deleted."),
+    AadstsRow(50126, START_AGAIN, "The name or the password was wrong."),
+    AadstsRow(50056, START_AGAIN, "The account has no password, or it was not given."),
+    AadstsRow(50105, NOT_ASSIGNED, "The organization has not assigned the user to the application."),
+    # Consent.
+    AadstsRow(65001, CONSENT_GONE, "The consent to the application is missing or was withdrawn."),
+    AadstsRow(65004, DECLINED, "The consent was declined."),
+    AadstsRow(65005, MISCONFIGURED, _NO_RESOURCE),
+    AadstsRow(650052, MISCONFIGURED, "The organization has no subscription to a service that the application needs."),
+    AadstsRow(650054, MISCONFIGURED, "The application asks for a resource that was removed."),
+    AadstsRow(650056, MISCONFIGURED, "The application's permissions are not set up for this organization."),
+    AadstsRow(650057, MISCONFIGURED, "The resource is not among the application's permissions."),
+    AadstsRow(90094, ADMIN_APPROVAL, _NEEDS_APPROVAL),
+    AadstsRow(90095, ADMIN_APPROVAL, _NEEDS_APPROVAL),
+    AadstsRow(900941, ADMIN_APPROVAL, "Microsoft counts the application as risky; an administrator has to approve it."),
+    AadstsRow(900981, ADMIN_APPROVAL, "Microsoft counts the application as risky; an administrator has to approve it."),
+    AadstsRow(90093, AT_SIGN_IN_BY_IT, "The organization forbids the user to consent."),
+    AadstsRow(90008, AT_SIGN_IN_BY_IT, "The application was not given the right to sign users in."),
+    AadstsRow(90099, AT_SIGN_IN_BY_IT, "The application is not authorized in the organization."),
+    # The application's own credentials.
+    AadstsRow(7000215, SECRET, "Microsoft refuses the client secret."),
+    AadstsRow(7000222, SECRET, "The client secret has expired."),
+    AadstsRow(7000218, SECRET, "The token request needs a client secret or a certificate."),
+    AadstsRow(
+        700025, MISCONFIGURED, "The registration is a public client, which must not send a secret or a certificate."
+    ),
+    AadstsRow(700027, CERTIFICATE, _BAD_CERTIFICATE),
+    AadstsRow(50012, CERTIFICATE, _BAD_CERTIFICATE),
+    AadstsRow(50013, CERTIFICATE, _BAD_CERTIFICATE),
+    AadstsRow(700024, CERTIFICATE, "The certificate's assertion is outside its time window."),
+    AadstsRow(700030, CERTIFICATE, _BAD_CERTIFICATE),
+    AadstsRow(70002, SECRET, "Microsoft refuses the application's credentials.", generic=True),
+    # The application in the tenant.
+    AadstsRow(700016, APP_DISABLED_IN_TENANT, "The application is unknown in the organization."),
+    AadstsRow(700011, APP_DISABLED, "The application is unknown in the organization."),
+    AadstsRow(7000112, APP_DISABLED_IN_TENANT, "The application is disabled in the organization."),
+    AadstsRow(70001, APP_DISABLED, "The application is disabled."),
+    # Scopes, resources, redirects, authorities.
+    AadstsRow(500011, WRONG_SCOPES, "Microsoft does not know the resource of the requested permissions."),
+    AadstsRow(50001, WRONG_SCOPES, "Microsoft does not know the resource of the requested permissions."),
+    AadstsRow(650053, WRONG_SCOPES, "Microsoft does not know one of the requested permissions."),
+    AadstsRow(70011, WRONG_SCOPES, _BAD_SCOPE),
+    AadstsRow(700022, WRONG_SCOPES, "The requested permissions belong to several resources."),
+    AadstsRow(700023, WRONG_SCOPES, "The requested permissions belong to several resources."),
+    AadstsRow(28002, WRONG_SCOPES, _BAD_SCOPE),
+    AadstsRow(28003, WRONG_SCOPES, _BAD_SCOPE),
+    AadstsRow(
+        50011,
+        Verdict(
+            GrantFault.MISCONFIGURED,
+            "operator",
+            "The operator registers the redirect URI exactly as the server sends it.",
+        ),
+        "The redirect URI is not registered.",
+    ),
+    AadstsRow(500112, OUR_FAULT, "The redirect URI differs from the one of the sign-in."),
+    AadstsRow(50020, OTHER_ACCOUNT, "The account does not exist in this tenant."),
+    AadstsRow(50194, WRONG_AUDIENCE, "The application is registered for one organization only."),
+    AadstsRow(500208, OTHER_ACCOUNT, "This kind of account may not sign in here."),
+    AadstsRow(50128, OTHER_ACCOUNT, "Microsoft does not know the account's organization."),
+    AadstsRow(50059, OTHER_ACCOUNT, "The sign-in names no organization."),
+    AadstsRow(500021, AT_SIGN_IN_BY_IT, "The network's tenant restrictions forbid this organization."),
+    AadstsRow(500022, AT_SIGN_IN_BY_IT, "The network's tenant restrictions forbid this organization."),
+    AadstsRow(500212, AT_SIGN_IN_BY_IT, _TENANT_POLICY),
+    AadstsRow(500213, AT_SIGN_IN_BY_IT, _TENANT_POLICY),
+    AadstsRow(51004, AT_SIGN_IN_BY_IT, _NOT_IN_TENANT),
+    AadstsRow(16003, AT_SIGN_IN_BY_IT, _NOT_IN_TENANT),
+    AadstsRow(90072, AT_SIGN_IN_BY_IT, _NOT_IN_TENANT),
+    AadstsRow(50014, AT_SIGN_IN_BY_IT, "The guest invitation has not been accepted yet."),
+    AadstsRow(900023, WRONG_TENANT, "The configured tenant is neither a tenant id nor a domain."),
+    AadstsRow(90002, WRONG_TENANT, "The configured tenant does not exist."),
+    AadstsRow(90013, WRONG_TENANT, "The configured tenant is not valid."),
+    AadstsRow(9002332, WRONG_AUDIENCE, _WRONG_AUTHORITY),
+    AadstsRow(9002331, WRONG_AUDIENCE, _WRONG_AUTHORITY),
+    AadstsRow(9001023, WRONG_AUDIENCE, _WRONG_AUTHORITY),
+    AadstsRow(90124, WRONG_AUDIENCE, _WRONG_AUTHORITY),
+    AadstsRow(90130, WRONG_AUDIENCE, _WRONG_AUTHORITY),
+    AadstsRow(9002325, MISCONFIGURED, "The redirect URI is registered for a single-page application, not as Web."),
+    AadstsRow(9002326, MISCONFIGURED, "The redirect URI is registered for a single-page application, not as Web."),
+    AadstsRow(9002327, MISCONFIGURED, "The redirect URI is registered for a single-page application, not as Web."),
+    AadstsRow(90027, OUR_FAULT, "Personal accounts cannot use this endpoint."),
+    AadstsRow(1000031, AT_SIGN_IN_BY_IT, "The application cannot be reached in the organization at this time."),
+    AadstsRow(1000104, AT_SIGN_IN_BY_IT, "Guests from another cloud are not allowed."),
+    AadstsRow(90123, AT_SIGN_IN_BY_IT, "The organization's identity provider denied the sign-in."),
+    AadstsRow(90038, WRONG_CLOUD, _FOREIGN_CLOUD),
+    AadstsRow(90043, WRONG_CLOUD, _FOREIGN_CLOUD),
+    AadstsRow(900382, WRONG_CLOUD, _FOREIGN_CLOUD),
+    AadstsRow(900432, WRONG_CLOUD, _FOREIGN_CLOUD),
+    AadstsRow(
+        1002016,
+        Verdict(GrantFault.MISCONFIGURED, "operator", "The operator lets the server use TLS 1.2 or newer."),
+        "The connection used a version of TLS that Microsoft no longer takes.",
+    ),
+    # Malformed requests.
+    AadstsRow(9002313, OUR_FAULT, _MALFORMED),
+    AadstsRow(900144, OUR_FAULT, _MALFORMED),
+    AadstsRow(90014, OUR_FAULT, _MALFORMED),
+    AadstsRow(90015, OUR_FAULT, "The request to Microsoft was too long."),
+    AadstsRow(90019, OUR_FAULT, "The request to Microsoft named no tenant."),
+    AadstsRow(90023, OUR_FAULT, _MALFORMED),
+    AadstsRow(90100, OUR_FAULT, _MALFORMED),
+    AadstsRow(50147, OUR_FAULT, "The code challenge was malformed."),
+    AadstsRow(900971, OUR_FAULT, "The request to Microsoft named no reply address."),
+    AadstsRow(9000411, OUR_FAULT, "A parameter of the request was sent twice."),
+    AadstsRow(90056, OUR_FAULT, "The request went to Microsoft with the wrong method."),
+    AadstsRow(901002, OUR_FAULT, "The request held a parameter that Microsoft no longer takes."),
+    AadstsRow(90004, OUR_FAULT, _MALFORMED),
+    # Interrupts: the person goes on.
+    AadstsRow(16000, START_AGAIN, "Several accounts are signed in, or none that fits."),
+    AadstsRow(16001, START_AGAIN, "Several accounts are signed in, or none that fits."),
+    AadstsRow(50058, START_AGAIN, "Nobody is signed in at Microsoft in this browser."),
+    AadstsRow(50140, START_AGAIN, _INTERRUPTED),
+    AadstsRow(50125, START_AGAIN, "The sign-in was interrupted by a password reset or registration."),
+    AadstsRow(50199, START_AGAIN, _INTERRUPTED),
+    AadstsRow(135010, START_AGAIN, "Microsoft did not find the device's key."),
+    # Device authorization grant.
+    AadstsRow(70016, WAIT, "The person has not finished signing in on the other device."),
+    AadstsRow(70019, START_AGAIN, "The code for the other device has expired."),
+    # Passing trouble.
+    AadstsRow(50196, BACK_OFF, "Microsoft has seen too many identical requests and asks for a pause."),
+    AadstsRow(90055, BACK_OFF, "The organization has had too many requests."),
+    AadstsRow(50000, WAIT, _TROUBLE),
+    AadstsRow(50033, WAIT, _TROUBLE),
+    AadstsRow(90006, WAIT, _TROUBLE),
+    AadstsRow(90012, WAIT, _TROUBLE),
+    AadstsRow(90024, WAIT, _TROUBLE),
+    AadstsRow(90033, WAIT, _TROUBLE),
+    AadstsRow(90036, WAIT, _TROUBLE),
+    AadstsRow(90090, WAIT, _TROUBLE),
+    AadstsRow(90091, WAIT, _TROUBLE),
+    AadstsRow(70012, WAIT, "Microsoft's service for personal accounts has a passing fault."),
+)
+"""Every number with a meaning of its own."""
+
+TABLE: Mapping[int, AadstsRow] = {row.code: row for row in ROWS}
+
+CLASSES: Mapping[str, tuple[Verdict, str]] = {
+    "invalid_grant": (UNKNOWN, "Microsoft no longer accepts the authorization."),
+    "interaction_required": (INTERACTION, "Microsoft demands that the user signs in again."),
+    "login_required": (INTERACTION, "Microsoft demands that the user signs in again."),
+    "consent_required": (INTERACTION, "Microsoft demands the user's consent."),
+    "invalid_client": (SECRET, "Microsoft refuses the application's credentials."),
+    "unauthorized_client": (MISCONFIGURED, "Microsoft does not allow the application this request."),
+    "invalid_scope": (WRONG_SCOPES, _BAD_SCOPE),
+    "invalid_resource": (WRONG_SCOPES, "Microsoft does not know the resource of the requested permissions."),
+    "invalid_target": (WRONG_SCOPES, "Microsoft does not know the resource of the requested permissions."),
+    "invalid_tenant": (WRONG_TENANT, "Microsoft does not know the configured tenant."),
+    "invalid_request": (OUR_FAULT, _MALFORMED),
+    "unsupported_grant_type": (OUR_FAULT, "Microsoft does not support the grant type."),
+    "unsupported_response_type": (OUR_FAULT, "Microsoft does not support the response type."),
+    "access_denied": (DECLINED, "The consent was declined."),
+    "authorization_declined": (DECLINED, "The sign-in was declined."),
+    "expired_token": (START_AGAIN, "The code for the other device has expired."),
+    "bad_verification_code": (OUR_FAULT, "Microsoft does not know the device code."),
+    "authorization_pending": (WAIT, "The person has not finished signing in on the other device."),
+    "slow_down": (WAIT, "Microsoft asks to be polled less often."),
+    "temporarily_unavailable": (WAIT, _TROUBLE),
+    "server_error": (WAIT, _TROUBLE),
+}
+"""What an `error` means without a known number."""
+
+SUBERRORS: Mapping[str, tuple[Verdict, str]] = {
+    "consent_required": (CONSENT_GONE, "The consent to the application is missing or was withdrawn."),
+    "user_password_expired": (INTERACTION, "The password has expired."),
+    "basic_action": (INTERACTION, "Microsoft demands that the user signs in again."),
+    "token_expired": (INTERACTION, "The organization's sign-in frequency demands a new sign-in."),
+    "protection_policy_required": (POLICY, "The organization demands a protection policy on the application."),
+    "device_authentication_failed": (POLICY, _DEVICE),
+}
+"""What a `suberror` means beside an unknown number."""
+
+_PASSING = frozenset({"temporarily_unavailable", "server_error", "authorization_pending", "slow_down"})
+_GRANT_ERRORS = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
+_NO_GRANT = (UNKNOWN, "Microsoft refused the request for a reason of its own.")
+_REMOVED = "The user removed the application from the Microsoft account."
+
+
+def rule(
+    error: str, suberror: str | None, numbers: Sequence[int], *, phase: Phase, personal: bool | None = None
+) -> Ruling:
+    """Decide what an error answer means: by `error`, then `suberror`, then the first telling number, then the class.
+
+    `personal` says which kind of account it is, where known.
+    """
+    row = _row(numbers)
+    code = f"AADSTS{row.code if row is not None else numbers[0]}" if numbers else _word(error)
+    missing_consent = suberror == "consent_required" or error == "consent_required" or 65001 in numbers
+    verdict, message = _verdict(error, suberror, row, personal=personal)
+    if error in _GRANT_ERRORS or phase is not Phase.AUTHORIZATION:
+        verdict, message = _in_phase(error, verdict, message, row, phase)
+    elif row is not None and row.code == 65001:
+        verdict = DECLINED
+    return Ruling(code, verdict, message, missing_consent and verdict.fault is not GrantFault.TRANSIENT)
+
+
+def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, personal: bool | None) -> tuple[Verdict, str]:
+    by_class = CLASSES.get(error, _NO_GRANT)
+    if error in _PASSING and (row is None or row.verdict.fault is not GrantFault.TRANSIENT):
+        return by_class
+    if error in _GRANT_ERRORS:
+        if personal and (suberror == "bad_token" or (row is not None and row.code == 70000)):
+            return REVOKED_BY_USER, _REMOVED
+        by_suberror = SUBERRORS.get(suberror or "")
+        grant_is_dead = row is None or row.verdict.fault is GrantFault.PERMANENT
+        if by_suberror is not None and (row is None or (suberror in _TELLING_SUBERRORS and grant_is_dead)):
+            return by_suberror
+    if row is None:
+        return by_class
+    if error == "invalid_client" and row.verdict.fault in {GrantFault.PERMANENT, GrantFault.TENANT}:
+        return by_class
+    return row.verdict, row.message
+
+
+_TELLING_SUBERRORS = frozenset({"consent_required", "user_password_expired"})
+"""Suberrors that say more than the number beside them."""
+
+
+def _in_phase(error: str, verdict: Verdict, message: str, row: AadstsRow | None, phase: Phase) -> tuple[Verdict, str]:
+    """Fit a verdict to where the error came from."""
+    if phase is Phase.REFRESH:
+        if verdict is START_AGAIN:
+            return WAIT, message
+        if verdict in {OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, DECLINED}:
+            return UNKNOWN, message
+        return verdict, message
+    if verdict in {APP_DISABLED, APP_DISABLED_IN_TENANT} and row is not None and row.code in {700016, 700011}:
+        return (
+            MISCONFIGURED,
+            "Microsoft does not know the application: its id, its cloud or its account types are wrong.",
+        )
+    if verdict in {CONSENT_GONE}:
+        return DECLINED, "The consent to the application is missing."
+    spent = verdict in {UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER} and error == "invalid_grant"
+    at_sign_in = phase is Phase.AUTHORIZATION and verdict is INTERACTION and row is None
+    if spent or at_sign_in:
+        return START_AGAIN, "This sign-in has expired or was already used." if spent else message
+    return verdict, message
+
+
+def _row(numbers: Sequence[int]) -> AadstsRow | None:
+    known = [TABLE[number] for number in numbers if number in TABLE]
+    return next((row for row in known if not row.generic), None) or next(iter(known), None)
+
+
+def _word(error: str) -> str:
+    return error if error in CLASSES else "unknown_error"

@@ -1,0 +1,113 @@
+"""Who signed in: the claims of an id_token that came straight from the token endpoint.
+
+The signature is not checked: OpenID Connect Core 3.1.3.7 (6) lets TLS to the token endpoint stand for it. Everything
+else is: audience, issuer with the tenant substituted, time, nonce. Source: "ID token claims reference".
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import json
+import re
+from datetime import datetime
+from typing import Any, cast
+
+from scalekit_mcp.accounts.models import ProviderAccount
+
+PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+"""The tenant of all personal Microsoft accounts."""
+LEEWAY_SECONDS = 300
+"""How far Microsoft's clock and ours may be apart."""
+
+_GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+
+
+class IdTokenRefused(Exception):
+    """A claim is missing or wrong; `claim` names it. The message holds no value of the token."""
+
+    def __init__(self, claim: str, message: str) -> None:
+        super().__init__(message)
+        self.claim = claim
+
+
+def is_guid(value: str) -> bool:
+    """Whether `value` has the form of a GUID."""
+    return _GUID.fullmatch(value) is not None
+
+
+def account_from_id_token(
+    id_token: str, *, client_id: str, login_url: str, tenant: str, nonce: str | None, now: datetime
+) -> ProviderAccount:
+    """Validate the claims and return who signed in; raises `IdTokenRefused`.
+
+    `tenant` is the configured authority: a GUID, `consumers` and `organizations` narrow who may come. `nonce` is None
+    only where the flow has none (RFC 8628).
+    """
+    claims = _claims(id_token)
+    if claims.get("aud") != client_id:
+        raise IdTokenRefused("aud", "The id_token was issued to another application.")
+    tid, oid = claims.get("tid"), claims.get("oid")
+    if not isinstance(tid, str) or not is_guid(tid):
+        raise IdTokenRefused("tid", "The id_token names no tenant.")
+    if not isinstance(oid, str) or not is_guid(oid):
+        raise IdTokenRefused("oid", "The id_token names no user; the scope `profile` is needed.")
+    if claims.get("iss") != f"{login_url.rstrip('/')}/{tid}/v2.0":
+        raise IdTokenRefused("iss", "The id_token was issued by another authority than the configured login host.")
+    _check_time(claims, now.timestamp())
+    if nonce is not None and not _equal(claims.get("nonce"), nonce):
+        raise IdTokenRefused("nonce", "The id_token belongs to another sign-in.")
+    personal = tid.lower() == PERSONAL_TENANT
+    _check_tenant(tid.lower(), tenant.lower(), personal=personal)
+    return ProviderAccount(
+        tid=tid.lower(),
+        oid=oid.lower(),
+        preferred_username=_text(claims, "preferred_username"),
+        display_name=_text(claims, "name"),
+        personal=personal,
+    )
+
+
+def _claims(id_token: str) -> dict[str, Any]:
+    parts = id_token.split(".")
+    if len(parts) != 3:
+        raise IdTokenRefused("id_token", "The id_token is not a signed JWT.")
+    try:
+        payload: object = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError, RecursionError) as exc:
+        raise IdTokenRefused("id_token", "The id_token cannot be read.") from exc
+    if not isinstance(payload, dict):
+        raise IdTokenRefused("id_token", "The id_token cannot be read.")
+    return cast("dict[str, Any]", payload)
+
+
+def _check_time(claims: dict[str, Any], now: float) -> None:
+    exp, nbf = claims.get("exp"), claims.get("nbf", claims.get("iat"))
+    if not _is_number(exp) or now >= float(cast("float", exp)) + LEEWAY_SECONDS:
+        raise IdTokenRefused("exp", "The id_token has expired; the server's clock may be wrong.")
+    if nbf is not None and (not _is_number(nbf) or now < float(cast("float", nbf)) - LEEWAY_SECONDS):
+        raise IdTokenRefused("nbf", "The id_token is not valid yet; the server's clock may be wrong.")
+
+
+def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
+    wrong = (
+        (is_guid(tenant) and tid != tenant)
+        or (tenant == "consumers" and not personal)
+        or (tenant == "organizations" and personal)
+    )
+    if wrong:
+        raise IdTokenRefused("tid", "The account belongs to another tenant than the configured one.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _equal(value: object, expected: str) -> bool:
+    return isinstance(value, str) and hmac.compare_digest(value.encode(), expected.encode())
+
+
+def _text(claims: dict[str, Any], name: str) -> str | None:
+    value = claims.get(name)
+    return value if isinstance(value, str) and value else None
