@@ -1,14 +1,17 @@
 """THE SEAM: `Actions`, and the two implementations behind it.
 
 `open_actions(settings)` is the door: it picks the implementation by the settings and does no input or output itself;
-the vault opens and connections are made on first use.
+the vault opens, connections are made and the sandbox starts on first use.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
+
+import anyio
+from pydantic import SecretStr
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
@@ -18,26 +21,72 @@ if TYPE_CHECKING:
 
 __all__ = ["Actions", "LinkBase", "open_actions"]
 
+CLOSE_SECONDS = 5.0
+
 LinkBase = Callable[[], Awaitable[str]]
 """Gives the base address of our own pages; may start what serves them."""
 
 
 @asynccontextmanager
 async def open_actions(
-    settings: Settings, *, clock: Clock | None = None, link_base: LinkBase | None = None, timezone: str | None = None
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    link_base: LinkBase | None = None,
+    timezone: str | None = None,
+    user_verification: str = "off",
 ) -> AsyncIterator[Actions]:
     """The calls, for as long as the context lasts.
 
     `link_base` says where our pages are served (default: the public URL of the settings). `timezone` is the zone of
-    answers when neither a call nor the settings name one (default: UTC). Raises `ConfigurationError`.
+    answers when neither a call nor the settings name one (default: UTC). `user_verification` holds unless the settings
+    name one. Raises `ConfigurationError`.
     """
     from scalekit_mcp.actions.embedded import EmbeddedActions
+    from scalekit_mcp.actions.on_first_use import OnFirstUse
 
     settings.check()
-    actions = EmbeddedActions(
-        settings, clock=clock or SystemClock(), link_base=link_base, timezone=settings.timezone or timezone or "UTC"
-    )
-    try:
-        yield actions
-    finally:
-        await actions.aclose()
+    async with anyio.create_task_group() as owner:
+        resolve = None
+        if settings.sandbox:
+
+            def open_sandbox() -> AbstractAsyncContextManager[Settings]:
+                return _sandbox_settings(settings)
+
+            sandbox = OnFirstUse(open_sandbox)
+            owner.start_soon(sandbox.run)
+            resolve = sandbox.get
+        actions = EmbeddedActions(
+            settings,
+            clock=clock or SystemClock(),
+            link_base=link_base,
+            timezone=settings.timezone or timezone or "UTC",
+            user_verification=settings.user_verification or user_verification,
+            resolve=resolve,
+        )
+        try:
+            yield actions
+        finally:
+            with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS):
+                await actions.aclose()
+            owner.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _sandbox_settings(settings: Settings) -> AsyncIterator[Settings]:
+    """Run the sandbox and point the settings at it."""
+    from scalekit_mcp.sandbox import Sandbox
+
+    sandbox = Sandbox()
+    async with sandbox.serve() as base_url:
+        values = sandbox.environment(base_url)
+        yield settings.model_copy(
+            update={
+                "microsoft_client_id": values["MICROSOFT_CLIENT_ID"],
+                "microsoft_client_secret": SecretStr(values["MICROSOFT_CLIENT_SECRET"]),
+                "microsoft_client_certificate": None,
+                "microsoft_tenant": "common",
+                "microsoft_login_url": values["MICROSOFT_LOGIN_URL"],
+                "microsoft_graph_url": values["MICROSOFT_GRAPH_URL"],
+            }
+        )

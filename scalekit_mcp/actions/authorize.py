@@ -48,7 +48,9 @@ async def run_authorize(
     answer["expires_at"] = _instant(link.expires_at)
     if link.admin_consent_url:
         answer["admin_consent_url"] = link.admin_consent_url
-        answer["next_step"] += " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
+        answer["next_step"] += (
+            " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
+        )
     return answer
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,7 +15,6 @@ from scalekit_mcp.actions.models import (
     ConnectedAccountResponse,
     ConnectedAccountView,
     ListConnectedAccountsResponse,
-    OutcomeKind,
     ToolResult,
 )
 from scalekit_mcp.clock import Clock
@@ -25,17 +23,18 @@ from scalekit_mcp.settings import Settings, check_identifier
 from scalekit_mcp.tools import Authorize, UnknownTool, parse_arguments
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.models import ConnectedAccount
-    from scalekit_mcp.accounts.outcomes import AccountView, Outcome
+    from scalekit_mcp.accounts.models import AccountView, AuthorizationLink
     from scalekit_mcp.actions.parts import Parts
 
-LinkBase = Callable[[], Awaitable[str]]
+CALLBACK_PATH = "/oauth/callback"
+ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
 
 
 class EmbeddedActions:
     """`Actions` on our own vault. Cheap to make: the vault, the HTTP client and their libraries wait for a first call.
 
-    `resolve` gives the settings that the parts are made of; the sandbox starts in it.
+    `resolve` gives the settings that the parts are made of (the sandbox starts in it). `link_base` gives the address
+    under which our own pages are served.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class EmbeddedActions:
         settings: Settings,
         *,
         clock: Clock,
-        link_base: LinkBase | None,
+        link_base: Callable[[], Awaitable[str]] | None,
         timezone: str,
         user_verification: str,
         resolve: Callable[[], Awaitable[Settings]] | None = None,
@@ -63,7 +62,8 @@ class EmbeddedActions:
         if opened is not None:
             await opened.aclose()
 
-    async def _parts(self) -> Parts:
+    async def parts(self) -> Parts:
+        """What the calls are made of, built on first use."""
         if self._opened is None:
             async with self._opening:
                 if self._opened is None:
@@ -75,11 +75,211 @@ class EmbeddedActions:
                     )
         return self._opened
 
-    def _name(self, connection_name: str | None) -> str:
+    def _key(self, connection_name: str | None, identifier: str) -> dict[str, str]:
+        name = self._connection(connection_name)
+        try:
+            return {"connection_name": name, "identifier": check_identifier(identifier)}
+        except ValueError as error:
+            raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+
+    def _connection(self, connection_name: str | None) -> str:
         name = connection_name or self._settings.connection
         if name != self._settings.connection:
             raise InvalidInput(
-                f"There is no connection '{name}'; this server has '{self._settings.connection}'.",
+                f"There is no connection '{name[:100]}'; this server has '{self._settings.connection}'.",
                 field="connection_name",
             )
         return name
+
+    async def get_or_create_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        key = self._key(connection_name, identifier)
+        return _response(await (await self.parts()).manager.get_or_create(**key))
+
+    async def get_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        key = self._key(connection_name, identifier)
+        return _response(await (await self.parts()).manager.get(**key))
+
+    async def list_connected_accounts(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        status: str | None = None,
+        page_size: int = 50,
+        page_token: str | None = None,
+    ) -> ListConnectedAccountsResponse:
+        page = await (await self.parts()).manager.list(
+            connection_name=connection_name,
+            identifier=identifier,
+            status=status,
+            page_size=page_size,
+            page_token=page_token,
+        )
+        return ListConnectedAccountsResponse(
+            connected_accounts=tuple(_view(account) for account in page.accounts),
+            total_size=page.total_size,
+            next_page_token=page.next_page_token,
+        )
+
+    async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
+        key = self._key(connection_name, identifier)
+        return _response(await (await self.parts()).manager.disconnect(**key))
+
+    async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
+        key = self._key(connection_name, identifier)
+        await (await self.parts()).manager.delete(**key)
+
+    async def get_authorization_link(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        reconnect: bool = False,
+        state: str | None = None,
+        user_verify_url: str | None = None,
+        login_hint: str | None = None,
+    ) -> AuthorizationLinkResponse:
+        link = await self._begin(
+            self._key(connection_name, identifier),
+            reconnect=reconnect,
+            state=state,
+            user_verify_url=user_verify_url,
+            login_hint=login_hint,
+        )
+        return AuthorizationLinkResponse(
+            link=link.link,
+            expires_at=link.expires_at,
+            admin_consent_url=link.admin_consent_url,
+            attempt_id=link.attempt_id,
+        )
+
+    async def _begin(self, key: dict[str, str], **options: Any) -> AuthorizationLink:
+        parts = await self.parts()
+        base = await self._link_base() if self._link_base else parts.settings.base_url
+        return await parts.manager.begin_authorization(
+            **key,
+            link_base=base,
+            redirect_uri=base + CALLBACK_PATH,
+            admin_redirect_uri=base + ADMIN_CALLBACK_PATH,
+            **options,
+        )
+
+    async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
+        return await (await self.parts()).manager.prompt(ticket)
+
+    async def start_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> str | AuthorizationOutcome:
+        return await (await self.parts()).manager.start(ticket, browser_secret=browser_secret)
+
+    async def complete_authorization(
+        self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
+    ) -> AuthorizationOutcome:
+        return await (await self.parts()).manager.complete(query, browser_secrets=browser_secrets)
+
+    async def cancel_held_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> AuthorizationOutcome:
+        return await (await self.parts()).manager.cancel_held(ticket, browser_secret=browser_secret)
+
+    async def confirm_authorization(
+        self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
+    ) -> ConnectedAccountResponse:
+        key = self._key(connection_name, identifier)
+        return _response(await (await self.parts()).manager.confirm(**key, confirmation_code=confirmation_code))
+
+    async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
+        manager = (await self.parts()).manager
+        return _response(await manager.verify_user(auth_request_id=auth_request_id, identifier=identifier))
+
+    async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+        return await (await self.parts()).manager.complete_admin_consent(query)
+
+    async def wait_for_authorization(
+        self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
+    ) -> ConnectedAccountResponse:
+        key = self._key(connection_name, identifier)
+        return _response(await (await self.parts()).manager.wait(**key, timeout_seconds=timeout_seconds))
+
+    async def execute_tool(
+        self,
+        *,
+        identifier: str,
+        tool_name: str,
+        tool_input: Mapping[str, Any] | None = None,
+        connection_name: str | None = None,
+    ) -> ToolResult:
+        try:
+            arguments = parse_arguments(tool_name, tool_input or {})
+        except UnknownTool as error:
+            raise InvalidInput(
+                f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
+            ) from error
+        key = self._key(connection_name, identifier)
+        if isinstance(arguments, Authorize):
+            return ToolResult(
+                await run_authorize(
+                    self,
+                    **key,
+                    reconnect=bool(arguments.reconnect),
+                    confirmation_code=arguments.confirmation_code,
+                )
+            )
+        parts = await self.parts()
+        try:
+            return ToolResult(await parts.run_tool(key["connection_name"], key["identifier"], tool_name, arguments))
+        except AuthorizationRequired as error:
+            await self._add_link(key, error)
+            raise
+        except PermissionMissing as error:
+            if missing := error.details.get("missing_scopes"):
+                link = await self._begin(key, scopes=(*parts.settings.scopes, *missing))
+                error.details.setdefault("authorization_url", link.link)
+            raise
+
+    async def _add_link(self, key: dict[str, str], error: AuthorizationRequired) -> None:
+        """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
+        manager = (await self.parts()).manager
+        view = await manager.get_or_create(**key)
+        if view.held:
+            error.next_step = TYPE_THE_CODE
+            return
+        link = await self._begin(key)
+        error.details["authorization_url"] = link.link
+        if link.admin_consent_url:
+            error.details["admin_consent_url"] = link.admin_consent_url
+        if view.account.status == "PENDING":
+            view = await manager.get(**key)
+            error.details["reason"] = str(view.account.reason)
+
+
+def _response(view: AccountView) -> ConnectedAccountResponse:
+    return ConnectedAccountResponse(_view(view))
+
+
+def _view(view: AccountView) -> ConnectedAccountView:
+    account = view.account
+    who = account.provider_account
+    return ConnectedAccountView(
+        id=account.id,
+        connection_name=account.connection_name,
+        identifier=account.identifier,
+        status=str(account.status),
+        reason=str(account.reason) if account.reason else None,
+        who_acts=account.who_acts,
+        mailbox=who.mailbox if who else None,
+        display_name=who.display_name if who else None,
+        granted_scopes=account.granted_scopes,
+        token_expires_at=account.token_expires_at,
+        last_used_at=account.last_used_at,
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+        last_authorization_error=account.last_authorization_error,
+        attempt_state=str(view.attempt_state) if view.attempt_state else None,
+        attempt_expires_at=view.attempt_expires_at,
+        held=view.held,
+    )

@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
+from scalekit_mcp.accounts.models import AttemptState
+from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import WhoActs
+
+__all__ = [
+    "AttemptState",
+    "AuthorizationLinkResponse",
+    "AuthorizationOutcome",
+    "AuthorizationPrompt",
+    "ConnectedAccountResponse",
+    "ConnectedAccountView",
+    "ListConnectedAccountsResponse",
+    "OutcomeKind",
+    "ToolResult",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,71 +79,6 @@ class AuthorizationLinkResponse:
     def expiry(self) -> datetime:
         """The same instant under the name that Scalekit's SDK uses."""
         return self.expires_at
-
-
-class AttemptState(StrEnum):
-    """Where an authorization in progress stands."""
-
-    LINK_GIVEN = "link_given"
-    AT_PROVIDER = "at_provider"
-    HELD = "held"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    SUPERSEDED = "superseded"
-
-
-class OutcomeKind(StrEnum):
-    """What a page has to say after a step of an authorization."""
-
-    CONNECTED = "connected"
-    CONFIRMATION_NEEDED = "confirmation_needed"
-    VERIFY_AT_URL = "verify_at_url"
-    DECLINED = "declined"
-    CANCELLED = "cancelled"
-    ADMIN_APPROVAL_REQUIRED = "admin_approval_required"
-    LINK_UNKNOWN = "link_unknown"
-    LINK_EXPIRED = "link_expired"
-    LINK_USED = "link_used"
-    OTHER_BROWSER = "other_browser"
-    OTHER_ACCOUNT = "other_account"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationOutcome:
-    """The end of one step of an authorization, in words for a person; never a token or a code of the provider.
-
-    `confirmation_code` goes from the page to the chat (eight Crockford characters). `redirect_url` is set for
-    `VERIFY_AT_URL`. `reference` is what support asks for.
-    """
-
-    kind: OutcomeKind
-    title: str
-    message: str
-    next_step: str
-    who_acts: WhoActs = "user"
-    identifier: str | None = None
-    mailbox: str | None = None
-    confirmation_code: str | None = None
-    redirect_url: str | None = None
-    admin_consent_url: str | None = None
-    admin_text: str | None = None
-    reference: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationPrompt:
-    """What our own page shows before it sends a person to the provider."""
-
-    identifier: str
-    connection_name: str
-    provider_name: str
-    scopes: tuple[str, ...]
-    expires_at: datetime
-    admin_consent_url: str | None
-    admin_text: str | None
-    sandbox: bool = False
 
 
 class ToolResult(dict[str, Any]):

@@ -19,7 +19,7 @@ class Actions(Protocol):
     """Connected accounts and the tools that run on them.
 
     Named after the object that users know from Scalekit's SDK. Implementations: `embedded` (own vault, Microsoft
-    directly) and `hosted` (Scalekit keeps the tokens). All methods raise `ScalekitMCPError` and nothing else on purpose.
+    directly) and `hosted` (Scalekit keeps the tokens). All methods raise `ScalekitMCPError`, on purpose nothing else.
     """
 
     async def get_or_create_connected_account(
@@ -47,7 +47,7 @@ class Actions(Protocol):
         ...
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
-        """Forget the tokens and keep the record as REVOKED / `disconnected`. Microsoft itself has no revocation call."""
+        """Forget the tokens, keep the record as REVOKED / `disconnected`. Microsoft itself has no revocation call."""
         ...
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:

@@ -97,8 +97,8 @@ def run_disconnect(settings: Settings, identifier: str) -> None:
 
     with_actions(settings, use)
     click.echo(
-        f"Disconnected '{identifier}': its tokens are gone from the vault. Microsoft has no call that revokes them; the "
-        "user can remove the app's permission at myapps.microsoft.com or account.live.com/consent/Manage."
+        f"Disconnected '{identifier}': its tokens are gone from the vault. Microsoft has no call that revokes them; "
+        "the user can remove the app's permission at myapps.microsoft.com or account.live.com/consent/Manage."
     )
 
 
@@ -128,7 +128,7 @@ def run_connect(settings: Settings, *, open_browser: bool) -> None:
             click.echo(f"Open this link in a browser on this machine:\n\n  {link.link}\n", err=True)
             if link.admin_consent_url:
                 click.echo(
-                    "If Microsoft says 'Need admin approval', send this link to your IT administrator:\n\n"
+                    "If Microsoft says 'Need admin approval', send this link to your IT:\n\n"
                     f"  {link.admin_consent_url}\n",
                     err=True,
                 )

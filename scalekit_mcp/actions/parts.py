@@ -1,0 +1,201 @@
+"""What the embedded calls are made of: vault, account manager, Microsoft's OAuth and Graph, the calendar.
+
+Imported on the first call, because its libraries are what a start should not wait for.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+from platformdirs import user_config_path, user_data_path
+
+from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
+from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
+from scalekit_mcp.accounts.sql import SQLVault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import InternalError
+from scalekit_mcp.microsoft.calendar import OutlookCalendar
+from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, ClientSecret, PublicClient
+from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
+from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.settings import Settings
+from scalekit_mcp.tools import (
+    TOOLS,
+    Arguments,
+    CreateCalendarEvent,
+    DeleteCalendarEvent,
+    GetCalendarEvent,
+    ListCalendarEvents,
+    UpdateCalendarEvent,
+)
+
+APP_NAME = "scalekit-mcp"
+READ_SCOPES = ("Calendars.Read", "Calendars.ReadWrite")
+WRITE_SCOPES = ("Calendars.ReadWrite",)
+POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
+
+
+class SealedPages:
+    """Page tokens under the vault's key ring."""
+
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ring = ring
+        self._clock = clock
+
+    def seal(self, payload: bytes, context: bytes) -> str:
+        """A text that only `open` with the same context reads back."""
+        return self._ring.seal_token("page", context.hex(), {"page": b64encode(payload).decode()})
+
+    def open(self, token: str, context: bytes) -> bytes:
+        """The sealed payload; raises ValueError."""
+        try:
+            return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
+        except SealBroken as error:
+            raise ValueError("not a page of this account") from error
+
+
+@dataclass(frozen=True, slots=True)
+class AccountTokens:
+    """The access tokens of one connected account, as the Graph client asks for them."""
+
+    manager: ConnectedAccountManager
+    connection_name: str
+    identifier: str
+    any_of_scopes: tuple[str, ...]
+
+    async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
+        """A token that is valid now; after a rejection, another one."""
+        return await self.manager.access_token(
+            connection_name=self.connection_name,
+            identifier=self.identifier,
+            required_scopes=self.any_of_scopes,
+            rejected=rejected,
+            claims=claims,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything that one process needs to serve calls; closed by `aclose`."""
+
+    settings: Settings
+    clock: Clock
+    timezone: str
+    ring: KeyRing
+    http: httpx.AsyncClient
+    manager: ConnectedAccountManager
+    graph: GraphClient
+    pages: SealedPages
+
+    async def aclose(self) -> None:
+        """Close the vault and the connections."""
+        await self.manager.aclose()
+        await self.http.aclose()
+
+    async def run_tool(
+        self, connection_name: str, identifier: str, tool_name: str, arguments: Arguments
+    ) -> dict[str, Any]:
+        """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
+        scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
+        tokens = AccountTokens(self.manager, connection_name, identifier, scopes)
+        # The first token also proves that the account may be used, before anything is built on it.
+        await tokens.access_token()
+        account = (await self.manager.get(connection_name=connection_name, identifier=identifier)).account
+        if account.provider_account is None:
+            raise InternalError(f"The ACTIVE account '{identifier}' does not know who consented.")
+        calendar = OutlookCalendar(
+            GraphSession(self.graph, tokens, account.id),
+            account=account.provider_account,
+            identifier=identifier,
+            clock=self.clock,
+            timezone=self.timezone,
+            pages=self.pages,
+        )
+        match arguments:
+            case CreateCalendarEvent():
+                return await calendar.create(arguments)
+            case GetCalendarEvent():
+                return await calendar.get(arguments)
+            case ListCalendarEvents():
+                return await calendar.list(arguments)
+            case UpdateCalendarEvent():
+                return await calendar.update(arguments)
+            case DeleteCalendarEvent():
+                return await calendar.delete(arguments)
+            case _:
+                raise LookupError(f"no operation for {tool_name}")
+
+
+def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verification: str) -> Parts:
+    """Put the parts together. Opens no connection; raises `ConfigurationError` or `VaultError` for unusable keys."""
+    ring = _key_ring(settings)
+    http = httpx.AsyncClient(limits=POOL, follow_redirects=False)
+    provider = MicrosoftOAuth(
+        http,
+        client_id=settings.microsoft_client_id or "",
+        credentials=_credentials(settings),
+        login_url=settings.login_url,
+        tenant=settings.microsoft_tenant,
+        scopes=settings.scopes,
+        graph_url=settings.graph_url,
+        clock=clock,
+    )
+    manager = ConnectedAccountManager(
+        SQLVault(_database_url(settings), ring=ring, clock=clock),
+        providers={settings.connection: provider},
+        clock=clock,
+        settings=ManagerSettings(
+            user_verification=UserVerification(user_verification), user_verify_url=settings.user_verify_url
+        ),
+    )
+    return Parts(
+        settings=settings,
+        clock=clock,
+        timezone=timezone,
+        ring=ring,
+        http=http,
+        manager=manager,
+        graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
+        pages=SealedPages(ring, clock),
+    )
+
+
+def _credentials(settings: Settings) -> ClientCredentials:
+    if settings.microsoft_client_certificate is not None:
+        return ClientCertificate.from_file(settings.microsoft_client_certificate)
+    if settings.microsoft_client_secret is not None:
+        return ClientSecret(settings.microsoft_client_secret.get_secret_value())
+    return PublicClient()
+
+
+def _key_ring(settings: Settings) -> KeyRing:
+    if settings.vault_keys is not None:
+        return KeyRing.from_text(settings.vault_keys.get_secret_value())
+    if settings.sandbox and settings.database_url is None:
+        return KeyRing.generate()
+    return KeyRing.from_file(key_file())
+
+
+def key_file() -> Path:
+    """Where the vault keys of this user are: the configuration directory, not beside the data they open."""
+    return user_config_path(APP_NAME, appauthor=False) / "vault.keys"
+
+
+def _database_url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    if settings.sandbox:
+        return "sqlite+aiosqlite:///:memory:"
+    return f"sqlite+aiosqlite:///{(user_data_path(APP_NAME, appauthor=False) / 'vault.sqlite3').as_posix()}"
+
+
+def granted(scopes: Sequence[str], any_of: Sequence[str]) -> bool:
+    """Whether one of `any_of` was granted, without regard to case."""
+    held = {scope.lower() for scope in scopes}
+    return any(scope.lower() in held for scope in any_of)
