@@ -100,7 +100,8 @@ def _lower_first(sentence: str) -> str:
 def _invalid_input(problems: list[Refused]) -> InvalidInput:
     first = problems[0]
     names = [shown(p.field or "")[1:-1] for p in problems]
-    message = f"{names[0]} {first.message}."
+    end = "" if first.message.endswith("?") else "."
+    message = f"`{names[0]}` {first.message}{end}"
     others = list(dict.fromkeys(n for n in names[1:] if n and n != names[0]))
     if others:
         message += f" Also wrong: {', '.join(others[:10])}."

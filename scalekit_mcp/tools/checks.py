@@ -115,7 +115,7 @@ def _check_times(read: dict[str, Any]) -> list[str]:
     names = [n for n in ("start", "end") if f"{n}_datetime" in read]
     warnings = zone_warnings(read, *(f"{n}_timezone" for n in names))
     if read.get("isAllDay"):
-        _check_all_day(read)
+        check_all_day(read)
     else:
         for name in names:
             value = cast(datetime, read[f"{name}_datetime"])
@@ -144,7 +144,8 @@ def _plain(value: datetime) -> datetime:
     return datetime.combine(value.date(), value.time()) if isinstance(value, DateOnly) else value
 
 
-def _check_all_day(read: Mapping[str, Any]) -> None:
+def check_all_day(read: Mapping[str, Any]) -> None:
+    """Midnight to midnight, the end exclusive, one zone where zones are given (event resource type)."""
     start, end = read.get("start_datetime"), read.get("end_datetime")
     if start is not None and start.time() != time.min:
         midnight = datetime.combine(start.date(), time.min).isoformat()
@@ -164,7 +165,8 @@ def _check_all_day(read: Mapping[str, Any]) -> None:
             f"is exclusive when isAllDay is true and must lie after the start day; for one day write {following}",
             "end_datetime",
         )
-    if resolve_zone(read["start_timezone"]).iana != resolve_zone(read["end_timezone"]).iana:
+    zones = [read[name] for name in ("start_timezone", "end_timezone") if name in read]
+    if len({resolve_zone(name).iana for name in zones}) > 1:
         raise Refused(f"must be {read['start_timezone']} too when isAllDay is true", "end_timezone")
 
 

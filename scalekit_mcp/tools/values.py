@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
+from scalekit_mcp.errors import InvalidInput
+
 Parse = Callable[[object], Any]
 
 
@@ -25,6 +27,11 @@ class Refused(ValueError):
         super().__init__(message)
         self.message = message
         self.field = field
+
+    def as_invalid_input(self, field: str | None = None) -> InvalidInput:
+        """The same as a caller of a tool gets it: one sentence that begins with the name of the parameter."""
+        name = self.field or field
+        return InvalidInput(f"`{name}` {self.message}." if name else f"{self.message}.", field=name)
 
 
 def shown(value: object, limit: int = 60) -> str:
