@@ -144,6 +144,8 @@ ADMIN_APPROVAL = Verdict(
     GrantFault.ADMIN_APPROVAL,
     "it_admin",
     "Send the admin consent link to the IT administrator; after the approval, sign in again.",
+    AccountStatus.EXPIRED,
+    Reason.UNKNOWN,
 )
 START_AGAIN = Verdict(GrantFault.RESTART, "user", "Open a new authorization link and sign in again.")
 OTHER_ACCOUNT = Verdict(
@@ -373,7 +375,9 @@ ROWS: tuple[AadstsRow, ...] = (
     AadstsRow(135010, START_AGAIN, "Microsoft did not find the device's key."),
     # Device authorization grant.
     AadstsRow(70016, WAIT, "The person has not finished signing in on the other device."),
+    AadstsRow(70018, OUR_FAULT, "Microsoft does not know the device code."),
     AadstsRow(70019, START_AGAIN, "The code for the other device has expired."),
+    AadstsRow(70020, START_AGAIN, "The code for the other device has expired."),
     # Passing trouble.
     AadstsRow(50196, BACK_OFF, "Microsoft has seen too many identical requests and asks for a pause."),
     AadstsRow(90055, BACK_OFF, "The organization has had too many requests."),
@@ -444,10 +448,10 @@ def rule(
     code = f"AADSTS{row.code if row is not None else numbers[0]}" if numbers else _word(error)
     missing_consent = suberror == "consent_required" or error == "consent_required" or 65001 in numbers
     verdict, message = _verdict(error, suberror, row, personal=personal)
-    if error in _GRANT_ERRORS or phase is not Phase.AUTHORIZATION:
-        verdict, message = _in_phase(error, verdict, message, row, phase)
-    elif row is not None and row.code == 65001:
-        verdict = DECLINED
+    if phase is Phase.REFRESH:
+        verdict = _at_refresh(verdict)
+    else:
+        verdict, message = _at_sign_in(error, verdict, message, row)
     return Ruling(code, verdict, message, missing_consent and verdict.fault is not GrantFault.TRANSIENT)
 
 
@@ -473,26 +477,27 @@ _TELLING_SUBERRORS = frozenset({"consent_required", "user_password_expired"})
 """Suberrors that say more than the number beside them."""
 
 
-def _in_phase(error: str, verdict: Verdict, message: str, row: AadstsRow | None, phase: Phase) -> tuple[Verdict, str]:
-    """Fit a verdict to where the error came from."""
-    if phase is Phase.REFRESH:
-        if verdict is START_AGAIN:
-            return WAIT, message
-        if verdict in {OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, DECLINED}:
-            return UNKNOWN, message
-        return verdict, message
-    if verdict in {APP_DISABLED, APP_DISABLED_IN_TENANT} and row is not None and row.code in {700016, 700011}:
-        return (
-            MISCONFIGURED,
-            "Microsoft does not know the application: its id, its cloud or its account types are wrong.",
-        )
-    if verdict in {CONSENT_GONE}:
+def _at_refresh(verdict: Verdict) -> Verdict:
+    """At a refresh nobody sits before a page: what a page would cure is either passing or the end of the grant."""
+    if verdict is START_AGAIN:
+        return WAIT
+    return UNKNOWN if verdict in (OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, DECLINED) else verdict
+
+
+def _at_sign_in(error: str, verdict: Verdict, message: str, row: AadstsRow | None) -> tuple[Verdict, str]:
+    """During a sign-in no grant exists yet: what ends a grant ends only this attempt."""
+    if row is not None and row.code in _APP_UNKNOWN and verdict in (APP_DISABLED, APP_DISABLED_IN_TENANT):
+        return MISCONFIGURED, "Microsoft does not know the application: its id, cloud or account types are wrong."
+    if verdict is CONSENT_GONE or (row is None and error == "consent_required"):
         return DECLINED, "The consent to the application is missing."
-    spent = verdict in {UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER} and error == "invalid_grant"
-    at_sign_in = phase is Phase.AUTHORIZATION and verdict is INTERACTION and row is None
-    if spent or at_sign_in:
-        return START_AGAIN, "This sign-in has expired or was already used." if spent else message
+    if error == "invalid_grant" and verdict in (UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER):
+        return START_AGAIN, "This sign-in has expired or was already used."
+    if row is None and error in {"interaction_required", "login_required"}:
+        return START_AGAIN, message
     return verdict, message
+
+
+_APP_UNKNOWN = frozenset({700016, 700011})
 
 
 def _row(numbers: Sequence[int]) -> AadstsRow | None:

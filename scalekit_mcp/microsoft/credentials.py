@@ -122,7 +122,7 @@ class ClientCertificate:
             "exp": now + int(ASSERTION_LIFETIME.total_seconds()),
         }
         signed = f"{_segment(header)}.{_segment(claims)}"
-        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=hashes.SHA256.digest_size)
+        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
         return f"{signed}.{_base64url(self._key.sign(signed.encode(), pss, hashes.SHA256()))}"
 
     def __repr__(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json as json_codec
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -253,7 +253,7 @@ class GraphClient:
             )
 
     @asynccontextmanager
-    async def _slot(self, mailbox: str) -> AsyncIterator[None]:
+    async def _slot(self, mailbox: str) -> AsyncGenerator[None]:
         slots = self._slots.get(mailbox)
         if slots is None:
             slots = self._slots[mailbox] = _Slots(anyio.Semaphore(MAX_IN_FLIGHT_PER_MAILBOX, fast_acquire=True))

@@ -383,8 +383,10 @@ class GraphFailure:
         """The table's row: the first telling code from outside inwards, else the first generic one, else the status."""
         known = [row for code in self.codes if (row := TABLE.get(code.lower())) is not None]
         chosen = next((row for row in known if not row.generic), None) or next(iter(known), None)
-        if chosen is None or chosen.means is Means.BY_STATUS or (chosen.generic and self.status in {401, 429}):
-            return chosen if self._is_unauthenticated(chosen) else self._row_of_status()
+        if chosen is None or chosen.means is Means.BY_STATUS:
+            return self._row_of_status()
+        if chosen.generic and self.status in {401, 429} and chosen.means is not Means.UNAUTHENTICATED:
+            return self._row_of_status()
         return chosen
 
     @property
@@ -396,9 +398,6 @@ class GraphFailure:
     def transient(self) -> bool:
         """Whether Microsoft says that the failure passes by itself."""
         return self.row.transient
-
-    def _is_unauthenticated(self, row: GraphErrorRow | None) -> bool:
-        return row is not None and row.means is Means.UNAUTHENTICATED
 
     def _row_of_status(self) -> GraphErrorRow:
         row = _STATUS_ROWS.get(self.status)

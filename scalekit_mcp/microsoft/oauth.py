@@ -119,8 +119,6 @@ class MicrosoftOAuth:
             parameters["prompt"] = "select_account"
         elif request.login_hint:
             parameters["login_hint"] = request.login_hint
-        else:
-            parameters["prompt"] = "select_account"
         if request.claims:
             parameters["claims"] = request.claims
         return f"{self._endpoint(self._tenant, 'authorize')}?{urlencode(parameters, quote_via=quote)}"
@@ -486,7 +484,7 @@ def _number(value: object) -> int | None:
     if isinstance(value, bool):
         return None
     if isinstance(value, int):
-        return value
+        return value if 0 <= value < 1_000_000_000 else None
     return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9 else None
 
 
