@@ -1,1 +1,84 @@
-"""A MICROSOFT LOOK-ALIKE for demonstrations and tests; shares no code with what it imitates."""
+"""A Microsoft look-alike for tests and demos: sign-in, tokens and calendars on loopback, every failure on a switch.
+
+It shares no code with the product that it imitates Microsoft for.
+
+```python
+sandbox = Sandbox()
+async with sandbox.serve() as base_url:
+    settings = sandbox.environment(base_url)
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, time
+from typing import TYPE_CHECKING
+
+from scalekit_mcp.sandbox.control import Controls
+from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PERSON
+from scalekit_mcp.sandbox.world import Person, RecordedRequest, SandboxClock, World
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+__all__ = ["DEFAULT_CLIENT_ID", "DEFAULT_CLIENT_SECRET", "DEFAULT_PERSON", "Sandbox", "World"]
+
+
+class Sandbox(Controls):
+    """One look-alike, in process (`app`, an ASGI application) or served on a socket (`serve`).
+
+    The same `seed` gives the same people, ids and calendars. `week_of` is a day of the week that the seeded calendars
+    are filled for; the present week when left out. The switches are the methods of `Controls`.
+    """
+
+    def __init__(self, seed: int = 0, week_of: date | None = None) -> None:
+        at = datetime.combine(week_of, time(), UTC) if week_of is not None else None
+        super().__init__(seed=seed, week_of=at)
+
+    @property
+    def app(self) -> ASGIApp:
+        """The whole look-alike as one ASGI application; a dropped connection is raised through it."""
+        return self.dispatcher
+
+    @property
+    def clock(self) -> SandboxClock:
+        """The sandbox's time."""
+        return self.world.clock
+
+    @property
+    def people(self) -> dict[str, Person]:
+        """Everybody, by lower-case address."""
+        return self.world.people
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """What was received by identity and Graph, oldest first."""
+        return list(self.world.requests)
+
+    @asynccontextmanager
+    async def serve(self, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[str]:
+        """Serve on a socket in the current event loop; gives the base URL, without a slash at the end.
+
+        On a loopback host both 127.0.0.1 and ::1 answer, where the machine has both. Raises OSError when the port is
+        taken.
+        """
+        from scalekit_mcp.sandbox.serving import serving
+
+        before = self.base_url
+        async with serving(self.app, port=port, host=host) as base_url:
+            self.base_url = base_url
+            try:
+                yield base_url
+            finally:
+                self.base_url = before
+
+    def environment(self, base_url: str) -> dict[str, str]:
+        """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
+        return {
+            "MICROSOFT_CLIENT_ID": DEFAULT_CLIENT_ID,
+            "MICROSOFT_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
+            "MICROSOFT_LOGIN_URL": base_url,
+            "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
+        }

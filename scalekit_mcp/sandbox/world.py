@@ -162,7 +162,7 @@ class Switches:
     """What an experimenter may turn. Defaults are those of the reference, "Sandbox defaults"."""
 
     rotation: str = "keep"
-    """`keep`: a new refresh token at each use, old ones stay valid; `one_time`: the old one dies; `none`: no new one."""
+    """`keep`: a new refresh token at each use, old ones live on; `one_time`: the old one dies; `none`: no new one."""
     access_token_seconds: int | None = None
     """None: random, 3600 to 5399."""
     code_seconds: int = 600
@@ -200,6 +200,8 @@ class Switches:
     """A dateTime with an offset beside its timeZone: `convert` it, `ignore` the offset, or `refuse` it."""
     relative_days: str = "first_match"
     """Several days in a relative pattern: `first_match`, the earliest n-th day, or `nth_listed` of the set."""
+    me_events: str = "default"
+    """`GET /me/events` lists the `default` calendar, or `all` of them."""
     top_over_1000: str = "clamp"
     """`$top` above 1000: `clamp` or `refuse`."""
     view_created: str = "omit"
