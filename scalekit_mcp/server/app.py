@@ -1,0 +1,242 @@
+"""The MCP server: six tools out of the catalogue, one function that turns calls into results.
+
+Built on the low-level server of the SDK, so that schemas go out exactly as the catalogue has them and only `tools` is
+advertised. Serves every protocol revision on every transport.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import anyio
+from mcp import MCPError
+from mcp.server.caching import CacheHint
+from mcp.server.lowlevel import Server
+from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    ListToolsResult,
+    PaginatedRequestParams,
+    Tool,
+    ToolAnnotations,
+)
+
+from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
+from scalekit_mcp.server.callers import Caller, Identify, RequestContext, the_caller
+from scalekit_mcp.server.consent import Answer, Consent, ConsentTimes, Job
+from scalekit_mcp.server.jobs import AuthorizeJob, CalendarJob
+from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.results import error_result
+from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
+from scalekit_mcp.tools.instructions import server_instructions
+
+logger = logging.getLogger(__name__)
+audit = logging.getLogger("scalekit_mcp.audit")
+
+SERVER_NAME = "scalekit-mcp"
+SANDBOX_SERVER_NAME = "scalekit-mcp (sandbox, not Microsoft)"
+AUTHORIZE = "authorize"
+_LIST_TTL_MS = 3_600_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """What the composition root decides about the MCP server.
+
+    `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
+    a key of this process. `list_scope` is `private` where two callers may see different tools.
+    """
+
+    connection_name: str | None = None
+    version: str = ""
+    sandbox: bool = False
+    read_only: bool = False
+    timezone: str | None = None
+    list_scope: Literal["public", "private"] = "public"
+    request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    calls_in_flight: int = 16
+    consent_times: ConsentTimes = field(default_factory=ConsentTimes)
+
+
+def create_server(actions: Actions, *, identify: Identify, options: ServerOptions) -> Server[Any]:
+    """The MCP server over `actions`; `identify` names the caller of each request.
+
+    The server owns nothing that needs closing: whoever opened `actions` closes it.
+    """
+    calls = _Calls(actions, identify, options)
+    server: Server[Any] = Server(
+        SANDBOX_SERVER_NAME if options.sandbox else SERVER_NAME,
+        version=options.version,
+        title="Outlook Calendar (sandbox, not Microsoft)" if options.sandbox else "Outlook Calendar",
+        instructions=server_instructions(
+            sandbox=options.sandbox, read_only=options.read_only, timezone=options.timezone
+        ),
+        cache_hints={
+            "tools/list": CacheHint(ttl_ms=_LIST_TTL_MS, scope=options.list_scope),
+            "server/discover": CacheHint(ttl_ms=_LIST_TTL_MS, scope="public"),
+        },
+        on_list_tools=calls.list_tools,
+        on_call_tool=calls.call_tool,
+    )
+    keys = options.request_state_keys or (secrets.token_bytes(32),)
+    security = RequestStateSecurity(keys=keys, bind_principal=lambda context: the_caller(identify, context).identifier)
+    server.middleware.append(RequestStateBoundary(security, default_audience=server.name))
+    return server
+
+
+class _Calls:
+    """The two handlers of the server and what they share."""
+
+    def __init__(self, actions: Actions, identify: Identify, options: ServerOptions) -> None:
+        self._actions = actions
+        self._identify = identify
+        self._options = options
+        self._limiter = CallLimiter(options.calls_in_flight)
+        self._consent = Consent(actions, connection_name=options.connection_name, times=options.consent_times)
+        self._tools = {name: _published(spec) for name, spec in TOOLS.items()}
+
+    async def list_tools(self, context: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
+        """The tools that this caller may use, in the order of the catalogue."""
+        del params
+        writing = not self._options.read_only
+        if writing and self._options.list_scope == "private":
+            writing = the_caller(self._identify, context).can_write
+        return ListToolsResult(tools=[tool for name, tool in self._tools.items() if writing or _reads(TOOLS[name])])
+
+    async def call_tool(self, context: RequestContext, params: CallToolRequestParams) -> Answer:
+        """One tool call. An unknown tool is a protocol error; everything else is a result."""
+        spec = TOOLS.get(params.name)
+        if spec is None:
+            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]}")
+        started = anyio.current_time()
+        identifier = "-"
+        outcome = "cancelled"
+        try:
+            arguments = params.arguments or {}
+            parsed = parse_arguments(params.name, arguments)
+            caller = the_caller(self._identify, context)
+            identifier = caller.identifier
+            self._authorize_call(caller, spec)
+            job = self._job(caller, spec, arguments, parsed)
+            answer = await self._consent.complete(context, params, job)
+            outcome = _outcome(answer)
+        except MCPError:
+            outcome = "protocol_error"
+            raise
+        except ScalekitMCPError as exc:
+            outcome = exc.code
+            return error_result(exc)
+        except Exception:
+            outcome = "internal_error"
+            reference = secrets.token_hex(4)
+            logger.exception("%s failed unexpectedly, reference %s", params.name, reference)
+            return error_result(_unexpected(params.name, reference))
+        else:
+            return answer
+        finally:
+            _audit(params.name, identifier, outcome, anyio.current_time() - started)
+
+    def _authorize_call(self, caller: Caller, spec: ToolSpec) -> None:
+        if _reads(spec):
+            if caller.can_read or spec.name == AUTHORIZE:
+                return
+            raise PermissionMissing(
+                f"This session may not use {spec.name}: its token lacks the scope calendar.read.",
+                next_step="The operator gives the session a token with the scope calendar.read.",
+                who_acts="operator",
+            )
+        if self._options.read_only:
+            raise PermissionMissing(
+                f"This server is read-only; {spec.name} is not available.",
+                next_step="Use the tools that read, or ask the operator for a server that may write.",
+                who_acts="operator",
+            )
+        if not caller.can_write:
+            raise PermissionMissing(
+                f"This session is read-only: its token lacks the scope calendar.write, which {spec.name} needs.",
+                next_step="Use the tools that read, or ask the operator for a token that may write.",
+                who_acts="operator",
+            )
+
+    def _job(self, caller: Caller, spec: ToolSpec, arguments: Mapping[str, Any], parsed: Any) -> Job:
+        connection_name = self._options.connection_name
+        if spec.name == AUTHORIZE:
+            return AuthorizeJob(
+                self._actions,
+                self._limiter,
+                caller=caller,
+                connection_name=connection_name,
+                reconnect=bool(parsed.reconnect),
+                confirmation_code=parsed.confirmation_code,
+            )
+        return CalendarJob(
+            self._actions,
+            self._limiter,
+            caller=caller,
+            connection_name=connection_name,
+            tool_name=spec.name,
+            tool_input=arguments,
+        )
+
+
+def _published(spec: ToolSpec) -> Tool:
+    return Tool(
+        name=spec.name,
+        title=spec.title,
+        description=spec.description,
+        input_schema=dict(spec.input_schema),
+        output_schema=dict(spec.output_schema),
+        annotations=ToolAnnotations(
+            title=spec.title,
+            read_only_hint=spec.read_only,
+            destructive_hint=spec.destructive,
+            idempotent_hint=spec.idempotent,
+            open_world_hint=spec.open_world,
+        ),
+    )
+
+
+def _reads(spec: ToolSpec) -> bool:
+    """Whether a read-only session may use the tool: the reading ones, and `authorize`, which touches no event."""
+    return spec.read_only or spec.name == AUTHORIZE
+
+
+def _unexpected(tool_name: str, reference: str) -> InternalError:
+    """What the client learns of an unexpected exception: nothing but the number to find it by in the log."""
+    return InternalError(
+        f"{tool_name} failed inside the server; the reference is {reference}.",
+        next_step="Try once more; if it fails again, give the reference to the operator of the server.",
+    )
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.result_type == "input_required":
+        return "input_required"
+    if not answer.is_error:
+        return "ok"
+    content = answer.structured_content
+    return str(content["error"]["code"]) if isinstance(content, dict) and "error" in content else "error"
+
+
+def _audit(tool_name: str, identifier: str, outcome: str, seconds: float) -> None:
+    milliseconds = round(seconds * 1000)
+    audit.info(
+        "%s for %s: %s in %d ms",
+        tool_name,
+        identifier,
+        outcome,
+        milliseconds,
+        extra={
+            "event": "tool_call",
+            "tool_name": tool_name,
+            "identifier": identifier,
+            "outcome": outcome,
+            "duration_ms": milliseconds,
+        },
+    )

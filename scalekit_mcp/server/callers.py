@@ -1,0 +1,75 @@
+"""Who is calling. Everything that acts on an account asks here, per request, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+
+from scalekit_mcp.errors import ConfigurationError, PermissionMissing
+
+READ_SCOPE = "calendar.read"
+WRITE_SCOPE = "calendar.write"
+
+RequestContext = ServerRequestContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A verified caller: whose account it is, and what the credential allows.
+
+    `login_hint` is an address that the credential vouches for; a consenting Microsoft account that matches it needs no
+    confirmation code.
+    """
+
+    identifier: str
+    can_read: bool = True
+    can_write: bool = True
+    login_hint: str | None = None
+
+
+Identify = Callable[[RequestContext], Caller | str]
+"""Names the caller of one request; an identifier alone may do everything. Raises `ScalekitMCPError` for nobody."""
+
+
+def the_caller(identify: Identify, context: RequestContext) -> Caller:
+    """The caller of this request."""
+    caller = identify(context)
+    return Caller(caller) if isinstance(caller, str) else caller
+
+
+def fixed_caller(identifier: str | None) -> Identify:
+    """The caller of a stdio server (or of a server without authentication): the configured identifier."""
+
+    def identify(_: RequestContext) -> Caller:
+        if identifier is None:
+            raise ConfigurationError(
+                "No identifier is configured for this session.",
+                next_step="Start the server with --identifier or set SCALEKIT_MCP_IDENTIFIER.",
+            )
+        return Caller(identifier)
+
+    return identify
+
+
+def authenticated_caller(context: RequestContext) -> Caller:
+    """The caller that the HTTP layer verified for this very request, on every transport and protocol revision."""
+    from mcp.server.auth.middleware.auth_context import get_access_token
+
+    token = get_access_token()
+    if token is None or not token.subject:
+        raise PermissionMissing(
+            "This request carries no verified caller.",
+            next_step="Connect with a valid bearer token.",
+            who_acts="operator",
+        )
+    claims = token.claims or {}
+    hint = claims.get("email")
+    return Caller(
+        identifier=token.subject,
+        can_read=READ_SCOPE in token.scopes,
+        can_write=WRITE_SCOPE in token.scopes,
+        login_hint=hint if isinstance(hint, str) else None,
+    )

@@ -1,0 +1,189 @@
+"""The two kinds of tool call: on the calendar, and on the connection itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from mcp.types import CallToolResult
+
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired
+from scalekit_mcp.server.callers import Caller
+from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.results import error_result, success_result
+
+CONNECTED = "The calendar is connected; call the calendar tools."
+TYPE_THE_CODE = "Ask the user for the code on the sign-in page and call `authorize` with `confirmation_code`."
+OPEN_THE_LINK = "Ask the user to open the authorization link in a browser, then repeat the call."
+
+
+class CalendarJob:
+    """One call of a calendar tool."""
+
+    def __init__(
+        self,
+        actions: Actions,
+        limiter: CallLimiter,
+        *,
+        caller: Caller,
+        connection_name: str | None,
+        tool_name: str,
+        tool_input: Mapping[str, Any],
+    ) -> None:
+        self.identifier = caller.identifier
+        self._actions = actions
+        self._limiter = limiter
+        self._caller = caller
+        self._connection_name = connection_name
+        self._tool_name = tool_name
+        self._tool_input = tool_input
+
+    async def run(self, *, resumed: bool) -> dict[str, Any]:
+        """The calendar's answer; raises `ScalekitMCPError`."""
+        del resumed
+        if self._caller.login_hint is not None:
+            await self._vouch(self._caller.login_hint)
+        async with self._limiter.slot(self.identifier):
+            return await self._actions.execute_tool(
+                identifier=self.identifier,
+                tool_name=self._tool_name,
+                tool_input=self._tool_input,
+                connection_name=self._connection_name,
+            )
+
+    async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
+        """The error in words."""
+        return error_result(error)
+
+    async def _vouch(self, login_hint: str) -> None:
+        """Begin the attempt of an account that is not ACTIVE with the address that the caller's token vouches for."""
+        response = await self._actions.get_or_create_connected_account(
+            connection_name=self._connection_name, identifier=self.identifier
+        )
+        view = response.connected_account
+        if view.status != "ACTIVE" and not view.held:
+            await self._actions.get_authorization_link(
+                connection_name=self._connection_name, identifier=self.identifier, login_hint=login_hint
+            )
+
+
+class AuthorizeJob:
+    """One call of `authorize`: connect, connect anew, redeem a code, or say where things stand."""
+
+    def __init__(
+        self,
+        actions: Actions,
+        limiter: CallLimiter,
+        *,
+        caller: Caller,
+        connection_name: str | None,
+        reconnect: bool = False,
+        confirmation_code: str | None = None,
+    ) -> None:
+        self.identifier = caller.identifier
+        self._actions = actions
+        self._limiter = limiter
+        self._caller = caller
+        self._connection_name = connection_name
+        self._reconnect = reconnect
+        self._confirmation_code = confirmation_code
+
+    async def run(self, *, resumed: bool) -> dict[str, Any]:
+        """The state of an ACTIVE account; raises `AuthorizationRequired` with the link for any other."""
+        async with self._limiter.slot(self.identifier):
+            if self._confirmation_code is not None and not resumed:
+                response = await self._actions.confirm_authorization(
+                    connection_name=self._connection_name,
+                    identifier=self.identifier,
+                    confirmation_code=self._confirmation_code,
+                )
+                return authorize_answer(response.connected_account, next_step=CONNECTED)
+            view = await self._view()
+            if view.held:
+                raise AuthorizationRequired(
+                    "The user has signed in; the page shows a confirmation code.",
+                    next_step=TYPE_THE_CODE,
+                    status=view.status,
+                    reason=view.reason or "awaiting_confirmation",
+                )
+            if view.status == "ACTIVE" and (resumed or not self._reconnect):
+                return authorize_answer(view, next_step=CONNECTED)
+            raise await self._with_link(view)
+
+    async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
+        """Where the connection stands, as a success: a link is what `authorize` is asked for."""
+        view = await self._view()
+        link = error.details.get("authorization_url")
+        return success_result(
+            authorize_answer(
+                view,
+                next_step=_sentence(error),
+                who_acts=error.who_acts,
+                authorization_url=link,
+                expires_at=view.attempt_expires_at if link else None,
+                admin_consent_url=error.details.get("admin_consent_url"),
+            )
+        )
+
+    async def _with_link(self, view: ConnectedAccountView) -> AuthorizationRequired:
+        link = await self._actions.get_authorization_link(
+            connection_name=self._connection_name,
+            identifier=self.identifier,
+            reconnect=self._reconnect,
+            login_hint=self._caller.login_hint,
+        )
+        kind = AdminApprovalRequired if view.reason == "admin_approval_required" else AuthorizationRequired
+        return kind(
+            "",
+            next_step=OPEN_THE_LINK if kind is AuthorizationRequired else None,
+            status=view.status,
+            reason=view.reason,
+            authorization_url=link.link,
+            admin_consent_url=link.admin_consent_url,
+        )
+
+    async def _view(self) -> ConnectedAccountView:
+        response = await self._actions.get_or_create_connected_account(
+            connection_name=self._connection_name, identifier=self.identifier
+        )
+        return response.connected_account
+
+
+def authorize_answer(
+    view: ConnectedAccountView,
+    *,
+    next_step: str,
+    who_acts: str | None = None,
+    authorization_url: str | None = None,
+    expires_at: datetime | None = None,
+    admin_consent_url: str | None = None,
+) -> dict[str, Any]:
+    """The result of `authorize`. Times are UTC, ISO 8601; members without a value are left out, `reason` stays."""
+    attempt = None
+    if view.attempt_state is not None:
+        attempt = {"state": str(view.attempt_state), "expires_at": _instant(view.attempt_expires_at)}
+    optional = {
+        "authorization_url": authorization_url,
+        "expires_at": _instant(expires_at),
+        "admin_consent_url": admin_consent_url,
+        "mailbox": view.mailbox if view.status == "ACTIVE" else None,
+        "attempt": attempt,
+    }
+    return {
+        "status": view.status,
+        "reason": view.reason,
+        "who_acts": who_acts or ("nobody" if view.status == "ACTIVE" else view.who_acts),
+        **{name: value for name, value in optional.items() if value is not None},
+        "next_step": next_step,
+    }
+
+
+def _sentence(error: AuthorizationRequired) -> str:
+    return f"{error.message} {error.next_step}".strip()
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat().replace("+00:00", "Z")

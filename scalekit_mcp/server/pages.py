@@ -1,0 +1,160 @@
+"""The pages a person sees on the way to Microsoft and back.
+
+No external resource, no inline script but one whose hash the policy names, not frameable, everything escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import HTMLResponse
+
+from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_TEMPLATES = Path(__file__).with_name("templates")
+
+SCOPE_WORDS: Mapping[str, str] = {
+    "calendars.readwrite": "see, create, change and delete events in your calendar",
+    "calendars.read": "see the events in your calendar",
+    "calendars.readwrite.shared": "see and change calendars that others share with you",
+    "calendars.read.shared": "see calendars that others share with you",
+    "onlinemeetings.readwrite": "create Teams meetings for you",
+    "mailboxsettings.read": "see your time zone and working hours",
+    "user.read": "see your name and address",
+    "offline_access": "stay connected while you are away, until you or your IT takes it back",
+    "openid": "know which Microsoft account you signed in with",
+    "profile": "know which Microsoft account you signed in with",
+    "email": "know which Microsoft account you signed in with",
+}
+
+_TONES: Mapping[OutcomeKind, str] = {
+    OutcomeKind.CONNECTED: "good",
+    OutcomeKind.CONFIRMATION_NEEDED: "good",
+    OutcomeKind.VERIFY_AT_URL: "good",
+    OutcomeKind.DECLINED: "warn",
+    OutcomeKind.CANCELLED: "warn",
+    OutcomeKind.ADMIN_APPROVAL_REQUIRED: "warn",
+    OutcomeKind.LINK_EXPIRED: "warn",
+    OutcomeKind.LINK_USED: "warn",
+}
+
+_STATUS: Mapping[OutcomeKind, int] = {
+    OutcomeKind.LINK_UNKNOWN: 404,
+    OutcomeKind.LINK_EXPIRED: 410,
+    OutcomeKind.LINK_USED: 410,
+    OutcomeKind.OTHER_BROWSER: 403,
+    OutcomeKind.OTHER_ACCOUNT: 403,
+    OutcomeKind.FAILED: 400,
+}
+
+
+class Pages:
+    """Renders each page as a response with its security headers; the templates are read on first use."""
+
+    def __init__(self, *, sandbox: bool = False) -> None:
+        self._sandbox = sandbox
+
+    def connect(self, prompt: AuthorizationPrompt, *, action: str, csrf: str) -> HTMLResponse:
+        """What will happen, and the two buttons. Changes nothing by being looked at."""
+        return self._render(
+            "connect.html",
+            script=True,
+            prompt=prompt,
+            scopes=scopes_in_words(prompt.scopes),
+            expires_at=_clock_time(prompt.expires_at),
+            action=action,
+            csrf=csrf,
+            sandbox=self._sandbox or prompt.sandbox,
+        )
+
+    def leaving(self, url: str, *, provider: str = "Microsoft") -> HTMLResponse:
+        """On to the provider, by meta refresh and a visible link: the policy keeps a form from redirecting away."""
+        return self._render("leaving.html", url=url, provider="the sandbox" if self._sandbox else provider)
+
+    def outcome(
+        self,
+        outcome: AuthorizationOutcome,
+        *,
+        status_code: int | None = None,
+        cancel_action: str | None = None,
+        csrf: str = "",
+    ) -> HTMLResponse:
+        """The end of one step. `cancel_action` is where held tokens can be discarded."""
+        return self._render(
+            "outcome.html",
+            status_code=status_code or _STATUS.get(outcome.kind, 200),
+            script=True,
+            outcome=outcome,
+            tone=_TONES.get(outcome.kind, "bad"),
+            cancel_action=cancel_action,
+            csrf=csrf,
+        )
+
+    def _render(self, name: str, *, status_code: int = 200, script: bool = False, **values: Any) -> HTMLResponse:
+        values.setdefault("sandbox", self._sandbox)
+        template = self._environment.get_template(name)
+        body = template.render(css=self._asset("page.css"), script=self._asset("copy.js") if script else None, **values)
+        return HTMLResponse(body, status_code=status_code, headers=self._headers)
+
+    @cached_property
+    def _environment(self) -> Environment:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+        return Environment(
+            loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+
+    def _asset(self, name: str) -> Any:
+        from markupsafe import Markup
+
+        return Markup(_asset_text(name))  # noqa: S704 - our own files
+
+    @cached_property
+    def _headers(self) -> dict[str, str]:
+        policy = (
+            "default-src 'none'; "
+            f"style-src {_source_hash('page.css')}; script-src {_source_hash('copy.js')}; "
+            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        )
+        return {**PAGE_HEADERS, "content-security-policy": policy}
+
+
+PAGE_HEADERS: Mapping[str, str] = {
+    "cache-control": "no-store",
+    "referrer-policy": "same-origin",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "x-robots-tag": "noindex",
+    "cross-origin-opener-policy": "same-origin",
+}
+"""On every answer to a browser."""
+
+
+def scopes_in_words(scopes: tuple[str, ...]) -> list[str]:
+    """What the scopes allow, the calendar first, each sentence once; a scope without words stands for itself."""
+    words = [SCOPE_WORDS.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]
+    order = list(SCOPE_WORDS.values())
+    known = sorted({word for word in words if word in order}, key=order.index)
+    return known + [word for word in dict.fromkeys(words) if word not in order]
+
+
+def _asset_text(name: str) -> str:
+    return (_TEMPLATES / name).read_text(encoding="utf-8").strip()
+
+
+def _source_hash(name: str) -> str:
+    digest = hashlib.sha256(_asset_text(name).encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def _clock_time(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%H:%M UTC")

@@ -1,0 +1,303 @@
+"""The browser's routes: our own page behind the authorization link, and the way back from Microsoft.
+
+GET of a link changes nothing but the attempt's cookie, because mail scanners open links. POST needs that cookie and a
+token derived from it, and refuses a foreign `Origin`. What Microsoft brings back is taken once and answered with a
+redirect to a clean address, so that neither history nor a log keeps a query.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.server.hosts import matches
+from scalekit_mcp.server.pages import PAGE_HEADERS, Pages
+from scalekit_mcp.server.sealed import Sealer
+
+logger = logging.getLogger(__name__)
+
+_TICKET = re.compile(r"[A-Za-z0-9._~-]{16,256}")
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+_OUTCOME_ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
+_ATTEMPT_SECONDS = 1800
+_OUTCOME_SECONDS = 900
+_FORM_BYTES = 8_192
+_COOKIE_BYTES = 3_900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebOptions:
+    """How the browser reaches us: `origins` are ours (`https://host`), `secure` says that all of them are https.
+
+    `keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
+    """
+
+    origins: Callable[[], Collection[str]]
+    secure: bool = False
+    sandbox: bool = False
+    keys: tuple[bytes, ...] = ()
+
+
+class Web:
+    """The routes `/connect/{ticket}`, `/oauth/callback`, `/oauth/admin-consent` and the clean address of an outcome."""
+
+    def __init__(self, actions: Callable[[], Actions], *, clock: Clock, options: WebOptions) -> None:
+        self._actions = actions
+        self._options = options
+        self._pages = Pages(sandbox=options.sandbox)
+        self._sealer = Sealer(options.keys, clock)
+        self._prefix = "__Host-scalekit_" if options.secure else "scalekit_"
+
+    def routes(self) -> list[Route]:
+        """The routes, to be put into an application."""
+        return [
+            Route("/connect/{ticket}", self._guarded(self.show), methods=["GET"]),
+            Route("/connect/{ticket}", self._guarded(self.submit), methods=["POST"]),
+            Route("/oauth/callback", self._guarded(self.callback), methods=["GET"]),
+            Route("/oauth/admin-consent", self._guarded(self.admin_consent), methods=["GET"]),
+            Route("/oauth/outcome/{outcome_id}", self._guarded(self.outcome), methods=["GET"]),
+        ]
+
+    async def show(self, request: Request) -> Response:
+        """What the link leads to; sets the attempt's cookie and nothing else."""
+        ticket = request.path_params["ticket"]
+        if not _TICKET.fullmatch(ticket):
+            return self._pages.outcome(_unknown_link())
+        prompt = await self._actions().authorization_prompt(ticket)
+        if isinstance(prompt, AuthorizationOutcome):
+            return self._pages.outcome(prompt)
+        secret = self._browser_secret(request, ticket) or secrets.token_urlsafe(32)
+        page = self._pages.connect(prompt, action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket))
+        self._set_cookie(page, _attempt_name(ticket), secret, _ATTEMPT_SECONDS)
+        return page
+
+    async def submit(self, request: Request) -> Response:
+        """Continue or Cancel, pressed on one of our own pages."""
+        ticket = request.path_params["ticket"]
+        origin = request.headers.get("origin")
+        if origin is not None and origin != "null" and not matches(origin, self._options.origins()):
+            return self._pages.outcome(_foreign_form())
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            return self._pages.outcome(_foreign_form())
+        form = await _form(request)
+        secret = self._browser_secret(request, ticket)
+        if secret is None or not hmac.compare_digest(_csrf_token(secret, ticket), form.get("csrf", "")):
+            return self._pages.outcome(_other_browser())
+        if form.get("action") == "cancel":
+            outcome = await self._actions().cancel_held_authorization(ticket, browser_secret=secret)
+            return self._finished(outcome, request, ticket=ticket)
+        started = await self._actions().start_authorization(ticket, browser_secret=secret)
+        if isinstance(started, AuthorizationOutcome):
+            return self._finished(started, request, ticket=ticket)
+        page = self._pages.leaving(started)
+        state = _state_of(started)
+        if state is not None:
+            # the way back brings the state and no ticket
+            self._set_cookie(page, _state_name(state), ticket, _ATTEMPT_SECONDS)
+        return page
+
+    async def callback(self, request: Request) -> Response:
+        """What the authorization endpoint sent back (RFC 6749 section 4.1.2)."""
+        query = _query(request)
+        if query is None:
+            return self._finished(_malformed(), request)
+        ticket = self._ticket_of(request, query.get("state"))
+        secret = self._browser_secret(request, ticket) if ticket else None
+        browser_secrets = [secret] if secret else self._all_browser_secrets(request)
+        outcome = await self._actions().complete_authorization(query, browser_secrets=browser_secrets)
+        if outcome.kind is OutcomeKind.VERIFY_AT_URL and outcome.redirect_url:
+            return RedirectResponse(outcome.redirect_url, status_code=303, headers=dict(PAGE_HEADERS))
+        response = self._finished(outcome, request, ticket=ticket)
+        if query.get("state"):
+            self._drop_cookie(response, _state_name(query["state"]))
+        return response
+
+    async def admin_consent(self, request: Request) -> Response:
+        """What the admin-consent endpoint sent back; for display only."""
+        query = _query(request)
+        outcome = _malformed() if query is None else await self._actions().complete_admin_consent(query)
+        return self._finished(outcome, request)
+
+    async def outcome(self, request: Request) -> Response:
+        """The clean address: shows what the cookie of this outcome holds."""
+        outcome_id = request.path_params["outcome_id"]
+        name = f"outcome_{outcome_id}"
+        text = request.cookies.get(self._prefix + name) if _OUTCOME_ID.fullmatch(outcome_id) else None
+        kept = self._sealer.open(name, text) if text else None
+        if kept is None:
+            return self._pages.outcome(_outcome_gone())
+        ticket = kept.pop("ticket", None)
+        kind = OutcomeKind(kept.pop("kind"))
+        outcome = AuthorizationOutcome(kind=kind, **kept)
+        secret = self._browser_secret(request, ticket) if ticket else None
+        if outcome.kind is OutcomeKind.CONFIRMATION_NEEDED and ticket and secret:
+            return self._pages.outcome(outcome, cancel_action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket))
+        return self._pages.outcome(outcome)
+
+    def _finished(self, outcome: AuthorizationOutcome, request: Request, *, ticket: str | None = None) -> Response:
+        """303 to the clean address; the outcome travels in a sealed cookie, so that any replica can show it."""
+        outcome_id = secrets.token_urlsafe(16)
+        name = f"outcome_{outcome_id}"
+        kept = {key: value for key, value in asdict(outcome).items() if value is not None}
+        if ticket is not None:
+            kept["ticket"] = ticket
+        text = self._sealer.seal(name, kept, lifetime_seconds=_OUTCOME_SECONDS)
+        if len(text) > _COOKIE_BYTES:
+            kept.pop("admin_text", None)
+            text = self._sealer.seal(name, kept, lifetime_seconds=_OUTCOME_SECONDS)
+        response = RedirectResponse(f"/oauth/outcome/{outcome_id}", status_code=303, headers=dict(PAGE_HEADERS))
+        self._set_cookie(response, name, text, _OUTCOME_SECONDS)
+        if ticket is not None and outcome.kind is not OutcomeKind.CONFIRMATION_NEEDED:
+            self._drop_cookie(response, _attempt_name(ticket))
+        for old in request.cookies:
+            if old.startswith(f"{self._prefix}outcome_"):
+                self._drop_cookie(response, old.removeprefix(self._prefix))
+        return response
+
+    def _guarded(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
+        """A page for whatever goes wrong: ours in its own words, the rest logged once and told by a number."""
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await handler(request)
+            except ScalekitMCPError as exc:
+                reference = secrets.token_hex(4)
+                logger.warning("%s could not be served: %s, reference %s", handler.__name__, exc.code, reference)
+                return self._pages.outcome(_failed(exc.message, exc.next_step, reference), status_code=503)
+            except Exception:
+                reference = secrets.token_hex(4)
+                logger.exception("%s failed unexpectedly, reference %s", handler.__name__, reference)
+                return self._pages.outcome(
+                    _failed("Something went wrong on our side.", "Ask the assistant for a new link.", reference),
+                    status_code=500,
+                )
+
+        return handle
+
+    def _browser_secret(self, request: Request, ticket: str) -> str | None:
+        value = request.cookies.get(self._prefix + _attempt_name(ticket), "")
+        return value if _SECRET.fullmatch(value) else None
+
+    def _all_browser_secrets(self, request: Request) -> list[str]:
+        prefix = f"{self._prefix}attempt_"
+        return [v for n, v in request.cookies.items() if n.startswith(prefix) and _SECRET.fullmatch(v)]
+
+    def _ticket_of(self, request: Request, state: str | None) -> str | None:
+        value = request.cookies.get(self._prefix + _state_name(state), "") if state else ""
+        return value if _TICKET.fullmatch(value) else None
+
+    def _set_cookie(self, response: Response, name: str, value: str, seconds: int) -> None:
+        response.set_cookie(
+            self._prefix + name, value, max_age=seconds, httponly=True, samesite="lax", secure=self._options.secure
+        )
+
+    def _drop_cookie(self, response: Response, name: str) -> None:
+        response.delete_cookie(self._prefix + name, httponly=True, samesite="lax", secure=self._options.secure)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _attempt_name(ticket: str) -> str:
+    return f"attempt_{_digest(ticket)}"
+
+
+def _state_name(state: str) -> str:
+    return f"state_{_digest(state)}"
+
+
+def _csrf_token(secret: str, ticket: str) -> str:
+    return hmac.new(secret.encode(), f"csrf:{ticket}".encode(), hashlib.sha256).hexdigest()
+
+
+def _state_of(url: str) -> str | None:
+    values = parse_qs(urlsplit(url).query).get("state")
+    return values[0] if values else None
+
+
+def _query(request: Request) -> dict[str, str] | None:
+    """The query as a mapping; None where a parameter comes twice (RFC 6749 section 3.1)."""
+    items = request.query_params.multi_items()
+    query = dict(items)
+    return query if len(query) == len(items) else None
+
+
+async def _form(request: Request) -> Mapping[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _FORM_BYTES:
+            return {}
+    fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=16)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _unknown_link() -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.LINK_UNKNOWN,
+        title="This link is not known",
+        message="It may have been cut off when it was copied.",
+        next_step="Go back to your chat and ask the assistant for a new link.",
+    )
+
+
+def _foreign_form() -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.OTHER_BROWSER,
+        title="This request came from another site",
+        message="Nothing was changed.",
+        next_step="Open the link from your chat again and press the button there.",
+    )
+
+
+def _other_browser() -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.OTHER_BROWSER,
+        title="Continue in the browser where you opened the link",
+        message="This browser does not hold the cookie that the page has set. Nothing was changed.",
+        next_step="Allow cookies for this site, then open the link from your chat again.",
+    )
+
+
+def _malformed() -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.FAILED,
+        title="This answer cannot be read",
+        message="A parameter came twice. Nothing was changed.",
+        next_step="Go back to your chat and ask the assistant for a new link.",
+    )
+
+
+def _outcome_gone() -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.LINK_EXPIRED,
+        title="This page is no longer available",
+        message="It could be read for a short time, in the browser where the sign-in ended.",
+        next_step="Go back to your chat; the assistant can say whether the calendar is connected.",
+    )
+
+
+def _failed(message: str, next_step: str, reference: str) -> AuthorizationOutcome:
+    return AuthorizationOutcome(
+        kind=OutcomeKind.FAILED,
+        title="That did not work",
+        message=message,
+        next_step=next_step,
+        reference=reference,
+    )

@@ -1,0 +1,265 @@
+"""The consent matrix: what each kind of client is asked, and that the very call finishes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+from mcp.types import ClientCapabilities, ElicitationCapability, FormElicitationCapability
+from server_support import MemoryActions, Person
+
+from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.callers import Caller
+from scalekit_mcp.server.consent import CallState, ConsentTimes, Step
+
+ERAS = ["legacy", "auto"]
+LIST = "outlook_list_calendar_events"
+SHORT = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)
+
+
+def server_over(actions: MemoryActions, *, times: ConsentTimes | None = None, caller: Caller | str = "ana"):
+    options = ServerOptions(consent_times=times or ConsentTimes())
+    return create_server(actions, identify=lambda _: caller, options=options)
+
+
+def error_of(result: Any) -> dict[str, Any]:
+    assert result.is_error
+    return result.structured_content["error"]
+
+
+def signs_in(actions: MemoryActions) -> Person:
+    async def sign_in(url: str) -> None:
+        assert url.endswith(str(actions.account("ana").ticket))
+        actions.succeed("ana")
+
+    return Person(on_url=sign_in)
+
+
+class FormOnly(Client):
+    """A client that declares form elicitation and nothing else."""
+
+    async def _build_session(self, exit_stack: Any) -> Any:
+        session = await super()._build_session(exit_stack)
+        capabilities = ClientCapabilities(elicitation=ElicitationCapability(form=FormElicitationCapability()))
+        session._build_capabilities = lambda version: capabilities
+        return session
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_call_waits_for_the_consent_and_returns_the_calendars_answer(era: str) -> None:
+    actions = MemoryActions()
+    person = signs_in(actions)
+    async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            result = await client.call_tool(LIST, {})
+    assert result.structured_content == {"value": [{"id": "e1", "subject": "of ana"}]}
+    assert len(person.urls) == 1
+    assert len(actions.calls) == 1
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call(era: str) -> None:
+    actions = MemoryActions()
+    person = Person()
+    async with (
+        Client(server_over(actions), mode=era, elicitation_callback=person) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        results: list[Any] = []
+
+        async def call() -> None:
+            results.append(await client.call_tool(LIST, {}))
+
+        with anyio.fail_after(10):
+            tasks.start_soon(call)
+            while not person.urls:
+                await anyio.lowlevel.checkpoint()
+            actions.succeed("ana")
+    assert not results[0].is_error
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_authorize_asks_by_url_too_and_answers_active(era: str) -> None:
+    actions = MemoryActions()
+    person = signs_in(actions)
+    async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            result = await client.call_tool("authorize", {})
+    assert not result.is_error
+    assert result.structured_content["status"] == "ACTIVE"
+    assert result.structured_content["who_acts"] == "nobody"
+    assert "authorization_url" not in result.structured_content
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_reconnect_begins_once_and_ends_active(era: str) -> None:
+    actions = MemoryActions()
+    actions.activate("ana")
+    person = signs_in(actions)
+    async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            result = await client.call_tool("authorize", {"reconnect": True})
+    assert result.structured_content["status"] == "ACTIVE"
+    assert len(person.urls) == len(actions.hints) == 1
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(era: str, action: str) -> None:
+    actions = MemoryActions()
+    async with Client(server_over(actions), mode=era, elicitation_callback=Person(action=action)) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+    words = "declined to open" if action == "decline" else "closed the request"
+    assert words in error["message"]
+    assert not actions.calls
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_sign_in_that_takes_too_long_ends_the_call_with_the_link(era: str) -> None:
+    actions = MemoryActions()
+    person = Person()
+    async with Client(server_over(actions, times=SHORT), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert "not finished" in error["message"]
+    assert str(actions.account("ana").ticket) in error["authorization_url"]
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize(
+    ("reason", "told", "code"),
+    [
+        ("consent_declined", "The user pressed Cancel at Microsoft.", "authorization_required"),
+        ("admin_approval_required", "Your IT has to approve this first.", "admin_approval_required"),
+        ("never_authorized", "Another person signed in than asked.", "authorization_required"),
+    ],
+)
+async def test_a_consent_that_fails_ends_the_call_with_its_own_words(
+    era: str, reason: str, told: str, code: str
+) -> None:
+    actions = MemoryActions()
+
+    async def fail(url: str) -> None:
+        actions.fail("ana", reason, told, "it_admin" if code == "admin_approval_required" else "user")
+
+    async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=fail)) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert (error["code"], error["message"], error["reason"]) == (code, told, reason)
+    if code == "admin_approval_required":
+        assert error["admin_consent_url"] == "https://login.example/adminconsent"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_cannot_ask_gets_the_link_in_words(era: str) -> None:
+    actions = MemoryActions()
+    async with Client(server_over(actions), mode=era) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+            answer = await client.call_tool("authorize", {})
+    assert str(actions.account("ana").ticket) in error["authorization_url"]
+    assert not answer.is_error
+    content = answer.structured_content
+    assert content["authorization_url"] == error["authorization_url"]
+    assert (content["status"], content["reason"]) == ("PENDING", "awaiting_consent")
+    assert content["attempt"] == {"state": "link_given", "expires_at": "2026-04-01T09:15:00Z"}
+    assert content["expires_at"] == "2026-04-01T09:15:00Z"
+    assert content["admin_consent_url"] == "https://login.example/adminconsent"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_shows_forms_only_gets_the_link_in_words(era: str) -> None:
+    actions = MemoryActions()
+    person = Person()
+    async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert error["authorization_url"]
+    assert not person.urls
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_confirmation_code_is_asked_for_in_the_client_and_finishes_the_call(era: str) -> None:
+    actions = MemoryActions()
+
+    async def hold(url: str) -> None:
+        actions.hold("ana", "ABCD1234")
+
+    person = Person(on_url=hold, code="ABCD1234")
+    async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            result = await client.call_tool(LIST, {})
+    assert not result.is_error
+    assert len(person.urls) == len(person.forms) == 1
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_wrong_confirmation_code_is_refused(era: str) -> None:
+    actions = MemoryActions()
+    actions.hold("ana", "ABCD1234")
+    person = Person(code="ZZZZ9999")
+    async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert (error["code"], error["field"]) == ("invalid_input", "confirmation_code")
+    assert len(person.forms) == 1
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str) -> None:
+    actions = MemoryActions()
+    actions.hold("ana")
+    async with Client(server_over(actions), mode=era) as client:
+        with anyio.fail_after(10):
+            error = error_of(await client.call_tool(LIST, {}))
+            answer = (await client.call_tool("authorize", {})).structured_content
+    assert error["reason"] == answer["reason"] == "awaiting_confirmation"
+    assert "authorization_url" not in error
+    assert "authorization_url" not in answer
+    assert "confirmation_code" in answer["next_step"]
+    assert answer["attempt"]["state"] == "held"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_code_typed_into_the_chat_connects_the_account(era: str) -> None:
+    actions = MemoryActions()
+    actions.hold("ana", "ABCD1234")
+    async with Client(server_over(actions), mode=era) as client:
+        with anyio.fail_after(10):
+            result = await client.call_tool("authorize", {"confirmation_code": "ABCD1234"})
+    assert result.structured_content["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: str) -> None:
+    actions = MemoryActions()
+    caller = Caller("ana", login_hint="ana@contoso.example")
+    async with Client(server_over(actions, caller=caller), mode=era) as client:
+        with anyio.fail_after(10):
+            await client.call_tool(LIST, {})
+            await client.call_tool("authorize", {})
+    assert actions.hints[0] == actions.hints[-1] == "ana@contoso.example"
+
+
+async def test_a_modern_client_never_waits_more_rounds_than_it_may() -> None:
+    actions = MemoryActions()
+    times = ConsentTimes(round_seconds=0.0, rounds=8)
+    async with Client(server_over(actions, times=times), mode="auto", elicitation_callback=Person()) as client:
+        with anyio.fail_after(20):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert "not finished" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "null", "[]", '{"step": "elsewhere"}', '{"round": 1}', '{"step": "url", "round": "x"}']
+)
+def test_a_call_state_that_is_not_ours_counts_as_none(text: str) -> None:
+    assert CallState.load(text) is None
+
+
+def test_a_call_state_comes_back_as_it_was() -> None:
+    state = CallState(Step.WAIT, 3, "https://login.example/admin", "http://localhost:8754/connect/t", True)
+    assert CallState.load(state.dump()) == state

@@ -1,0 +1,121 @@
+"""The stdio server as a process: both eras, the wire, the end, the pages beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2 as httpx
+import pytest
+from mcp import Client, StdioServerParameters
+from mcp.types import ElicitRequestURLParams, ElicitResult
+
+HERE = Path(__file__).parent
+PROGRAM = str(HERE / "stdio_program.py")
+ERAS = ["legacy", "auto"]
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 0,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+LIST_CALL = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "tools/call",
+    "params": {"name": "outlook_list_calendar_events", "arguments": {}},
+}
+
+
+def environment(**more: str) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parents[1]}", **more}
+
+
+async def sign_in(url: str) -> None:
+    """What a browser does: open the link, press Continue, come back."""
+    async with httpx.AsyncClient() as browser:
+        page = await browser.get(url)
+        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
+        assert csrf
+        leaving = await browser.post(url, data={"csrf": csrf[1], "action": "continue"})
+        state = re.search(r"state=([\w-]+)", leaving.text)
+        assert state
+        base = url.split("/connect/")[0]
+        await browser.get(f"{base}/oauth/callback?state={state[1]}&code=c", follow_redirects=True)
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_consent_in_the_browser_finishes_the_call_over_stdio(era: str) -> None:
+    async def person(context: Any, params: Any) -> ElicitResult:
+        assert isinstance(params, ElicitRequestURLParams)
+        assert params.url.startswith("http://localhost:")
+        await sign_in(params.url)
+        return ElicitResult(action="accept")
+
+    parameters = StdioServerParameters(command=sys.executable, args=[PROGRAM], env=environment())
+    with anyio.fail_after(60):
+        async with Client(parameters, mode=era, elicitation_callback=person) as client:
+            assert len((await client.list_tools()).tools) == 6
+            result = await client.call_tool("outlook_list_calendar_events", {})
+    assert not result.is_error
+
+
+def test_calls_in_flight_are_answered_after_the_client_has_closed_stdin() -> None:
+    requests = "".join(json.dumps(message) + "\n" for message in (INITIALIZE, LIST_CALL))
+    ended = subprocess.run(
+        [sys.executable, PROGRAM],
+        input=requests,
+        env=environment(CONNECTED="1", SLOW_SECONDS="0.2"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answers = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == [0, 1]
+    assert answers[1]["result"]["structuredContent"]["value"][0]["subject"] == "of ana"
+    assert "stray" in ended.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
+def test_sigterm_lets_the_running_call_finish_and_ends_the_process() -> None:
+    with subprocess.Popen(
+        [sys.executable, PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(CONNECTED="1", SLOW_SECONDS="0.2"),
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        process.stdin.write(json.dumps(INITIALIZE) + "\n" + json.dumps(LIST_CALL) + "\n")
+        process.stdin.flush()
+        while "begun" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGTERM)
+        answers = [json.loads(line) for line in process.stdout]
+        assert process.wait(60) == 0
+    assert [answer["id"] for answer in answers] == [0, 1]
+    assert "result" in answers[1]
+
+
+def test_the_server_imports_nothing_heavy_at_its_start() -> None:
+    program = (
+        "import sys, mcp\n"
+        "import scalekit_mcp.server.app, scalekit_mcp.server.stdio, scalekit_mcp.server.listener\n"
+        "heavy = {'jinja2', 'jwt', 'sqlalchemy', 'alembic', 'rich', 'aiosqlite', 'scalekit_mcp.sandbox'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert shown.stdout.strip() == "[]"
