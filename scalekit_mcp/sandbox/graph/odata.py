@@ -1,0 +1,548 @@
+"""OData query options on events: `$filter` and `$orderby` as functions on an event, `$select`, `$top`, `$skip`.
+
+Written from the OData 4.01 URL conventions and the Graph pages "Use the $filter query parameter" and "List events".
+Date-times of `start` and `end` are texts in the metadata, hence quoted in a filter, and are compared as UTC instants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request
+from scalekit_mcp.sandbox.graph.model import Event
+from scalekit_mcp.sandbox.graph.shape import body_text
+from scalekit_mcp.sandbox.graph.validation import ENUMS
+
+Predicate = Callable[[Event], bool]
+Getter = Callable[[Event], Any]
+
+_MOST_NODES = 60
+_TYPE = "Microsoft.OutlookServices.Event"
+
+# name: (kind, getter); kinds: string, boolean, int, instant (DateTimeOffset), moment (quoted date-time), or an enum
+_FIELDS: dict[str, tuple[str, Getter]] = {
+    "subject": ("string", lambda event: event.subject),
+    "bodyPreview": ("string", lambda event: body_text(event.body)[:255]),
+    "start/dateTime": ("moment", lambda event: event.start.instant),
+    "end/dateTime": ("moment", lambda event: event.end.instant),
+    "start/timeZone": ("string", lambda event: event.start.zone),
+    "end/timeZone": ("string", lambda event: event.end.zone),
+    "originalStartTimeZone": ("string", lambda event: event.start.zone),
+    "originalEndTimeZone": ("string", lambda event: event.end.zone),
+    "originalStart": ("instant", lambda event: event.original_start),
+    "createdDateTime": ("instant", lambda event: event.created),
+    "lastModifiedDateTime": ("instant", lambda event: event.modified),
+    "organizer/emailAddress/address": ("string", lambda event: event.organizer[1]),
+    "organizer/emailAddress/name": ("string", lambda event: event.organizer[0]),
+    "location/displayName": ("string", lambda event: event.location.get("displayName") or ""),
+    "importance": ("importance", lambda event: event.importance),
+    "sensitivity": ("sensitivity", lambda event: event.sensitivity),
+    "showAs": ("freeBusyStatus", lambda event: event.show_as),
+    "type": ("eventType", lambda event: event.kind),
+    "responseStatus/response": ("responseType", lambda event: event.response),
+    "onlineMeetingProvider": ("onlineMeetingProviderType", lambda event: event.provider),
+    "isAllDay": ("boolean", lambda event: event.is_all_day),
+    "isCancelled": ("boolean", lambda event: event.is_cancelled),
+    "isOrganizer": ("boolean", lambda event: event.is_organizer),
+    "isOnlineMeeting": ("boolean", lambda event: event.is_online),
+    "isReminderOn": ("boolean", lambda event: event.is_reminder_on),
+    "isDraft": ("boolean", lambda _: False),
+    "hasAttachments": ("boolean", lambda _: False),
+    "hideAttendees": ("boolean", lambda event: event.hide_attendees),
+    "responseRequested": ("boolean", lambda event: event.response_requested),
+    "allowNewTimeProposals": ("boolean", lambda event: event.allow_new_time_proposals),
+    "reminderMinutesBeforeStart": ("int", lambda event: event.reminder_minutes),
+    "iCalUId": ("string", lambda event: event.ical_uid),
+    "transactionId": ("string", lambda event: event.transaction_id),
+}
+_COLLECTIONS: dict[str, Getter] = {"categories": lambda event: event.categories}
+_NOT_FILTERABLE = frozenset({"attendees", "locations", "recurrence", "onlineMeeting", "cancelledOccurrences"})
+_FAILS = frozenset({"body", "extensions", "singleValueExtendedProperties", "multiValueExtendedProperties"})
+_OTHER_PROPERTIES = frozenset(
+    {
+        "id",
+        "changeKey",
+        "webLink",
+        "seriesMasterId",
+        "onlineMeetingUrl",
+        "calendar",
+        "instances",
+        "attachments",
+        "exceptionOccurrences",
+        "responseStatus",
+        "start",
+        "end",
+        "organizer",
+        "location",
+        "categories",
+    }
+)
+PROPERTIES = frozenset(name for name in _FIELDS if "/" not in name) | _NOT_FILTERABLE | _FAILS | _OTHER_PROPERTIES
+EXPANDABLE = frozenset(
+    {
+        "attachments",
+        "extensions",
+        "singleValueExtendedProperties",
+        "multiValueExtendedProperties",
+        "exceptionOccurrences",
+        "instances",
+        "calendar",
+    }
+)
+
+_TOKEN = re.compile(
+    r"\s*(?:(?P<string>'(?:[^']|'')*')"
+    r"|(?P<date>\d{4}-\d{2}-\d{2}(?:T[0-9:.]*(?:Z|[+-]\d{2}:?\d{2})?)?)"
+    r"|(?P<number>-?\d+(?:\.\d+)?)"
+    r"|(?P<name>[A-Za-z_@][A-Za-z0-9_.]*(?:/[A-Za-z_][A-Za-z0-9_.]*)*)"
+    r"|(?P<mark>[(),:])"
+    r"|(?P<bad>\S))"
+)
+_COMPARISONS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
+    "eq": ("Equal", lambda a, b: a == b),
+    "ne": ("NotEqual", lambda a, b: a != b),
+    "gt": ("GreaterThan", lambda a, b: a > b),
+    "ge": ("GreaterThanOrEqual", lambda a, b: a >= b),
+    "lt": ("LessThan", lambda a, b: a < b),
+    "le": ("LessThanOrEqual", lambda a, b: a <= b),
+}
+_FUNCTIONS: dict[str, Callable[[str, str], bool]] = {
+    "contains": lambda text, part: part in text,
+    "startswith": lambda text, part: text.startswith(part),
+    "endswith": lambda text, part: text.endswith(part),
+}
+_EDM = {"string": "Edm.String", "moment": "Edm.String", "boolean": "Edm.Boolean", "int": "Edm.Int32",
+        "instant": "Edm.DateTimeOffset", "null": "null"}  # fmt: skip
+
+
+def unknown_property(name: str) -> GraphError:
+    """400: events have no such property."""
+    return bad_request(f"Could not find a property named '{name}' on type '{_TYPE}'.")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A compiled `$filter`."""
+
+    matches: Predicate
+    text_functions: frozenset[str]
+    """Properties given to contains, startswith or endswith."""
+
+
+@lru_cache(maxsize=2048)
+def parse_filter(text: str) -> Filter:
+    """Compile a `$filter`.
+
+    Raises:
+        GraphError: 400 `BadRequest` for syntax, types and unknown names, `UnsupportedEntityExpression` for what the
+            store cannot filter by, `ErrorRestrictionTooComplex`; 500 for what makes Microsoft's own service fail.
+    """
+    parser = _Parser(text)
+    return Filter(parser.whole(), frozenset(parser.text_functions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Operand:
+    kind: str
+    get: Getter
+    constant: bool = False
+    name: str = ""
+
+
+class _Parser:
+    """Recursive descent: or, and, not, comparison, call."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._tokens = [
+            _Token(match.lastgroup or "", match.group(match.lastgroup or 0), match.start(match.lastgroup or 0))
+            for match in _TOKEN.finditer(text)
+            if match.lastgroup
+        ]
+        self._next = 0
+        self._nodes = 0
+        self._variables: dict[str, str] = {}
+        self.text_functions: set[str] = set()
+
+    def whole(self) -> Predicate:
+        for token in self._tokens:
+            if token.kind == "bad":
+                raise self._syntax(token)
+        predicate = self._or()
+        if self._peek() is not None:
+            raise self._syntax(self._peek())
+        return predicate
+
+    def _or(self) -> Predicate:
+        terms = [self._and()]
+        while self._take_name("or"):
+            terms.append(self._and())
+        return terms[0] if len(terms) == 1 else lambda event: any(term(event) for term in terms)
+
+    def _and(self) -> Predicate:
+        terms = [self._not()]
+        while self._take_name("and"):
+            terms.append(self._not())
+        return terms[0] if len(terms) == 1 else lambda event: all(term(event) for term in terms)
+
+    def _not(self) -> Predicate:
+        if self._take_name("not"):
+            inner = self._not()
+            return lambda event: not inner(event)
+        return self._term()
+
+    def _term(self) -> Predicate:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            raise GraphError(400, "ErrorRestrictionTooComplex", "Restriction is too complex.")
+        if self._take_mark("("):
+            inner = self._or()
+            self._need_mark(")")
+            return inner
+        token = self._peek()
+        after = self._peek(1)
+        if token is not None and token.kind == "name" and after is not None and after.text == "(":
+            return self._call()
+        return self._comparison()
+
+    def _call(self) -> Predicate:
+        name = self._take().text
+        self._need_mark("(")
+        if name.endswith(("/any", "/all")):
+            return self._lambda(*name.rsplit("/", 1))
+        function = _FUNCTIONS.get(name)
+        if function is None:
+            raise bad_request(f"An unknown function with name '{name}' was found.")
+        text = self._operand()
+        self._need_mark(",")
+        part = self._operand()
+        self._need_mark(")")
+        for operand in (text, part):
+            if operand.kind not in ("string", "moment"):
+                raise bad_request(f"No function signature for the function with name '{name}' matches the arguments.")
+        self.text_functions.add(text.name)
+        predicate: Predicate = lambda event: function(  # noqa: E731 - one expression, used in two places
+            str(text.get(event) or "").lower(), str(part.get(event) or "").lower()
+        )
+        return self._maybe_compared_with_boolean(predicate)
+
+    def _maybe_compared_with_boolean(self, predicate: Predicate) -> Predicate:
+        token = self._peek()
+        if token is None or token.text not in ("eq", "ne"):
+            return predicate
+        wanted = self._take().text == "eq"
+        literal = self._take()
+        if literal.text not in ("true", "false"):
+            raise self._syntax(literal)
+        wanted = wanted == (literal.text == "true")
+        return lambda event: predicate(event) is wanted
+
+    def _lambda(self, path: str, quantifier: str) -> Predicate:
+        root = path.split("/")[0]
+        _refuse_unsupported(root)
+        getter = _COLLECTIONS.get(path)
+        if getter is None:
+            if root not in PROPERTIES:
+                raise unknown_property(root)
+            raise bad_request(f"Any/All may only be used following a collection, not '{path}'.")
+        if quantifier == "any" and self._take_mark(")"):
+            return lambda event: bool(getter(event))
+        variable = self._take()
+        if variable.kind != "name" or not self._take_mark(":"):
+            raise self._syntax(variable)
+        self._variables[variable.text] = path
+        inner = self._or()
+        del self._variables[variable.text]
+        self._need_mark(")")
+        quantify = any if quantifier == "any" else all
+        return lambda event: quantify(inner(cast("Event", _Bound(event, value))) for value in getter(event))
+
+    def _comparison(self) -> Predicate:
+        left = self._operand()
+        token = self._peek()
+        if left.kind == "boolean" and (token is None or token.text not in _COMPARISONS):
+            return lambda event: bool(left.get(event))
+        if token is None or token.text == "in" or token.text not in _COMPARISONS:
+            raise self._syntax(token)
+        operator_name, operator = _COMPARISONS[self._take().text]
+        right = self._operand()
+        if left.constant and not right.constant:
+            flipped = {"GreaterThan": "lt", "GreaterThanOrEqual": "le", "LessThan": "gt", "LessThanOrEqual": "ge"}
+            left, right = right, left
+            operator = _COMPARISONS[flipped[operator_name]][1] if operator_name in flipped else operator
+        return _compared(left, right, operator_name, operator)
+
+    def _operand(self) -> _Operand:
+        token = self._take()
+        if token.kind == "string":
+            value = token.text[1:-1].replace("''", "'")
+            return _Operand("string", lambda _: value, constant=True)
+        if token.kind == "number":
+            number = float(token.text) if "." in token.text else int(token.text)
+            return _Operand("int", lambda _: number, constant=True)
+        if token.kind == "date":
+            instant = _unquoted_instant(token.text)
+            return _Operand("instant", lambda _: instant, constant=True)
+        if token.kind != "name":
+            raise self._syntax(token)
+        if token.text in ("true", "false"):
+            truth = token.text == "true"
+            return _Operand("boolean", lambda _: truth, constant=True)
+        if token.text == "null":
+            return _Operand("null", lambda _: None, constant=True)
+        if token.text in self._variables:
+            return _Operand("string", lambda event: cast("_Bound", event).value, name=token.text)
+        if token.text in ("tolower", "toupper") and self._take_mark("("):
+            inner = self._operand()
+            self._need_mark(")")
+            return inner  # comparisons ignore case anyway
+        return _property(token.text)
+
+    def _peek(self, ahead: int = 0) -> _Token | None:
+        index = self._next + ahead
+        return self._tokens[index] if index < len(self._tokens) else None
+
+    def _take(self) -> _Token:
+        token = self._peek()
+        if token is None:
+            raise self._syntax(None)
+        self._next += 1
+        return token
+
+    def _take_name(self, text: str) -> bool:
+        token = self._peek()
+        if token is not None and token.kind == "name" and token.text == text:
+            self._next += 1
+            return True
+        return False
+
+    def _take_mark(self, text: str) -> bool:
+        token = self._peek()
+        if token is not None and token.kind == "mark" and token.text == text:
+            self._next += 1
+            return True
+        return False
+
+    def _need_mark(self, text: str) -> None:
+        if not self._take_mark(text):
+            raise self._syntax(self._peek())
+
+    def _syntax(self, token: _Token | None) -> GraphError:
+        position = len(self._text) if token is None else token.at
+        return bad_request(f"Syntax error at position {position} in '{self._text}'.")
+
+
+class _Bound:
+    """The event inside a lambda, together with the variable's value."""
+
+    def __init__(self, event: Event, value: Any) -> None:
+        self._event = event
+        self.value = value
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._event, name)
+
+
+def _refuse_unsupported(root: str) -> None:
+    if root in _NOT_FILTERABLE:
+        raise GraphError(400, "UnsupportedEntityExpression", f"The property '{root}' does not support filtering.")
+    if root in _FAILS:
+        raise GraphError(500, "ErrorInternalServerError", "An internal server error occurred. The operation failed.")
+
+
+def _property(path: str) -> _Operand:
+    found = _FIELDS.get(path)
+    if found is not None:
+        return _Operand(found[0], found[1], name=path)
+    root = path.split("/")[0]
+    _refuse_unsupported(root)
+    if root not in PROPERTIES:
+        raise unknown_property(root)
+    if root != path:
+        raise bad_request(f"Could not find a property named '{path.split('/')[-1]}' on the type of '{root}'.")
+    if root in ("start", "end", "organizer", "location", "responseStatus", "categories"):
+        raise bad_request(f"A property of complex type can't be compared: '{root}'.")
+    raise GraphError(400, "ErrorInvalidUrlQueryFilter", "The query filter contains one or more invalid nodes.")
+
+
+def _compared(left: _Operand, right: _Operand, name: str, operator: Callable[[Any, Any], bool]) -> Predicate:
+    kinds = (left.kind, right.kind)
+    if right.kind == "null":
+        return lambda event: operator(left.get(event) is None, True) if name in ("Equal", "NotEqual") else False
+    if left.kind in ENUMS and right.kind == "string" and right.constant:
+        return _enum_compared(left, str(right.get(cast("Event", None))), operator)
+    if left.kind == "moment" and right.kind == "string" and right.constant:
+        instant = _quoted_instant(str(right.get(cast("Event", None))))
+        return lambda event: operator(left.get(event), instant)
+    left_type, right_type = (_EDM.get(kind, "Edm.String") for kind in kinds)
+    if left_type != right_type:
+        raise bad_request(
+            "A binary operator with incompatible types was detected. Found operand types "
+            f"'{left_type}' and '{right_type}' for operator kind '{name}'."
+        )
+    if left.kind == "boolean" and name not in ("Equal", "NotEqual"):
+        raise bad_request(f"The operator kind '{name}' can't be applied to 'Edm.Boolean'.")
+    if left.kind == "string":
+        return lambda event: _text_compared(left.get(event), right.get(event), name, operator)
+    return lambda event: _compared_unless_null(left.get(event), right.get(event), name, operator)
+
+
+def _enum_compared(left: _Operand, text: str, operator: Callable[[Any, Any], bool]) -> Predicate:
+    member = next((member for member in ENUMS[left.kind] if member.lower() == text.lower()), None)
+    if member is None:
+        raise bad_request(f"The string '{text}' is not a valid enumeration type constant.")
+    return lambda event: operator(left.get(event), member)
+
+
+def _text_compared(left: Any, right: Any, name: str, operator: Callable[[Any, Any], bool]) -> bool:
+    if left is None or right is None:
+        return name == "NotEqual"
+    return operator(str(left).lower(), str(right).lower())
+
+
+def _compared_unless_null(left: Any, right: Any, name: str, operator: Callable[[Any, Any], bool]) -> bool:
+    if left is None or right is None:
+        return name == "NotEqual"
+    return operator(left, right)
+
+
+def _not_a_date_time(text: str) -> GraphError:
+    return bad_request(
+        f"The DateTimeOffset text '{text}' should be in format 'yyyy-mm-ddThh:mm:ss('.'s+)?(zzzzzz)?' and each field "
+        "value is within valid range."
+    )
+
+
+def _unquoted_instant(text: str) -> datetime:
+    """A DateTimeOffset literal; one without an offset is no such literal."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as exc:
+        raise _not_a_date_time(text) from exc
+    if at.tzinfo is None:
+        raise _not_a_date_time(text)
+    return at
+
+
+def _quoted_instant(text: str) -> datetime:
+    """A quoted date-time: UTC unless it carries an offset."""
+    shortened = re.sub(r"(\.\d{6})\d+", r"\1", text)
+    try:
+        at = datetime.fromisoformat(shortened)
+    except ValueError as exc:
+        raise _not_a_date_time(text) from exc
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+@lru_cache(maxsize=512)
+def parse_orderby(text: str) -> tuple[tuple[Getter, bool], ...]:
+    """The keys of an `$orderby`, each with whether it descends.
+
+    Raises:
+        GraphError: 400 `BadRequest`, an unknown or complex property or direction.
+    """
+    keys: list[tuple[Getter, bool]] = []
+    for part in text.split(","):
+        name, _, direction = part.strip().partition(" ")
+        direction = direction.strip() or "asc"
+        if direction not in ("asc", "desc") or not name:
+            raise bad_request(f"Syntax error at position {text.find(part)} in '{text}'.")
+        field = _FIELDS.get(name)
+        if field is None:
+            root = name.split("/")[0]
+            if root not in PROPERTIES:
+                raise unknown_property(root)
+            raise bad_request("The $orderby expression must evaluate to a single value of primitive type.")
+        keys.append((_sortable(*field), direction == "desc"))
+    return tuple(keys)
+
+
+def _sortable(kind: str, get: Getter) -> Getter:
+    if kind in ("string", *ENUMS):
+        return lambda event: str(get(event) or "").lower()
+    if kind == "instant":
+        return lambda event: get(event) or datetime.min.replace(tzinfo=UTC)
+    return get
+
+
+def ordered(events: list[Event], keys: tuple[tuple[Getter, bool], ...]) -> list[Event]:
+    """The events sorted by an `$orderby`, the first key counting most."""
+    for key, descending in reversed(keys):
+        events = sorted(events, key=key, reverse=descending)
+    return events
+
+
+@lru_cache(maxsize=512)
+def parse_select(text: str) -> frozenset[str]:
+    """The property names of a `$select`; `*` is everything (the empty set).
+
+    Raises:
+        GraphError: 400 `BadRequest`, an unknown property.
+    """
+    names = {name.strip().split("/")[0] for name in text.split(",") if name.strip()}
+    if "*" in names:
+        return frozenset()
+    for name in sorted(names):
+        if name not in PROPERTIES:
+            raise unknown_property(name)
+    return frozenset(names)
+
+
+@lru_cache(maxsize=128)
+def parse_expand(text: str) -> frozenset[str]:
+    """The names of an `$expand`; nested options are read over.
+
+    Raises:
+        GraphError: 400 `BadRequest`, not an expandable property.
+    """
+    names = {name.strip() for name in re.sub(r"\([^()]*(?:\([^()]*\)[^()]*)*\)", "", text).split(",") if name.strip()}
+    for name in sorted(names):
+        if name not in EXPANDABLE:
+            raise bad_request(f"Could not find a navigation property named '{name}' on type '{_TYPE}'.")
+    return frozenset(names)
+
+
+def number_option(name: str, text: str) -> int:
+    """The value of `$top` or `$skip`.
+
+    Raises:
+        GraphError: 400 `BadRequest`, not a whole number from 0.
+    """
+    if not text.isascii() or not text.isdigit():
+        raise bad_request(f"Invalid value '{text}' for {name} query option found. It must be a non-negative integer.")
+    return int(text)
+
+
+def window_bound(name: str, text: str | None) -> datetime:
+    """`startDateTime` or `endDateTime` of a calendar view, as an instant; UTC without an offset.
+
+    Raises:
+        GraphError: 400, missing or not ISO 8601.
+    """
+    if not text:
+        raise GraphError(
+            400,
+            "ErrorInvalidParameter",
+            "This request requires a time window specified by the query string parameters StartDateTime and "
+            "EndDateTime.",
+        )
+    shortened = re.sub(r"(\.\d{6})\d+", r"\1", text.strip())
+    try:
+        at = datetime.fromisoformat(shortened)
+    except ValueError as exc:
+        raise GraphError(400, "ErrorInvalidParameter", f"The value '{text}' of parameter '{name}' is invalid.") from exc
+    if type(at) is date:
+        at = datetime.combine(at, datetime.min.time())
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

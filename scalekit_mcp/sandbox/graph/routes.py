@@ -1,0 +1,413 @@
+"""Which request does what: the paths below `/v1.0`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from scalekit_mcp.sandbox.graph import odata, zones
+from scalekit_mcp.sandbox.graph.errors import (
+    GraphError,
+    access_denied,
+    bad_request,
+    invalid_request,
+    zone_not_supported,
+)
+from scalekit_mcp.sandbox.graph.events import Events, require_live
+from scalekit_mcp.sandbox.graph.meetings import RESPONSES
+from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
+from scalekit_mcp.sandbox.graph.request import Answer, Request
+from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
+from scalekit_mcp.sandbox.graph.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
+from scalekit_mcp.sandbox.graph.validation import check_span, checked, moment
+from scalekit_mcp.sandbox.world import Person, World
+
+_READ = frozenset({"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Calendars.ReadWrite.Shared",
+                   "Calendars.ReadBasic"})  # fmt: skip
+_WRITE = frozenset({"Calendars.ReadWrite", "Calendars.ReadWrite.Shared"})
+_USER = frozenset({"User.Read", "User.ReadWrite", "User.Read.All", "User.ReadBasic.All", "Directory.Read.All"})
+_SETTINGS = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
+_ACTIONS = frozenset({*RESPONSES, "cancel", "permanentDelete"})
+_OPTIONS = frozenset({"$filter", "$select", "$orderby", "$top", "$skip", "$count", "$expand", "$format"})
+_MOST_DAYS = 1825
+_MOST_ON_A_PAGE = 1000
+_WORKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"]
+
+
+class Routes:
+    """Finds what a request means and does it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._mailboxes = Mailboxes(world)
+        self._events = Events(world, self._mailboxes)
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to an authorized request.
+
+        Raises:
+            GraphError: the request is refused.
+        """
+        person, rest = self._owner(request)
+        if not rest:
+            return self._profile(request, person)
+        head = rest[0]
+        if head in ("mailboxSettings", "outlook"):
+            return self._settings(request, person, rest)
+        _need(request, _READ if request.method == "GET" else _WRITE)
+        self._check_zone(request)
+        mailbox = self._mailboxes.of(person)
+        if head == "calendars" and len(rest) == 1:
+            return self._calendars(request, mailbox)
+        calendar, rest = _calendar_of(mailbox, rest)
+        return self._in_calendar(request, mailbox, calendar, rest)
+
+    def _owner(self, request: Request) -> tuple[Person, tuple[str, ...]]:
+        """Whose mailbox the path names, and what follows."""
+        person = request.person
+        segments = request.segments
+        if person is None or len(segments) < 2 or segments[0] != "v1.0":
+            raise _no_segment(segments[0] if segments else "")
+        if segments[1] == "me":
+            return person, segments[2:]
+        if segments[1] != "users" or len(segments) < 3:
+            raise _no_segment(segments[1])
+        named = segments[2].lower()
+        if named in (person.oid.lower(), person.address.lower(), _user_id(self._world, person)):
+            return person, segments[3:]
+        known = self._world.people.get(named) or self._world.person_by_oid(named)
+        if known is not None and known.tenant_id == person.tenant_id and not known.deleted:
+            raise access_denied()
+        raise GraphError(404, "ErrorInvalidUser", f"The requested user '{segments[2]}' is invalid.")
+
+    def _profile(self, request: Request, person: Person) -> Answer:
+        _only(request, "GET")
+        _need(request, _USER)
+        given, _, family = person.name.partition(" ")
+        personal = self._world.tenants[person.tenant_id].personal
+        profile: dict[str, Any] = {
+            "@odata.context": f"{request.base_url}/$metadata#users/$entity",
+            "displayName": person.name,
+            "givenName": given,
+            "surname": family,
+            "mail": person.address if person.has_mailbox and not personal else None,
+            "preferredLanguage": "en-US",
+            "userPrincipalName": person.address,
+            "id": _user_id(self._world, person),
+        }
+        wanted = request.query.get("$select")
+        if wanted:
+            names = {name.strip() for name in wanted.split(",")} | {"@odata.context"}
+            profile = {name: value for name, value in profile.items() if name in names}
+        return _json(200, profile)
+
+    def _settings(self, request: Request, person: Person, rest: tuple[str, ...]) -> Answer:
+        _only(request, "GET")
+        if rest[0] == "outlook":
+            _need(request, _USER | _SETTINGS)
+            if len(rest) != 2 or not rest[1].startswith("supportedTimeZones"):
+                raise _no_segment(rest[-1])
+            standard = "iana" if "'iana'" in rest[1].lower() else "windows"
+            return _json(
+                200,
+                {
+                    "@odata.context": f"{request.base_url}/$metadata#Collection(microsoft.graph.timeZoneInformation)",
+                    "value": zones.supported(standard, self._world.clock.now()),
+                },
+            )
+        _need(request, _SETTINGS)
+        self._mailboxes.of(person)
+        windows = zones.windows_name(person.time_zone)
+        if rest[1:] == ("timeZone",):
+            context = f"{request.base_url}/$metadata#users('{_user_id(self._world, person)}')/mailboxSettings/timeZone"
+            return _json(200, {"@odata.context": context, "value": windows})
+        if rest[1:]:
+            raise _no_segment(rest[1])
+        return _json(
+            200,
+            {
+                "@odata.context": f"{request.base_url}/$metadata#users('{_user_id(self._world, person)}')"
+                "/mailboxSettings",
+                "timeZone": windows,
+                "dateFormat": "yyyy-MM-dd",
+                "timeFormat": "HH:mm",
+                "language": {"locale": "en-US", "displayName": "English (United States)"},
+                "workingHours": {
+                    "daysOfWeek": _WORKDAYS,
+                    "startTime": "08:00:00.0000000",
+                    "endTime": "17:00:00.0000000",
+                    "timeZone": {"name": windows},
+                },
+            },
+        )
+
+    def _check_zone(self, request: Request) -> None:
+        if request.prefer.zone is not None:
+            documented = self._world.switches.iana_zones == "documented"
+            try:
+                zones.zone_named(request.prefer.zone, documented_only=documented)
+            except zones.UnknownZoneError as exc:
+                raise zone_not_supported(request.prefer.zone) from exc
+
+    def _calendars(self, request: Request, mailbox: Mailbox) -> Answer:
+        _only(request, "GET")
+        resources = [calendar_resource(self._world, mailbox, calendar) for calendar in mailbox.calendars.values()]
+        names = _plain_select(request)
+        return _json(
+            200,
+            {
+                "@odata.context": _context(request, self._world, mailbox, "calendars"),
+                "value": [_picked(resource, names) for resource in resources],
+            },
+        )
+
+    def _in_calendar(
+        self, request: Request, mailbox: Mailbox, calendar: Calendar | None, rest: tuple[str, ...]
+    ) -> Answer:
+        if not rest:
+            _only(request, "GET")
+            resource = calendar_resource(self._world, mailbox, calendar or mailbox.default_calendar)
+            context = _context(request, self._world, mailbox, "calendars/$entity")
+            return _json(200, {"@odata.context": context, **_picked(resource, _plain_select(request))})
+        if rest[0] == "calendarView" and len(rest) == 1:
+            _only(request, "GET")
+            return self._view(request, mailbox, calendar or mailbox.default_calendar)
+        if rest[0] != "events":
+            raise _no_segment(rest[0])
+        if len(rest) == 1:
+            if request.method == "POST":
+                return self._create(request, mailbox, calendar or mailbox.default_calendar)
+            _only(request, "GET")
+            if calendar is None and self._world.switches.me_events == "default":
+                calendar = mailbox.default_calendar
+            return self._list(request, mailbox, listed(mailbox, calendar), in_view=False)
+        return self._one(request, mailbox, calendar, rest[1], rest[2:])
+
+    def _one(
+        self, request: Request, mailbox: Mailbox, calendar: Calendar | None, event_id: str, rest: tuple[str, ...]
+    ) -> Answer:
+        event = event_by_id(
+            mailbox,
+            event_id,
+            deleted_too=self._world.switches.deleted_readable or rest == ("permanentDelete",),
+            several_days=self._world.switches.relative_days,
+        )
+        if calendar is not None and event.calendar_key != calendar.key:
+            raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+        if rest:
+            return self._below_event(request, mailbox, event, rest)
+        if request.method == "GET":
+            return self._event_answer(request, mailbox, event)
+        require_live(event)
+        self._check_match(request, mailbox, event)
+        if request.method == "PATCH":
+            return self._event_answer(request, mailbox, self._events.change(mailbox, event, request.json()))
+        _only(request, "DELETE")
+        self._events.delete(mailbox, event)
+        return Answer(204)
+
+    def _check_match(self, request: Request, mailbox: Mailbox, event: Event) -> None:
+        wanted = request.headers.get("if-match")
+        if wanted is None or wanted == "*" or not self._world.switches.if_match:
+            return
+        if wanted.removeprefix("W/").strip('"') != change_key_of(mailbox, event):
+            raise GraphError(
+                412,
+                "ErrorIrresolvableConflict",
+                "The send or update operation could not be performed because the change key passed in the request does "
+                "not match the current change key for the item.",
+            )
+
+    def _below_event(self, request: Request, mailbox: Mailbox, event: Event, rest: tuple[str, ...]) -> Answer:
+        name = rest[0].removeprefix("microsoft.graph.")
+        if len(rest) > 1 or name not in {*_ACTIONS, "instances"}:
+            raise _no_segment(name)
+        if name == "instances":
+            _only(request, "GET")
+            begin, end = self._window(request)
+            if event.recurrence is None:
+                raise invalid_request("Instances can only be listed for a recurring event.")
+            found = list(instances(event, begin, end, self._world.switches.relative_days))
+            return self._list(request, mailbox, found, in_view=True)
+        _only(request, "POST")
+        given = checked(request.json() if request.body.strip() else {}, name)
+        if name == "permanentDelete":
+            self._events.delete(mailbox, event, purge=True)
+            return Answer(204)
+        require_live(event)
+        if name == "cancel":
+            if not event.is_organizer:
+                raise invalid_request("You need to be an organizer to cancel a meeting.")
+            self._events.delete(mailbox, event, comment=given.get("comment") or "")
+        else:
+            self._respond(mailbox, event, name, given)
+        return Answer(202)
+
+    def _respond(self, mailbox: Mailbox, event: Event, verb: str, given: dict[str, Any]) -> None:
+        proposed = None
+        if given.get("proposedNewTime"):
+            slot = given["proposedNewTime"]
+            switches = self._world.switches
+            proposed = (moment(slot.get("start"), switches), moment(slot.get("end"), switches))
+            check_span(*proposed, all_day=False)
+        send = given.get("sendResponse")
+        self._events.respond(
+            mailbox,
+            event,
+            verb,
+            comment=given.get("comment") or "",
+            send=True if send is None else send,
+            proposed=proposed,
+        )
+
+    def _create(self, request: Request, mailbox: Mailbox, calendar: Calendar) -> Answer:
+        event = self._events.create(mailbox, calendar, request.json())
+        answer = self._event_answer(request, mailbox, event)
+        place = mailbox.id_of(event, immutable=request.prefer.immutable)
+        answer.status = 201
+        answer.headers["Location"] = f"{request.base_url}/users('{mailbox.owner.oid}')/events('{place}')"
+        return answer
+
+    def _event_answer(self, request: Request, mailbox: Mailbox, event: Event) -> Answer:
+        wishes = self._wishes(request, in_view=False)
+        context = json.dumps(_context(request, self._world, mailbox, "events/$entity"))
+        body = f'{{"@odata.context":{context},{event_json(mailbox, event, wishes)[1:]}'
+        return Answer(200, body.encode(), _applied(request))
+
+    def _view(self, request: Request, mailbox: Mailbox, calendar: Calendar) -> Answer:
+        begin, end = self._window(request)
+        found = view(listed(mailbox, calendar), begin, end, self._world.switches.relative_days)
+        return self._list(request, mailbox, found, in_view=True)
+
+    def _window(self, request: Request) -> tuple[Any, Any]:
+        begin = odata.window_bound("StartDateTime", request.query.get("startDateTime"))
+        end = odata.window_bound("EndDateTime", request.query.get("endDateTime"))
+        if end < begin:
+            raise GraphError(400, "ErrorInvalidParameter", "The end of the window is before its start.")
+        if end - begin > timedelta(days=_MOST_DAYS):
+            raise invalid_request(
+                "The range between the start and end dates is greater than the allowed range. Maximum number of days: "
+                f"{_MOST_DAYS}"
+            )
+        return begin, end
+
+    def _list(self, request: Request, mailbox: Mailbox, events: list[Event], *, in_view: bool) -> Answer:
+        options = request.query
+        _check_options(options)
+        wishes = self._wishes(request, in_view=in_view)
+        if "$filter" in options:
+            compiled = odata.parse_filter(options["$filter"])
+            if in_view and "subject" in compiled.text_functions and any(event.subject is None for event in events):
+                raise GraphError(
+                    500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
+                )
+            events = [event for event in events if compiled.matches(event)]
+        if "$orderby" in options:
+            events = odata.ordered(events, odata.parse_orderby(options["$orderby"]))
+        skip = odata.number_option("$skip", options["$skip"]) if "$skip" in options else 0
+        size = self._page_size(options)
+        page = events[skip : skip + size]
+        pieces = [f'{{"@odata.context":{json.dumps(_context(request, self._world, mailbox, "events"))}']
+        if options.get("$count") == "true":
+            pieces.append(f',"@odata.count":{len(events)}')
+        pieces.append(',"value":[')
+        pieces.append(",".join([event_json(mailbox, event, wishes) for event in page]))
+        pieces.append("]")
+        if size and skip + size < len(events):
+            pieces.append(f',"@odata.nextLink":{json.dumps(_next_link(request, skip + size))}')
+        pieces.append("}")
+        return Answer(200, "".join(pieces).encode(), _applied(request))
+
+    def _page_size(self, options: dict[str, str]) -> int:
+        if "$top" not in options:
+            return self._world.switches.page_size
+        size = odata.number_option("$top", options["$top"])
+        if size > _MOST_ON_A_PAGE and self._world.switches.top_over_1000 == "refuse":
+            raise bad_request(f"The limit of '{_MOST_ON_A_PAGE}' for Top query has been exceeded.")
+        return min(size, _MOST_ON_A_PAGE)
+
+    def _wishes(self, request: Request, *, in_view: bool) -> Wishes:
+        select = odata.parse_select(request.query["$select"]) if request.query.get("$select") else frozenset[str]()
+        if in_view and self._world.switches.view_created == "refuse":
+            for name in ("createdDateTime", "lastModifiedDateTime"):
+                if name in select:
+                    raise bad_request(f"The property '{name}' can't be selected on a calendar view.")
+        expand = odata.parse_expand(request.query["$expand"]) if request.query.get("$expand") else frozenset[str]()
+        prefer = request.prefer
+        return Wishes(
+            zone=prefer.zone,
+            text_body=prefer.text_body,
+            immutable=prefer.immutable,
+            select=select or None,
+            expand=expand,
+            in_view=in_view,
+            extra=self._world.switches.occurrence_id_extra,
+        )
+
+
+def _calendar_of(mailbox: Mailbox, rest: tuple[str, ...]) -> tuple[Calendar | None, tuple[str, ...]]:
+    if rest[0] == "calendar":
+        return mailbox.default_calendar, rest[1:]
+    if rest[0] == "calendars":
+        return calendar_by_id(mailbox, rest[1]), rest[2:]
+    return None, rest
+
+
+def _user_id(world: World, person: Person) -> str:
+    """The `id` of /me: the object id, for personal accounts a number of 16 hexadecimal digits."""
+    if world.tenants[person.tenant_id].personal:
+        return hashlib.sha256(person.oid.encode()).hexdigest()[:16]
+    return person.oid
+
+
+def _need(request: Request, any_of: frozenset[str]) -> None:
+    if not request.scopes & any_of:
+        raise access_denied()
+
+
+def _only(request: Request, method: str) -> None:
+    if request.method != method:
+        raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+
+
+def _no_segment(name: str) -> GraphError:
+    return GraphError(400, "RequestBroker--ParseUri", f"Resource not found for the segment '{name}'.")
+
+
+def _check_options(options: dict[str, str]) -> None:
+    if "$search" in options:
+        raise GraphError(400, "UnsupportedQueryOption", "The query option '$search' is not supported for events.")
+    for name in options:
+        if name.startswith("$") and name not in _OPTIONS:
+            raise bad_request(f"The query parameter '{name}' is not supported.")
+
+
+def _context(request: Request, world: World, mailbox: Mailbox, what: str) -> str:
+    return f"{request.base_url}/$metadata#users('{_user_id(world, mailbox.owner)}')/{what}"
+
+
+def _applied(request: Request) -> dict[str, str]:
+    return {"Preference-Applied": request.prefer.applied} if request.prefer.applied else {}
+
+
+def _next_link(request: Request, skip: int) -> str:
+    kept = [
+        part for part in request.query_string.split("&") if part and not part.lower().startswith(("$skip=", "%24skip="))
+    ]
+    path = "/".join(quote(segment, safe="'()=-_.@") for segment in request.segments[1:])
+    return f"{request.base_url}/{path}?{'&'.join([*kept, f'$skip={skip}'])}"
+
+
+def _plain_select(request: Request) -> set[str]:
+    return {name.strip() for name in request.query.get("$select", "").split(",") if name.strip()}
+
+
+def _picked(resource: dict[str, Any], names: set[str]) -> dict[str, Any]:
+    return {name: value for name, value in resource.items() if not names or name in names or name == "id"}
+
+
+def _json(status: int, value: dict[str, Any]) -> Answer:
+    return Answer(status, json.dumps(value, separators=(",", ":")).encode())

@@ -1,0 +1,155 @@
+"""Finding, listing and expanding what mailboxes hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+
+from scalekit_mcp.sandbox.graph import ids, recurrence
+from scalekit_mcp.sandbox.graph.errors import GraphError, item_not_found, malformed_id
+from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
+from scalekit_mcp.sandbox.world import Person, World
+
+
+class Mailboxes:
+    """All mailboxes of a world, made and filled with a week of events when first needed."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def of(self, person: Person) -> Mailbox:
+        """The person's mailbox.
+
+        Raises:
+            GraphError: 404 `MailboxNotEnabledForRESTAPI`, the person has none.
+        """
+        mailbox = self._world.mailboxes.get(person.oid)
+        if person.has_mailbox and not person.deleted:
+            return mailbox if mailbox is not None else self._opened(person)
+        raise GraphError(
+            404,
+            "MailboxNotEnabledForRESTAPI",
+            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+        )
+
+    def at_address(self, address: str) -> Mailbox | None:
+        """The mailbox behind a mail address of this world, if there is one."""
+        person = self._world.people.get(address.lower())
+        if person is None or person.deleted or not person.has_mailbox:
+            return None
+        return self.of(person)
+
+    def _opened(self, person: Person) -> Mailbox:
+        from scalekit_mcp.sandbox.graph.week import seed_weeks
+
+        seed_weeks(self._world)
+        if person.oid not in self._world.mailboxes:
+            seed_weeks(self._world, also=person)
+        return self._world.mailboxes[person.oid]
+
+
+def calendar_by_id(mailbox: Mailbox, text: str) -> Calendar:
+    """The calendar with this id.
+
+    Raises:
+        GraphError: 400 `ErrorInvalidIdMalformed` or 404 `ErrorItemNotFound`.
+    """
+    item = ids.decode(mailbox.owner.oid, text)
+    if item is None:
+        raise malformed_id()
+    calendar = mailbox.calendars.get(item.key)
+    if calendar is None:
+        raise item_not_found()
+    return calendar
+
+
+def event_by_id(mailbox: Mailbox, text: str, *, deleted_too: bool, several_days: str) -> Event:
+    """The event, series, occurrence or exception with this id.
+
+    Args:
+        mailbox: whose.
+        text: the id, mutable or immutable.
+        deleted_too: also look into Deleted Items.
+        several_days: how relative patterns read several days, see `recurrence`.
+
+    Raises:
+        GraphError: 400 `ErrorInvalidIdMalformed` or 404 `ErrorItemNotFound`.
+    """
+    item = ids.decode(mailbox.owner.oid, text)
+    if item is None:
+        raise malformed_id()
+    event = mailbox.events.get(item.key)
+    if event is None or (event.is_deleted and not deleted_too):
+        raise item_not_found()
+    if item.moves is not None and item.moves != event.moves:
+        raise item_not_found()
+    if item.occurrence is None:
+        return event
+    day = item.occurrence
+    if event.recurrence is None or day in event.cancelled_dates:
+        raise item_not_found()
+    if day in event.exceptions or day in event.occurrences or day in dates_of(event, day, day, several_days):
+        return event.occurrence_on(day)
+    raise item_not_found()
+
+
+def master_of(mailbox: Mailbox, event: Event) -> Event:
+    """The series an occurrence or exception belongs to."""
+    if event.master_key is None:
+        return event
+    return mailbox.events[event.master_key]
+
+
+def listed(mailbox: Mailbox, calendar: Calendar | None) -> list[Event]:
+    """Single events and masters of one calendar (or all), newest first."""
+    return [
+        event
+        for event in reversed(mailbox.events.values())
+        if not event.is_deleted and (calendar is None or event.calendar_key == calendar.key)
+    ]
+
+
+def dates_of(master: Event, first: date, last: date, several_days: str) -> list[date]:
+    """The dates of a series between two dates, without the cancelled ones."""
+    if master.recurrence is None:
+        return []
+    rule = recurrence.rule_from(master.recurrence, several_days=several_days)
+    return [day for day in recurrence.dates(rule, first, last) if day not in master.cancelled_dates]
+
+
+def instances(master: Event, begin: datetime, end: datetime, several_days: str) -> Iterator[Event]:
+    """Occurrences and exceptions of a series that overlap a window; exceptions first, as Microsoft's pages show."""
+    for exception in master.exceptions.values():
+        if overlaps(exception, begin, end):
+            yield exception
+    length = master.end.instant - master.start.instant
+    first = _day(begin, -2 - length.days - 1)
+    for day in dates_of(master, first, _day(end, 2), several_days):
+        if day not in master.exceptions:
+            occurrence = master.occurrence_on(day)
+            if overlaps(occurrence, begin, end):
+                yield occurrence
+
+
+def view(events: Iterable[Event], begin: datetime, end: datetime, several_days: str) -> list[Event]:
+    """A calendar view: singles, occurrences and exceptions that overlap the window, masters expanded, no order."""
+    found: list[Event] = []
+    for event in events:
+        if event.recurrence is not None:
+            found.extend(instances(event, begin, end, several_days))
+        elif overlaps(event, begin, end):
+            found.append(event)
+    return found
+
+
+def overlaps(event: Event, begin: datetime, end: datetime) -> bool:
+    """Whether an event lies in the window; touching it from outside does not count, an empty event inside does."""
+    start, stop = event.view_start, event.view_end
+    return start < end and (stop > begin or (start == stop and start >= begin))
+
+
+def _day(instant: datetime, days: int) -> date:
+    try:
+        return instant.date() + timedelta(days=days)
+    except OverflowError:
+        return date.min if days < 0 else date.max

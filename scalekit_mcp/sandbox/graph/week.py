@@ -1,0 +1,258 @@
+"""A believable week for everybody, and the week as a picture's data.
+
+The week is that of `World.week_of`, else the present one. It is the same for the same people and seed.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from hashlib import sha256
+from typing import Any
+
+from scalekit_mcp.sandbox.graph import teams
+from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
+from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.graph.store import Mailboxes, listed, view
+from scalekit_mcp.sandbox.graph.zones import zone_named
+from scalekit_mcp.sandbox.world import Person, World
+
+_STRANGER = ("Erin Park", "erin.park@fabrikam.example")
+_CALENDARS = (("Calendar", True, True), ("Birthdays", False, False), ("Private", False, True))
+
+
+@dataclass(frozen=True, slots=True)
+class WeekEntry:
+    """One block of a week picture: naive wall-clock times in the person's zone, the end exclusive."""
+
+    start: datetime
+    end: datetime
+    subject: str
+    all_day: bool
+    show_as: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """One event of the seeded week: day 0 is Monday; `starts` is hours and minutes; `minutes` its length."""
+
+    subject: str
+    day: int
+    starts: tuple[int, int] = (0, 0)
+    minutes: int = 60
+    body: str = ""
+    place: str = ""
+    guests: int = 0
+    online: bool = False
+    all_day_days: int = 0
+    changes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+_MEETINGS = ("Roadmap review", "Pipeline review", "Hiring sync", "Launch plan", "Budget check", "Support triage")
+_WEEK = (
+    _Plan("Focus: quarterly numbers", 0, (13, 0), 120, changes={"categories": ["Blue category"]}),
+    _Plan("Roadmap review", 1, (10, 0), 60, "Agenda: what ships, what waits.", guests=2, online=True),
+    _Plan("Lunch with the design team", 2, (12, 0), 60, place="Canteen"),
+    _Plan("Dentist", 3, (8, 30), 45, changes={"sensitivity": "private", "show_as": "oof"}),
+    _Plan("Conference day", 4, all_day_days=1, place="Town hall", changes={"show_as": "oof"}),
+)
+
+
+def seed_weeks(world: World, *, also: Person | None = None) -> None:
+    """Open and fill the mailboxes of everybody who has none yet and is the first to be looked at.
+
+    Args:
+        world: whose people.
+        also: somebody who joined later; everybody else is seeded only once.
+    """
+    people = [also] if also is not None else [person for person in world.people.values() if person.has_mailbox]
+    fresh = [person for person in people if person.oid not in world.mailboxes]
+    if also is None and world.mailboxes:
+        return
+    for person in fresh:
+        world.mailboxes[person.oid] = _empty_mailbox(person)
+    monday = week_start(world)
+    for person in fresh:
+        _Seeder(world, person, monday).fill()
+
+
+def week_start(world: World) -> date:
+    """The Monday of the seeded week."""
+    day = (world.week_of or world.clock.now()).date()
+    return day - timedelta(days=day.weekday())
+
+
+def calendar_week(world: World, person: Person, start: date) -> list[WeekEntry]:
+    """What stands in a person's default calendar in the seven days from `start`, in order, in the person's zone.
+
+    Raises:
+        GraphError: 404, the person has no mailbox.
+    """
+    mailbox = Mailboxes(world).of(person)
+    zone = zone_named(person.time_zone)
+    begin = datetime.combine(start, time(), tzinfo=zone).astimezone(UTC)
+    end = datetime.combine(start + timedelta(days=7), time(), tzinfo=zone).astimezone(UTC)
+    events = listed(mailbox, mailbox.default_calendar)
+    found = view(events, begin - timedelta(days=1), end + timedelta(days=1), world.switches.relative_days)
+    entries: list[WeekEntry] = []
+    for event in found:
+        if event.is_all_day:
+            first, last = event.start.local, event.end.local
+        else:
+            first = event.start.instant.astimezone(zone).replace(tzinfo=None)
+            last = event.end.instant.astimezone(zone).replace(tzinfo=None)
+        if first.date() < start + timedelta(days=7) and (last > datetime.combine(start, time())):
+            entries.append(WeekEntry(first, last, event.subject or "", event.is_all_day, event.show_as))
+    return sorted(entries, key=lambda entry: (not entry.all_day, entry.start, entry.subject))
+
+
+def _empty_mailbox(person: Person) -> Mailbox:
+    mailbox = Mailbox(person)
+    for name, is_default, can_edit in _CALENDARS:
+        key = _key(person, name)
+        mailbox.calendars[key] = Calendar(
+            key, name, is_default=is_default, can_edit=can_edit, is_removable=can_edit and not is_default
+        )
+    return mailbox
+
+
+def _key(person: Person, name: str) -> str:
+    return sha256(f"{person.oid}/{name}".encode()).hexdigest()[:32]
+
+
+class _Seeder:
+    """Fills one mailbox."""
+
+    def __init__(self, world: World, person: Person, monday: date) -> None:
+        self._world = world
+        self._person = person
+        self._monday = monday
+        self._mailbox = world.mailboxes[person.oid]
+        self._meetings = Meetings(world, Mailboxes(world))
+        self._created = datetime.combine(monday, time(9), tzinfo=UTC) - timedelta(days=28)
+
+    def fill(self) -> None:
+        """Put the week into the mailbox."""
+        for plan in _WEEK:
+            self._add(plan)
+        self._add_series()
+        self._add_invitation()
+        self._add_to_other_calendars()
+
+    def _add(self, plan: _Plan) -> Event:
+        event = self._event(plan.subject, plan.day, plan.starts, plan.minutes)
+        if plan.all_day_days:
+            event.is_all_day = True
+            midnight = datetime.combine(self._monday + timedelta(days=plan.day), time())
+            event.start = Moment.of(midnight, self._person.time_zone)
+            event.end = Moment.of(midnight + timedelta(days=plan.all_day_days), self._person.time_zone)
+        event.body = plan.body
+        if plan.place:
+            event.location = {"displayName": plan.place}
+            event.locations = [event.location]
+        for name, value in plan.changes.items():
+            setattr(event, name, copy(value))
+        event.attendees = [Attendee(person.address, person.name) for person in self._colleagues()[: plan.guests]]
+        if plan.guests:
+            self._spread(event)
+        if plan.online:
+            teams.set_online(self._world, self._mailbox, event, None)
+        self._mailbox.add(event)
+        self._meetings.created(self._mailbox, event, quietly=True)
+        return event
+
+    def _spread(self, event: Event) -> None:
+        """Meetings of colleagues get their own subjects and hours, so that a guest's week has no pile of them."""
+        place = len(self._colleagues_before())
+        event.subject = _MEETINGS[place % len(_MEETINGS)]
+        later = timedelta(hours=place % 6)
+        event.start = Moment.of(event.start.local + later, event.start.zone)
+        event.end = Moment.of(event.end.local + later, event.end.zone)
+
+    def _add_series(self) -> None:
+        """A weekly meeting since four weeks, this week's moved by an hour, next week's cancelled."""
+        event = self._event("Weekly sync", 0, (9, 30), 30)
+        first = self._monday - timedelta(days=28)
+        event.start, event.end = event.at(first)
+        event.kind = "seriesMaster"
+        event.recurrence = {
+            "pattern": {
+                "type": "weekly",
+                "interval": 1,
+                "month": 0,
+                "dayOfMonth": 0,
+                "daysOfWeek": ["monday"],
+                "firstDayOfWeek": "sunday",
+                "index": "first",
+            },
+            "range": {
+                "type": "noEnd",
+                "startDate": first.isoformat(),
+                "endDate": "0001-01-01",
+                "recurrenceTimeZone": self._person.time_zone,
+                "numberOfOccurrences": 0,
+            },
+        }
+        moved = except_occurrence(event, self._monday)
+        later = timedelta(hours=1)
+        moved.start = Moment.of(moved.start.local + later, moved.start.zone)
+        moved.end = Moment.of(moved.end.local + later, moved.end.zone)
+        event.cancelled_dates.add(self._monday + timedelta(days=7))
+        self._mailbox.add(event)
+
+    def _add_invitation(self) -> None:
+        """A meeting that somebody outside organizes."""
+        event = self._event("Fabrikam contract", 2, (15, 0), 45)
+        event.organizer = _STRANGER
+        event.is_organizer = False
+        event.response, event.show_as = "notResponded", "tentative"
+        event.body = "Could we go through the open points of the contract?"
+        event.attendees = [Attendee(self._person.address, self._person.name)]
+        self._mailbox.add(event)
+
+    def _add_to_other_calendars(self) -> None:
+        """A birthday nobody can edit, and an evening in the second calendar."""
+        for name, subject, day in (("Birthdays", "Sam's birthday", 3), ("Private", "Choir", 1)):
+            event = self._event(subject, day, (19, 0), 90)
+            if name == "Birthdays":
+                midnight = datetime.combine(self._monday + timedelta(days=day), time())
+                event.is_all_day, event.show_as = True, "free"
+                event.start = Moment.of(midnight, self._person.time_zone)
+                event.end = Moment.of(midnight + timedelta(days=1), self._person.time_zone)
+            event.calendar_key = _key(self._person, name)
+            self._mailbox.add(event)
+
+    def _event(self, subject: str, day: int, starts: tuple[int, int], minutes: int) -> Event:
+        zone = self._person.time_zone
+        local = datetime.combine(self._monday + timedelta(days=day), time(*starts))
+        key = _key(self._person, f"{self._monday}/{subject}")
+        return Event(
+            key=key,
+            calendar_key=self._mailbox.default_calendar.key,
+            start=Moment.of(local, zone),
+            end=Moment.of(local + timedelta(minutes=minutes), zone),
+            ical_uid=f"040000008200E00074C5B7101A82E008{key.upper():0>96}",
+            organizer=(self._person.name, self._person.address),
+            created=self._created,
+            modified=self._created,
+            subject=subject,
+        )
+
+    def _tenant_people(self) -> list[Person]:
+        return [
+            person
+            for person in self._world.people.values()
+            if person.tenant_id == self._person.tenant_id and person.has_mailbox and not person.deleted
+        ]
+
+    def _colleagues_before(self) -> list[Person]:
+        same = self._tenant_people()
+        return same[: same.index(self._person)] if self._person in same else same
+
+    def _colleagues(self) -> list[Person]:
+        """The others of the organization, those who come next first; none for personal accounts."""
+        if self._world.tenants[self._person.tenant_id].personal:
+            return []
+        before = self._colleagues_before()
+        return self._tenant_people()[len(before) + 1 :] + before
