@@ -1,0 +1,151 @@
+"""The five calendar operations on one connected account's mailbox.
+
+`OutlookCalendar` takes validated arguments and answers JSON-ready dictionaries in Graph's shape. It raises
+`scalekit_mcp.errors` and nothing else on purpose. Where an answer of Microsoft was lost, what happened is settled by
+reading, so that a result never claims more than is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
+from scalekit_mcp.microsoft.calendar_delete import CalendarDelete
+from scalekit_mcp.microsoft.calendar_list import CalendarList
+from scalekit_mcp.microsoft.calendar_requests import (
+    asked_zone,
+    events_path,
+    preferences,
+    read_event,
+)
+from scalekit_mcp.microsoft.calendar_update import CalendarUpdate
+from scalekit_mcp.microsoft.event_body import create_body
+from scalekit_mcp.microsoft.events import Event, event_result, join_url
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphSession, Repeat
+from scalekit_mcp.microsoft.paging import Pages, PageSealer
+from scalekit_mcp.tools.arguments import (
+    CreateCalendarEvent,
+    DeleteCalendarEvent,
+    GetCalendarEvent,
+    ListCalendarEvents,
+    UpdateCalendarEvent,
+)
+
+NO_LINK = "The event has no online-meeting link: Microsoft does not offer the provider asked for on this calendar."
+NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts cannot have one."
+
+
+class OutlookCalendar:
+    """The calendar tools for one connected account.
+
+    `session` is bound to the account's mailbox and tokens; `timezone` is the zone of answers when a call names none;
+    `pages` seals `next_page` under the identifier and the connection.
+    """
+
+    def __init__(
+        self,
+        session: GraphSession,
+        *,
+        account: ProviderAccount,
+        identifier: str,
+        clock: Clock,
+        timezone: str,
+        pages: PageSealer,
+        connection_name: str = "outlook",
+    ) -> None:
+        self._session = session
+        self._account = account
+        self._timezone = timezone
+        self._lists = CalendarList(
+            session,
+            clock=clock,
+            timezone=timezone,
+            pages=Pages(pages, connection_name=connection_name, identifier=identifier),
+        )
+        self._updates = CalendarUpdate(session, account=account, timezone=timezone)
+        self._deletions = CalendarDelete(session, account=account)
+
+    async def create(self, args: CreateCalendarEvent) -> dict[str, Any]:
+        """The event that was created, in its own zone (Create event).
+
+        One `transactionId` covers all tries of this call, so that a repeat after a lost answer cannot book twice.
+        Raises `Conflict`, naming the event, for a `transaction_id` that was used with other content.
+        """
+        transaction_id = args.transaction_id or str(uuid4())
+        zone = asked_zone(args.start_timezone)
+        request = GraphRequest(
+            "POST",
+            events_path(args.calendar_id),
+            json=create_body(args, transaction_id=transaction_id, personal=self._account.personal),
+            prefer=preferences(zone),
+            repeat=Repeat.SAFE,
+        )
+        try:
+            event = (await self._session.send(request)).body
+        except AnswerLost as exc:
+            raise OutcomeUnknown(
+                "The event was sent to Microsoft, but no answer came back: it may or may not be in the calendar.",
+                next_step=(
+                    f"Repeat the call with the same arguments and transaction_id={transaction_id}: it cannot book "
+                    "twice, and it answers with the event either way."
+                ),
+            ) from exc
+        except Conflict as exc:
+            raise _named_conflict(exc) from exc
+        warnings = [*args.warnings]
+        if args.isOnlineMeeting and join_url(event) is None:
+            event = await self._with_link(event, zone_name=args.start_timezone)
+            warnings += self._missing_link(event)
+        return event_result(event, asked=zone, warnings=warnings)
+
+    async def get(self, args: GetCalendarEvent) -> dict[str, Any]:
+        """One event: attendees with their responses, join URL, master or occurrence (Get event)."""
+        zone = asked_zone(args.timezone or self._timezone)
+        select = None
+        if args.select is not None:
+            names = {"id", *args.select}
+            select = ",".join(sorted(names | {"isOnlineMeeting"} if "onlineMeeting" in names else names))
+        event = await read_event(self._session, args.event_id, zone=zone, body_format=args.body_format, select=select)
+        return event_result(event, asked=zone, warnings=args.warnings)
+
+    async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
+        """`{value, next_page?, now?, warnings?}` (List events, List calendarView)."""
+        return await self._lists.list(args)
+
+    async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
+        """The event after exactly the given changes (Update event)."""
+        return await self._updates.update(args)
+
+    async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
+        """`{deleted, already_gone, warnings?}` (Delete event, event: cancel, event: permanentDelete)."""
+        return await self._deletions.delete(args)
+
+    async def _with_link(self, event: Event, *, zone_name: str) -> Event:
+        """The event read once more if it is an online meeting whose link is not in the first answer."""
+        if not event.get("isOnlineMeeting"):
+            return event
+        try:
+            return await read_event(self._session, event["id"], zone=asked_zone(zone_name), body_format="text")
+        except ScalekitMCPError:
+            return event  # the event exists; a failed second look must not hide that
+
+    def _missing_link(self, event: Event) -> list[str]:
+        if join_url(event) is not None:
+            return []
+        if event.get("isOnlineMeeting"):
+            return ["The link of the online meeting is not there yet; outlook_get_calendar_event shows it later."]
+        return [NO_LINK_PERSONAL if self._account.personal else NO_LINK]
+
+
+def _named_conflict(conflict: Conflict) -> Conflict:
+    existing = conflict.details.get("existing_event_id")
+    if existing is None:
+        return conflict
+    return Conflict(
+        f"This transaction_id was already used to create another event, with the id {existing}. Nothing was created.",
+        next_step="To create a further event use a new transaction_id; to change the existing one, update it.",
+        **conflict.details,
+    )

@@ -1,0 +1,210 @@
+"""Changing an event: exactly what was given, on what is there, and no claim beyond what is known.
+
+What is there is read only where the change depends on it. Then the change carries the event's etag, so that somebody
+else's change in between is noticed (412) and met by reading again. Sources: Update event, event resource type.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, preferences, read_event
+from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
+from scalekit_mcp.microsoft.events import Event, event_result, join_url
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphSession
+from scalekit_mcp.microsoft.settling import Settled, says, settle
+from scalekit_mcp.tools.arguments import UpdateCalendarEvent
+from scalekit_mcp.tools.zones import Zone
+
+_SOMEBODY_ELSES = (
+    "This is somebody else's meeting: only the user's own copy was changed, and the organizer's next update overwrites "
+    "it. Ask the organizer to change the meeting itself."
+)
+
+_NOT_KNOWN = "The change was sent, but its answer was lost, and reading the event does not tell whether it was made."
+
+_CHANGED_MEANWHILE = frozenset({409, 412})
+"""Statuses that say that somebody else's change came in between."""
+
+_EDITED_FIELDS = "id,originalStart,start,end"
+
+
+@dataclass(slots=True)
+class _Change:
+    """One update on its way: which event, what it was before (None where it does not matter), and what to tell.
+
+    `occurrence` is the one that was named when its series is changed.
+    """
+
+    args: UpdateCalendarEvent
+    event_id: str
+    before: Event | None = None
+    occurrence: Event | None = None
+    warnings: list[str] = field(default_factory=list[str])
+
+
+class CalendarUpdate:
+    """Answers `outlook_update_calendar_event` for one connected account."""
+
+    def __init__(self, session: GraphSession, *, account: ProviderAccount, timezone: str) -> None:
+        self._session = session
+        self._account = account
+        self._timezone = timezone
+
+    async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
+        """The event after the change, with `warnings` about whatever did not go as asked."""
+        zone = asked_zone(args.start_timezone or args.end_timezone or self._timezone)
+        change = await self._begin(args)
+        event = await self._carry_out(change, zone)
+        warnings = [*args.warnings, *change.warnings, *self._shortfalls(change, event)]
+        return event_result(event, asked=zone, warnings=dict.fromkeys(warnings))
+
+    async def _begin(self, args: UpdateCalendarEvent) -> _Change:
+        """Find the event that is meant, and read it if the change depends on it."""
+        if args.apply_to is None and not patch_body(args).needs_current:
+            return _Change(args, args.event_id)
+        event = await self._read(args.event_id)
+        kind = event.get("type")
+        if args.apply_to == "this" and kind == "seriesMaster":
+            raise InvalidInput(
+                "The id names a whole series, not one of its events.",
+                field="apply_to",
+                next_step="Give the id of one occurrence (a window list shows them), or apply_to=series.",
+            )
+        if args.apply_to == "series" and kind == "singleInstance":
+            raise InvalidInput(
+                "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
+            )
+        if args.apply_to == "series" and kind in ("occurrence", "exception"):
+            master = await self._read(str(event["seriesMasterId"]))
+            return _Change(args, str(master["id"]), master, event)
+        return _Change(args, args.event_id, event)
+
+    async def _carry_out(self, change: _Change, zone: Zone) -> Event:
+        """Send the change, at most twice, and return the event as it is then."""
+        lost: AnswerLost | None = None
+        for last in (False, True):
+            body = self._body(change)
+            if not body:
+                change.warnings.append("Nothing was changed: the event already is as asked.")
+                return await read_event(self._session, change.event_id, zone=zone, body_format="text")
+            await self._guard_edited_occurrences(change, body)
+            try:
+                return (await self._session.send(self._request(change, body, zone))).body
+            except Conflict as exc:
+                if exc.details.get("graph_status") not in _CHANGED_MEANWHILE or (last and lost is None):
+                    raise
+                settled = await self._settle(change, body, zone) if lost else None
+                if isinstance(settled, dict):
+                    return settled
+                if last:
+                    raise
+                change.before = await self._read(change.event_id)
+            except AnswerLost as exc:
+                lost = exc
+                settled = await self._settle(change, body, zone)
+                if isinstance(settled, dict):
+                    return settled
+                if settled is Settled.UNKNOWN or last:
+                    raise OutcomeUnknown(_NOT_KNOWN) from exc
+        raise OutcomeUnknown(_NOT_KNOWN)  # not reached: the last try returns or raises
+
+    def _body(self, change: _Change) -> Event:
+        patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._account.personal)
+        change.warnings = [*patch.warnings]
+        return patch.body
+
+    async def _settle(self, change: _Change, body: Event, zone: Zone) -> Settled | Event:
+        """After a lost answer: the event if the change was made, else what reading tells; keeps what was read."""
+        try:
+            now = await read_event(self._session, change.event_id)
+        except (ProviderUnavailable, Throttled) as exc:
+            raise OutcomeUnknown(_NOT_KNOWN) from exc
+        settled = settle(body, before=change.before, now=now)
+        if settled is not Settled.APPLIED:
+            change.before = now
+            return settled
+        try:
+            return await read_event(self._session, change.event_id, zone=zone, body_format="text")
+        except ScalekitMCPError:
+            return now  # the change was made; a failed second look must not hide that
+
+    def _request(self, change: _Change, body: Event, zone: Zone) -> GraphRequest:
+        etag = None if change.before is None else change.before.get("@odata.etag")
+        headers = {"If-Match": str(etag)} if etag else None
+        return GraphRequest("PATCH", event_path(change.event_id), json=body, prefer=preferences(zone), headers=headers)
+
+    async def _read(self, event_id: str) -> Event:
+        """What changes depend on, the body as HTML, times in UTC."""
+        return await read_event(self._session, event_id, select=",".join(CURRENT_SELECT))
+
+    async def _guard_edited_occurrences(self, change: _Change, body: Event) -> None:
+        """Refuse a change of a series that would undo edits of single dates, unless that was accepted."""
+        before = change.before
+        if before is None or before.get("type") != "seriesMaster" or not _moves(body, before):
+            return
+        series = await read_event(
+            self._session,
+            change.event_id,
+            body_format=None,
+            select="id,cancelledOccurrences",
+            expand=f"exceptionOccurrences($select={_EDITED_FIELDS})",
+        )
+        edited = _edited(series)
+        if not edited:
+            return
+        listed = ", ".join(edited[:20]) + (f" and {len(edited) - 20} more" if len(edited) > 20 else "")
+        if not change.args.discard_exceptions:
+            raise Conflict(
+                f"This change would undo edits of single dates of the series: {listed}. Nothing was changed.",
+                next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
+                field="discard_exceptions",
+                edited_occurrences=edited,
+            )
+        change.warnings.append(f"Edits of single dates of the series were discarded: {listed}.")
+
+    def _shortfalls(self, change: _Change, event: Event) -> list[str]:
+        """What was asked for and did not happen."""
+        told: list[str] = []
+        args, before = change.args, change.before
+        if event.get("isOrganizer") is False:
+            told.append(_SOMEBODY_ELSES)
+        had = None if before is None else join_url(before)
+        has = join_url(event)
+        if args.isOnlineMeeting and has is None:
+            told.append(
+                "The event has no Teams link: personal Microsoft accounts cannot have one."
+                if self._account.personal
+                else "The event has no online-meeting link: Microsoft does not offer the provider asked for here."
+            )
+        elif had is not None and had != has:
+            told.append(
+                "The event lost its online-meeting link with this change."
+                if has is None
+                else "The event's online-meeting link changed with this change; the old link may no longer work."
+            )
+        return told
+
+
+def _moves(body: Event, before: Event) -> bool:
+    """Whether a body changes when a series takes place."""
+    if body.get("isAllDay", before.get("isAllDay")) != before.get("isAllDay"):
+        return True
+    return any(name in body and not says(before, name, body[name]) for name in ("start", "end", "recurrence"))
+
+
+def _edited(series: Event) -> list[str]:
+    """The dates of a series that were edited or deleted, as sentences' parts, in order."""
+    found: list[tuple[str, str]] = []
+    for exception in cast("list[Event]", series.get("exceptionOccurrences") or []):
+        original = str(exception.get("originalStart") or exception["start"]["dateTime"])
+        found.append((original[:10], "edited"))
+    for name in cast("list[str]", series.get("cancelledOccurrences") or []):
+        day = re.search(r"\d{4}-\d{2}-\d{2}$", name)
+        if day is not None:
+            found.append((day.group(), "deleted"))
+    return [f"{day} ({how})" for day, how in sorted(found)]

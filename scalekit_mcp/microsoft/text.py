@@ -1,0 +1,54 @@
+"""Strangers' text, made harmless to show.
+
+Subjects, bodies and names are written by people outside. They come back as data; what could hide or reorder text on
+its way to a model or a terminal (control characters, bidirectional overrides, invisible tag characters, lone
+surrogates) is replaced, and very long text is cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+MAX_TEXT_CHARACTERS = 20_000
+"""Longest string of an answer; about five thousand words of a meeting's description."""
+
+REPLACEMENT = "\ufffd"
+
+# C0 without tab and line feed, DEL, C1; embeddings, overrides and isolates (Unicode Standard Annex 9); tag characters,
+# which spell invisible ASCII; lone surrogates, which no UTF-8 encoder takes.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ud800-\udfff]")
+
+
+def neutralise(text: str) -> str:
+    """The text with every unsafe character replaced by U+FFFD; line ends become a single line feed."""
+    if text.isprintable():
+        return text
+    return _UNSAFE.sub(REPLACEMENT, text.replace("\r\n", "\n"))
+
+
+def neutralised(value: Any) -> tuple[Any, bool]:
+    """A copy of a JSON value with all its strings neutralised, and whether one of them was cut at the limit."""
+    cut = False
+
+    def clean(part: Any) -> Any:
+        nonlocal cut
+        if isinstance(part, str):
+            if len(part) > MAX_TEXT_CHARACTERS:
+                cut = True
+                part = part[:MAX_TEXT_CHARACTERS] + " [...]"
+            return part if part.isprintable() else neutralise(part)
+        if isinstance(part, dict):
+            return {neutralise(key): clean(member) for key, member in cast("Mapping[str, Any]", part).items()}
+        if isinstance(part, list):
+            return [clean(member) for member in cast("list[Any]", part)]
+        return part
+
+    return clean(value), cut
+
+
+def microsofts_words(message: str) -> str:
+    """One line of Microsoft's own explanation, fit for an error message: at most 300 characters."""
+    line = " ".join(neutralise(message).split())
+    return line if len(line) <= 300 else line[:297] + "..."
