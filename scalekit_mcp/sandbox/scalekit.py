@@ -1,0 +1,480 @@
+"""A LOOK-ALIKE of Scalekit's hosted API: connected accounts, magic links, verification, Outlook calendar tools.
+
+Its consent goes to the sandbox's own Microsoft, with an application of its own; its tools call the sandbox's Graph.
+Sources: Scalekit's AgentKit pages "Connected accounts", "Verify user identity" and the published REST reference.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from html import escape
+from typing import Any, cast
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from scalekit_mcp.sandbox.faults import ConnectionDropped
+from scalekit_mcp.sandbox.scalekit_records import Account, AuthRequest, Consent, Fault, Records, ScalekitSwitches
+from scalekit_mcp.sandbox.scalekit_runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
+from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE, BadParameters
+from scalekit_mcp.sandbox.scalekit_wire import CONNECTION_ID, Refusal, account_json, instant
+from scalekit_mcp.sandbox.world import AppRegistration, World
+
+SCALEKIT_CLIENT_ID = "skc_5a9db0c500000001"
+SCALEKIT_CLIENT_SECRET = "sandbox-scalekit-secret"  # noqa: S105 - printed on the start page
+SCALEKIT_PREFIX = "/scalekit"
+CONNECTION_NAME = "outlook"
+MICROSOFT_CLIENT_ID = "5a9db0c5-0000-4000-8000-0000005ca1e0"
+MICROSOFT_CLIENT_SECRET = "sandbox-hosted-secret"  # noqa: S105 - known to the look-alike alone
+
+Handler = Callable[[Request], Awaitable[Response]]
+_COOKIE = "scalekit_consent"
+_SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user_id"})
+
+
+class ScalekitLookAlike:
+    """The hosted API as one ASGI application, `app`.
+
+    `microsoft` is the sandbox's application that answers `/common/oauth2/v2.0/token` and `/v1.0/me/...`. The look-alike
+    is mounted below `prefix` of the same server, or served alone with its own `base_url`.
+    """
+
+    def __init__(
+        self, world: World, microsoft: ASGIApp, *, prefix: str = SCALEKIT_PREFIX, base_url: str | None = None
+    ) -> None:
+        self.world = world
+        self.switches = ScalekitSwitches()
+        self.records = Records()
+        self._prefix = prefix
+        self._base_url = base_url
+        self._microsoft = Microsoft(world, microsoft, MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)
+        world.apps[MICROSOFT_CLIENT_ID] = AppRegistration(
+            MICROSOFT_CLIENT_ID, "Calendar assistant, hosted by Scalekit", MICROSOFT_CLIENT_SECRET, redirect_uris=()
+        )
+        self._api: dict[tuple[str, str], Handler] = {
+            ("GET", "/connected_accounts"): self._list,
+            ("POST", "/connected_accounts"): self._create,
+            ("PUT", "/connected_accounts"): self._update,
+            ("GET", "/connected_accounts/details"): self._details,
+            ("POST", "/connected_accounts:delete"): self._delete,
+            ("POST", "/connected_accounts/magic_link"): self._magic_link,
+            ("POST", "/connected_accounts/user/verify"): self._verify,
+            ("POST", "/execute_tool"): self._execute_tool,
+            ("GET", "/tools"): self._tools,
+        }
+
+    @property
+    def base_url(self) -> str:
+        """What `SCALEKIT_ENV_URL` is set to."""
+        return self._base_url or self.world.base_url + self._prefix
+
+    def environment(self) -> dict[str, str]:
+        """The variables that point a server in hosted mode at this look-alike."""
+        return {
+            "SCALEKIT_ENV_URL": self.base_url,
+            "SCALEKIT_CLIENT_ID": SCALEKIT_CLIENT_ID,
+            "SCALEKIT_CLIENT_SECRET": SCALEKIT_CLIENT_SECRET,
+        }
+
+    def expire_machine_tokens(self) -> int:
+        """End every access token of API clients, as a rotated signing key does; how many."""
+        count = len(self.records.machine_tokens)
+        self.records.machine_tokens.clear()
+        return count
+
+    # -- the application
+
+    @property
+    def app(self) -> ASGIApp:
+        """The ASGI application; paths may or may not still carry the prefix of a mount."""
+        return self
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        response = await self._respond(request)
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        path = request.url.path
+        root = str(request.scope.get("root_path", ""))
+        for prefix in (root, self._prefix):
+            if prefix and path.startswith(prefix + "/"):
+                path = path.removeprefix(prefix)
+        body = await request.body()
+        entry = self.world.record(
+            area="scalekit",
+            method=request.method,
+            path=path,
+            query=dict(request.query_params),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=_recorded(body),
+        )
+        fault = self._fault(request.method, path)
+        if fault is not None and fault.drop == "before":
+            raise ConnectionDropped
+        if fault is not None and not fault.apply and fault.drop is None:
+            response = _faulty(fault)
+        else:
+            try:
+                response = await self._route(request, path)
+            except Refusal as refusal:
+                response = refusal.response()
+            if fault is not None and fault.drop == "after":
+                raise ConnectionDropped
+            if fault is not None:
+                response = _faulty(fault)
+        entry_status = response.status_code
+        self.world.requests[self.world.requests.index(entry)] = _with_status(entry, entry_status)
+        return response
+
+    def _fault(self, method: str, path: str) -> Fault | None:
+        for fault in self.switches.faults:
+            if fault.times > 0 and fault.path_contains in path and fault.method in (None, method):
+                fault.times -= 1
+                return fault
+        return None
+
+    async def _route(self, request: Request, path: str) -> Response:
+        if path == "/oauth/token" and request.method == "POST":
+            return await self._token(request)
+        if path.startswith("/magicLink/") and request.method == "GET":
+            return self._open_link(request, path.removeprefix("/magicLink/"))
+        if path == f"/sso/v1/oauth/{CONNECTION_ID}/callback" and request.method == "GET":
+            return await self._callback(request)
+        if path == "/connected":
+            return _page("Connected", "Your account is connected. You can close this page.")
+        if not path.startswith("/api/v1/"):
+            raise Refusal(5, "NOT_FOUND", "Not Found")
+        self._authenticate(request)
+        handler = self._api.get((request.method, path.removeprefix("/api/v1")))
+        if handler is not None:
+            return await handler(request)
+        name = path.removeprefix("/api/v1/connected_accounts/")
+        if name != path and self.switches.preview_routes and "/" not in name:
+            if request.method == "POST" and name.endswith(":disconnect"):
+                return self._disconnect(name.removesuffix(":disconnect"))
+            if request.method == "GET":
+                return JSONResponse({"connected_account": account_json(self._known({"id": name}))})
+        raise Refusal(5, "NOT_FOUND", "Not Found")
+
+    # -- machine tokens
+
+    async def _token(self, request: Request) -> Response:
+        form = parse_qs((await request.body()).decode())
+        given = {name: values[0] for name, values in form.items()}
+        if given.get("grant_type") != "client_credentials":
+            return JSONResponse({"error": "unsupported_grant_type"}, status_code=400)
+        if (given.get("client_id"), given.get("client_secret")) != (SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET):
+            return JSONResponse({"error": "invalid_client"}, status_code=401)
+        token = secrets.token_urlsafe(48)
+        seconds = self.switches.machine_token_seconds
+        self.records.machine_tokens[token] = self.world.clock.now() + timedelta(seconds=seconds)
+        return JSONResponse(
+            {"access_token": token, "token_type": "Bearer", "expires_in": seconds, "scope": "openid"},
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def _authenticate(self, request: Request) -> None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        ends = self.records.machine_tokens.get(token)
+        if scheme.lower() != "bearer" or ends is None or ends <= self.world.clock.now():
+            raise Refusal(16, "UNAUTHENTICATED", "access token is missing, invalid or expired")
+
+    # -- accounts
+
+    async def _create(self, request: Request) -> Response:
+        given = await _json(request, _SELECTORS - {"id"} | {"connected_account"})
+        if "connected_account" not in given:
+            raise Refusal(3, "INVALID_ARGUMENT", "connected_account is required", field="connected_account")
+        connector, identifier = self._named(given)
+        if self.records.find(connector, identifier, None) is not None:
+            raise Refusal(6, "ALREADY_EXISTS", "connected account already exists")
+        account = Account("ca_" + secrets.token_hex(9), connector, identifier, self.world.clock.now())
+        account.api_config = dict(given["connected_account"].get("api_config") or {})
+        self.records.accounts[account.id] = account
+        return JSONResponse({"connected_account": account_json(account)}, status_code=201)
+
+    async def _update(self, request: Request) -> Response:
+        given = await _json(request, _SELECTORS | {"connected_account"})
+        account = self._known(given)
+        account.api_config.update(given.get("connected_account", {}).get("api_config") or {})
+        account.updated_at = self.world.clock.now()
+        return JSONResponse({"connected_account": account_json(account)})
+
+    async def _details(self, request: Request) -> Response:
+        return JSONResponse({"connected_account": account_json(self._known(_query(request, _SELECTORS)))})
+
+    async def _list(self, request: Request) -> Response:
+        allowed = _SELECTORS - {"id"} | {"provider", "query", "page_size", "page_token", "connection_names"}
+        given = _query(request, allowed)
+        size = int(given.get("page_size") or self.switches.page_size)
+        if not 0 < size < 100:
+            raise Refusal(3, "INVALID_ARGUMENT", "page_size must be less than 100", field="page_size")
+        names = request.query_params.getlist("connection_names") or [given.get("connector")]
+        accounts = sorted(
+            (
+                account
+                for account in self.records.accounts.values()
+                if (names == [None] or account.connector in names)
+                and given.get("identifier") in (None, account.identifier)
+                and given.get("query", "").lower() in account.identifier.lower()
+            ),
+            key=lambda account: account.identifier,
+        )
+        start = int(given.get("page_token") or 0)
+        page = accounts[start : start + size]
+        return JSONResponse(
+            {
+                "connected_accounts": [account_json(account, whole=False) for account in page],
+                "total_size": len(accounts),
+                "next_page_token": str(start + size) if start + size < len(accounts) else "",
+                "prev_page_token": str(max(0, start - size)) if start else "",
+            }
+        )
+
+    async def _delete(self, request: Request) -> Response:
+        account = self._known(await _json(request, _SELECTORS))
+        del self.records.accounts[account.id]
+        return JSONResponse({})
+
+    def _disconnect(self, account_id: str) -> Response:
+        account = self._known({"id": account_id})
+        account.tokens = None
+        self._set_status(account, "DISCONNECTED")
+        return JSONResponse({"connected_account": account_json(account)})
+
+    def _named(self, given: dict[str, Any]) -> tuple[str, str]:
+        connector, identifier = str(given.get("connector") or ""), str(given.get("identifier") or "")
+        if not connector or not identifier:
+            raise Refusal(3, "INVALID_ARGUMENT", "connector and identifier are required", field="identifier")
+        if len(identifier) > 100:
+            raise Refusal(3, "INVALID_ARGUMENT", "identifier must be at most 100 characters", field="identifier")
+        if connector != CONNECTION_NAME:
+            raise Refusal(5, "RESOURCE_NOT_FOUND", f"connection {connector} not found")
+        return connector, identifier
+
+    def _known(self, given: dict[str, Any]) -> Account:
+        if not given.get("id"):
+            self._named(given)
+        account = self.records.find(given.get("connector"), given.get("identifier"), given.get("id"))
+        if account is None:
+            raise Refusal(5, "RESOURCE_NOT_FOUND", "connected account not found")
+        return account
+
+    def _set_status(self, account: Account, status: str) -> None:
+        account.status = status
+        account.updated_at = self.world.clock.now()
+
+    # -- consent
+
+    async def _magic_link(self, request: Request) -> Response:
+        given = await _json(request, _SELECTORS | {"state", "user_verify_url"})
+        if len(given.get("state") or "") > 512:
+            raise Refusal(3, "INVALID_ARGUMENT", "state must be at most 512 characters", field="state")
+        verify_url = given.get("user_verify_url")
+        if verify_url and (len(verify_url) > 2048 or not verify_url.startswith(("http://", "https://"))):
+            raise Refusal(3, "INVALID_ARGUMENT", "user_verify_url is not valid", field="user_verify_url")
+        account = self._known(given)
+        expires_at = self.world.clock.now() + timedelta(seconds=self.switches.link_seconds)
+        token = secrets.token_urlsafe(24)
+        self.records.consents[token] = Consent(account.id, given.get("state"), verify_url, expires_at)
+        return JSONResponse({"link": f"{self.base_url}/magicLink/{token}", "expiry": instant(expires_at)})
+
+    def _open_link(self, request: Request, token: str) -> Response:
+        del request
+        consent = self.records.consents.get(token)
+        if consent is None or consent.opened or consent.expires_at <= self.world.clock.now():
+            return _page("Session expired or invalid", "Ask for a new link and start again.", status=400)
+        consent.opened = True
+        callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
+        self.world.apps[MICROSOFT_CLIENT_ID].redirect_uris = (callback,)
+        query = {
+            "client_id": MICROSOFT_CLIENT_ID,
+            "response_type": "code",
+            "response_mode": "query",
+            "redirect_uri": callback,
+            "scope": CALENDAR_SCOPES,
+            "state": consent.oauth_state,
+        }
+        answer = RedirectResponse(
+            f"{self.world.base_url}/common/oauth2/v2.0/authorize?{urlencode(query, quote_via=quote)}", status_code=302
+        )
+        answer.set_cookie(_COOKIE, consent.cookie, httponly=True, samesite="lax", path="/")
+        return answer
+
+    async def _callback(self, request: Request) -> Response:
+        query = request.query_params
+        consent = next((c for c in self.records.consents.values() if c.oauth_state == query.get("state")), None)
+        if consent is None or consent.done:
+            return _page("Session expired or invalid", "Ask for a new link and start again.", status=400)
+        if request.cookies.get(_COOKIE) != consent.cookie:
+            return _page("Invalid state", "Finish in the browser in which you began.", status=400)
+        consent.done = True
+        account = self.records.accounts.get(consent.account_id)
+        if account is None:
+            return _page("Session expired or invalid", "The account was deleted meanwhile.", status=400)
+        if "error" in query:
+            return _back(consent, {"error": query["error"], "error_description": query.get("error_description", "")})
+        callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
+        try:
+            tokens = await self._microsoft.redeem(query.get("code", ""), callback)
+        except ProviderRefused:
+            return _back(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
+        if self.switches.verification == "none":
+            account.tokens = tokens
+            self._set_status(account, "ACTIVE")
+            return RedirectResponse(f"{self.base_url}/connected", status_code=302)
+        if consent.user_verify_url is None:
+            description = "user_verify_url not configured for verification redirect"
+            return _back(consent, {"error": "failed_to_exchange", "error_description": description})
+        request_id = secrets.token_urlsafe(32)
+        expires_at = self.world.clock.now() + timedelta(seconds=self.switches.auth_request_seconds)
+        self.records.auth_requests[request_id] = AuthRequest(account.id, tokens, expires_at, account.status)
+        self._set_status(account, "PENDING_VERIFICATION")
+        return _back(consent, {"auth_request_id": request_id})
+
+    async def _verify(self, request: Request) -> Response:
+        given = await _json(request, {"auth_request_id", "identifier"})
+        for name, most in (("auth_request_id", 1000), ("identifier", 200)):
+            if not 1 <= len(str(given.get(name) or "")) <= most:
+                raise Refusal(3, "INVALID_ARGUMENT", f"{name} is required", field=name)
+        held = self.records.auth_requests.get(given["auth_request_id"])
+        account = self.records.accounts.get(held.account_id) if held is not None else None
+        if held is None or account is None or held.expires_at <= self.world.clock.now():
+            raise Refusal(5, "RESOURCE_NOT_FOUND", "auth request not found or expired")
+        if account.identifier != given["identifier"]:
+            raise Refusal(7, "PERMISSION_DENIED", "identifier does not match the auth request")
+        del self.records.auth_requests[given["auth_request_id"]]
+        account.tokens = held.tokens
+        self._set_status(account, "ACTIVE")
+        return JSONResponse({"post_user_verify_redirect_url": f"{self.base_url}/connected"})
+
+    # -- tools
+
+    async def _tools(self, request: Request) -> Response:
+        wanted = request.query_params.getlist("filter.tool_name")
+        chosen = [tool for name, tool in CATALOGUE.items() if not wanted or name in wanted]
+        names = [tool.name for tool in chosen]
+        if request.query_params.get("filter.summary") == "true":
+            return JSONResponse({"tools": [], "tool_names": names, "total_size": len(names), "next_page_token": ""})
+        tools = [{"id": f"tol_{n}", "provider": "OUTLOOK", "definition": t.definition()} for n, t in enumerate(chosen)]
+        return JSONResponse({"tools": tools, "tool_names": [], "total_size": len(tools), "next_page_token": ""})
+
+    async def _execute_tool(self, request: Request) -> Response:
+        allowed = _SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
+        given = await _json(request, allowed)
+        if not given.get("tool_name"):
+            raise Refusal(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
+        tool = CATALOGUE.get(given["tool_name"])
+        if tool is None:
+            raise Refusal(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
+        account = self._known({**given, "id": given.get("connected_account_id")})
+        try:
+            built = tool.request(dict(given.get("params") or {}))
+        except (BadParameters, ValueError) as problem:
+            raise Refusal(3, "INVALID_ARGUMENT", str(problem), field="params") from problem
+        if account.status != "ACTIVE" or account.tokens is None:
+            raise Refusal(9, "FAILED_PRECONDITION", "connected account is not active")
+        execution_id = "exec_" + secrets.token_hex(9)
+        try:
+            if account.tokens.expires_at - timedelta(minutes=5) <= self.world.clock.now():
+                account.tokens = await self._microsoft.refresh(account.tokens)
+            data = await self._microsoft.call(built, account.tokens.access_token)
+        except ProviderRefused as refused:
+            if refused.grant_is_dead:
+                account.tokens = None
+                self._set_status(account, "EXPIRED")
+            raise self._tool_error(refused, execution_id) from refused
+        account.last_used_at = self.world.clock.now()
+        answer: dict[str, Any] = {"execution_id": execution_id}
+        if data is not None:
+            answer["data"] = self._wrapped(data)
+        return JSONResponse(answer)
+
+    def _wrapped(self, data: dict[str, Any]) -> dict[str, Any]:
+        if self.switches.wrapper == "response":
+            return {"response": data}
+        return {"result": json.dumps(data)} if self.switches.wrapper == "text" else data
+
+    def _tool_error(self, refused: ProviderRefused, execution_id: str) -> Refusal:
+        known = {401: (16, "UNAUTHORIZED"), 403: (7, "FORBIDDEN"), 404: (5, "NOT_FOUND"), 429: (8, "RATE_LIMITED")}
+        code, name = known.get(refused.status, (13, "TOOL_EXEC_FAILED"))
+        if self.switches.tool_error_statuses == "always_500":
+            code = 13
+        info = {"execution_id": execution_id, "tool_error_code": name, "tool_error_message": refused.text}
+        return Refusal(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
+
+
+async def _json(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
+    try:
+        given: object = json.loads(await request.body() or b"{}")
+    except ValueError as problem:
+        raise Refusal(3, "INVALID_ARGUMENT", "the body is not JSON") from problem
+    if not isinstance(given, dict):
+        raise Refusal(3, "INVALID_ARGUMENT", "the body is not a JSON object")
+    body = cast("dict[str, Any]", given)
+    _refuse_unknown(set(body), allowed)
+    return body
+
+
+def _query(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
+    _refuse_unknown(set(request.query_params), allowed)
+    return dict(request.query_params)
+
+
+def _refuse_unknown(names: set[str], allowed: frozenset[str] | set[str]) -> None:
+    unknown = sorted(names - allowed)
+    if unknown:
+        raise Refusal(3, "INVALID_ARGUMENT", f'unknown field "{unknown[0]}"', field=unknown[0])
+
+
+def _recorded(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def _with_status(entry: Any, status: int) -> Any:
+    from dataclasses import replace
+
+    return replace(entry, status=status)
+
+
+def _faulty(fault: Fault) -> Response:
+    status = fault.status or 500
+    if fault.body is not None:
+        return Response(fault.body, status_code=status, headers=fault.headers)
+    return Refusal(
+        fault.grpc_code,
+        fault.error_code,
+        fault.message,
+        status=status,
+        tool_error=fault.tool_error,
+        headers=fault.headers,
+    ).response()
+
+
+def _back(consent: Consent, query: dict[str, str]) -> Response:
+    """To the application's own page where there is one, else a page that says it."""
+    if consent.user_verify_url is None:
+        return _page("Connection failed", f"{query['error']}: {query['error_description']}", status=400)
+    given = {**query, **({"state": consent.state} if consent.state is not None else {})}
+    joint = "&" if urlsplit(consent.user_verify_url).query else "?"
+    return RedirectResponse(f"{consent.user_verify_url}{joint}{urlencode(given)}", status_code=302)
+
+
+def _page(title: str, text: str, *, status: int = 200) -> HTMLResponse:
+    html = f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(text)}</p>"
+    return HTMLResponse(html, status_code=status)
+
+
+__all__ = ["CONNECTION_NAME", "SCALEKIT_CLIENT_ID", "SCALEKIT_CLIENT_SECRET", "SCALEKIT_PREFIX", "ScalekitLookAlike"]
