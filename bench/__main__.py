@@ -37,7 +37,7 @@ CREATE = {
 
 
 def quiet(command: StdioServerParameters):
-    return stdio_client(command, errlog=open(os.devnull, "w", encoding="utf-8"))
+    return stdio_client(command, errlog=Path(os.devnull).open("w", encoding="utf-8"))
 
 
 async def cold_start(command: StdioServerParameters) -> float:
@@ -54,7 +54,8 @@ def p(values: list[float], share: float) -> float:
 
 async def main() -> None:
     console = Console()
-    console.print(f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    console.print(f"Python {platform.python_version()}, {machine}")
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         sandbox = await anyio.open_process(
@@ -99,7 +100,8 @@ async def main() -> None:
         await consent(Browser(http), refused.structured_content["error"]["authorization_url"], PERSON)
 
         for number in range(25):  # enough events for a list of twenty
-            created = await client.call_tool("outlook_create_calendar_event", {**CREATE, "subject": f"Benchmark {number}"})
+            given = {**CREATE, "subject": f"Benchmark {number}"}
+            created = await client.call_tool("outlook_create_calendar_event", given)
         event_id = created.structured_content["id"]
         arguments = {
             "outlook_list_calendar_events": {"top": 20},
@@ -131,7 +133,8 @@ async def main() -> None:
             for share, label in ((0.5, "p50"), (0.99, "p99")):
                 a, b = p(spent["floor"], share), p(spent["ours"], share)
                 aim = "1.25" if label == "p50" else ""
-                table.add_row(f"{tool}, {label} of {CALLS}", f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{b / a:.2f}", aim)
+                row = (f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{b / a:.2f}", aim)
+                table.add_row(f"{tool}, {label} of {CALLS}", *row)
         console.print(table)
 
 

@@ -1,6 +1,6 @@
 """The floor: a bare low-level MCP server whose tools each make one HTTP call and return what came back.
 
-`floor.py` reads a JSON object from the variable `FLOOR`: {"base": "...", "token": "...", "calls": {"tool": [method, path,
+It reads a JSON object from the variable `FLOOR`: {"base": "...", "token": "...", "calls": {"tool": [method, path,
 query, headers, body], ...}}. It validates nothing, keeps no account, and never refreshes.
 """
 

@@ -6,8 +6,8 @@ the vault opens, connections are made and the sandbox starts on first use.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -35,7 +35,7 @@ async def open_actions(
     link_base: LinkBase | None = None,
     timezone: str | None = None,
     user_verification: str = "off",
-) -> AsyncIterator[Actions]:
+) -> AsyncGenerator[Actions]:
     """The calls, for as long as the context lasts.
 
     `link_base` says where our pages are served (default: the public URL of the settings). `timezone` is the zone of
@@ -43,19 +43,9 @@ async def open_actions(
     name one. Raises `ConfigurationError`.
     """
     from scalekit_mcp.actions.embedded import EmbeddedActions
-    from scalekit_mcp.actions.on_first_use import OnFirstUse
 
     settings.check()
-    async with anyio.create_task_group() as owner:
-        resolve = None
-        if settings.sandbox:
-
-            def open_sandbox() -> AbstractAsyncContextManager[Settings]:
-                return _sandbox_settings(settings)
-
-            sandbox = OnFirstUse(open_sandbox)
-            owner.start_soon(sandbox.run)
-            resolve = sandbox.get
+    async with _resolved(settings) as resolve:
         actions = EmbeddedActions(
             settings,
             clock=clock or SystemClock(),
@@ -69,11 +59,31 @@ async def open_actions(
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS):
                 await actions.aclose()
-            owner.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def _sandbox_settings(settings: Settings) -> AsyncIterator[Settings]:
+async def _resolved(settings: Settings) -> AsyncGenerator[Callable[[], Awaitable[Settings]] | None]:
+    """A call that gives the settings to use, where they are known only once the sandbox runs."""
+    if not settings.sandbox:
+        yield None
+        return
+    from scalekit_mcp.actions.on_first_use import OnFirstUse
+
+    sandbox = OnFirstUse(lambda: _sandbox_settings(settings))
+    failure: Exception | None = None
+    async with anyio.create_task_group() as owner:
+        owner.start_soon(sandbox.run)
+        try:
+            yield sandbox.get
+        except Exception as error:  # noqa: BLE001 - raised again outside the group, which would wrap it
+            failure = error
+        owner.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+@asynccontextmanager
+async def _sandbox_settings(settings: Settings) -> AsyncGenerator[Settings]:
     """Run the sandbox and point the settings at it."""
     from scalekit_mcp.sandbox import Sandbox
 

@@ -6,7 +6,6 @@ Imported on the first call, because its libraries are what a start should not wa
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from platformdirs import user_config_path, user_data_path
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
-from scalekit_mcp.accounts.sql import SQLVault
+from scalekit_mcp.accounts.sql import SqlVault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
@@ -147,7 +146,7 @@ def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verific
         clock=clock,
     )
     manager = ConnectedAccountManager(
-        SQLVault(_database_url(settings), ring=ring, clock=clock),
+        SqlVault(_database_url(settings), ring),
         providers={settings.connection: provider},
         clock=clock,
         settings=ManagerSettings(
@@ -193,9 +192,3 @@ def _database_url(settings: Settings) -> str:
     if settings.sandbox:
         return "sqlite+aiosqlite:///:memory:"
     return f"sqlite+aiosqlite:///{(user_data_path(APP_NAME, appauthor=False) / 'vault.sqlite3').as_posix()}"
-
-
-def granted(scopes: Sequence[str], any_of: Sequence[str]) -> bool:
-    """Whether one of `any_of` was granted, without regard to case."""
-    held = {scope.lower() for scope in scopes}
-    return any(scope.lower() in held for scope in any_of)

@@ -72,8 +72,16 @@ def cli() -> None:
 @cli.command()
 @click.option("--transport", type=click.Choice(["stdio", "http", "sse"]), default="stdio", show_default=True)
 @settings_options(
-    "sandbox", "identifier", "mode", "connection", "microsoft_client_id", "tenant", "timezone", "read_only",
-    "log_level", "log_format",
+    "sandbox",
+    "identifier",
+    "mode",
+    "connection",
+    "microsoft_client_id",
+    "tenant",
+    "timezone",
+    "read_only",
+    "log_level",
+    "log_format",
 )
 def serve(settings: Settings, transport: str) -> None:
     """Run the MCP server: on stdio for one person, on HTTP for many."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import date
 
 import anyio
 
+from scalekit_mcp import __version__
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -27,18 +28,22 @@ def configure_logging(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def stdio_composition(settings: Settings) -> AsyncIterator[Actions]:
+async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
     """The calls with a loopback listener for the consent pages, which starts when a consent begins."""
     from scalekit_mcp.server.listener import Listener
 
-    async with Listener(preferred_port=settings.port) as listener:
-        async with open_actions(settings, link_base=listener.base_url, timezone=machine_zone()) as actions:
-            listener.serve(actions)
-            yield actions
+    async with (
+        Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,
+        open_actions(settings, link_base=listener.base_url, timezone=answer_zone(settings)) as actions,
+    ):
+        listener.serve(actions)
+        yield actions
 
 
-def machine_zone() -> str:
-    """The machine's own zone as an IANA name, UTC if it has none."""
+def answer_zone(settings: Settings) -> str:
+    """The zone of answers on stdio: the setting, else the machine's own, else UTC."""
+    if settings.timezone:
+        return settings.timezone
     from tzlocal import get_localzone_name
 
     try:
@@ -50,17 +55,23 @@ def machine_zone() -> str:
 def run_stdio(settings: Settings) -> None:
     """Serve one person over stdin and stdout until the client goes away."""
     from scalekit_mcp.server.app import ServerOptions, create_server
+    from scalekit_mcp.server.callers import fixed_caller
     from scalekit_mcp.server.stdio import serve_stdio
 
     configure_logging(settings)
-    identifier = settings.identifier or SANDBOX_IDENTIFIER
 
     async def run() -> None:
         async with stdio_composition(settings) as actions:
             server = create_server(
                 actions,
-                identify=lambda _: identifier,
-                options=ServerOptions(sandbox=settings.sandbox, read_only=settings.read_only),
+                identify=fixed_caller(settings.identifier or SANDBOX_IDENTIFIER),
+                options=ServerOptions(
+                    connection_name=settings.connection,
+                    version=__version__,
+                    sandbox=settings.sandbox,
+                    read_only=settings.read_only,
+                    timezone=settings.timezone,
+                ),
             )
             await serve_stdio(server)
 

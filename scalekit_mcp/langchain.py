@@ -1,0 +1,111 @@
+"""The tools for LangChain: `get_tools(connection_name="outlook", identifier="user_outlook_789")`.
+
+Needs the extra `langchain`; nothing of it is imported by any other module.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from langchain_core.tools import StructuredTool, ToolException
+
+from scalekit_mcp.actions import Actions
+from scalekit_mcp.client import ScalekitClient, SynchronousActions
+from scalekit_mcp.errors import AuthorizationRequired, ScalekitMCPError
+from scalekit_mcp.tools import TOOLS, ToolSpec
+
+__all__ = ["get_tools"]
+
+
+def get_tools(
+    connection_name: str = "outlook",
+    identifier: str = "",
+    actions: Actions | SynchronousActions | ScalekitClient | None = None,
+    *,
+    on_authorization_required: Literal["message", "raise"] = "message",
+    read_only: bool = False,
+) -> list[StructuredTool]:
+    """All tools of the catalogue as LangChain structured tools that act for `identifier`.
+
+    `actions` is a `ScalekitClient`, its `.actions`, or the asynchronous calls; without any, a `ScalekitClient` is made
+    from the environment. Answers are JSON text for the model, and the dictionary itself as the message's artifact.
+    Errors become tool messages that an agent can act on; with `on_authorization_required="raise"` an account that is
+    not ACTIVE raises `AuthorizationRequired` (with the link in its `details`) to the application instead.
+    """
+    calls = actions or ScalekitClient()
+    if isinstance(calls, ScalekitClient):
+        calls = _Kept(calls)
+    runner = _Runner(calls, connection_name, identifier, raises=on_authorization_required == "raise")
+    return [
+        runner.tool(spec) for spec in TOOLS.values() if spec.read_only or not read_only or spec.name == "authorize"
+    ]
+
+
+class _Kept(SynchronousActions):
+    """The calls of a client that lives as long as they do."""
+
+    def __init__(self, client: ScalekitClient) -> None:
+        self.__dict__.update(client.actions.__dict__)
+        self._client = client
+
+
+class _Runner:
+    def __init__(
+        self, calls: Actions | SynchronousActions, connection_name: str, identifier: str, *, raises: bool
+    ) -> None:
+        self._calls = calls
+        self._connection_name = connection_name
+        self._identifier = identifier
+        self._raises = raises
+
+    def tool(self, spec: ToolSpec) -> StructuredTool:
+        """One tool of the catalogue."""
+
+        def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
+            if not isinstance(self._calls, SynchronousActions):
+                raise ToolException("These tools were made from asynchronous calls: use `ainvoke`.")
+            try:
+                return _answer(self._calls.execute_tool(**self._call(spec.name, arguments)))
+            except ScalekitMCPError as error:
+                raise self._translated(error) from error
+
+        async def call_async(**arguments: Any) -> tuple[str, dict[str, Any]]:
+            given = self._call(spec.name, arguments)
+            try:
+                if isinstance(self._calls, SynchronousActions):
+                    return _answer(await asyncio.wrap_future(self._calls.execute_tool_soon(**given)))
+                return _answer(await self._calls.execute_tool(**given))
+            except ScalekitMCPError as error:
+                raise self._translated(error) from error
+
+        return StructuredTool.from_function(
+            func=call,
+            coroutine=call_async,
+            name=spec.name,
+            description=spec.description,
+            args_schema=spec.input_schema,
+            infer_schema=False,
+            response_format="content_and_artifact",
+            handle_tool_error=True,
+        )
+
+    def _call(self, tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "tool_name": tool_name,
+            "tool_input": dict(arguments),
+            "identifier": self._identifier,
+            "connection_name": self._connection_name,
+        }
+
+    def _translated(self, error: ScalekitMCPError) -> Exception:
+        if self._raises and isinstance(error, AuthorizationRequired):
+            return error
+        return ToolException(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
+
+
+def _answer(result: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    plain = dict(result)
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")), plain
