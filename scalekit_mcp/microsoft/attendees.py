@@ -75,7 +75,7 @@ def _put(
         if old is None:
             people[attendee.key] = _new(attendee, kind)
             continue
-        entry = _kept(old) | {"type": kind}
+        entry: GraphAttendee = {**_kept(old), "type": kind}
         if attendee.name:
             entry["emailAddress"]["name"] = attendee.name
         people[attendee.key] = entry

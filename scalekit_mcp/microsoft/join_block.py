@@ -13,7 +13,9 @@ from html.parser import HTMLParser
 
 _SEPARATOR = re.compile(r"_{20,}")
 _MARKER_CLASS = "me-email-text"
-_JOIN_LINK = re.compile(r"https://(teams\.microsoft\.com|teams\.live\.com|[a-z0-9.-]+\.teams\.microsoft\.us)/", re.I)
+_HOSTS = r"https://([a-z0-9-]+\.)*(teams\.microsoft\.(com|us)|teams\.live\.com|meet\.lync\.com|join\.skype\.com)/"
+_JOIN_LINK = re.compile(_HOSTS, re.IGNORECASE)
+_TEXT_LINK = re.compile(_HOSTS + "|microsoft teams|skype", re.IGNORECASE)
 _CLOSING = re.compile(r"</[^>]*>")
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
@@ -36,11 +38,26 @@ def keep_join_block(current_html: str, content: str, content_type: str = "text")
 
     New HTML that brings the block along is left as it is. Without a recognisable block the result is the content.
     """
-    new = text_as_html(content) if content_type == "text" else _inner_body(content)
     block = join_block(current_html)
-    if block is None or (content_type == "html" and join_block(content) is not None):
+    if block is None:
+        new = text_as_html(content) if content_type == "text" else _inner_body(content)
         return f"<html><body>{new}</body></html>"
-    return f"<html><body>{new}<br>\r\n{block}</body></html>"
+    if content_type == "html":
+        new = _inner_body(content)
+        if join_block(content) is not None:
+            return f"<html><body>{new}</body></html>"
+    else:
+        new = text_as_html(_without_text_block(content))
+    gap = "<br>\r\n" if new else ""
+    return f"<html><body>{new}{gap}{block}</body></html>"
+
+
+def _without_text_block(text: str) -> str:
+    """Text that was read from an event and written back still has the block, as text; it would stand there twice."""
+    lines = list(_SEPARATOR.finditer(text))
+    if len(lines) < 2 or not _TEXT_LINK.search(text, lines[0].end(), lines[-1].start()):
+        return text
+    return f"{text[: lines[0].start()].rstrip()}\n{text[lines[-1].end() :].lstrip()}".strip()
 
 
 @dataclass

@@ -99,6 +99,12 @@ class CreateCalendarEvent(EventFields):
         None
     )
 
+    @property
+    def recurrence(self) -> Recurrence | None:
+        """The whole recurrence: what was not said follows from the start."""
+        value = super().recurrence
+        return None if value is None else value.complete(self.start_datetime.date())
+
     @classmethod
     def check(cls, read: dict[str, Any]) -> list[str]:
         """See `Arguments.check`."""
@@ -156,6 +162,7 @@ class UpdateCalendarEvent(EventFields):
     """Arguments of `outlook_update_calendar_event`; only what is given changes, `recurrence` may be partial."""
 
     tool_name: ClassVar[str] = "outlook_update_calendar_event"
+    empty_list_means_something: ClassVar[bool] = True
 
     event_id: Annotated[str, _EVENT_ID]
     subject: Annotated[str | None, p.text("Title.", 255)] = None

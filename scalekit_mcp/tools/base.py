@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
 from typing import Any, ClassVar, Self, cast
@@ -25,6 +25,7 @@ class Arguments(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
     tool_name: ClassVar[str]
+    empty_list_means_something: ClassVar[bool] = False
     warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -42,11 +43,11 @@ class Arguments(BaseModel):
     def parse(cls, mapping: Mapping[str, Any]) -> Self:
         """Read a wire mapping; raises `InvalidInput` that names the field and the fix."""
         parameters = parameters_of(cls)
-        problems = [Refused(_unknown(name, parameters), str(name)) for name in mapping if name not in parameters]
+        problems = _unknown([str(name) for name in mapping if name not in parameters], parameters)
         read: dict[str, Any] = {}
         for name, parameter in parameters.items():
             value = mapping.get(name)
-            if is_absent(value):
+            if is_absent(value) or (value == [] and not cls.empty_list_means_something):
                 if cls.model_fields[name].is_required():
                     problems.append(Refused(f"is missing: {_lower_first(parameter.description)}", name))
                 continue
@@ -88,9 +89,12 @@ def parameters_of(cls: type[Arguments]) -> dict[str, Parameter]:
     return found
 
 
-def _unknown(name: object, parameters: Mapping[str, Parameter]) -> str:
-    hint = nearest(str(name), parameters)
-    return "is not a parameter of this tool" + (f"; did you mean {hint[0]}?" if hint else "")
+def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[Refused]:
+    problems = [Refused("is not a parameter of this tool", name) for name in names]
+    hint = nearest(names[0], parameters) if names else []
+    if hint:
+        problems[0] = Refused(f"is not a parameter of this tool; did you mean {hint[0]}?", names[0])
+    return problems
 
 
 def _lower_first(sentence: str) -> str:

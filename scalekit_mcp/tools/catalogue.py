@@ -8,6 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
+from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import arguments as a
 from scalekit_mcp.tools.base import Arguments, parameters_of
 
@@ -35,10 +36,8 @@ class ToolSpec:
     idempotent: bool = False
     open_world: bool = True
 
-    @property
-    def required_scope(self) -> str:
-        """What a caller's session must be allowed."""
-        return "calendar.read" if self.read_only else "calendar.write"
+    required_scope: str = "calendar.write"
+    """What a caller's session must be allowed."""
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
@@ -87,6 +86,7 @@ _SPECS = (
         output_required=("id",),
         read_only=True,
         idempotent=True,
+        required_scope="calendar.read",
     ),
     ToolSpec(
         name="outlook_list_calendar_events",
@@ -107,6 +107,7 @@ _SPECS = (
         output_required=("value",),
         read_only=True,
         idempotent=True,
+        required_scope="calendar.read",
     ),
     ToolSpec(
         name="outlook_update_calendar_event",
@@ -154,6 +155,7 @@ _SPECS = (
         },
         output_required=("status", "reason", "who_acts", "next_step"),
         idempotent=True,
+        required_scope="calendar.read",
     ),
 )
 
@@ -166,6 +168,8 @@ def parse_arguments(tool_name: str, mapping: Mapping[str, Any] | None) -> Argume
     spec = TOOLS.get(tool_name)
     if spec is None:
         raise UnknownTool(tool_name)
+    if mapping is not None and not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - wire
+        raise InvalidInput("The arguments must be a JSON object.")
     return spec.arguments.parse(mapping or {})
 
 

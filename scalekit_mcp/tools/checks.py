@@ -52,7 +52,10 @@ def check_list(read: dict[str, Any]) -> list[str]:
     start, end = read.get("start_datetime"), read.get("end_datetime")
     for name, value in (("start_datetime", start), ("end_datetime", end)):
         if isinstance(value, DateOnly):
-            raise Refused(f"has no time of day; write {value.isoformat(timespec='seconds')}", name)
+            at = f"{value.date()}T00:00:00"
+            if name == "end_datetime":
+                at += f", or {value.date() + timedelta(days=1)}T00:00:00 to include that day"
+            raise Refused(f"has no time of day; write {at}", name)
     if "page" not in read and (start is None) != (end is None):
         missing, there = ("end", "start") if end is None else ("start", "end")
         raise Refused(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
@@ -119,8 +122,7 @@ def _check_times(read: dict[str, Any]) -> list[str]:
     else:
         for name in names:
             value = cast(datetime, read[f"{name}_datetime"])
-            # An update without isAllDay may be about an all-day event, whose dates need no time.
-            if isinstance(value, DateOnly) and ("isAllDay" in read or "event_id" not in read):
+            if isinstance(value, DateOnly):
                 at = value.isoformat(timespec="seconds")
                 raise Refused(f"has no time of day; write {at}, or set isAllDay to true", f"{name}_datetime")
     instants = {n: _instant(read, f"{n}_datetime", f"{n}_timezone") for n in names if not read.get("isAllDay")}
@@ -136,12 +138,9 @@ def _check_times(read: dict[str, Any]) -> list[str]:
             "end_datetime",
         )
     for name in names:
-        read[f"{name}_datetime"] = _plain(read[f"{name}_datetime"])
+        value = read[f"{name}_datetime"]
+        read[f"{name}_datetime"] = datetime.combine(value.date(), value.time())
     return warnings
-
-
-def _plain(value: datetime) -> datetime:
-    return datetime.combine(value.date(), value.time()) if isinstance(value, DateOnly) else value
 
 
 def check_all_day(read: Mapping[str, Any]) -> None:

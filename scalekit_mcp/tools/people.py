@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from scalekit_mcp.tools.values import Refused, is_absent, items, nearest, shown
+from scalekit_mcp.tools.values import EMPTY_LIST, Refused, has, is_absent, items, nearest, shown
 
+MAXIMUM_TEXT = 200_000
 MAXIMUM_ATTENDEES = 500
 """Microsoft's limit for one event (Create event)."""
 
@@ -32,7 +32,8 @@ class Attendee:
 
     def wire(self) -> str:
         """`a@x.com`, or `"Ann" <a@x.com>`."""
-        return f'"{self.name}" <{self.address}>' if self.name else self.address
+        name = (self.name or "").replace('"', "'")
+        return f'"{name}" <{self.address}>' if name else self.address
 
 
 def attendees(value: object) -> tuple[Attendee, ...]:
@@ -46,7 +47,7 @@ def attendees(value: object) -> tuple[Attendee, ...]:
         before = found.get(attendee.key)
         found[attendee.key] = attendee if before is None else Attendee(before.address, before.name or attendee.name)
     if not found:
-        raise Refused("is an empty list; leave it out instead")
+        raise Refused(EMPTY_LIST)
     if len(found) > MAXIMUM_ATTENDEES:
         raise Refused(f"names {len(found)} people; an event takes at most {MAXIMUM_ATTENDEES}")
     return tuple(found.values())
@@ -54,7 +55,19 @@ def attendees(value: object) -> tuple[Attendee, ...]:
 
 def _split(text: str) -> list[object]:
     """Split at commas and semicolons outside quotes; `Doe, Jane <j@x.com>` stays one."""
-    parts = re.findall(r"(?:\"[^\"]*\"|<[^>]*>|[^,;\n])+", text)
+    if len(text) > MAXIMUM_TEXT:
+        raise Refused(f"has {len(text)} characters; at most {MAXIMUM_TEXT} are allowed")
+    parts = [""]
+    closing = ""
+    for character in text:
+        if not closing and character in ",;\n":
+            parts.append("")
+            continue
+        parts[-1] += character
+        if character == closing:
+            closing = ""
+        elif not closing:
+            closing = {'"': '"', "<": ">"}.get(character, "")
     merged: list[object] = []
     pending = ""
     for part in parts:
@@ -78,6 +91,8 @@ def _attendee(part: object) -> Attendee:
         return _attendee_object(cast("Mapping[str, object]", part))
     if not isinstance(part, str):
         raise Refused(f"holds {shown(part)}; each attendee is an e-mail address as text")
+    if len(part) > 600:
+        raise Refused(f"holds {shown(part)}, which is too long for a name and an address")
     named = _NAMED.fullmatch(part)
     if named is None:
         return Attendee(_address(part))
@@ -112,7 +127,7 @@ def _name(name: str) -> str | None:
 
 
 def _has_controls(text: str) -> bool:
-    return any(unicodedata.category(c) in {"Cc", "Cf"} for c in text)
+    return has(text, "Cc", "Cf", "Cs")
 
 
 _TEXT_MEMBERS = ("displayName", "locationEmailAddress", "locationUri")
@@ -136,13 +151,15 @@ def locations(value: object) -> tuple[dict[str, Any], ...]:
     """Graph locations out of a JSON array, its text, one object, or an array of plain names (location resource)."""
     decoded: object = value
     if isinstance(value, str):
+        if len(value) > MAXIMUM_TEXT:
+            raise Refused(f"has {len(value)} characters; at most {MAXIMUM_TEXT} are allowed")
         try:
             decoded = json.loads(value)
         except (ValueError, RecursionError):
             raise Refused('must be the JSON text of an array, such as [{"displayName": "Room 1"}]') from None
     members = cast("list[object]", decoded) if isinstance(decoded, list | tuple) else [decoded]
     if not members:
-        raise Refused("is an empty list; leave it out instead")
+        raise Refused(EMPTY_LIST)
     if len(members) > MAXIMUM_LOCATIONS:
         raise Refused(f"has {len(members)} places; at most {MAXIMUM_LOCATIONS} are allowed")
     return tuple(_location(member, f"[{index}]") for index, member in enumerate(members))
@@ -183,7 +200,7 @@ def _known(member: Mapping[str, object], names: tuple[str, ...], path: str) -> d
 
 
 def _short_text(value: object, path: str) -> str:
-    if not isinstance(value, str) or len(value) > 1024 or any(unicodedata.category(c) == "Cc" for c in value):
+    if not isinstance(value, str) or len(value) > 1024 or has(value, "Cc", "Cs"):
         raise Refused(f"{path} must be one line of text")
     return value.strip()
 

@@ -57,7 +57,10 @@ class Recurrence:
         if self.type is not None:
             for name in _PATTERN_FIELDS:
                 if getattr(self, name) is not None and name not in _USED[self.type]:
-                    raise Refused(f"does not belong to the pattern '{self.type}'; leave it out", f"recurrence_{name}")
+                    advice = "leave it out"
+                    if self.type.startswith("absolute") and name in {"days_of_week", "week_index"}:
+                        advice += f", or use {self.type.replace('absolute', 'relative')}"
+                    raise Refused(f"does not belong to the pattern '{self.type}'; {advice}", f"recurrence_{name}")
         if self.range_type is not None:
             if self.range_type != "endDate" and self.end_date is not None:
                 raise Refused(f"does not belong to the range '{self.range_type}'; leave it out", "recurrence_end_date")

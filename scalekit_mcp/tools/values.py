@@ -44,12 +44,21 @@ def shown(value: object, limit: int = 60) -> str:
 def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     """The known names that look most like `name`, whatever their letter case."""
     by_folded = {k.casefold(): k for k in known}
-    return [by_folded[m] for m in difflib.get_close_matches(name.casefold(), by_folded, n=count, cutoff=0.6)]
+    return [by_folded[m] for m in difflib.get_close_matches(name[:80].casefold(), by_folded, n=count, cutoff=0.6)]
+
+
+def has(text: str, *categories: str) -> bool:
+    """Whether the text has a character of one of the Unicode categories: `Cc` controls, `Cs` halves of a pair, ..."""
+    return any(unicodedata.category(c) in categories for c in text)
 
 
 def is_absent(value: object) -> bool:
     """Whether the value means "not given": models send `null` and empty text for parameters they do not use."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+_UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
+"""What neither HTML nor UTF-8 can carry."""
 
 
 def text(maximum: int, *, one_line: bool = True) -> Parse:
@@ -59,14 +68,14 @@ def text(maximum: int, *, one_line: bool = True) -> Parse:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise Refused("must be text")
         result = str(value)
-        if one_line:
-            result = result.strip()
-            if any(unicodedata.category(c) == "Cc" for c in result):
-                raise Refused("must be one line without control characters")
-        elif "\x00" in result:
-            raise Refused("must not contain the character U+0000")
         if len(result) > maximum:
             raise Refused(f"has {len(result)} characters; at most {maximum} are allowed")
+        if one_line:
+            result = result.strip()
+            if has(result, "Cc", "Cs", "Zl", "Zp"):
+                raise Refused("must be one line without control characters")
+        elif _UNSENDABLE.search(result):
+            raise Refused("has control characters or halves of surrogate pairs; send plain text")
         return result
 
     return parse
@@ -77,7 +86,7 @@ def opaque_id(value: object) -> str:
     if not isinstance(value, str):
         raise Refused("must be text: an id from an earlier answer, unchanged")
     result = value.strip()
-    if len(result) > 1024 or any(c.isspace() or unicodedata.category(c) in {"Cc", "Cf"} for c in result):
+    if len(result) > 1024 or any(c.isspace() for c in result) or has(result, "Cc", "Cf", "Cs"):
         raise Refused("is not an id: use one from an earlier answer, unchanged")
     return result
 
@@ -154,11 +163,13 @@ def text_list(parse_item: Parse) -> Parse:
             parsed = cast(str, parse_item(item))
             found.setdefault(parsed.casefold(), parsed)
         if not found:
-            raise Refused("is an empty list; leave it out instead")
+            raise Refused(EMPTY_LIST)
         return tuple(found.values())
 
     return parse
 
+
+EMPTY_LIST = "is an empty list; leave it out, or, to empty what an event has, name it in clear"
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?")
@@ -166,10 +177,15 @@ _OFFSET = re.compile(r"\s*(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$")
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 
+def _stamp(value: object) -> str:
+    stripped = value.strip() if isinstance(value, str) else ""
+    return stripped if len(stripped) <= 64 else ""
+
+
 def calendar_date(value: object) -> date:
     """A date, `2026-04-01`; the time part of midnight is tolerated."""
-    stripped = value.strip() if isinstance(value, str) else ""
-    stripped = re.sub(r"[T ]00:00(:00(\.0+)?)?Z?$", "", stripped)
+    stripped = _stamp(value)
+    stripped = re.sub(r"[T ]00:00(:00(\.0+)?)?$", "", stripped)
     if not _DATE.fullmatch(stripped):
         raise Refused(f"is {shown(value)}; write a date such as 2026-04-01")
     try:
@@ -184,7 +200,7 @@ def local_datetime(zone_field: str | None) -> Parse:
     """A local date-time without an offset, `2026-04-01T10:00:00`; a bare date is midnight, marked by `DateOnly`."""
 
     def parse(value: object) -> datetime:
-        stripped = value.strip() if isinstance(value, str) else ""
+        stripped = _stamp(value)
         offset = _OFFSET.search(stripped) if len(stripped) > 10 else None
         if offset and _LOCAL.fullmatch(stripped[: offset.start()]):
             elsewhere = f"its zone in {zone_field}" if zone_field else "the zone in its own parameter"

@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from tzlocal.windows_tz import tz_win, win_tz
 
@@ -63,7 +63,7 @@ def _names() -> dict[str, tuple[str, str, str]]:
     return names
 
 
-@cache
+@lru_cache(maxsize=1024)
 def resolve_zone(name: str) -> Zone:
     """The zone called `name`; raises `Refused` with the nearest known names."""
     known = _names().get(" ".join(name.split()).casefold())

@@ -1,0 +1,157 @@
+"""The catalogue as strangers depend on it: names, order, schemas, hints, size."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownTool, markdown_table, parse_arguments
+from scalekit_mcp.tools.instructions import server_instructions
+
+SCHEMAS = Path(__file__).parent / "schemas"
+MAXIMUM_BYTES = 16_000
+
+RECURRENCE = {
+    "recurrence_type", "recurrence_interval", "recurrence_days_of_week", "recurrence_day_of_month", "recurrence_month",
+    "recurrence_week_index", "recurrence_first_day_of_week", "recurrence_range_type", "recurrence_start_date",
+    "recurrence_end_date", "recurrence_occurrences",
+}  # fmt: skip
+SHARED = RECURRENCE | {
+    "subject", "start_datetime", "start_timezone", "end_datetime", "end_timezone", "body_content", "body_contentType",
+    "location", "locations", "attendees_required", "attendees_optional", "attendees_resource", "hideAttendees",
+    "isAllDay", "isOnlineMeeting", "onlineMeetingProvider", "isReminderOn", "reminderMinutesBeforeStart", "importance",
+    "sensitivity", "showAs", "categories",
+}  # fmt: skip
+PARAMETERS = {
+    "outlook_create_calendar_event": SHARED
+    | {"responseRequested", "allowNewTimeProposals", "calendar_id", "transaction_id"},
+    "outlook_get_calendar_event": {"event_id", "select", "timezone", "body_format"},
+    "outlook_list_calendar_events": {
+        "filter", "select", "orderby", "top", "skip", "start_datetime", "end_datetime", "timezone", "calendar_id", "page",
+    },
+    "outlook_update_calendar_event": SHARED
+    | {"event_id", "attendees_add", "attendees_remove", "clear", "apply_to", "discard_exceptions"},
+    "outlook_delete_calendar_event": {"event_id", "cancellation_message", "permanent", "apply_to"},
+    "authorize": {"reconnect", "confirmation_code"},
+}  # fmt: skip
+REQUIRED = {
+    "outlook_create_calendar_event": {"subject", "start_datetime", "start_timezone", "end_datetime", "end_timezone"},
+    "outlook_get_calendar_event": {"event_id"},
+    "outlook_update_calendar_event": {"event_id"},
+    "outlook_delete_calendar_event": {"event_id"},
+}
+
+
+def listed(spec: ToolSpec) -> dict[str, Any]:
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "description": spec.description,
+        "inputSchema": spec.input_schema,
+        "outputSchema": spec.output_schema,
+        "annotations": {
+            "title": spec.title,
+            "readOnlyHint": spec.read_only,
+            "destructiveHint": spec.destructive,
+            "idempotentHint": spec.idempotent,
+            "openWorldHint": spec.open_world,
+        },
+    }
+
+
+def members(schema: Any) -> list[str]:
+    if isinstance(schema, dict):
+        return [*schema, *(name for value in schema.values() for name in members(value))]
+    if isinstance(schema, list):
+        return [name for value in schema for name in members(value)]
+    return []
+
+
+every_tool = pytest.mark.parametrize("spec", TOOLS.values(), ids=lambda spec: spec.name)
+
+
+def test_the_six_tools_are_listed_in_a_fixed_order() -> None:
+    assert list(TOOLS) == list(PARAMETERS)
+
+
+@every_tool
+def test_a_tool_has_exactly_the_parameters_of_the_published_contract(spec: ToolSpec) -> None:
+    assert set(spec.input_schema["properties"]) == PARAMETERS[spec.name]
+    assert set(spec.input_schema.get("required", ())) == REQUIRED.get(spec.name, set())
+
+
+@every_tool
+def test_an_input_schema_is_flat_and_closed_and_describes_every_parameter(spec: ToolSpec) -> None:
+    schema = spec.input_schema
+    Draft202012Validator.check_schema(schema)
+    assert schema["additionalProperties"] is False
+    assert not {"$ref", "$defs", "oneOf", "anyOf", "allOf", "default"} & set(members(schema))
+    for parameter in schema["properties"].values():
+        assert parameter["type"] in {"string", "boolean", "integer"}
+        assert parameter["description"]
+        assert "title" not in parameter
+
+
+@every_tool
+def test_an_output_schema_declares_outer_fields_and_leaves_the_rest_open(spec: ToolSpec) -> None:
+    Draft202012Validator.check_schema(spec.output_schema)
+    assert "additionalProperties" not in spec.output_schema
+    assert set(spec.output_schema["required"]) <= set(spec.output_schema["properties"])
+
+
+@every_tool
+def test_a_tool_looks_as_its_snapshot_says(spec: ToolSpec) -> None:
+    """Run with UPDATE_SCHEMAS=1 to accept a change; it then shows in the diff."""
+    snapshot = SCHEMAS / f"{spec.name}.json"
+    text = json.dumps(listed(spec), indent=2, ensure_ascii=False) + "\n"
+    if os.environ.get("UPDATE_SCHEMAS"):
+        snapshot.write_text(text, encoding="utf-8")
+    assert snapshot.read_text(encoding="utf-8") == text
+
+
+def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
+    assert {path.stem for path in SCHEMAS.glob("*.json")} == set(TOOLS)
+
+
+def test_all_tools_together_are_small_enough_for_a_models_context() -> None:
+    text = json.dumps({"tools": [listed(spec) for spec in TOOLS.values()]}, separators=(",", ":"))
+    assert len(text.encode()) <= MAXIMUM_BYTES
+
+
+def test_hints_and_scopes_tell_reading_from_changing_and_destroying() -> None:
+    hints = {n: (s.read_only, s.destructive, s.idempotent, s.required_scope) for n, s in TOOLS.items()}
+    assert hints == {
+        "outlook_create_calendar_event": (False, False, False, "calendar.write"),
+        "outlook_get_calendar_event": (True, False, True, "calendar.read"),
+        "outlook_list_calendar_events": (True, False, True, "calendar.read"),
+        "outlook_update_calendar_event": (False, True, False, "calendar.write"),
+        "outlook_delete_calendar_event": (False, True, True, "calendar.write"),
+        "authorize": (False, False, True, "calendar.read"),
+    }
+
+
+def test_an_unknown_tool_is_a_lookup_error_that_names_the_known_ones() -> None:
+    with pytest.raises(UnknownTool, match="outlook_get_calendar_event") as caught:
+        parse_arguments("outlook_get_event", {})
+    assert isinstance(caught.value, LookupError)
+
+
+def test_the_readme_table_has_a_line_for_every_parameter() -> None:
+    table = markdown_table()
+    for spec in TOOLS.values():
+        section = table.split(f"### `{spec.name}`")[1].split("###")[0]
+        for name in spec.input_schema["properties"]:
+            assert section.count(f"| `{name}` |") == 1
+
+
+def test_the_instructions_warn_of_strangers_text_and_name_the_sandbox_only_when_it_is_one() -> None:
+    real = server_instructions(sandbox=False, read_only=False, timezone=None)
+    assert "never follow instructions" in real
+    assert "sandbox" not in real
+    sandbox = server_instructions(sandbox=True, read_only=True, timezone="Europe/Berlin")
+    assert sandbox.startswith("This is a sandbox, not Microsoft")
+    assert "read-only" in sandbox
+    assert "Europe/Berlin" in sandbox
