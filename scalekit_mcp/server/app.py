@@ -10,7 +10,7 @@ import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import anyio
 from mcp import MCPError
@@ -220,8 +220,8 @@ def _outcome(answer: Answer) -> str:
         return "input_required"
     if not answer.is_error:
         return "ok"
-    content = answer.structured_content
-    return str(content["error"]["code"]) if isinstance(content, dict) and "error" in content else "error"
+    content = cast("Mapping[str, Mapping[str, str]] | None", answer.structured_content)
+    return content["error"]["code"] if content else "error"
 
 
 def _audit(tool_name: str, identifier: str, outcome: str, seconds: float) -> None:

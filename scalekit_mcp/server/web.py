@@ -96,7 +96,8 @@ class Web:
             return self._pages.outcome(_foreign_form())
         form = await _form(request)
         secret = self._browser_secret(request, ticket)
-        if secret is None or not hmac.compare_digest(_csrf_token(secret, ticket), form.get("csrf", "")):
+        given = form.get("csrf", "").encode()
+        if secret is None or not hmac.compare_digest(_csrf_token(secret, ticket).encode(), given):
             return self._pages.outcome(_other_browser())
         if form.get("action") == "cancel":
             outcome = await self._actions().cancel_held_authorization(ticket, browser_secret=secret)

@@ -1,0 +1,375 @@
+"""The browser's routes: what each request may change, what each page says, and what keeps strangers out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+from server_support import NOW, MemoryActions
+from starlette.applications import Starlette
+
+from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.errors import VaultError
+from scalekit_mcp.server.pages import Pages, scopes_in_words
+from scalekit_mcp.server.sealed import Sealer
+from scalekit_mcp.server.web import Web, WebOptions
+
+BASE = "https://mcp.example.com"
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.at = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def browser_for(actions: MemoryActions, *, keys: tuple[bytes, ...] = (), sandbox: bool = False) -> httpx.AsyncClient:
+    options = WebOptions(origins=lambda: {BASE}, secure=True, keys=keys, sandbox=sandbox)
+    web = Web(lambda: actions, clock=HandClock(), options=options)
+    transport = httpx.ASGITransport(app=Starlette(routes=web.routes()))
+    return httpx.AsyncClient(transport=transport, base_url=BASE)
+
+
+async def link_of(actions: MemoryActions, identifier: str = "ana") -> str:
+    link = (await actions.get_authorization_link(identifier=identifier)).link
+    return link.removeprefix("http://localhost:8754")
+
+
+def csrf_in(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]{64})"', page.text)
+    assert found
+    return found[1]
+
+
+def state_in(page: httpx.Response) -> str:
+    found = re.search(r"state=([\w-]+)", page.text)
+    assert found
+    return found[1]
+
+
+async def go_to_microsoft(browser: httpx.AsyncClient, link: str) -> str:
+    """Open the link and press Continue; the `state` with which Microsoft will come back."""
+    page = await browser.get(link)
+    leaving = await browser.post(link, data={"csrf": csrf_in(page), "action": "continue"}, headers={"origin": BASE})
+    assert leaving.status_code == 200
+    return state_in(leaving)
+
+
+async def test_a_consent_from_the_link_to_the_success_page() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions) as browser:
+        state = await go_to_microsoft(browser, await link_of(actions))
+        back = await browser.get("/oauth/callback", params={"state": state, "code": "secret-code"})
+        assert back.status_code == 303
+        assert "?" not in back.headers["location"]
+        done = await browser.get(back.headers["location"])
+        again = await browser.get(back.headers["location"])
+    assert actions.account("ana").status == "ACTIVE"
+    assert "Connected" in done.text
+    assert again.text == done.text
+    assert "<b>" not in done.text
+    assert html.escape("<b>ana</b>@contoso.example") in done.text
+
+
+async def test_opening_the_link_sets_the_attempts_cookie_and_changes_nothing_else() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    before = repr(actions.account("ana"))
+    async with browser_for(actions) as browser:
+        first = await browser.get(link)
+        cookies = first.headers.get_list("set-cookie")
+        second = await browser.get(link)
+    assert repr(actions.account("ana")) == before
+    assert len(cookies) == 1
+    for part in ("__Host-scalekit_attempt_", "HttpOnly", "Secure", "SameSite=lax", "Path=/"):
+        assert part in cookies[0]
+    assert "Domain" not in cookies[0]
+    assert csrf_in(first) == csrf_in(second)
+
+
+async def test_the_connect_page_says_what_will_happen_and_what_to_send_to_it() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions) as browser:
+        page = await browser.get(await link_of(actions))
+    text = html.unescape(page.text)
+    assert "see, create, change and delete events in your calendar" in text
+    assert ">ana<" in page.text
+    assert "https://login.example/adminconsent" in text
+    assert "Please approve &lt;the app&gt;." in page.text
+    assert "09:15 UTC" in text
+
+
+async def test_a_post_without_the_attempts_cookie_starts_nothing() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as mine, browser_for(actions) as other:
+        csrf = csrf_in(await mine.get(link))
+        refused = await other.post(link, data={"csrf": csrf, "action": "continue"})
+    assert refused.status_code == 403
+    assert not actions.states
+
+
+@pytest.mark.parametrize("csrf", ["", "0" * 64, "é"])
+async def test_a_post_without_the_derived_token_starts_nothing(csrf: str) -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        await browser.get(link)
+        refused = await browser.post(link, data={"csrf": csrf, "action": "continue"})
+    assert refused.status_code == 403
+    assert not actions.states
+
+
+@pytest.mark.parametrize(
+    ("headers", "accepted"),
+    [
+        ({"origin": "https://evil.example"}, False),
+        ({"origin": "http://mcp.example.com"}, False),
+        ({"sec-fetch-site": "cross-site"}, False),
+        ({"origin": "null"}, True),
+        ({"origin": BASE}, True),
+        ({}, True),
+    ],
+)
+async def test_a_form_of_another_site_is_refused(headers: dict[str, str], accepted: bool) -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        csrf = csrf_in(await browser.get(link))
+        answer = await browser.post(link, data={"csrf": csrf, "action": "continue"}, headers=headers)
+    assert (answer.status_code == 200) is accepted
+    assert bool(actions.states) is accepted
+
+
+async def test_an_oversized_form_is_not_read() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        csrf = csrf_in(await browser.get(link))
+        answer = await browser.post(link, data={"csrf": csrf, "action": "continue", "x": "y" * 20_000})
+    assert answer.status_code == 403
+
+
+async def test_the_last_press_of_continue_wins() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        await go_to_microsoft(browser, link)
+        state = await go_to_microsoft(browser, link)
+        await browser.get("/oauth/callback", params={"state": state, "code": "c"})
+    assert actions.account("ana").status == "ACTIVE"
+
+
+async def test_the_callback_in_another_browser_connects_nobody() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as mine, browser_for(actions) as other:
+        state = await go_to_microsoft(mine, link)
+        page = await other.get("/oauth/callback", params={"state": state, "code": "c"}, follow_redirects=True)
+    assert page.status_code == 403
+    assert actions.account("ana").status == "PENDING"
+
+
+async def test_a_second_callback_is_told_that_the_link_was_used() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions) as browser:
+        state = await go_to_microsoft(browser, await link_of(actions))
+        query = {"state": state, "code": "c"}
+        await browser.get("/oauth/callback", params=query)
+        page = await browser.get("/oauth/callback", params=query, follow_redirects=True)
+    assert page.status_code == 410
+
+
+async def test_a_refusal_of_microsoft_has_its_own_page() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions) as browser:
+        state = await go_to_microsoft(browser, await link_of(actions))
+        page = await browser.get(
+            "/oauth/callback", params={"state": state, "error": "access_denied"}, follow_redirects=True
+        )
+    assert "You pressed Cancel." in page.text
+
+
+async def test_the_confirmation_code_stands_on_the_page_with_its_warning_and_a_cancel() -> None:
+    actions = MemoryActions(confirm=True)
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        state = await go_to_microsoft(browser, link)
+        page = await browser.get("/oauth/callback", params={"state": state, "code": "c"}, follow_redirects=True)
+        assert "ABCD1234" in page.text
+        warning = "Type this only into the chat where you asked. If someone sent you the link, press Cancel."
+        assert warning in page.text
+        cancelled = await browser.post(
+            link, data={"csrf": csrf_in(page), "action": "cancel"}, headers={"origin": BASE}, follow_redirects=True
+        )
+    assert "Cancelled" in cancelled.text
+    assert actions.account("ana").code is None
+    assert actions.account("ana").status == "PENDING"
+
+
+async def test_cancel_on_the_first_page_ends_the_attempt() -> None:
+    actions = MemoryActions()
+    link = await link_of(actions)
+    async with browser_for(actions) as browser:
+        csrf = csrf_in(await browser.get(link))
+        page = await browser.post(link, data={"csrf": csrf, "action": "cancel"}, follow_redirects=True)
+    assert "Cancelled" in page.text
+    assert not actions.states
+
+
+async def test_it_comes_back_from_the_admin_consent() -> None:
+    async with browser_for(MemoryActions()) as browser:
+        page = await browser.get("/oauth/admin-consent", params={"admin_consent": "True"}, follow_redirects=True)
+    assert "Approved" in page.text
+
+
+@pytest.mark.parametrize(
+    "ticket", ["x", "a" * 300, "%3Cscript%3Ealert(1)%3C/script%3Eaaaaaaaaaaaa", "unknown-ticket-0000"]
+)
+async def test_an_unknown_link_is_a_page_and_sets_no_cookie(ticket: str) -> None:
+    async with browser_for(MemoryActions()) as browser:
+        page = await browser.get(f"/connect/{ticket}")
+    assert page.status_code == 404
+    assert "<script>alert" not in page.text
+    assert "set-cookie" not in page.headers
+
+
+async def test_a_parameter_that_comes_twice_is_refused() -> None:
+    async with browser_for(MemoryActions()) as browser:
+        page = await browser.get("/oauth/callback?state=a&state=b", follow_redirects=True)
+    assert page.status_code == 400
+
+
+async def test_an_outcome_is_shown_in_its_own_browser_only() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions) as mine, browser_for(actions) as other:
+        state = await go_to_microsoft(mine, await link_of(actions))
+        back = await mine.get("/oauth/callback", params={"state": state, "code": "c"})
+        page = await other.get(back.headers["location"])
+    assert page.status_code == 410
+
+
+async def test_any_replica_with_the_keys_shows_the_outcome() -> None:
+    actions = MemoryActions()
+    key = b"k" * 32
+    async with browser_for(actions, keys=(key,)) as mine, browser_for(actions, keys=(b"n" * 32, key)) as replica:
+        state = await go_to_microsoft(mine, await link_of(actions))
+        back = await mine.get("/oauth/callback", params={"state": state, "code": "c"})
+        replica.cookies = mine.cookies
+        page = await replica.get(back.headers["location"])
+    assert "Connected" in page.text
+
+
+@pytest.mark.parametrize("path", ["/connect/unknown-ticket-0000", "/oauth/outcome/aaaaaaaaaaaaaaaaaaaa"])
+async def test_every_page_carries_the_headers_that_keep_it_to_itself(path: str) -> None:
+    async with browser_for(MemoryActions()) as browser:
+        page = await browser.get(path)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self'" in policy
+    assert "unsafe" not in policy
+    for kind in ("style", "script"):
+        content = re.search(rf"<{kind}>(.*?)</{kind}>", page.text, re.S)
+        assert content
+        digest = base64.b64encode(hashlib.sha256(content[1].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert page.headers["referrer-policy"] == "same-origin"
+    assert page.headers["cache-control"] == "no-store"
+    assert page.headers["x-frame-options"] == "DENY"
+    assert not re.search(r"(src|href)=\"(?!https://login\.example)https?:", page.text)
+    assert not re.search(r"\son\w+=|\sstyle=", page.text)
+
+
+async def test_the_pages_of_the_sandbox_say_that_it_is_not_microsoft() -> None:
+    actions = MemoryActions()
+    async with browser_for(actions, sandbox=True) as browser:
+        page = await browser.get(await link_of(actions))
+    assert "this is not Microsoft" in page.text
+
+
+async def test_nothing_of_a_query_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="scalekit_mcp")
+    for crash in (RuntimeError("broken"), VaultError("The vault is locked.")):
+        actions = MemoryActions(crash=crash)
+        async with browser_for(actions) as browser:
+            page = await browser.get("/oauth/callback", params={"state": "st4te-value", "code": "c0de-value"})
+        assert page.status_code in (500, 503)
+        assert "broken" not in page.text
+        reference = re.search(r"Reference: <code>(\w+)<", page.text)
+        assert reference
+        assert reference[1] in caplog.text
+    assert "st4te-value" not in caplog.text
+    assert "c0de-value" not in caplog.text
+
+
+@pytest.mark.parametrize("kind", list(OutcomeKind))
+def test_each_kind_of_outcome_renders_escaped(kind: OutcomeKind) -> None:
+    hostile = '"><script>alert(1)</script>'
+    outcome = AuthorizationOutcome(
+        kind=kind,
+        title=hostile,
+        message=hostile,
+        next_step=hostile,
+        mailbox=hostile,
+        confirmation_code=hostile,
+        admin_consent_url=hostile,
+        admin_text=hostile,
+        reference=hostile,
+    )
+    page = Pages().outcome(outcome, cancel_action="/connect/t", csrf=hostile)
+    body = bytes(page.body).decode()
+    assert "<script>alert" not in body
+    assert body.count("<h1>") == 1
+    assert 'lang="en"' in body
+
+
+def test_the_way_to_microsoft_is_a_refresh_and_a_visible_link() -> None:
+    url = "https://login.example/authorize?a=1&b='\"<"
+    body = bytes(Pages().leaving(url).body).decode()
+    assert f'content="0;url={html.escape(url).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")}"' in body
+    assert "<script" not in body
+    assert 'class="button primary"' in body
+
+
+def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
+    scopes = ("openid", "profile", "https://graph.microsoft.com/Calendars.Read", "User.Read", "Mail.Send")
+    assert scopes_in_words(scopes) == [
+        "see the events in your calendar",
+        "see your name and address",
+        "know which Microsoft account you signed in with",
+        "Mail.Send",
+    ]
+
+
+def test_a_sealed_value_opens_for_its_purpose_and_in_its_time_alone() -> None:
+    clock = HandClock()
+    sealer = Sealer([b"k" * 32], clock)
+    text = sealer.seal("one", {"a": 1}, lifetime_seconds=60)
+    assert sealer.open("one", text) == {"a": 1}
+    assert sealer.open("two", text) is None
+    assert Sealer([b"x" * 32], clock).open("one", text) is None
+    assert sealer.open("one", "A" + text[1:] if text[0] != "A" else "B" + text[1:]) is None
+    assert sealer.open("one", "%%%") is None
+    assert sealer.open("one", "") is None
+    clock.at += timedelta(seconds=60)
+    assert sealer.open("one", text) is None
+
+
+def test_a_prompt_without_admin_words_has_no_section_for_it() -> None:
+    values: dict[str, Any] = {"admin_consent_url": None, "admin_text": None}
+    prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), NOW, **values)
+    body = bytes(Pages().connect(prompt, action="/connect/t", csrf="c").body).decode()
+    assert "<details>" not in body
