@@ -433,7 +433,8 @@ SUBERRORS: Mapping[str, tuple[Verdict, str]] = {
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "authorization_pending", "slow_down"})
 _GRANT_ERRORS = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
-_NO_GRANT = (UNKNOWN, "Microsoft refused the request for a reason of its own.")
+_NOT_UNDERSTOOD = (WAIT, "Microsoft refused the request with an error that is not known here.")
+"""An `error` word outside every specification: no account is given up for something nobody understands."""
 _REMOVED = "The user removed the application from the Microsoft account."
 
 
@@ -456,7 +457,7 @@ def rule(
 
 
 def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, personal: bool | None) -> tuple[Verdict, str]:
-    by_class = CLASSES.get(error, _NO_GRANT)
+    by_class = CLASSES.get(error, _NOT_UNDERSTOOD)
     if error in _PASSING and (row is None or row.verdict.fault is not GrantFault.TRANSIENT):
         return by_class
     if error in _GRANT_ERRORS:
@@ -492,7 +493,7 @@ def _at_sign_in(error: str, verdict: Verdict, message: str, row: AadstsRow | Non
         return DECLINED, "The consent to the application is missing."
     if error == "invalid_grant" and verdict in (UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER):
         return START_AGAIN, "This sign-in has expired or was already used."
-    if row is None and error in {"interaction_required", "login_required"}:
+    if row is None and (error in {"interaction_required", "login_required"} or error not in CLASSES):
         return START_AGAIN, message
     return verdict, message
 

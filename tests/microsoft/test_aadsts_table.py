@@ -140,7 +140,8 @@ def test_status_and_reason_come_in_pairs_and_only_with_faults_about_the_grant() 
         ("unsupported_grant_type", None, (), False, GrantFault.OUR_FAULT, None),
         ("temporarily_unavailable", None, (), False, GrantFault.TRANSIENT, None),
         ("server_error", None, (50173,), False, GrantFault.TRANSIENT, None),
-        ("something_new", None, (), False, GrantFault.PERMANENT, Reason.UNKNOWN),
+        ("something_new", None, (), False, GrantFault.TRANSIENT, None),
+        ("something_new", None, (50173,), False, GrantFault.PERMANENT, Reason.GRANT_REVOKED),
     ],
 )
 def test_a_refresh_is_judged_by_error_then_suberror_then_number_then_class(
@@ -178,6 +179,8 @@ def test_a_refresh_is_judged_by_error_then_suberror_then_number_then_class(
         ("invalid_resource", (), Phase.AUTHORIZATION, GrantFault.MISCONFIGURED),
         ("invalid_scope", (), Phase.AUTHORIZATION, GrantFault.MISCONFIGURED),
         ("unauthorized_client", (), Phase.AUTHORIZATION, GrantFault.MISCONFIGURED),
+        ("something_new", (), Phase.AUTHORIZATION, GrantFault.RESTART),
+        ("something_new", (), Phase.CODE, GrantFault.RESTART),
         ("server_error", (), Phase.AUTHORIZATION, GrantFault.TRANSIENT),
         ("temporarily_unavailable", (), Phase.AUTHORIZATION, GrantFault.TRANSIENT),
     ],
