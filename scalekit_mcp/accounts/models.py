@@ -242,9 +242,9 @@ class AccountPage:
 class AuthorizationLink:
     """The authorization link of the live attempt."""
 
-    link: str
+    link: str = field(repr=False)
     expires_at: datetime
-    admin_consent_url: str | None
+    admin_consent_url: str | None = field(repr=False)
     attempt_id: str
 
 

@@ -1,0 +1,197 @@
+"""The database under the vault: connections, transactions, migrations, and its errors in words."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from scalekit_mcp.accounts.schema import HEAD, metadata
+from scalekit_mcp.errors import VaultError
+
+BUSY_MILLISECONDS = 15_000
+"""How long a SQLite writer waits for another one."""
+_MIGRATION_LOCK = 7_254_862_031_771_004
+"""The PostgreSQL advisory lock that one process holds while it migrates."""
+
+
+class Database:
+    """One engine. SQLite transactions are begun by us: `BEGIN IMMEDIATE` for writing, none for a single read.
+
+    A deferred transaction that turns from reading to writing fails at once when another process wrote in between,
+    whatever the busy timeout (SQLite, "Isolation In SQLite").
+    """
+
+    def __init__(self, database_url: str) -> None:
+        url = make_url(database_url)
+        self.is_postgresql = url.get_backend_name() == "postgresql"
+        self.is_memory = not self.is_postgresql and url.database in (None, "", ":memory:")
+        self._path = None if self.is_postgresql or self.is_memory else Path(str(url.database))
+        options: dict[str, Any] = {"hide_parameters": True, "poolclass": AsyncAdaptedQueuePool}
+        if self.is_postgresql:
+            options |= {
+                "pool_pre_ping": True,
+                "pool_size": 10,
+                "max_overflow": 10,
+                "pool_timeout": 15,
+                "connect_args": {"timeout": 10, "command_timeout": 20},
+            }
+        elif self.is_memory:
+            # The data lives as long as its one connection.
+            options |= {"pool_size": 1, "max_overflow": 0, "pool_timeout": 30, "pool_reset_on_return": None}
+        else:
+            options |= {"pool_size": 5, "max_overflow": 5, "pool_timeout": 30}
+        with translated():
+            self._engine = create_async_engine(url, **options)
+            self._reader = (
+                self._engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self._engine
+            )
+            self._writer = self._engine.execution_options(writing=True)
+        if not self.is_postgresql:
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+            event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection for one statement that reads."""
+        async with self._reader.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncGenerator[AsyncConnection]:
+        """A transaction that writes: committed at the end, rolled back on an exception."""
+        async with self._writer.begin() as connection:
+            yield connection
+
+    async def migrate(self) -> None:
+        """Bring the tables to the newest version, one process at a time; an empty database gets them at once.
+
+        Raises:
+            VaultError: the database cannot be opened or written, or a newer version wrote it.
+        """
+        with translated():
+            self._create_file()
+            async with self._reader.connect() as connection:
+                if await connection.run_sync(_version) == HEAD:
+                    return
+            async with self._writer.begin() as connection:
+                if self.is_postgresql:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+                version = await connection.run_sync(_version)
+                if version == HEAD:
+                    return
+                if version is None:
+                    await connection.run_sync(_create)
+                else:
+                    await connection.run_sync(_upgrade)
+
+    async def forget_free_pages(self) -> None:
+        """SQLite: move the write-ahead log into the file and empty it, so that no deleted record stays in it.
+
+        Best effort: a reader that is busy now leaves it to a later checkpoint.
+        """
+        if self._path is None:
+            return
+        with suppress(SQLAlchemyError):
+            async with self._reader.connect() as connection:
+                await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    def _create_file(self) -> None:
+        if self._path is None or self._path.exists():
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):
+            os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    try:
+        for pragma in (
+            f"busy_timeout = {BUSY_MILLISECONDS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a refresh token that was answered must survive a power cut
+            "secure_delete = ON",
+            "foreign_keys = ON",
+            "temp_store = MEMORY",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    if connection.get_execution_options().get("writing"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _version(connection: Connection) -> str | None:
+    inspector = inspect(connection)
+    if not inspector.has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _create(connection: Connection) -> None:
+    metadata.create_all(connection)
+    connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+def _upgrade(connection: Connection) -> None:
+    from scalekit_mcp.accounts.migrations import upgrade
+
+    upgrade(connection)
+
+
+def in_words(exc: BaseException) -> VaultError:
+    """A database's failure as a sentence that an operator can act on; nothing of a statement's values is in it."""
+    said = " ".join(str(part) for part in (getattr(exc, "orig", None), exc) if part is not None).lower()
+    for sign, sentence, next_step in (
+        ("readonly", "The vault's database is read-only.", "The operator makes the database file and folder writable."),
+        ("read-only", "The vault's database is read-only.", "The operator makes the database writable."),
+        ("disk is full", "The disk of the vault's database is full.", "The operator frees space on the disk."),
+        ("no space", "The disk of the vault's database is full.", "The operator frees space on the disk."),
+        ("locked", "The vault's database stayed locked by another process.", ("Repeat the call; if it stays so, the "
+         "operator looks for a process that holds the database.")),
+        ("not a database", "The vault's file is not a database, or is damaged.", "The operator restores a backup."),
+        ("malformed", "The vault's database is damaged.", "The operator restores a backup."),
+        ("unable to open", "The vault's database file cannot be opened.", "The operator checks its folder and rights."),
+        ("permission denied", "The vault's database may not be opened.", "The operator checks its rights."),
+        ("password", "The vault's database refuses the login.", "The operator corrects the database URL."),
+    ):  # fmt: skip
+        if sign in said:
+            return VaultError(f"{sentence} Nothing was overwritten.", next_step=next_step)
+    if isinstance(exc, OSError | TimeoutError) or "connect" in said:
+        return VaultError(
+            "The vault's database cannot be reached. Nothing was overwritten.",
+            next_step="The operator checks that the database runs and that the database URL is right.",
+        )
+    return VaultError("The vault's database failed. Nothing was overwritten.")
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Turn a database's failure into `VaultError`."""
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError) as exc:
+        raise in_words(exc) from exc
+    except ModuleNotFoundError as exc:
+        raise VaultError(
+            f"The database driver '{exc.name}' is not installed.",
+            next_step="The operator installs scalekit-mcp[postgres].",
+        ) from exc

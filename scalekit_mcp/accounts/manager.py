@@ -1,0 +1,515 @@
+"""The manager of connected accounts: who is connected, how they become it, and a fresh token for each call."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from scalekit_mcp.accounts import statuses, words
+from scalekit_mcp.accounts.authorization import Authorizations, ListenerAlive
+from scalekit_mcp.accounts.models import (
+    AccountPage,
+    AccountStatus,
+    AccountView,
+    AttemptState,
+    AuthorizationLink,
+    ConnectedAccount,
+    HistoryEntry,
+    ManagerSettings,
+    Reason,
+    StoredAccount,
+    UserVerification,
+)
+from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt
+from scalekit_mcp.accounts.provider import OAuthProvider
+from scalekit_mcp.accounts.refresh import Need, Refresher
+from scalekit_mcp.accounts.scopes import missing_scopes
+from scalekit_mcp.accounts.sealing import SealBroken
+from scalekit_mcp.accounts.statuses import Cause
+from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
+from scalekit_mcp.accounts.vault import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import (
+    ConnectedAccountNotFound,
+    InvalidInput,
+    VaultError,
+    WhoActs,
+)
+
+_log = logging.getLogger(__name__)
+
+_RACES = 20
+_CACHE_SIZE = 20_000
+_TOUCH_INTERVAL = timedelta(minutes=15)
+_PRUNE_INTERVAL = timedelta(days=1)
+_LONGEST_IDENTIFIER = 100
+_WAIT_POLL_SECONDS = 0.25
+_RESEAL_BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class RotationProgress:
+    """How far a rotation of the vault keys is."""
+
+    resealed: int
+    unreadable: int
+    remaining: int
+
+
+class ConnectedAccountManager:
+    """Connected accounts on one vault.
+
+    Constructing it does no I/O; the vault opens on first use. All calls take `connection_name` and `identifier`; all
+    raise `ScalekitMCPError` and nothing else on purpose, `VaultError` among them.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        *,
+        providers: Mapping[str, OAuthProvider],
+        clock: Clock,
+        settings: ManagerSettings | None = None,
+        listener_alive: ListenerAlive | None = None,
+    ) -> None:
+        self._vault = vault
+        self._providers = providers
+        self._clock = clock
+        self._settings = settings or ManagerSettings()
+        self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
+        self._pruned_at: datetime | None = None
+        self._refresher = Refresher(vault, providers, clock, self._settings, self._remember)
+        self._authorizations = Authorizations(
+            vault, providers, clock, self._settings, self._find_or_create, self._forget, listener_alive
+        )
+
+    async def aclose(self) -> None:
+        """Finish what was sent, then close the vault."""
+        await self._authorizations.aclose()
+        await self._refresher.aclose()
+        await self._vault.aclose()
+
+    # Accounts
+
+    async def get_or_create(self, *, connection_name: str, identifier: str) -> AccountView:
+        """The account, created as PENDING if there is none; idempotent, also under races.
+
+        Raises:
+            InvalidInput: an unknown connection, or an identifier that is empty, too long or has control characters.
+        """
+        return self._view(await self._find_or_create(connection_name, identifier))
+
+    async def get(self, *, connection_name: str, identifier: str) -> AccountView:
+        """The account; raises `ConnectedAccountNotFound`."""
+        return self._view(await self._find(connection_name, identifier))
+
+    async def list(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        status: str | None = None,
+        page_size: int = 50,
+        page_token: str | None = None,
+    ) -> AccountPage:
+        """One page of accounts in the order of (connection_name, identifier).
+
+        Raises:
+            InvalidInput: an unknown status, a page size outside 1 to 1000, or a page token of another list.
+        """
+        if not 1 <= page_size <= 1000:
+            raise InvalidInput("page_size must be between 1 and 1000.", field="page_size")
+        wanted = _status(status)
+        query = f"{connection_name}\n{identifier}\n{wanted}"
+        context = hashlib.sha256(query.encode()).hexdigest()
+        ring = self._vault.key_ring
+        after: tuple[str, str] | None = None
+        if page_token:
+            try:
+                opened = ring.open_token("account page", context, page_token, now=self._clock.now())
+            except SealBroken:
+                raise InvalidInput(
+                    "The page token does not belong to this list, or is damaged.",
+                    field="page_token",
+                    next_step="Repeat the call without a page token.",
+                ) from None
+            after, total = (str(opened["c"]), str(opened["i"])), int(opened["n"])
+        else:
+            total = await self._vault.count_accounts(
+                connection_name=connection_name, identifier=identifier, status=wanted
+            )
+        found = await self._vault.list_accounts(
+            connection_name=connection_name, identifier=identifier, status=wanted, after=after, limit=page_size + 1
+        )
+        page, token = found[:page_size], None
+        if len(found) > page_size:
+            last = page[-1].account
+            payload = {"c": last.connection_name, "i": last.identifier, "n": total}
+            token = ring.seal_token("account page", context, payload)
+        return AccountPage(tuple(self._view(stored) for stored in page), total, token)
+
+    async def delete(self, *, connection_name: str, identifier: str) -> bool:
+        """Remove the account and its sealed tokens for good; False if there was none."""
+        stored = await self._vault.find_account(connection_name, identifier)
+        self._forget(connection_name, identifier)
+        if stored is None:
+            return False
+        account = stored.account
+        entry = HistoryEntry(
+            at=self._clock.now(),
+            account_id=account.id,
+            connection_name=account.connection_name,
+            identifier=account.identifier,
+            old_status=account.status,
+            new_status=None,
+            old_reason=account.reason,
+            new_reason=None,
+            cause=Cause.DELETED,
+        )
+        return await self._vault.delete_account(account.id, entry)
+
+    async def disconnect(self, *, connection_name: str, identifier: str) -> AccountView:
+        """Forget the tokens, end a live attempt, keep the record as REVOKED / `disconnected`."""
+        for _ in range(_RACES):
+            stored = await self._find(connection_name, identifier)
+            account = stored.account
+            cleared = replace(account, token_expires_at=None, granted_scopes=(), pending_claims=None)
+            changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
+            changes: list[Change] = [ChangeStatus(replace(changed, before=account), None)]
+            changes += await self._authorizations.end_live(stored)
+            written = await self._vault.commit(*changes)
+            self._forget(connection_name, identifier)
+            if written:
+                await self._prune()
+                return self._view(await self._find(connection_name, identifier))
+        raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
+
+    async def report(
+        self,
+        *,
+        connection_name: str,
+        identifier: str,
+        reason: Reason,
+        code: str | None = None,
+        who_acts: WhoActs | None = None,
+        claims: str | None = None,
+    ) -> AccountView:
+        """Write what a call to the provider's API proved about an ACTIVE account, such as a grant taken back."""
+        for _ in range(_RACES):
+            stored = await self._find(connection_name, identifier)
+            if stored.account.status is not AccountStatus.ACTIVE:
+                return self._view(stored)
+            changed = statuses.change(
+                stored.account, Cause.CALL_REFUSED, reason=reason, at=self._clock.now(), who_acts=who_acts, code=code
+            )
+            changed = replace(changed, after=replace(changed.after, pending_claims=claims))
+            written = await self._vault.commit(ChangeStatus(changed))
+            self._forget(connection_name, identifier)
+            if written:
+                return self._view(await self._find(connection_name, identifier))
+        raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
+
+    async def history(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[HistoryEntry]:
+        """Changes of status, the newest first; kept for 400 days."""
+        return await self._vault.history(
+            connection_name=connection_name, identifier=identifier, since=since, limit=limit
+        )
+
+    # Authorization
+
+    async def begin_authorization(
+        self,
+        *,
+        connection_name: str,
+        identifier: str,
+        link_base: str,
+        redirect_uri: str,
+        admin_redirect_uri: str,
+        reconnect: bool = False,
+        login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
+        state: str | None = None,
+        user_verify_url: str | None = None,
+        scopes: Sequence[str] | None = None,
+    ) -> AuthorizationLink:
+        """Begin an attempt, or return the live one while at least three minutes remain; `reconnect` supersedes it.
+
+        `login_hint` (an address) and `expected_account` (tid, oid) are what the caller's own token vouches for.
+        `state` and `user_verify_url` are for verification by URL. `scopes` asks for just those.
+
+        Raises:
+            AuthorizationRequired: tokens wait for their confirmation, so no new link is given.
+        """
+        return await self._authorizations.begin(
+            connection_name=connection_name,
+            identifier=identifier,
+            link_base=link_base,
+            redirect_uri=redirect_uri,
+            admin_redirect_uri=admin_redirect_uri,
+            reconnect=reconnect,
+            login_hint=login_hint,
+            expected_account=expected_account,
+            state=state,
+            user_verify_url=user_verify_url,
+            scopes=scopes,
+        )
+
+    async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
+        """What the page behind the link shows; changes nothing."""
+        return await self._authorizations.prompt(ticket)
+
+    async def start(self, ticket: str, browser_secret: str | None = None) -> str | AuthorizationOutcome:
+        """Bind the attempt to a browser; the address of the consent page. The last call wins."""
+        return await self._authorizations.start(ticket, browser_secret)
+
+    async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str] = ()) -> AuthorizationOutcome:
+        """Take what the callback received; raises `VaultError` and nothing else."""
+        return await self._authorizations.complete(query, browser_secrets)
+
+    async def cancel_held(self, ticket: str, browser_secret: str | None = None) -> AuthorizationOutcome:
+        """Discard tokens that wait for a confirmation."""
+        return await self._authorizations.cancel(ticket, browser_secret)
+
+    async def confirm(self, *, connection_name: str, identifier: str, confirmation_code: str) -> AccountView:
+        """Redeem the code from the page as the caller `identifier`; raises `InvalidInput`."""
+        await self._authorizations.confirm(connection_name, identifier, confirmation_code)
+        return self._view(await self._find(connection_name, identifier))
+
+    async def verify_user(self, *, auth_request_id: str, identifier: str) -> AccountView:
+        """The operator's backend confirms who consented.
+
+        Raises:
+            InvalidInput: `details["field"]` is `auth_request_id` (unknown, used, expired) or `identifier` (wrong).
+        """
+        connection_name, confirmed = await self._authorizations.verify_user(auth_request_id, identifier)
+        return self._view(await self._find(connection_name, confirmed))
+
+    async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+        """Take what the admin-consent callback received; for display only."""
+        return await self._authorizations.complete_admin_consent(query)
+
+    async def wait(self, *, connection_name: str, identifier: str, timeout_seconds: float) -> AccountView:
+        """Wait until the live attempt ends, fails, or needs a code typed, or the time is over; the account then."""
+        deadline = self._clock.now() + timedelta(seconds=timeout_seconds)
+        while True:
+            stored = await self._find(connection_name, identifier)
+            view = self._view(stored)
+            needs_code = view.held and self._settings.user_verification is UserVerification.CONFIRM
+            if view.attempt_state is None or view.attempt_state is AttemptState.FAILED or needs_code:
+                return view
+            left = (deadline - self._clock.now()).total_seconds()
+            if left <= 0:
+                return view
+            await self._clock.sleep(min(_WAIT_POLL_SECONDS, left))
+
+    # Tokens
+
+    async def access_token(
+        self,
+        connection_name: str,
+        identifier: str,
+        *,
+        required_scopes: Sequence[str] = (),
+        rejected: str | None = None,
+        claims: str | None = None,
+    ) -> str:
+        """An access token that is good for a call, refreshed if less than five minutes are left.
+
+        `rejected` is a token that the API just refused with 401, `claims` its claims challenge (a JSON text).
+
+        Raises:
+            AuthorizationRequired: the account is not ACTIVE, or its tenant took the application away.
+            PermissionMissing: the grant does not cover `required_scopes`; `details["missing_scopes"]` names them.
+            ConnectionMisconfigured: the provider refuses the application.
+            ProviderUnavailable: the provider fails and no valid token is left.
+            ConnectedAccountNotFound: there is no such account.
+        """
+        stored = self._snapshot(connection_name, identifier) or await self._find(connection_name, identifier)
+        account = stored.account
+        now = self._clock.now()
+        if account.status is not AccountStatus.ACTIVE:
+            raise words.not_active(statuses.as_shown(account, stored.attempt, now))
+        await self._same_connection(stored)
+        if required_scopes:
+            missing = missing_scopes(account.granted_scopes, required_scopes)
+            if missing:
+                raise words.permission_missing(account, missing)
+        need = Need(rejected, claims)
+        if stored.tenant_mark is not None:
+            mark = stored.tenant_mark
+            if now < mark.next_trial_at or not await self._vault.commit(ClaimTrial(mark, now + TRIAL_INTERVAL)):
+                raise words.not_active(account, reason=Reason.APP_DISABLED, who_acts="it_admin")
+            need = replace(need, trial=mark)
+        elif (
+            rejected is None
+            and claims is None
+            and stored.tokens is not None
+            and stored.tokens.expires_at - timedelta(seconds=self._settings.refresh_leeway_seconds) > now
+        ):
+            await self._touch(account, now)
+            return stored.tokens.access_token
+        refreshed = await self._refresher.refreshed(stored, need)
+        missing = missing_scopes(refreshed.account.granted_scopes, required_scopes)
+        if missing:
+            raise words.permission_missing(refreshed.account, missing)
+        if refreshed.tokens is None:
+            raise words.not_active(refreshed.account, reason=Reason.GRANT_EXPIRED)
+        return refreshed.tokens.access_token
+
+    async def _same_connection(self, stored: StoredAccount) -> None:
+        """A token never goes to another login host or with another client id than the one that got it."""
+        account = stored.account
+        provider = self._providers[account.connection_name]
+        if (account.client_id, account.login_host) == (provider.client_id, provider.login_host):
+            return
+        changed = statuses.change(
+            account, Cause.CONNECTION_CHANGED, reason=Reason.CONNECTION_CHANGED, at=self._clock.now()
+        )
+        await self._vault.commit(ChangeStatus(changed))
+        self._forget(account.connection_name, account.identifier)
+        raise words.not_active(changed.after)
+
+    async def _touch(self, account: ConnectedAccount, now: datetime) -> None:
+        if account.last_used_at is not None and now - account.last_used_at < _TOUCH_INTERVAL:
+            return
+        self._forget(account.connection_name, account.identifier)
+        with suppress(VaultError):  # a vault that cannot be written must not stop a call that has its token
+            await self._vault.commit(NoteAccount(account.id, last_used_at=now))
+
+    # Keys
+
+    async def rotate_keys(self, progress: Callable[[RotationProgress], None] | None = None) -> RotationProgress:
+        """Seal every record anew with the first key, while others read and write; may be stopped and begun again."""
+        after: str | None = None
+        resealed = unreadable = 0
+        while True:
+            step = await self._vault.reseal(after=after, limit=_RESEAL_BATCH)
+            resealed, unreadable = resealed + step.resealed, unreadable + step.unreadable
+            state = RotationProgress(resealed, unreadable, step.remaining)
+            if progress is not None:
+                progress(state)
+            if step.after is None:
+                return state
+            after = step.after
+
+    # Inside
+
+    async def _find(self, connection_name: str, identifier: str) -> StoredAccount:
+        self._known(connection_name)
+        stored = await self._vault.find_account(connection_name, identifier)
+        if stored is None:
+            raise ConnectedAccountNotFound(connection_name, identifier)
+        self._remember(stored)
+        return stored
+
+    async def _find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
+        self._known(connection_name)
+        check_identifier(identifier)
+        stored = await self._vault.find_account(connection_name, identifier)
+        if stored is not None:
+            return stored
+        now = self._clock.now()
+        account = ConnectedAccount(
+            id="ca_" + secrets.token_hex(12),
+            connection_name=connection_name,
+            identifier=identifier,
+            status=AccountStatus.PENDING,
+            reason=Reason.NEVER_AUTHORIZED,
+            who_acts="user",
+            created_at=now,
+            updated_at=now,
+        )
+        entry = HistoryEntry(
+            at=now,
+            account_id=account.id,
+            connection_name=connection_name,
+            identifier=identifier,
+            old_status=None,
+            new_status=account.status,
+            old_reason=None,
+            new_reason=account.reason,
+            cause=Cause.CREATED,
+        )
+        if await self._vault.create_account(account, entry):
+            await self._prune()
+        return await self._find(connection_name, identifier)
+
+    def _known(self, connection_name: str) -> None:
+        if connection_name not in self._providers:
+            raise InvalidInput(
+                f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._providers))}.",
+                field="connection_name",
+            )
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
+            return
+        self._pruned_at = now
+        await self._vault.prune(
+            history_before=now - timedelta(days=self._settings.history_days),
+            attempts_before=now - _PRUNE_INTERVAL,
+        )
+
+    def _view(self, stored: StoredAccount) -> AccountView:
+        now = self._clock.now()
+        attempt = statuses.attempt_in_progress(stored.attempt, now)
+        return AccountView(
+            statuses.as_shown(stored.account, stored.attempt, now),
+            None if attempt is None else attempt.state,
+            None if attempt is None else attempt.expires_at,
+        )
+
+    def _snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
+        found = self._snapshots.get((connection_name, identifier))
+        if found is None:
+            return None
+        stored, read_at = found
+        age = abs((self._clock.now() - read_at).total_seconds())
+        return stored if age < self._settings.snapshot_seconds else None
+
+    def _remember(self, stored: StoredAccount) -> None:
+        if len(self._snapshots) >= _CACHE_SIZE:
+            self._snapshots.clear()
+        key = (stored.account.connection_name, stored.account.identifier)
+        self._snapshots[key] = (stored, self._clock.now())
+
+    def _forget(self, connection_name: str, identifier: str) -> None:
+        self._snapshots.pop((connection_name, identifier), None)
+
+
+def check_identifier(identifier: str) -> None:
+    """Refuse what is no identifier; raises `InvalidInput`."""
+    if not 1 <= len(identifier) <= _LONGEST_IDENTIFIER:
+        raise InvalidInput(
+            f"An identifier has 1 to {_LONGEST_IDENTIFIER} characters, not {len(identifier)}.", field="identifier"
+        )
+    if any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in identifier):
+        raise InvalidInput("An identifier has no control characters.", field="identifier")
+    try:
+        identifier.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("An identifier is text that can be encoded as UTF-8.", field="identifier") from None
+
+
+def _status(status: str | None) -> AccountStatus | None:
+    if status is None or status == "":
+        return None
+    try:
+        return AccountStatus(status.upper())
+    except ValueError:
+        raise InvalidInput(
+            f"There is no status '{status}'; there are {', '.join(AccountStatus)}.", field="status"
+        ) from None

@@ -1,0 +1,65 @@
+"""What the browser's side of an authorization answers, in words for a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from scalekit_mcp.errors import WhoActs
+
+
+class OutcomeKind(StrEnum):
+    """What a page has to say after a step of an authorization."""
+
+    CONNECTED = "connected"
+    CONFIRMATION_NEEDED = "confirmation_needed"
+    VERIFY_AT_URL = "verify_at_url"
+    DECLINED = "declined"
+    CANCELLED = "cancelled"
+    ADMIN_APPROVAL_REQUIRED = "admin_approval_required"
+    ADMIN_APPROVED = "admin_approved"
+    LINK_UNKNOWN = "link_unknown"
+    LINK_EXPIRED = "link_expired"
+    LINK_USED = "link_used"
+    OTHER_BROWSER = "other_browser"
+    OTHER_ACCOUNT = "other_account"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationOutcome:
+    """The end of one step of an authorization; never carries a token or a code of the provider.
+
+    `confirmation_code` goes from the page to the chat (eight Crockford characters). `redirect_url` is set for
+    `VERIFY_AT_URL`. `reference` is what support asks for. `ticket` lets the page offer its own link again.
+    """
+
+    kind: OutcomeKind
+    title: str
+    message: str
+    next_step: str
+    who_acts: WhoActs = "user"
+    identifier: str | None = None
+    mailbox: str | None = None
+    confirmation_code: str | None = field(default=None, repr=False)
+    redirect_url: str | None = field(default=None, repr=False)
+    admin_consent_url: str | None = field(default=None, repr=False)
+    admin_text: str | None = field(default=None, repr=False)
+    reference: str | None = None
+    connection_name: str | None = None
+    ticket: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationPrompt:
+    """What our own page shows before it sends a person to the provider."""
+
+    identifier: str
+    connection_name: str
+    provider_name: str
+    scopes: tuple[str, ...]
+    expires_at: datetime
+    admin_consent_url: str | None = field(repr=False)
+    admin_text: str | None = field(repr=False)
+    sandbox: bool = False

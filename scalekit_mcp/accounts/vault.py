@@ -1,0 +1,253 @@
+"""The vault's contract: records in, records out, changes all or nothing.
+
+Everything that must happen together is one `commit` of several changes; each change names the version it was decided
+on, and if one no longer holds, none is written and `commit` answers False: the caller reads again and decides again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from scalekit_mcp.accounts.models import (
+    AccountStatus,
+    Attempt,
+    ConnectedAccount,
+    HistoryEntry,
+    StoredAccount,
+    TenantMark,
+    TokenSet,
+)
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.statuses import StatusChange
+
+
+class Keep(Enum):
+    """Leave the sealed tokens as they are."""
+
+    TOKENS = "tokens"
+
+
+KEEP = Keep.TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """Write a legal change of an account on the version it was decided on, with new tokens, none, or the old ones.
+
+    The lease ends. Holds only while nobody else changed the account.
+    """
+
+    change: StatusChange
+    tokens: TokenSet | Keep | None = field(default=KEEP, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTokens:
+    """Write refreshed tokens. Holds only while `account.version` is the stored one and `owner` has the lease.
+
+    The version grows by one and the lease ends.
+    """
+
+    account: ConnectedAccount
+    tokens: TokenSet = field(repr=False)
+    owner: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Become the one who refreshes. Holds only on `version` and while no lease runs."""
+
+    account_id: str
+    version: int
+    owner: str
+    now: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLease:
+    """Give the lease back without a result; nobody tries again before `refresh_not_before`."""
+
+    account_id: str
+    owner: str
+    refresh_not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAccount:
+    """Write what is only told, without a new version: a refresh in progress must not lose to it."""
+
+    account_id: str
+    last_used_at: datetime | None = None
+    last_authorization_error: str | Keep | None = KEEP
+    pending_claims: str | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class InsertAttempt:
+    """Store a new live attempt. Holds only while its account has no other live one."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAttempt:
+    """Write an attempt whose stored version is `attempt.version`; the stored version grows by one."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class MarkTenant:
+    """Mark a tenant, or move the next trial of a marked one."""
+
+    mark: TenantMark
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTrial:
+    """Take the hourly trial of a marked tenant. Holds only while `mark` is the stored one."""
+
+    mark: TenantMark
+    next_trial_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTenant:
+    """Forget the mark of a tenant."""
+
+    connection_name: str
+    tid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddHistory:
+    """Append to the history."""
+
+    entry: HistoryEntry
+
+
+Change = (
+    ChangeStatus
+    | SaveTokens
+    | TakeLease
+    | ReleaseLease
+    | NoteAccount
+    | InsertAttempt
+    | SaveAttempt
+    | MarkTenant
+    | ClaimTrial
+    | ClearTenant
+    | AddHistory
+)
+
+
+class AttemptKey(Enum):
+    """By what an attempt is found; the last four are SHA-256 in hexadecimal or ids."""
+
+    TICKET = "ticket_sha256"
+    STATE = "state_sha256"
+    AUTH_REQUEST = "auth_request_sha256"
+    LIVE_ACCOUNT = "live_account_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ResealStep:
+    """One step of a rotation: how many records were sealed anew, could not be opened, and are still to do.
+
+    `after` is where the next step begins; None when the walk is over.
+    """
+
+    resealed: int
+    unreadable: int
+    remaining: int
+    after: str | None
+
+
+class Vault(Protocol):
+    """The store of accounts, sealed tokens, attempts and history.
+
+    Opens itself, and migrates under a lock, on first use. Raises nothing but `VaultError`.
+    """
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys that records are sealed with."""
+        ...
+
+    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+        """One account with tokens, lease, live attempt and tenant mark, in one read."""
+        ...
+
+    async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
+        """Store a new account; False if its (connection_name, identifier) exists already."""
+        ...
+
+    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
+        """Remove an account, its tokens and its attempts for good; False if there is none."""
+        ...
+
+    async def list_accounts(
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        after: tuple[str, str] | None,
+        limit: int,
+    ) -> Sequence[StoredAccount]:
+        """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
+        ...
+
+    async def count_accounts(
+        self, *, connection_name: str | None, identifier: str | None, status: AccountStatus | None
+    ) -> int:
+        """How many accounts a list has on all its pages."""
+        ...
+
+    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
+        """An attempt with its secrets."""
+        ...
+
+    async def commit(self, *changes: Change) -> bool:
+        """Write all changes or none; False if one of them no longer holds."""
+        ...
+
+    async def history(
+        self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
+    ) -> Sequence[HistoryEntry]:
+        """The newest entries first."""
+        ...
+
+    async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:
+        """Forget old history, and attempts that ended or ran out before `attempts_before`."""
+        ...
+
+    async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
+        """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections; waits for what is being written."""
+        ...
+
+
+def open_vault(database_url: str, key_ring: KeyRing) -> Vault:
+    """The vault at a SQLAlchemy URL: `sqlite+aiosqlite:///path`, `sqlite+aiosqlite:///:memory:`, `postgresql+asyncpg://`.
+
+    Cheap and without I/O: the database is opened on first use.
+    """
+    from scalekit_mcp.accounts.sql import SqlVault
+
+    return SqlVault(database_url, key_ring)
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite vault in a file."""
+    return f"sqlite+aiosqlite:///{path.as_posix()}"

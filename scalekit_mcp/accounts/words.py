@@ -1,0 +1,138 @@
+"""What is said to people: a sentence for every reason, and the text for the customer's IT."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from scalekit_mcp.accounts.models import AccountStatus, ConnectedAccount, Reason
+from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing, WhoActs
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_SIGN_IN = "Ask the user to open the authorization link and sign in, then repeat the call."
+_SIGN_IN_AGAIN = "Ask the user to open the authorization link and sign in again, then repeat the call."
+
+_WORDS: dict[Reason, tuple[str, str]] = {
+    Reason.NEVER_AUTHORIZED: ("No calendar account is connected yet for {who}.", _SIGN_IN),
+    Reason.AWAITING_CONSENT: (
+        "A link was given for {who}, but nobody has finished signing in.",
+        _SIGN_IN,
+    ),
+    Reason.AWAITING_CONFIRMATION: (
+        "Somebody signed in for {who}; the connection waits for the confirmation code that the page shows.",
+        (
+            "Ask the user to type the eight-character code from the page here, and pass it to authorize as "
+            "confirmation_code. Do not ask for a new link."
+        ),
+    ),
+    Reason.ADMIN_APPROVAL_REQUIRED: (
+        "The organization's IT administrator has to approve the application before {who} can be connected.",
+        "Send the admin consent link to the IT administrator; after the approval the user signs in.",
+    ),
+    Reason.CONSENT_DECLINED: (
+        "The permission for {who} was declined on the sign-in page.",
+        (
+            "Ask the user whether to try again with the authorization link; if the page wanted an administrator, send "
+            "the admin consent link to IT."
+        ),
+    ),
+    Reason.INACTIVE: ("The connection of {who} was not used for too long and ran out.", _SIGN_IN_AGAIN),
+    Reason.INTERACTION_REQUIRED: (
+        "The organization asks {who} to sign in again, for example with a second factor.",
+        _SIGN_IN_AGAIN,
+    ),
+    Reason.POLICY_BLOCKED: (
+        "A policy of the organization blocks the application for {who}.",
+        "Ask the IT administrator to allow the application, or sign in again from a managed device.",
+    ),
+    Reason.GRANT_EXPIRED: ("The permission of {who} has expired.", _SIGN_IN_AGAIN),
+    Reason.CONNECTION_CHANGED: (
+        "The application behind the connection was replaced; the permission of {who} was given to the earlier one.",
+        _SIGN_IN_AGAIN,
+    ),
+    Reason.UNKNOWN: ("The permission of {who} is no longer accepted.", _SIGN_IN_AGAIN),
+    Reason.GRANT_REVOKED: ("The permission of {who} was taken back, or the sign-in was reset.", _SIGN_IN_AGAIN),
+    Reason.GRANT_REVOKED_BY_USER: ("{Who} removed the permission in the account's settings.", _SIGN_IN_AGAIN),
+    Reason.GRANT_REVOKED_BY_ADMIN: (
+        "The IT administrator took the application away from {who}.",
+        "Ask the IT administrator to assign the application to the user again; then the user signs in again.",
+    ),
+    Reason.ACCOUNT_DISABLED: (
+        "The account of {who} is disabled in its organization.",
+        "Ask the IT administrator to enable the account; then the user signs in again.",
+    ),
+    Reason.ACCOUNT_DELETED: (
+        "The account of {who} no longer exists in its organization.",
+        "Ask the IT administrator, or connect another account with authorize and reconnect.",
+    ),
+    Reason.APP_DISABLED: (
+        "The application is disabled for the whole organization of {who}.",
+        "Ask the IT administrator to enable the application; then the user signs in again.",
+    ),
+    Reason.DISCONNECTED: ("The account of {who} was disconnected on purpose.", _SIGN_IN),
+}
+
+
+def sentence(reason: Reason, identifier: str) -> str:
+    """What happened, for one reason."""
+    who = f"'{identifier}'"
+    return _WORDS[reason][0].format(who=who, Who=who)
+
+
+def next_step(reason: Reason) -> str:
+    """What to do about a reason."""
+    return _WORDS[reason][1]
+
+
+def not_active(
+    account: ConnectedAccount, *, reason: Reason | None = None, who_acts: WhoActs | None = None
+) -> AuthorizationRequired:
+    """The error for an account that makes no calls; `reason` overrides the account's own (a marked tenant)."""
+    reason = reason or account.reason or Reason.UNKNOWN
+    kind = AdminApprovalRequired if reason is Reason.ADMIN_APPROVAL_REQUIRED else AuthorizationRequired
+    message = sentence(reason, account.identifier)
+    if account.status is not AccountStatus.PENDING and account.provider_account and account.provider_account.mailbox:
+        message += f" (Mailbox: {account.provider_account.mailbox}.)"
+    return kind(
+        message,
+        next_step=next_step(reason),
+        who_acts=who_acts or account.who_acts,
+        status=account.status.value,
+        reason=reason.value,
+    )
+
+
+def permission_missing(account: ConnectedAccount, missing: Sequence[str]) -> PermissionMissing:
+    """The error for a grant that does not cover a call; the account stays ACTIVE."""
+    names = ", ".join(missing)
+    return PermissionMissing(
+        f"The connected account of '{account.identifier}' has not granted {names}, which this call needs.",
+        next_step=f"Ask the user to open the authorization link and grant {names}, then repeat the call.",
+        status=account.status.value,
+        missing_scopes=list(missing),
+    )
+
+
+def admin_text(*, scopes: Sequence[str], client_id: str, admin_consent_url: str, admin_redirect_uri: str) -> str:
+    """A text that can be sent to the customer's IT as it is."""
+    wanted = ", ".join(scope for scope in scopes if scope not in {"openid", "profile", "email", "offline_access"})
+    text = (
+        "Hello,\n\n"
+        "I would like to connect my calendar to an assistant. Our organization asks for an administrator's approval "
+        f"of the application (application id {client_id}). It acts only on behalf of users who sign in themselves and "
+        f"asks for these delegated permissions: {wanted}.\n\n"
+        "Please open this link with an administrator account, check what it asks for, and approve it for our "
+        f"organization:\n{admin_consent_url}\n"
+    )
+    if (urlsplit(admin_redirect_uri).hostname or "") in _LOOPBACK:
+        text += (
+            "\nThe last page will not load, because it points to my own computer. The approval is done nevertheless.\n"
+        )
+    return text + "\nThank you"
+
+
+def seconds_until(instant: datetime, now: datetime) -> int:
+    """Whole seconds from `now` to `instant`, at least one."""
+    return max(1, round((instant - now).total_seconds()))
