@@ -18,7 +18,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
+from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, InvalidInput, PermissionMissing
 from scalekit_mcp.settings import Settings, check_identifier
 from scalekit_mcp.tools import Authorize, UnknownTool, parse_arguments
 
@@ -231,7 +231,12 @@ class EmbeddedActions:
             )
         parts = await self.parts()
         try:
-            return ToolResult(await parts.run_tool(key["connection_name"], key["identifier"], tool_name, arguments))
+            try:
+                return ToolResult(await parts.run_tool(tool_name, arguments, **key))
+            except ConnectedAccountNotFound:
+                # The first call of a new user: the account comes to be, and says what it needs.
+                await parts.manager.get_or_create(**key)
+                return ToolResult(await parts.run_tool(tool_name, arguments, **key))
         except AuthorizationRequired as error:
             await self._add_link(key, error)
             raise

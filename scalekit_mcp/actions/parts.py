@@ -35,7 +35,8 @@ from scalekit_mcp.tools import (
 )
 
 APP_NAME = "scalekit-mcp"
-READ_SCOPES = ("Calendars.Read", "Calendars.ReadWrite")
+READ_SCOPES = ("Calendars.Read",)
+"""Writing covers reading: `Calendars.ReadWrite` will do as well ("Microsoft Graph permissions reference")."""
 WRITE_SCOPES = ("Calendars.ReadWrite",)
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
 
@@ -66,14 +67,14 @@ class AccountTokens:
     manager: ConnectedAccountManager
     connection_name: str
     identifier: str
-    any_of_scopes: tuple[str, ...]
+    required_scopes: tuple[str, ...]
 
     async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
         """A token that is valid now; after a rejection, another one."""
         return await self.manager.access_token(
-            connection_name=self.connection_name,
-            identifier=self.identifier,
-            required_scopes=self.any_of_scopes,
+            self.connection_name,
+            self.identifier,
+            required_scopes=self.required_scopes,
             rejected=rejected,
             claims=claims,
         )
@@ -98,7 +99,7 @@ class Parts:
         await self.http.aclose()
 
     async def run_tool(
-        self, connection_name: str, identifier: str, tool_name: str, arguments: Arguments
+        self, tool_name: str, arguments: Arguments, *, connection_name: str, identifier: str
     ) -> dict[str, Any]:
         """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
         scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES

@@ -1,0 +1,96 @@
+"""Hosted answers as Graph would give them: in the preferred zone, with the preferred kind of body, only what was asked.
+
+The hosted tools take no preferences, so that what Graph's `Prefer` headers do is done here. Pure functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from typing import Any, cast
+
+from scalekit_mcp.microsoft.events import instant_of
+from scalekit_mcp.tools.zones import Zone, resolve_zone
+
+_TIMEZONE = re.compile(r'outlook\.timezone="([^"]+)"')
+_BLOCKS = frozenset({"p", "div", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "blockquote", "hr"})
+_UNSEEN = frozenset({"head", "style", "script", "title"})
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a request prefers: the zone of times, text instead of HTML, the selected properties (None: all)."""
+
+    zone: Zone | None = None
+    text: bool = False
+    selected: frozenset[str] | None = None
+
+    @classmethod
+    def of(cls, prefer: Iterable[str], select: str | None) -> Preferences:
+        """Read the `Prefer` values and the `$select` of a request to Graph."""
+        values = ";".join(prefer)
+        zone = _TIMEZONE.search(values)
+        names = [name.strip() for name in select.split(",")] if select else None
+        return cls(
+            zone=resolve_zone(zone[1]) if zone else None,
+            text='body-content-type="text"' in values,
+            selected=frozenset({"id", *(name.split("/")[0] for name in names)}) if names else None,
+        )
+
+    def applied(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """The event as these preferences have it."""
+        shown = dict(event)
+        if self.zone is not None and not event.get("isAllDay"):
+            for name in ("start", "end"):
+                moment = event.get(name)
+                if isinstance(moment, dict):
+                    shown[name] = _in_zone(cast("dict[str, Any]", moment), self.zone)
+        body = event.get("body")
+        if self.text and isinstance(body, dict):
+            shown["body"] = _as_text(cast("dict[str, Any]", body))
+        if self.selected is None:
+            return shown
+        return {name: value for name, value in shown.items() if name in self.selected or name.startswith("@odata.")}
+
+
+def _in_zone(moment: dict[str, Any], zone: Zone) -> dict[str, Any]:
+    local: datetime = instant_of(moment).astimezone(UTC).astimezone(zone.tzinfo).replace(tzinfo=None)
+    return {**moment, "dateTime": local.isoformat(timespec="seconds") + ".0000000", "timeZone": zone.windows}
+
+
+def _as_text(body: dict[str, Any]) -> dict[str, Any]:
+    if str(body.get("contentType")).lower() != "html":
+        return body
+    reader = _Reader()
+    reader.feed(str(body.get("content") or ""))
+    reader.close()
+    lines = [" ".join(line.split()) for line in "".join(reader.parts).splitlines()]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    return {**body, "contentType": "text", "content": text}
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._unseen = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        if tag in _UNSEEN:
+            self._unseen += 1
+        if tag == "br" or tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in _UNSEEN and self._unseen:
+            self._unseen -= 1
+        if tag in _BLOCKS:
+            self.parts.append("\n")
+
+    def handle_data(self, data: str) -> None:
+        if not self._unseen:
+            self.parts.append(re.sub(r"\s+", " ", data))

@@ -1,0 +1,296 @@
+"""Scalekit's REST API: one machine token for the process, JSON in, JSON or `ScalekitFailure` out.
+
+Source: Scalekit's REST API reference, "Authentication" and "Error handling"; the error body is the gRPC status as JSON.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any, cast
+
+import anyio
+import httpx2 as httpx
+
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import (
+    ConnectionMisconfigured,
+    InternalError,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderUnavailable,
+    ScalekitMCPError,
+    Throttled,
+)
+from scalekit_mcp.microsoft.text import microsofts_words
+
+logger = logging.getLogger(__name__)
+
+CALL_SECONDS = 20.0
+TOOL_SECONDS = 65.0
+"""Scalekit's load balancer cuts a tool call after 62 s."""
+
+TOKEN_MARGIN_SECONDS = 300
+MAX_READ_ATTEMPTS = 3
+FIRST_BACK_OFF_SECONDS = 1.0
+MAX_RETRY_AFTER_SECONDS = 30.0
+
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+TOOL_ERROR = "TOOL_ERROR"
+
+
+class Sending(Enum):
+    """What may be done when the answer to a request is lost."""
+
+    READ = "read"
+    """Nothing changes: it may be sent again."""
+    WRITE = "write"
+    """It may have been carried out: it is never sent again."""
+
+
+@dataclass(eq=False)
+class ScalekitFailure(Exception):
+    """An error answer. `tool_*` are set where the provider refused (`TOOL_ERROR`), whatever the HTTP status is."""
+
+    status: int
+    error_code: str = ""
+    message: str = field(default="", repr=False)
+    tool_error_code: str | None = None
+    tool_error_message: str | None = field(default=None, repr=False)
+    execution_id: str | None = None
+    request_id: str | None = None
+    fields: tuple[str, ...] = ()
+    retry_after_seconds: float | None = None
+
+    @property
+    def from_provider(self) -> bool:
+        """Whether Microsoft refused, and not Scalekit."""
+        return self.error_code == TOOL_ERROR or self.tool_error_code is not None
+
+    @classmethod
+    def read(cls, response: httpx.Response) -> ScalekitFailure:
+        """Read an error answer, whatever its body is."""
+        try:
+            body: object = response.json()
+        except (ValueError, RecursionError):
+            body = None
+        members = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        details: list[Any] = members["details"] if isinstance(members.get("details"), list) else []
+        infos = [cast("dict[str, Any]", info) for info in details if isinstance(info, dict)]
+        tool = _first(infos, "tool_error_info")
+        violations: object = _first(infos, "validation_error_info").get("field_violations")
+        named = cast("list[dict[str, Any]]", violations) if isinstance(violations, list) else []
+        return cls(
+            status=response.status_code,
+            error_code=next((str(info["error_code"]) for info in infos if info.get("error_code")), ""),
+            message=microsofts_words(str(members.get("message") or "")),
+            tool_error_code=_text(tool.get("tool_error_code")),
+            tool_error_message=_text(tool.get("tool_error_message")),
+            execution_id=_text(tool.get("execution_id")),
+            request_id=_text(_first(infos, "request_info").get("request_id")),
+            fields=tuple(str(violation.get("field")) for violation in named if violation.get("field")),
+            retry_after_seconds=_seconds(response.headers.get("retry-after")),
+        )
+
+    def as_error(self, what: str) -> ScalekitMCPError:
+        """The error where no better one is known; `what` is the thing that was asked of Scalekit, in a few words."""
+        details: dict[str, Any] = {"execution_id": self.execution_id, "request_id": self.request_id}
+        said = f": {self.message}" if self.message else "."
+        if self.status == 401:
+            return ConnectionMisconfigured(
+                f"Scalekit refuses the API credentials while it was asked to {what}.",
+                next_step="The operator checks SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL.",
+                **details,
+            )
+        if self.status == 403:
+            return PermissionMissing(
+                f"Scalekit does not allow this API client to {what}{said}",
+                who_acts="operator",
+                next_step="The operator checks what the API client may do in the Scalekit dashboard.",
+                **details,
+            )
+        if self.status == 429:
+            return Throttled(
+                f"Scalekit has had too many calls and did not {what}.",
+                retry_after_seconds=max(1, round(self.retry_after_seconds or MAX_RETRY_AFTER_SECONDS)),
+                **details,
+            )
+        if self.status == 404:
+            return ConnectionMisconfigured(
+                f"Scalekit does not know what it needs to {what}{said}",
+                next_step="The operator checks SCALEKIT_MCP_CONNECTION and SCALEKIT_ENV_URL.",
+                **details,
+            )
+        if self.status >= 500:
+            return ProviderUnavailable(f"Scalekit failed to {what} (HTTP {self.status}).", **details)
+        return InternalError(f"Scalekit refused to {what}{said}", **details)
+
+
+class AnswerLostError(Exception):
+    """A request that changes something went out and its answer was lost; `sent` tells whether it left whole."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__("the answer was lost")
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: str = field(repr=False)
+    renew_at: datetime
+
+
+class ScalekitRest:
+    """The client of one environment. Takes an `httpx2.AsyncClient` that its owner closes.
+
+    Raises `ScalekitFailure` for an error answer, `AnswerLostError` for a write whose answer was lost, and
+    `ScalekitMCPError` for what concerns the machine's own credentials and the network.
+    """
+
+    def __init__(
+        self, http: httpx.AsyncClient, *, env_url: str, client_id: str, client_secret: str, clock: Clock
+    ) -> None:
+        self._http = http
+        self._env_url = env_url.rstrip("/")
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._clock = clock
+        self._token: _Token | None = None
+        self._renewing = anyio.Lock()
+
+    async def get(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
+        """A read below `/api/v1`; repeated when Scalekit is unavailable, at most three times in all."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._call("GET", path, params=_present(query), sending=Sending.READ)
+            except ScalekitFailure as failure:
+                if failure.status != 503 or failure.from_provider or attempt >= MAX_READ_ATTEMPTS:
+                    raise
+            except ProviderUnavailable:
+                if attempt >= MAX_READ_ATTEMPTS:
+                    raise
+            await self._clock.sleep(FIRST_BACK_OFF_SECONDS * 2 ** (attempt - 1))
+
+    async def post(
+        self, path: str, body: Mapping[str, Any], *, sending: Sending = Sending.WRITE, seconds: float = CALL_SECONDS
+    ) -> dict[str, Any]:
+        """A POST below `/api/v1`, sent once (and once more where the machine token was refused)."""
+        return await self._call("POST", path, json=_present(body), sending=sending, seconds=seconds)
+
+    async def _call(
+        self, method: str, path: str, *, sending: Sending, seconds: float = CALL_SECONDS, **keywords: Any
+    ) -> dict[str, Any]:
+        token = await self._access_token()
+        response = await self._exchange(method, path, token, sending, seconds, keywords)
+        failure = None if response.is_success else ScalekitFailure.read(response)
+        if failure is not None and failure.status == 401 and not failure.from_provider:
+            # Refused before anything was done, so that a repeat with another token is safe for writes, too.
+            logger.info("Scalekit refuses the machine token; it is renewed once")
+            token = await self._access_token(rejected=token)
+            response = await self._exchange(method, path, token, sending, seconds, keywords)
+            failure = None if response.is_success else ScalekitFailure.read(response)
+        if failure is not None:
+            raise failure
+        return _object(response, sending)
+
+    async def _exchange(
+        self, method: str, path: str, token: str, sending: Sending, seconds: float, keywords: dict[str, Any]
+    ) -> httpx.Response:
+        try:
+            return await self._http.request(
+                method,
+                f"{self._env_url}/api/v1{path}",
+                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                timeout=seconds,
+                follow_redirects=False,
+                **keywords,
+            )
+        except _NOT_SENT as exc:
+            raise ProviderUnavailable("Scalekit cannot be reached; nothing was sent.") from exc
+        except httpx.TransportError as exc:
+            if sending is Sending.WRITE:
+                raise AnswerLostError(None) from exc
+            raise ProviderUnavailable("Scalekit does not answer.") from exc
+
+    async def _access_token(self, *, rejected: str | None = None) -> str:
+        async with self._renewing:
+            token = self._token
+            if token is not None and token.text != rejected and self._clock.now() < token.renew_at:
+                return token.text
+            self._token = await self._client_credentials_grant()
+            return self._token.text
+
+    async def _client_credentials_grant(self) -> _Token:
+        """RFC 6749 section 4.4."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+        }
+        asked_at = self._clock.now()
+        try:
+            response = await self._http.post(
+                f"{self._env_url}/oauth/token", data=form, timeout=CALL_SECONDS, follow_redirects=False
+            )
+        except httpx.TransportError as exc:
+            raise ProviderUnavailable("Scalekit cannot be reached for an access token.") from exc
+        if response.status_code == 429 or response.status_code >= 500:
+            raise ProviderUnavailable(f"Scalekit gives no access token now (HTTP {response.status_code}).")
+        try:
+            body = cast("dict[str, Any]", response.json())
+            text, seconds = str(body["access_token"]), float(body.get("expires_in") or 3600)
+        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            raise ConnectionMisconfigured(
+                f"Scalekit gives no access token for the API credentials (HTTP {response.status_code}).",
+                next_step="The operator checks SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL.",
+            ) from exc
+        lifetime = timedelta(seconds=max(seconds - TOKEN_MARGIN_SECONDS, seconds / 2))
+        return _Token(text, asked_at + lifetime)
+
+
+def outcome_unknown(what: str, *, execution_id: str | None = None) -> OutcomeUnknown:
+    """The error of a change whose answer was lost and that nothing settles."""
+    return OutcomeUnknown(
+        f"Scalekit was asked to {what}, but no answer came back: it may or may not have been done.",
+        next_step="Look at the calendar before you repeat the change; a repeat could do it twice.",
+        execution_id=execution_id,
+    )
+
+
+def _object(response: httpx.Response, sending: Sending) -> dict[str, Any]:
+    if not response.content:
+        return {}
+    try:
+        body: object = response.json()
+    except (ValueError, RecursionError):
+        body = None
+    if isinstance(body, dict):
+        return cast("dict[str, Any]", body)
+    if sending is Sending.WRITE:
+        raise AnswerLostError(response.status_code)
+    raise ProviderUnavailable("Scalekit's answer is not a JSON object.", who_acts="operator", retryable=False)
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _first(infos: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    found = next((info[name] for info in infos if isinstance(info.get(name), dict)), None)
+    return cast("dict[str, Any]", found) if found is not None else {}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _seconds(value: str | None) -> float | None:
+    try:
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        return None
