@@ -64,8 +64,8 @@ class GraphRequest:
 
     method: str
     path: str
-    params: Mapping[str, str] | None = None
-    json: Any = None
+    params: Mapping[str, str] | None = field(default=None, repr=False)
+    json: Any = field(default=None, repr=False)
     prefer: tuple[str, ...] = ()
     headers: Mapping[str, str] | None = None
     repeat: Repeat = Repeat.REFUSED_ONLY
@@ -160,6 +160,11 @@ class GraphClient:
         self._clock = clock
         self._jitter = jitter
         self._slots: dict[str, _Slots] = {}
+
+    @property
+    def mailboxes_in_flight(self) -> int:
+        """How many mailboxes have a request in flight or waiting."""
+        return len(self._slots)
 
     async def send(self, request: GraphRequest, tokens: TokenSource, *, mailbox: str) -> GraphResponse:
         """Send one request and return its success.
