@@ -30,7 +30,8 @@ PARAMETERS = {
     | {"responseRequested", "allowNewTimeProposals", "calendar_id", "transaction_id"},
     "outlook_get_calendar_event": {"event_id", "select", "timezone", "body_format"},
     "outlook_list_calendar_events": {
-        "filter", "select", "orderby", "top", "skip", "start_datetime", "end_datetime", "timezone", "calendar_id", "page",
+        "filter", "select", "orderby", "top", "skip", "start_datetime", "end_datetime", "timezone", "calendar_id",
+        "page",
     },
     "outlook_update_calendar_event": SHARED
     | {"event_id", "attendees_add", "attendees_remove", "clear", "apply_to", "discard_exceptions"},
