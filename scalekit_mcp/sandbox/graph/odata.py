@@ -199,21 +199,21 @@ class _Parser:
 
     def _not(self) -> Predicate:
         if self._take_name("not"):
+            self._count()
             inner = self._not()
             return lambda event: not inner(event)
         return self._term()
 
     def _term(self) -> Predicate:
-        self._nodes += 1
-        if self._nodes > _MOST_NODES:
-            raise GraphError(400, "ErrorRestrictionTooComplex", "Restriction is too complex.")
+        self._count()
         if self._take_mark("("):
             inner = self._or()
             self._need_mark(")")
             return inner
         token = self._peek()
         after = self._peek(1)
-        if token is not None and token.kind == "name" and after is not None and after.text == "(":
+        is_call = token is not None and token.kind == "name" and after is not None and after.text == "("
+        if is_call and token is not None and token.text not in ("tolower", "toupper"):
             return self._call()
         return self._comparison()
 
@@ -338,6 +338,11 @@ class _Parser:
     def _need_mark(self, text: str) -> None:
         if not self._take_mark(text):
             raise self._syntax(self._peek())
+
+    def _count(self) -> None:
+        self._nodes += 1
+        if self._nodes > _MOST_NODES:
+            raise GraphError(400, "ErrorRestrictionTooComplex", "Restriction is too complex.")
 
     def _syntax(self, token: _Token | None) -> GraphError:
         position = len(self._text) if token is None else token.at

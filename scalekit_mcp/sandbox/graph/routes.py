@@ -189,16 +189,19 @@ class Routes:
     def _one(
         self, request: Request, mailbox: Mailbox, calendar: Calendar | None, event_id: str, rest: tuple[str, ...]
     ) -> Answer:
+        action = rest[0].removeprefix("microsoft.graph.") if rest else ""
+        if len(rest) > 1 or (rest and action not in {*_ACTIONS, "instances"}):
+            raise _no_segment(rest[-1])
         event = event_by_id(
             mailbox,
             event_id,
-            deleted_too=self._world.switches.deleted_readable or rest == ("permanentDelete",),
+            deleted_too=self._world.switches.deleted_readable or action == "permanentDelete",
             several_days=self._world.switches.relative_days,
         )
         if calendar is not None and event.calendar_key != calendar.key:
             raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
-        if rest:
-            return self._below_event(request, mailbox, event, rest)
+        if action:
+            return self._below_event(request, mailbox, event, action)
         if request.method == "GET":
             return self._event_answer(request, mailbox, event)
         require_live(event)
@@ -221,10 +224,7 @@ class Routes:
                 "not match the current change key for the item.",
             )
 
-    def _below_event(self, request: Request, mailbox: Mailbox, event: Event, rest: tuple[str, ...]) -> Answer:
-        name = rest[0].removeprefix("microsoft.graph.")
-        if len(rest) > 1 or name not in {*_ACTIONS, "instances"}:
-            raise _no_segment(name)
+    def _below_event(self, request: Request, mailbox: Mailbox, event: Event, name: str) -> Answer:
         if name == "instances":
             _only(request, "GET")
             begin, end = self._window(request)
