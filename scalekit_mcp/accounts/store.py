@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -79,6 +80,7 @@ class Store:
     def __init__(self, database: Database, ring: KeyRing) -> None:
         self._database = database
         self._ring = ring
+        self._written = itertools.count()
         self._insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
 
     @classmethod
@@ -330,8 +332,12 @@ class Store:
         }
 
     async def _add_history(self, connection: AsyncConnection, entry: HistoryEntry) -> None:
-        values = rows.history_values(entry, f"{rows.to_micros(entry.at):020d}{secrets.token_hex(8)}")
+        values = rows.history_values(entry, self._history_id(entry))
         await self._execute(connection, self._insert(history).values(values))
+
+    def _history_id(self, entry: HistoryEntry) -> str:
+        # Sorts by instant, then by the order in which this process wrote.
+        return f"{rows.to_micros(entry.at):020d}{next(self._written):010d}{secrets.token_hex(6)}"
 
     # Keys
 

@@ -1,0 +1,171 @@
+"""A manager of connected accounts on a real vault, with the sandbox playing the provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2 as httpx
+
+from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.models import AccountView, ManagerSettings, TokenSet, UserVerification
+from scalekit_mcp.accounts.outcomes import AuthorizationOutcome
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault import Vault, open_vault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.microsoft.credentials import ClientSecret
+from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
+from scalekit_mcp.sandbox.browser import Browser
+from tests.support.clock import HandClock
+
+MEMORY = "sqlite+aiosqlite:///:memory:"
+BASE = "http://localhost:8754"
+CALLBACK = f"{BASE}/oauth/callback"
+ADMIN_CALLBACK = f"{BASE}/oauth/admin-consent"
+SCOPES = ("openid", "profile", "offline_access", "User.Read", "Calendars.ReadWrite")
+DANA = "dana@company.com"
+ALICE = "alice@company.com"
+PAT = "pat@outlook.example"
+FIONA = "fiona@fabrikam.example"
+COOKIE = "the browser's cookie"
+
+
+def provider_for(
+    http: httpx.AsyncClient,
+    clock: Clock,
+    *,
+    login_url: str = "http://localhost",
+    client_id: str = DEFAULT_CLIENT_ID,
+    secret: str = DEFAULT_CLIENT_SECRET,
+    scopes: tuple[str, ...] = SCOPES,
+) -> MicrosoftOAuth:
+    return MicrosoftOAuth(
+        http,
+        client_id=client_id,
+        credentials=ClientSecret(secret),
+        login_url=login_url,
+        tenant="common",
+        scopes=scopes,
+        graph_url=f"{login_url}/v1.0",
+        clock=clock,
+    )
+
+
+@dataclass
+class Room:
+    """One manager, its vault and the sandbox behind it; time moves for all of them together."""
+
+    sandbox: Sandbox
+    clock: HandClock
+    http: httpx.AsyncClient
+    vault: Vault
+    manager: ConnectedAccountManager
+    others: list[ConnectedAccountManager] = field(default_factory=list)
+
+    def key(self, identifier: str = "ana") -> dict[str, str]:
+        return {"connection_name": "outlook", "identifier": identifier}
+
+    def advance(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.follow()
+
+    def follow(self) -> None:
+        """Bring the sandbox to the time that the manager's own pauses moved to."""
+        self.sandbox.freeze_clock(self.clock.at)
+
+    def another_manager(
+        self, *, vault: Vault | None = None, clock: Clock | None = None, provider: Any = None, **settings: Any
+    ) -> ConnectedAccountManager:
+        clock = clock or self.clock
+        manager = ConnectedAccountManager(
+            vault or self.vault,
+            providers={"outlook": provider or provider_for(self.http, clock)},
+            clock=clock,
+            settings=ManagerSettings(**{"user_verification": UserVerification.OFF, **settings}),
+        )
+        self.others.append(manager)
+        return manager
+
+    async def begin(
+        self, identifier: str = "ana", *, manager: ConnectedAccountManager | None = None, **options: Any
+    ) -> str:
+        """Begin an attempt; its ticket."""
+        link = await (manager or self.manager).begin_authorization(
+            **self.key(identifier),
+            link_base=BASE,
+            redirect_uri=CALLBACK,
+            admin_redirect_uri=ADMIN_CALLBACK,
+            **options,
+        )
+        return link.link.rsplit("/", 1)[1]
+
+    async def sign_in(self, url: str, address: str = DANA, *, accept: bool = True) -> dict[str, str]:
+        """Go to the consent page as this person; what comes back to the callback."""
+        async with Browser.of(self.sandbox.app, stop_at=(BASE,)) as browser:
+            back = await browser.sign_in(url, address, accept=accept)
+        return dict(parse_qsl(urlsplit(back).query))
+
+    async def consent(
+        self,
+        identifier: str = "ana",
+        address: str = DANA,
+        *,
+        accept: bool = True,
+        manager: ConnectedAccountManager | None = None,
+        **options: Any,
+    ) -> AuthorizationOutcome:
+        """The whole road from link to callback."""
+        manager = manager or self.manager
+        ticket = await self.begin(identifier, manager=manager, **options)
+        url = await manager.start(ticket, COOKIE)
+        assert isinstance(url, str), url
+        return await manager.complete(await self.sign_in(url, address, accept=accept), [COOKIE])
+
+    async def view(self, identifier: str = "ana") -> AccountView:
+        return await self.manager.get(**self.key(identifier))
+
+    async def token(self, identifier: str = "ana", **options: Any) -> str:
+        self.follow()
+        return await self.manager.access_token("outlook", identifier, **options)
+
+    async def stored_tokens(self, identifier: str = "ana") -> TokenSet | None:
+        stored = await self.vault.find_account("outlook", identifier)
+        assert stored is not None
+        return stored.tokens
+
+    def grants(self, grant_type: str = "refresh_token") -> int:
+        """How many token requests of this kind the sandbox received."""
+        return sum(
+            1
+            for request in self.sandbox.requests
+            if request.path.endswith("/token") and dict(request.body or {}).get("grant_type") == grant_type
+        )
+
+
+@asynccontextmanager
+async def open_room(
+    database_url: str = MEMORY, *, key_ring: KeyRing | None = None, clock: HandClock | None = None, **settings: Any
+) -> AsyncIterator[Room]:
+    """A room with verification off unless `settings` say otherwise."""
+    sandbox, clock = Sandbox(), clock or HandClock()
+    sandbox.freeze_clock(clock.at)
+    http = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
+    vault = open_vault(database_url, key_ring or KeyRing.generate())
+    manager = ConnectedAccountManager(
+        vault,
+        providers={"outlook": provider_for(http, clock)},
+        clock=clock,
+        settings=ManagerSettings(**{"user_verification": UserVerification.OFF, **settings}),
+    )
+    room = Room(sandbox, clock, http, vault, manager)
+    try:
+        yield room
+    finally:
+        for other in room.others:
+            await other.aclose()
+        await manager.aclose()
+        await http.aclose()
