@@ -11,7 +11,7 @@ async with sandbox.serve() as base_url:
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
@@ -22,6 +22,8 @@ from scalekit_mcp.sandbox.world import Person, RecordedRequest, SandboxClock, Wo
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+
+    from scalekit_mcp.sandbox.browser import Browser
 
 __all__ = ["DEFAULT_CLIENT_ID", "DEFAULT_CLIENT_SECRET", "DEFAULT_PERSON", "Sandbox", "World"]
 
@@ -57,8 +59,24 @@ class Sandbox(Controls):
         """What was received by identity and Graph, oldest first."""
         return list(self.world.requests)
 
+    @property
+    def url(self) -> str:
+        """Where the sandbox is reached, without a slash at the end."""
+        return self.base_url
+
+    def browser(self, *, stop_at: tuple[str, ...] = ()) -> Browser:
+        """A browser that reaches the sandbox in process; see `Browser.sign_in`."""
+        from scalekit_mcp.sandbox.browser import Browser
+
+        return Browser.of(self.app, base_url=self.base_url, stop_at=stop_at)
+
+    def access_token(self, address: str, scope: str = "User.Read Calendars.ReadWrite") -> str:
+        """An access token without a sign-in, for tests that are about calendars alone."""
+        client_id = self.registration().client_id
+        return self.halves.tokens.issue(self.person(address), frozenset(scope.split()), client_id=client_id)
+
     @asynccontextmanager
-    async def serve(self, port: int = 0, host: str = "127.0.0.1") -> AsyncIterator[str]:
+    async def serve(self, port: int = 0, host: str = "127.0.0.1") -> AsyncGenerator[str]:
         """Serve on a socket in the current event loop; gives the base URL, without a slash at the end.
 
         On a loopback host both 127.0.0.1 and ::1 answer, where the machine has both. Raises OSError when the port is
@@ -76,9 +94,4 @@ class Sandbox(Controls):
 
     def environment(self, base_url: str) -> dict[str, str]:
         """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
-        return {
-            "MICROSOFT_CLIENT_ID": DEFAULT_CLIENT_ID,
-            "MICROSOFT_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
-            "MICROSOFT_LOGIN_URL": base_url,
-            "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
-        }
+        return self.settings(base_url)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from scalekit_mcp.sandbox.control_http import ControlApp
+from scalekit_mcp.sandbox.graph import GraphApp
 from scalekit_mcp.sandbox.identity.app import IdentityApp
 from scalekit_mcp.sandbox.identity.tokens import AccessTokens
 from scalekit_mcp.sandbox.pages import Pages
@@ -30,20 +32,7 @@ class Halves:
 def build(world: World) -> Halves:
     """Both halves for a new world."""
     tokens, pages = AccessTokens(world), Pages()
-    return Halves(IdentityApp(world, tokens, pages), _graph(world, tokens), tokens, pages)
-
-
-def _graph(world: World, tokens: AccessTokens) -> ASGIApp:
-    import importlib
-
-    try:
-        module: Any = importlib.import_module("scalekit_mcp.sandbox.graph")
-        app: ASGIApp = module.GraphApp(world, tokens)
-    except (ImportError, AttributeError):
-        from starlette.responses import PlainTextResponse
-
-        return PlainTextResponse("no graph", status_code=501)
-    return app
+    return Halves(IdentityApp(world, tokens, pages), GraphApp(world, tokens), tokens, pages)
 
 
 class Dispatcher:
@@ -51,14 +40,20 @@ class Dispatcher:
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
+        self._control = ControlApp(controls)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        path = scope["path"]
+        if path == "/" or path.startswith("/_sandbox"):
+            await self._control(scope, receive, send)
             return
-        halves, path = self._controls.halves, scope["path"]
-        if self._controls.world.switches.slow_seconds:
-            await anyio.sleep(self._controls.world.switches.slow_seconds)
+        slow_seconds = self._controls.world.switches.slow_seconds
+        if slow_seconds:
+            await anyio.sleep(slow_seconds)
+        halves = self._controls.halves
         if path.startswith("/v1.0"):
             await halves.graph(scope, receive, send)
         else:

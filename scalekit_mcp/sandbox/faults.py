@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import httpx2 as httpx
+
 from scalekit_mcp.sandbox.world import GraphFault, Person, TokenFault, World
 
 FaultT = TypeVar("FaultT", GraphFault, TokenFault)
 
 
-class ConnectionDropped(Exception):
+class ConnectionDropped(httpx.RemoteProtocolError):
     """The connection is closed without an answer.
 
     Raised through the ASGI application: the sandbox's own server turns it into a closed socket, an in-process client
-    sees the exception itself.
+    sees the exception itself, of the kind that a closed socket would have given it.
     """
+
+    def __init__(self) -> None:
+        super().__init__("Server disconnected without sending a response.")
 
 
 def take_graph_fault(world: World, method: str, path: str, person: Person | None) -> GraphFault | None:
@@ -61,3 +66,18 @@ def _take(faults: list[FaultT], meets: Callable[[FaultT], bool]) -> FaultT | Non
                 faults.remove(fault)
             return fault
     return None
+
+
+def next_token_fault(
+    code: int,
+    *,
+    error: str | None = None,
+    suberror: str | None = None,
+    claims: str | None = None,
+    status: int | None = None,
+) -> TokenFault:
+    """A token fault whose `error`, `suberror` and status are those that usually go with the AADSTS number."""
+    from scalekit_mcp.sandbox.identity.errors import IdentityError
+
+    usual = IdentityError(code, error=error, suberror=suberror, status=status)
+    return TokenFault(code=code, error=usual.error, suberror=usual.suberror, status=usual.status, claims=claims)

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import anyio
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,6 +17,7 @@ from scalekit_mcp.sandbox.faults import ConnectionDropped
 
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TRANSPORT = "sandbox.transport"
+STOP_SECONDS = 5.0
 START_SECONDS = 10
 
 
@@ -114,6 +116,10 @@ async def serving(app: ASGIApp, *, port: int, host: str) -> AsyncGenerator[str]:
         yield f"http://{shown}:{sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
-        await task
-        for bound in sockets:
-            bound.close()
+        try:
+            # Whoever cancels the block still gets its sockets back.
+            with anyio.move_on_after(STOP_SECONDS, shield=True):
+                await task
+        finally:
+            for bound in sockets:
+                bound.close()

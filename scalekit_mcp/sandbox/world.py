@@ -87,7 +87,7 @@ class AppRegistration:
 
     client_id: str
     name: str
-    client_secret: str | None
+    client_secret: str | None = field(repr=False)
     redirect_uris: tuple[str, ...] = ("http://localhost/oauth/callback", "http://localhost/oauth/admin-consent")
     platform: str = "web"
     """`web`, `spa` or `native` (a public client)."""
@@ -242,9 +242,9 @@ class RecordedRequest:
     """`identity` or `graph`."""
     method: str
     path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: Any
+    query: dict[str, str] = field(repr=False)
+    headers: dict[str, str] = field(repr=False)
+    body: Any = field(repr=False)
     person: str | None = None
     status: int | None = None
 

@@ -213,7 +213,9 @@ class IdentityApp:
         if refused.request.kind == "admin_v1":
             fields["error_description"] = failure.text
         elif refused.request.kind == "admin_v2":
-            fields |= {"admin_consent": "True", "tenant": refused.subcode or ""}
+            fields["admin_consent"] = "True"
+            if refused.subcode:
+                fields["tenant"] = refused.subcode
         else:
             if failure.code:
                 fields["error_uri"] = f"{exchange.base_url}/error?code={failure.code}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import jwt
@@ -70,11 +70,17 @@ class SigningKey:
         }
 
 
+@cache
+def _first_keys() -> tuple[SigningKey, SigningKey]:
+    """The keys that every sandbox of this process starts with: making one takes longer than a whole test."""
+    return SigningKey(), SigningKey()
+
+
 class SigningKeys:
     """The key of organizations and the key of personal accounts; `roll` replaces both without notice."""
 
     def __init__(self) -> None:
-        self.roll()
+        self.organizations, self.consumers = _first_keys()
 
     def roll(self) -> None:
         """Start to sign with new keys; the old ones leave the JWKS."""

@@ -246,6 +246,7 @@ class SignIn:
             if not person.is_admin:
                 raise IdentityError(90093, f"Account: '{person.address}'.")
             self._directory.consent(request.client_id, person, request.scopes, for_everybody=True)
+            self._store.flows.pop(flow.id, None)
             fields = {"admin_consent": "True", "tenant": person.tenant_id}
             if request.kind == "admin_v2":
                 fields["scope"] = " ".join(

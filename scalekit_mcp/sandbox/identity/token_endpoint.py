@@ -120,7 +120,8 @@ class TokenEndpoint:
         text = request.required("refresh_token")
         token = self._store.refresh_tokens.get(text)
         if token is None:
-            raise IdentityError(70000, "The refresh token is not known.", suberror="bad_token")
+            suberror = "bad_token" if text.startswith("M.C") else None
+            raise IdentityError(70000, "The refresh token is not known.", suberror=suberror)
         grant = token.grant
         self._check_client(app, grant)
         person = grant.person

@@ -47,6 +47,9 @@ class AccessTokenInfo:
     capabilities: frozenset[str] = frozenset()
     """Client capabilities; `cp1` asks for continuous access evaluation."""
     claims_satisfied: bool = True
+    """Always true of a token that `check` let through."""
+    revoked_at: datetime | None = None
+    """When the sessions of the person ended; only a cp1 token hears of it."""
 
     def __repr__(self) -> str:
         return f"AccessTokenInfo(person={self.person.oid}, client_id={self.client_id}, expires_at={self.expires_at})"
@@ -176,12 +179,17 @@ class AccessTokens:
                 ended += 1
         return ended
 
+    def revoke_continuously(self, person: Person) -> None:
+        """Challenge the cp1 tokens that the person holds now ("Continuous access evaluation")."""
+        for token, info in self._tokens.items():
+            if info.person is person and "cp1" in info.capabilities:
+                self._tokens[token] = replace(info, revoked_at=self._world.clock.now())
+
     def _evaluate_continuously(self, info: AccessTokenInfo) -> None:
         """Critical events reach a cp1 token at once ("Continuous access evaluation")."""
         person = info.person
-        revoked = person.tokens_valid_from is not None and info.issued_at < person.tokens_valid_from
-        if revoked or not person.enabled or person.deleted:
-            since = int((person.tokens_valid_from or self._world.clock.now()).timestamp())
+        if info.revoked_at is not None or not person.enabled or person.deleted:
+            since = int((info.revoked_at or self._world.clock.now()).timestamp())
             demanded = {"access_token": {"nbf": {"essential": True, "value": str(since)}}}
             raise self._challenge(json.dumps(demanded), "TokenIssuedBeforeRevocationTimestamp")
 

@@ -1,0 +1,139 @@
+"""The switches over HTTP.
+
+`GET /_sandbox/state`, `GET /_sandbox/requests?since=N&area=identity|graph`, and `POST /_sandbox/<switch>` with a JSON
+object of arguments: the names and arguments are those of the methods of `Controls`. Forms are taken too, for the start
+page. A request that carries another site's `Origin` is refused, so that no web page turns switches behind one's back.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError, validate_call
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from scalekit_mcp.sandbox.state import request_as_json
+
+if TYPE_CHECKING:
+    from scalekit_mcp.sandbox.control import Controls
+
+SWITCHES = (
+    "access_token_lifetime",
+    "add_certificate",
+    "add_person",
+    "add_redirect_uri",
+    "advance_clock",
+    "assign_person",
+    "claims_challenge",
+    "clear_faults",
+    "conditional_access",
+    "delete_app",
+    "delete_person",
+    "delete_registration",
+    "deleted_app_answer",
+    "disable_app",
+    "disable_person",
+    "drop_connection",
+    "enable_app",
+    "enable_person",
+    "expire_access_tokens",
+    "expire_client_secret",
+    "expire_refresh_tokens",
+    "freeze_clock",
+    "grant_admin_consent",
+    "graph_error",
+    "next_token_error",
+    "no_mailbox",
+    "require_assignment",
+    "require_mfa",
+    "reset",
+    "revoke_grant",
+    "revoke_sessions",
+    "roll_signing_keys",
+    "rotation",
+    "set_consent_policy",
+    "slow",
+    "switches_off",
+    "teams_allowed",
+    "throttle_graph",
+    "token_error_raw",
+    "unfreeze_clock",
+    "withhold_scopes",
+)
+
+
+class ControlApp:
+    """Everything under `/_sandbox` and the start page."""
+
+    def __init__(self, controls: Controls) -> None:
+        self._controls = controls
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; the control surface does not record its own."""
+        response = await self._respond(Request(scope, receive))
+        response.headers.setdefault("cache-control", "no-store")
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        path, method = request.url.path.rstrip("/"), request.method
+        if path == "" and method in ("GET", "HEAD"):
+            from scalekit_mcp.sandbox.start_page import start_page
+
+            return start_page(self._controls, f"{request.url.scheme}://{request.headers.get('host', 'localhost')}")
+        name = path.removeprefix("/_sandbox/")
+        if method == "GET" and name == "state":
+            return JSONResponse(self._controls.state())
+        if method == "GET" and name == "requests":
+            return self._requests(request)
+        if name in SWITCHES:
+            return await self._turn(request, name)
+        return JSONResponse({"error": f"unknown: {method} {request.url.path}", "switches": SWITCHES}, status_code=404)
+
+    def _requests(self, request: Request) -> Response:
+        since, area = request.query_params.get("since", "0"), request.query_params.get("area")
+        if not since.isdecimal():
+            return JSONResponse({"error": "since: a number is expected"}, status_code=400)
+        found = [
+            request_as_json(entry)
+            for entry in self._controls.world.requests
+            if entry.number > int(since) and area in (None, "", entry.area)
+        ]
+        return JSONResponse({"requests": found, "last": found[-1]["number"] if found else int(since)})
+
+    async def _turn(self, request: Request, name: str) -> Response:
+        if request.method != "POST":
+            return JSONResponse({"error": "use POST"}, status_code=405, headers={"allow": "POST"})
+        origin = request.headers.get("origin")
+        if origin and urlsplit(origin).netloc != request.headers.get("host"):
+            return JSONResponse({"error": "refused: the request comes from another site"}, status_code=403)
+        is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        try:
+            arguments = await _form_arguments(request) if is_form else await _json_arguments(request)
+            result: object = validate_call(getattr(self._controls, name))(**arguments)
+        except ValidationError as exc:
+            faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()]
+            return JSONResponse({"error": "; ".join(faults)}, status_code=400)
+        except (LookupError, ValueError) as exc:
+            return JSONResponse({"error": str(exc)}, status_code=400)
+        if is_form:
+            return RedirectResponse(f"/?turned={name}#switches", status_code=303)
+        return JSONResponse({"ok": True, "switch": name, "result": result})
+
+
+async def _json_arguments(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    arguments: Any = json.loads(body) if body.strip() else {}
+    if not isinstance(arguments, dict):
+        raise ValueError("a JSON object of arguments is expected")  # noqa: TRY004 - a bad value from outside
+    return {str(name): value for name, value in arguments.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
+
+
+async def _form_arguments(request: Request) -> dict[str, Any]:
+    """Fields that were left empty count as left out."""
+    from urllib.parse import parse_qsl
+
+    return dict(parse_qsl((await request.body()).decode()))

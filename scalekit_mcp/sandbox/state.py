@@ -1,0 +1,48 @@
+"""The sandbox's state as JSON values, for the control surface and the start page."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from scalekit_mcp.sandbox.world import RecordedRequest
+
+if TYPE_CHECKING:
+    from scalekit_mcp.sandbox.control import Controls
+
+
+def state_of(controls: Controls) -> dict[str, Any]:
+    """Everything but tokens and calendars; application secrets are shown, they are the sandbox's own."""
+    world, store = controls.world, controls.halves.identity.store
+    switches = asdict(world.switches)
+    switches["withheld_scopes"] = sorted(world.switches.withheld_scopes)
+    return {
+        "sandbox": "This is a sandbox, not Microsoft.",
+        "base_url": world.base_url,
+        "now": world.clock.now().isoformat(),
+        "tenants": [asdict(tenant) for tenant in world.tenants.values()],
+        "people": [_dated(asdict(person)) for person in world.people.values()],
+        "apps": [_dated(asdict(app)) for app in world.apps.values()],
+        "enterprise_apps": [
+            {
+                **asdict(principal),
+                "assigned_oids": sorted(principal.assigned_oids),
+                "admin_scopes": sorted(principal.admin_scopes),
+                "user_scopes": {oid: sorted(scopes) for oid, scopes in principal.user_scopes.items()},
+            }
+            for principal in world.enterprise_apps.values()
+        ],
+        "admin_requests": [asdict(request) for request in store.admin_requests],
+        "refresh_tokens": sum(token.ended_by is None for token in store.refresh_tokens.values()),
+        "switches": switches,
+        "last_request": world.requests[-1].number if world.requests else 0,
+    }
+
+
+def request_as_json(request: RecordedRequest) -> dict[str, Any]:
+    """One recorded request as JSON values."""
+    return {**asdict(request), "at": request.at.isoformat()}
+
+
+def _dated(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in values.items()}
