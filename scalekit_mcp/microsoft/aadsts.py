@@ -144,8 +144,6 @@ ADMIN_APPROVAL = Verdict(
     GrantFault.ADMIN_APPROVAL,
     "it_admin",
     "Send the admin consent link to the IT administrator; after the approval, sign in again.",
-    AccountStatus.EXPIRED,
-    Reason.UNKNOWN,
 )
 START_AGAIN = Verdict(GrantFault.RESTART, "user", "Open a new authorization link and sign in again.")
 OTHER_ACCOUNT = Verdict(
@@ -482,7 +480,7 @@ def _at_refresh(verdict: Verdict) -> Verdict:
     """At a refresh nobody sits before a page: what a page would cure is either passing or the end of the grant."""
     if verdict is START_AGAIN:
         return WAIT
-    return UNKNOWN if verdict in (OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, DECLINED) else verdict
+    return UNKNOWN if verdict in (OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, ADMIN_APPROVAL, DECLINED) else verdict
 
 
 def _at_sign_in(error: str, verdict: Verdict, message: str, row: AadstsRow | None) -> tuple[Verdict, str]:

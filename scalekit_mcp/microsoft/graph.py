@@ -9,6 +9,7 @@ from __future__ import annotations
 import json as json_codec
 import logging
 import random
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -36,7 +37,10 @@ MAX_CALL_SECONDS = 60.0
 """No pause of a call begins or ends later than this after the call began."""
 MAX_ATTEMPTS = 6
 FIRST_BACK_OFF_SECONDS = 1.0
-TIMEOUT = httpx.Timeout(20.0, connect=10.0, pool=10.0)
+REQUEST_SECONDS = 30.0
+"""Bound on one request, from the first byte sent to the last received."""
+
+_TIMEOUT = httpx.Timeout(20.0, connect=10.0, pool=10.0)
 
 _IMMUTABLE_ID = 'IdType="ImmutableId"'
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
@@ -44,6 +48,7 @@ _PERHAPS_SENT = (httpx.WriteError, httpx.WriteTimeout)
 _NOT_CARRIED_OUT = frozenset({429, 503})
 _PERHAPS_CARRIED_OUT = frozenset({408, 500, 502, 504})
 _QUERY_SAFE = "-._~!$'()*,;:@/"
+_PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/]*")
 
 
 class Repeat(StrEnum):
@@ -144,7 +149,7 @@ class GraphClient:
     """Sends requests to Microsoft Graph: immutable ids, retries within a budget, four requests in flight per mailbox.
 
     Takes an `httpx2.AsyncClient` that its owner closes, `base_url` with the version (`https://graph.microsoft.com/v1.0`)
-    and `jitter`, a number in [0, 1) for each back-off.
+    and `jitter`, a number in [0, 1) for each back-off. `request_seconds` bounds each single request.
     """
 
     def __init__(
@@ -154,11 +159,13 @@ class GraphClient:
         base_url: str,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
+        request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._http = http
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._jitter = jitter
+        self._request_seconds = request_seconds
         self._slots: dict[str, _Slots] = {}
 
     @property
@@ -248,14 +255,18 @@ class GraphClient:
         if request.headers:
             headers.update(request.headers)
         async with self._slot(call.mailbox):
-            return await self._http.request(
-                request.method,
-                call.url,
-                headers=headers,
-                content=call.content,
-                timeout=TIMEOUT,
-                follow_redirects=False,
-            )
+            try:
+                with anyio.fail_after(self._request_seconds):
+                    return await self._http.request(
+                        request.method,
+                        call.url,
+                        headers=headers,
+                        content=call.content,
+                        timeout=_TIMEOUT,
+                        follow_redirects=False,
+                    )
+            except TimeoutError as exc:
+                raise httpx.ReadTimeout("the answer did not come in time") from exc
 
     @asynccontextmanager
     async def _slot(self, mailbox: str) -> AsyncGenerator[None]:
@@ -391,8 +402,11 @@ def _port(port: int | None, scheme: str) -> int | None:
 def _query(params: Mapping[str, str] | None) -> str:
     if not params:
         return ""
-    pairs = (f"{quote(name, safe='$')}={quote(str(value), safe=_QUERY_SAFE)}" for name, value in params.items())
-    return "?" + "&".join(pairs)
+    return "?" + "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in params.items()])
+
+
+def _encoded(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else quote(text, safe=_QUERY_SAFE)
 
 
 def _request_id(response: httpx.Response) -> str | None:

@@ -80,6 +80,7 @@ class MicrosoftOAuth:
         scopes: Sequence[str],
         graph_url: str,
         clock: Clock,
+        token_request_seconds: float = TOKEN_REQUEST_SECONDS,
     ) -> None:
         self.client_id = client_id
         self.login_host = urlsplit(login_url).netloc
@@ -90,6 +91,7 @@ class MicrosoftOAuth:
         self._tenant = tenant
         self._graph_url = graph_url.rstrip("/")
         self._clock = clock
+        self._token_request_seconds = token_request_seconds
         host = urlsplit(graph_url).hostname or ""
         # A Graph host that no cloud knows is a look-alike, and it imitates the global cloud.
         self._resource = f"https://{host if host in GRAPH_HOSTS else 'graph.microsoft.com'}"
@@ -247,12 +249,12 @@ class MicrosoftOAuth:
 
     async def _post(self, url: str, form: dict[str, str], *, phase: Phase, personal: bool | None) -> dict[str, Any]:
         try:
-            with anyio.fail_after(TOKEN_REQUEST_SECONDS):
+            with anyio.fail_after(self._token_request_seconds):
                 response = await self._http.post(
                     url,
                     data=form,
                     headers={"Accept": "application/json", "client-request-id": str(uuid4())},
-                    timeout=TOKEN_REQUEST_SECONDS,
+                    timeout=self._token_request_seconds,
                     follow_redirects=False,
                 )
         except (TimeoutError, httpx.TimeoutException) as exc:

@@ -516,6 +516,15 @@ async def test_a_cancelled_call_gives_its_place_back_and_no_mailbox_is_remembere
         assert s.client.mailboxes_in_flight == 0
 
 
+async def test_an_answer_that_never_ends_is_given_up() -> None:
+    async with stage() as s, httpx.AsyncClient(transport=Gate(s.sandbox)) as http:
+        client = GraphClient(http, base_url=BASE, clock=s.clock, request_seconds=0.01)
+        with pytest.raises(ProviderUnavailable):
+            await client.send(LIST, s.tokens, mailbox="dana")
+        with pytest.raises(AnswerLost):
+            await client.send(GraphRequest("DELETE", "/me/events/x"), s.tokens, mailbox="dana")
+
+
 async def test_no_token_and_no_content_shows_in_a_repr_or_an_error() -> None:
     async with stage() as s:
         response = await s.session.send(CREATE)

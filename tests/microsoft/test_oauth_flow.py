@@ -12,10 +12,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import anyio
 import httpx2 as httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason
+from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
 from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.microsoft import aadsts
 from scalekit_mcp.microsoft.credentials import ClientCredentials, ClientSecret, PublicClient
@@ -368,6 +371,35 @@ async def test_trouble_at_the_token_endpoint_says_nothing_about_the_grant(
         assert (await s.refresh(grant)).access_token
 
 
+class NeverAnswers(httpx.AsyncBaseTransport):
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+def provider(http: httpx.AsyncClient, *, token_request_seconds: float = 20.0) -> MicrosoftOAuth:
+    return MicrosoftOAuth(
+        http,
+        client_id=DEFAULT_CLIENT_ID,
+        credentials=PublicClient(),
+        login_url="http://localhost",
+        tenant="common",
+        scopes=SCOPES,
+        graph_url="http://localhost/v1.0",
+        clock=HandClock(),
+        token_request_seconds=token_request_seconds,
+    )
+
+
+async def test_a_token_request_that_gets_no_answer_ends_as_passing_trouble() -> None:
+    async with httpx.AsyncClient(transport=NeverAnswers()) as http:
+        with pytest.raises(GrantFailure) as caught:
+            await provider(http, token_request_seconds=0.01).refresh_token_grant(
+                refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
+            )
+    assert (caught.value.fault, caught.value.code) == (GrantFault.TRANSIENT, "timeout")
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -381,24 +413,42 @@ async def test_trouble_at_the_token_endpoint_says_nothing_about_the_grant(
     ],
 )
 async def test_nonsense_instead_of_a_token_says_nothing_about_the_grant(content: bytes) -> None:
-    clock = HandClock()
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content))
     async with httpx.AsyncClient(transport=transport) as http:
-        oauth = MicrosoftOAuth(
-            http,
-            client_id=DEFAULT_CLIENT_ID,
-            credentials=PublicClient(),
-            login_url="http://localhost",
-            tenant="common",
-            scopes=SCOPES,
-            graph_url="http://localhost/v1.0",
-            clock=clock,
-        )
         with pytest.raises(GrantFailure) as caught:
-            await oauth.refresh_token_grant(
+            await provider(http).refresh_token_grant(
                 refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
             )
         assert caught.value.fault is GrantFault.TRANSIENT
+
+
+ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.integers(), max_size=3)
+WORDS = st.sampled_from([*aadsts.CLASSES, *aadsts.SUBERRORS, "bad_token", "nonsense"])
+MEMBERS = ["error_codes", "error_description", "claims", "correlation_id", "access_token", "expires_in", "scope"]
+BODIES = st.fixed_dictionaries(
+    {},
+    optional={"error": WORDS | ODD, "suberror": WORDS | ODD, **dict.fromkeys(MEMBERS, ODD)},
+)
+
+
+@settings(deadline=None)
+@given(status=st.sampled_from([200, 400, 401, 403]), body=BODIES)
+async def test_whatever_the_token_endpoint_says_becomes_tokens_or_one_kind_of_failure(
+    status: int, body: dict[str, Any]
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body))
+    async with httpx.AsyncClient(transport=transport) as http:
+        outcome: TokenSet | GrantFailure
+        try:
+            outcome = await provider(http).refresh_token_grant(
+                refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
+            )
+        except GrantFailure as failure:
+            outcome = failure
+    if isinstance(outcome, TokenSet):
+        assert outcome.access_token == body["access_token"]
+    else:
+        assert (outcome.status is None) == (outcome.fault not in {GrantFault.PERMANENT, GrantFault.TENANT})
 
 
 async def test_no_secret_shows_in_a_repr_or_a_failure() -> None:
