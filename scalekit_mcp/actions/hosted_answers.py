@@ -29,11 +29,13 @@ class Preferences:
     selected: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, prefer: Iterable[str], select: str | None) -> Preferences:
-        """Read the `Prefer` values and the `$select` of a request to Graph."""
+    def of(cls, prefer: Iterable[str], select: str | None, expand: str | None = None) -> Preferences:
+        """Read the `Prefer` values, the `$select` and the `$expand` of a request to Graph."""
         values = ";".join(prefer)
         zone = _TIMEZONE.search(values)
         names = [name.strip() for name in select.split(",")] if select else None
+        if names is not None and expand:
+            names.append(expand.partition("(")[0])
         return cls(
             zone=resolve_zone(zone[1]) if zone else None,
             text='body-content-type="text"' in values,

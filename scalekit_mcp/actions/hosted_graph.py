@@ -71,7 +71,7 @@ class HostedSession:
     async def send(self, request: GraphRequest) -> GraphResponse:
         """As `GraphSession.send`; raises `ScalekitFailure` where Scalekit itself refuses."""
         params = request.params or {}
-        wanted = Preferences.of(request.prefer, params.get("$select"))
+        wanted = Preferences.of(request.prefer, params.get("$select"), params.get("$expand"))
         event = _EVENT_PATH.fullmatch(request.path)
         event_id = None if event is None else unquote(event[1])
         match request.method, request.path:
@@ -121,7 +121,8 @@ class HostedSession:
         self.notes.append("Single dates that were deleted from the series cannot be seen here and may come back.")
         start = instant_of(master["start"]) - timedelta(days=1)
         last = start + timedelta(days=_MOST_DAYS_OF_INSTANCES)
-        span = cast("Event", (master.get("recurrence") or {}).get("range") or {})
+        recurrence = cast("Event", master.get("recurrence") or {})
+        span = cast("Event", recurrence.get("range") or {})
         if span.get("type") == "endDate":
             ends = datetime.fromisoformat(str(span["endDate"])[:10]).replace(tzinfo=UTC) + timedelta(days=2)
             last = min(last, ends)

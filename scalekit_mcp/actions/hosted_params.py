@@ -176,11 +176,13 @@ def unwrapped(data: object, *, rows: bool) -> dict[str, Any] | None:
         if isinstance(candidate, list):
             if rows:
                 return {"value": candidate}
-        elif rows and isinstance(candidate.get("value"), list):
-            return candidate
-        elif not rows and isinstance(candidate.get("id"), str) and {"start", "subject", "iCalUId"} & set(candidate):
+        elif isinstance(candidate.get("value"), list) if rows else _is_event(candidate):
             return candidate
     return None
+
+
+def _is_event(members: dict[str, Any]) -> bool:
+    return isinstance(members.get("id"), str) and bool({"start", "subject", "iCalUId"} & set(members))
 
 
 def _candidates(data: object, depth: int) -> list[dict[str, Any] | list[Any]]:

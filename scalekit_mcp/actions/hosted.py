@@ -1,0 +1,553 @@
+"""The hosted implementation of the seam: Scalekit keeps the tokens, this process keeps none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+
+from scalekit_mcp.actions.authorize import TYPE_THE_CODE, run_authorize
+from scalekit_mcp.actions.models import (
+    AttemptState,
+    AuthorizationLinkResponse,
+    AuthorizationOutcome,
+    AuthorizationPrompt,
+    ConnectedAccountResponse,
+    ConnectedAccountView,
+    ListConnectedAccountsResponse,
+    ToolResult,
+)
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import (
+    AuthorizationRequired,
+    ConnectedAccountNotFound,
+    InternalError,
+    InvalidInput,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderUnavailable,
+    ScalekitMCPError,
+)
+from scalekit_mcp.settings import check_identifier
+from scalekit_mcp.tools import TOOLS, Arguments, Authorize, UnknownTool, parse_arguments
+
+if TYPE_CHECKING:
+    import httpx2 as httpx
+
+    from scalekit_mcp.accounts.sealing import KeyRing
+    from scalekit_mcp.actions.hosted_accounts import WireAccount
+    from scalekit_mcp.actions.hosted_attempts import Key
+    from scalekit_mcp.actions.hosted_graph import HostedSession
+    from scalekit_mcp.actions.hosted_parts import HostedParts
+    from scalekit_mcp.actions.hosted_rest import ScalekitFailure
+
+logger = logging.getLogger(__name__)
+
+LinkBase = Callable[[], Awaitable[str]]
+
+ACTIVE_SECONDS = 30
+"""How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
+
+POLL_SECONDS = 1.0
+MAX_PAGE_SIZE = 99
+MAX_FILTERED_PAGES = 200
+_ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
+_RUNNING = frozenset({AttemptState.LINK_GIVEN.value, AttemptState.AT_PROVIDER.value})
+
+
+@dataclass(frozen=True, slots=True)
+class ScalekitEnvironment:
+    """Where Scalekit is and who we are there. `env_url` without a slash at the end."""
+
+    env_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+class HostedActions:
+    """`Actions` on Scalekit's REST API. Cheap to make: libraries and the HTTP client wait for a first call.
+
+    `environment` may be a function that finds it on first use (the sandbox starts in it). `link_base` gives the address
+    of our own pages. `http` is closed by whoever made it; without one a client is made and closed by `aclose`. `ring`
+    seals attempts and page tokens: without one its keys are this process's own, and so are the attempts.
+    `user_verification` is `off`, `confirm` or `url`; except for `off`, the environment has to hold tokens back until a
+    verification ("User Verification" in the Scalekit dashboard).
+    """
+
+    def __init__(
+        self,
+        environment: ScalekitEnvironment | Callable[[], Awaitable[ScalekitEnvironment]],
+        *,
+        clock: Clock,
+        link_base: LinkBase,
+        connection_name: str = "outlook",
+        user_verification: str = "confirm",
+        user_verify_url: str | None = None,
+        timezone: str = "UTC",
+        http: httpx.AsyncClient | None = None,
+        ring: KeyRing | None = None,
+        scopes: Sequence[str] = (),
+        sandbox: bool = False,
+    ) -> None:
+        self._environment = environment
+        self._clock = clock
+        self._link_base = link_base
+        self._connection_name = connection_name
+        self._user_verification = user_verification
+        self._user_verify_url = user_verify_url
+        self._timezone = timezone
+        self._http = http
+        self._ring = ring
+        self._scopes = tuple(scopes)
+        self._sandbox = sandbox
+        self._opening = anyio.Lock()
+        self._opened: HostedParts | None = None
+        self._seen_active: dict[Key, float] = {}
+
+    async def aclose(self) -> None:
+        """Close the HTTP client, if this object made one."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def _parts(self) -> HostedParts:
+        if self._opened is None:
+            async with self._opening:
+                if self._opened is None:
+                    from scalekit_mcp.actions.hosted_parts import build_hosted_parts
+
+                    found = self._environment
+                    environment = found if isinstance(found, ScalekitEnvironment) else await found()
+                    self._opened = build_hosted_parts(
+                        environment,
+                        clock=self._clock,
+                        http=self._http,
+                        ring=self._ring,
+                        user_verification=self._user_verification,
+                        user_verify_url=self._user_verify_url,
+                        scopes=self._scopes,
+                        sandbox=self._sandbox,
+                    )
+        return self._opened
+
+    def _key(self, connection_name: str | None, identifier: str) -> Key:
+        name = connection_name or self._connection_name
+        if name != self._connection_name:
+            raise InvalidInput(
+                f"There is no connection '{name[:100]}'; this server has '{self._connection_name}'.",
+                field="connection_name",
+            )
+        try:
+            return name, check_identifier(identifier)
+        except ValueError as error:
+            raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+
+    # -- accounts
+
+    async def get_or_create_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        """See `Actions`."""
+        key = self._key(connection_name, identifier)
+        return self._response(await self._parts(), await self._get_or_create(key))
+
+    async def get_connected_account(
+        self, *, connection_name: str | None = None, identifier: str
+    ) -> ConnectedAccountResponse:
+        """See `Actions`."""
+        key = self._key(connection_name, identifier)
+        return self._response(await self._parts(), await self._known(key))
+
+    async def list_connected_accounts(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        status: str | None = None,
+        page_size: int = 50,
+        page_token: str | None = None,
+    ) -> ListConnectedAccountsResponse:
+        """See `Actions`. Scalekit knows no filter by status: with one, all accounts are read and counted here."""
+        from scalekit_mcp.actions.hosted_accounts import wire_filter
+
+        if connection_name is not None:
+            self._key(connection_name, identifier or "any")
+        size = max(1, min(page_size, MAX_PAGE_SIZE))
+        if status is None:
+            accounts, total, following = await self._page(identifier, size, page_token)
+        else:
+            wanted = wire_filter(status)
+            if not wanted:
+                raise InvalidInput(
+                    f"'{status[:30]}' is no status; known are PENDING, ACTIVE, EXPIRED, REVOKED.", field="status"
+                )
+            every = sorted(
+                [account for account in await self._every_account(identifier) if account.status in wanted],
+                key=lambda account: account.identifier,
+            )
+            start = _offset(page_token)
+            accounts, total = every[start : start + size], len(every)
+            following = str(start + size) if start + size < total else None
+        parts = await self._parts()
+        return ListConnectedAccountsResponse(
+            connected_accounts=tuple(self._response(parts, account).connected_account for account in accounts),
+            total_size=total,
+            next_page_token=following,
+        )
+
+    async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
+        """See `Actions`. Scalekit offers the call to some API clients only; elsewhere `delete` is what is left."""
+        from scalekit_mcp.actions.hosted_accounts import WireAccount
+
+        key = self._key(connection_name, identifier)
+        account = await self._known(key)
+        self._seen_active.pop(key, None)
+        answer = await self._post(f"/connected_accounts/{account.id}:disconnect", {}, "disconnect the account", {404})
+        if answer is None:
+            await self._known(key)  # gone meanwhile: that is said instead
+            raise PermissionMissing(
+                "Scalekit does not offer disconnecting to this API client; nothing was changed.",
+                who_acts="operator",
+                next_step="Delete the account instead, or ask Scalekit to enable disconnecting.",
+            )
+        parts = await self._parts()
+        parts.consent.attempts.forget(key)
+        return self._response(parts, WireAccount.read(answer.get("connected_account")))
+
+    async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
+        """See `Actions`."""
+        key = self._key(connection_name, identifier)
+        body = {"connector": key[0], "identifier": key[1]}
+        self._seen_active.pop(key, None)
+        await self._post("/connected_accounts:delete", body, "delete the account", {404})
+        (await self._parts()).consent.attempts.forget(key)
+
+    async def _find(self, key: Key) -> WireAccount | None:
+        """The account without its secrets; None if there is none."""
+        from scalekit_mcp.actions.hosted_accounts import WireAccount
+        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
+
+        query = {"connector": key[0], "identifier": key[1]}
+        try:
+            answer = await (await self._parts()).rest.get("/connected_accounts/details", query)
+        except ScalekitFailure as failure:
+            if failure.status == 404:
+                return None
+            raise failure.as_error("look up the account") from failure
+        return WireAccount.read(answer.get("connected_account"))
+
+    async def _known(self, key: Key) -> WireAccount:
+        account = await self._find(key)
+        if account is None:
+            raise ConnectedAccountNotFound(*key)
+        return account
+
+    async def _get_or_create(self, key: Key) -> WireAccount:
+        """There is no such call at Scalekit: look, create where there is none, look again where another was faster."""
+        from scalekit_mcp.actions.hosted_accounts import WireAccount
+
+        account = await self._find(key)
+        if account is not None:
+            return account
+        body: dict[str, Any] = {"connector": key[0], "identifier": key[1], "connected_account": {}}
+        answer = await self._post("/connected_accounts", body, "create the account", {409})
+        if answer is not None:
+            return WireAccount.read(answer.get("connected_account"))
+        return await self._known(key)
+
+    async def _page(
+        self, identifier: str | None, size: int, page_token: str | None
+    ) -> tuple[list[WireAccount], int, str | None]:
+        from scalekit_mcp.actions.hosted_accounts import WireAccount
+        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
+
+        query = {
+            "connector": self._connection_name,
+            "identifier": identifier,
+            "page_size": size,
+            "page_token": page_token,
+        }
+        try:
+            answer = await (await self._parts()).rest.get("/connected_accounts", query)
+        except ScalekitFailure as failure:
+            if failure.status == 400 and page_token:
+                raise InvalidInput("Scalekit does not know this page.", field="page_token") from failure
+            raise failure.as_error("list the accounts") from failure
+        rows = cast("list[Any]", answer.get("connected_accounts") or [])
+        accounts = sorted((WireAccount.read(row) for row in rows), key=lambda account: account.identifier)
+        return accounts, int(answer.get("total_size") or len(accounts)), answer.get("next_page_token") or None
+
+    async def _every_account(self, identifier: str | None) -> list[WireAccount]:
+        found: list[WireAccount] = []
+        following: str | None = None
+        for _ in range(MAX_FILTERED_PAGES):
+            accounts, _, following = await self._page(identifier, MAX_PAGE_SIZE, following)
+            found += accounts
+            if following is None:
+                return found
+        raise ProviderUnavailable(
+            f"There are more than {MAX_FILTERED_PAGES * MAX_PAGE_SIZE} accounts, too many to filter by status.",
+            retryable=False,
+            next_step="List the accounts without a status.",
+        )
+
+    async def _post(self, path: str, body: Mapping[str, Any], what: str, expected: set[int]) -> dict[str, Any] | None:
+        """A change of an account; None for an `expected` refusal."""
+        from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure
+
+        try:
+            return await (await self._parts()).rest.post(path, body)
+        except ScalekitFailure as failure:
+            if failure.status in expected and (failure.status != 404 or path != "/connected_accounts"):
+                return None
+            raise failure.as_error(what) from failure
+        except AnswerLostError as lost:
+            raise OutcomeUnknown(
+                f"Scalekit was asked to {what}, but no answer came back.",
+                who_acts="operator",
+                next_step="Look at the account before you repeat it; repeating does no harm.",
+            ) from lost
+
+    def _response(self, parts: HostedParts, account: WireAccount) -> ConnectedAccountResponse:
+        return ConnectedAccountResponse(self._view(parts, account))
+
+    def _view(self, parts: HostedParts, account: WireAccount) -> ConnectedAccountView:
+        from scalekit_mcp.actions.hosted_accounts import view_of
+
+        key = (self._connection_name, account.identifier)
+        attempt = parts.consent.attempts.newest(key)
+        if (
+            attempt is not None
+            and attempt.state is AttemptState.AT_PROVIDER
+            and account.status == "ACTIVE"
+            and attempt.status_before != "ACTIVE"
+        ):
+            if attempt.verification.value != "off" and not attempt.user_verify_url:
+                logger.warning(
+                    "The account of '%s' became ACTIVE without a verification by this server: "
+                    "check User Verification in the Scalekit dashboard",
+                    account.identifier,
+                )
+            parts.consent.succeed(attempt)
+            attempt = parts.consent.attempts.newest(key)
+        return view_of(account, attempt, self._clock.now())
+
+    # -- consent
+
+    async def get_authorization_link(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        reconnect: bool = False,
+        state: str | None = None,
+        user_verify_url: str | None = None,
+        login_hint: str | None = None,
+    ) -> AuthorizationLinkResponse:
+        """See `Actions`. `login_hint` has no effect: Scalekit does not tell which mailbox consented."""
+        from scalekit_mcp.actions.hosted_accounts import not_active
+
+        del login_hint
+        key = self._key(connection_name, identifier)
+        account = await self._get_or_create(key)
+        parts = await self._parts()
+        view = self._view(parts, account)
+        if view.held and not reconnect:
+            raise not_active(view)
+        attempt = parts.consent.begin(
+            key,
+            link_base=await self._link_base(),
+            status=account.status,
+            reconnect=reconnect,
+            state=state,
+            user_verify_url=user_verify_url,
+        )
+        return AuthorizationLinkResponse(
+            link=parts.consent.attempts.link(attempt), expires_at=attempt.expires_at, attempt_id=attempt.id
+        )
+
+    async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
+        """See `Actions`."""
+        return (await self._parts()).consent.prompt(ticket)
+
+    async def start_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> str | AuthorizationOutcome:
+        """See `Actions`; the address is Scalekit's magic link, made now because it is good for a moment only."""
+        return await (await self._parts()).consent.start(ticket, browser_secret)
+
+    async def complete_authorization(
+        self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
+    ) -> AuthorizationOutcome:
+        """See `Actions`."""
+        return await (await self._parts()).consent.complete(query, browser_secrets)
+
+    async def cancel_held_authorization(
+        self, ticket: str, *, browser_secret: str | None = None
+    ) -> AuthorizationOutcome:
+        """See `Actions`."""
+        return (await self._parts()).consent.cancel(ticket, browser_secret)
+
+    async def confirm_authorization(
+        self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
+    ) -> ConnectedAccountResponse:
+        """See `Actions`."""
+        key = self._key(connection_name, identifier)
+        parts = await self._parts()
+        await parts.consent.confirm(key, confirmation_code)
+        return self._response(parts, await self._known(key))
+
+    async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
+        """See `Actions`."""
+        key = self._key(None, identifier)
+        if not 1 <= len(auth_request_id) <= 1000:
+            raise InvalidInput("It has 1 to 1000 characters.", field="auth_request_id")
+        parts = await self._parts()
+        await parts.consent.verify(auth_request_id, identifier)
+        live = parts.consent.attempts.live(key, self._clock.now())
+        if live is not None:
+            parts.consent.succeed(live)
+        return self._response(parts, await self._known(key))
+
+    async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+        """See `Actions`. The application is Scalekit's to register, so that nothing comes here."""
+        from scalekit_mcp.actions.hosted_outcomes import no_admin_consent
+
+        del query
+        return no_admin_consent()
+
+    async def wait_for_authorization(
+        self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
+    ) -> ConnectedAccountResponse:
+        """See `Actions`; looks at the account every second."""
+        key = self._key(connection_name, identifier)
+        parts = await self._parts()
+        began = self._clock.now()
+        while True:
+            response = self._response(parts, await self._known(key))
+            left = timeout_seconds - (self._clock.now() - began).total_seconds()
+            if response.connected_account.attempt_state not in _RUNNING or left <= 0:
+                return response
+            await self._clock.sleep(min(POLL_SECONDS, left))
+
+    # -- tools
+
+    async def execute_tool(
+        self,
+        *,
+        identifier: str,
+        tool_name: str,
+        tool_input: Mapping[str, Any] | None = None,
+        connection_name: str | None = None,
+    ) -> ToolResult:
+        """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
+        try:
+            arguments = parse_arguments(tool_name, tool_input or {})
+        except UnknownTool as error:
+            raise InvalidInput(
+                f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
+            ) from error
+        key = self._key(connection_name, identifier)
+        if isinstance(arguments, Authorize):
+            return ToolResult(
+                await run_authorize(
+                    self,
+                    connection_name=key[0],
+                    identifier=key[1],
+                    reconnect=bool(arguments.reconnect),
+                    confirmation_code=arguments.confirmation_code,
+                )
+            )
+        try:
+            return await self._run(key, tool_name, arguments)
+        except AuthorizationRequired as error:
+            self._seen_active.pop(key, None)
+            await self._add_link(key, error)
+            raise
+        except PermissionMissing as error:
+            if error.who_acts == "user":
+                await self._add_link(key, error)
+            raise
+
+    async def _run(self, key: Key, tool_name: str, arguments: Arguments) -> ToolResult:
+        from scalekit_mcp.actions.hosted_params import check_supported
+        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
+
+        notes = check_supported(arguments)
+        await self._require_active(key)
+        parts = await self._parts()
+        session = parts.session(*key)
+        try:
+            answer = await parts.run_tool(session, key, arguments, timezone=self._timezone)
+        except ScalekitFailure as failure:
+            raise await self._refusal(key, tool_name, failure, session) from failure
+        except ScalekitMCPError as error:
+            if session.execution_id is not None:
+                error.details.setdefault("execution_id", session.execution_id)
+            raise
+        told = [*notes, *session.notes]
+        if told:
+            answer["warnings"] = [*answer.get("warnings", ()), *dict.fromkeys(told)]
+        result = ToolResult(answer)
+        result.execution_id = session.execution_id
+        return result
+
+    async def _require_active(self, key: Key) -> None:
+        from scalekit_mcp.actions.hosted_accounts import not_active
+
+        now = self._clock.now().timestamp()
+        if now < self._seen_active.get(key, 0):
+            return
+        view = self._view(await self._parts(), await self._get_or_create(key))
+        if view.status != "ACTIVE":
+            raise not_active(view)
+        if len(self._seen_active) > 10_000:
+            self._seen_active.clear()
+        self._seen_active[key] = now + ACTIVE_SECONDS
+
+    async def _refusal(
+        self, key: Key, tool_name: str, failure: ScalekitFailure, session: HostedSession
+    ) -> ScalekitMCPError:
+        """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
+        from scalekit_mcp.actions.hosted_accounts import not_active
+
+        if failure.status in _ACCOUNT_MAY_BE_WHY:
+            self._seen_active.pop(key, None)
+            view = self._view(await self._parts(), await self._get_or_create(key))
+            if view.status != "ACTIVE":
+                return not_active(view)
+        if failure.status == 400:
+            named = next((name for name in failure.fields if name in TOOLS[tool_name].input_schema["properties"]), None)
+            return InvalidInput(
+                f"Scalekit refuses the arguments: {failure.message or 'it does not say why'}",
+                field=named,
+                execution_id=session.execution_id,
+            )
+        if failure.status == 404:
+            return InternalError(
+                f"Scalekit has no tool that {tool_name} needs: {failure.message or 'it does not say which'}",
+                execution_id=session.execution_id,
+            )
+        return failure.as_error(f"run {tool_name}")
+
+    async def _add_link(self, key: Key, error: AuthorizationRequired | PermissionMissing) -> None:
+        """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
+        parts = await self._parts()
+        view = self._view(parts, await self._get_or_create(key))
+        if view.held:
+            error.next_step = TYPE_THE_CODE
+            return
+        link = await self.get_authorization_link(connection_name=key[0], identifier=key[1])
+        error.details["authorization_url"] = link.link
+        if view.status == "PENDING":
+            error.details["reason"] = self._view(parts, await self._known(key)).reason
+
+
+def _offset(page_token: str | None) -> int:
+    try:
+        return max(0, int(page_token or "0"))
+    except ValueError:
+        raise InvalidInput("This page is not known.", field="page_token") from None

@@ -1,0 +1,132 @@
+"""Connected accounts on Scalekit's wire, and as this product shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from scalekit_mcp.accounts import words
+from scalekit_mcp.accounts.models import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.actions.hosted_attempts import HostedAttempt
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable, WhoActs
+
+WIRE_STATUSES = ("ACTIVE", "EXPIRED", "PENDING_AUTH", "PENDING_VERIFICATION", "DISCONNECTED")
+_STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
+    "ACTIVE": (AccountStatus.ACTIVE, None),
+    "EXPIRED": (AccountStatus.EXPIRED, Reason.UNKNOWN),
+    "PENDING_AUTH": (AccountStatus.PENDING, Reason.NEVER_AUTHORIZED),
+    "PENDING_VERIFICATION": (AccountStatus.PENDING, Reason.AWAITING_CONSENT),
+    "DISCONNECTED": (AccountStatus.REVOKED, Reason.DISCONNECTED),
+}
+_RUNNING = (AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER)
+
+
+@dataclass(frozen=True, slots=True)
+class WireAccount:
+    """A connected account as Scalekit answers it."""
+
+    id: str
+    connector: str
+    identifier: str
+    status: str
+    token_expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+    updated_at: datetime | None = None
+
+    @classmethod
+    def read(cls, value: object) -> WireAccount:
+        """Read `connected_account` of an answer; raises `ProviderUnavailable` for something else."""
+        members = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        account_id, identifier = members.get("id"), members.get("identifier")
+        if not isinstance(account_id, str) or not isinstance(identifier, str):
+            raise ProviderUnavailable(
+                "Scalekit's answer holds no connected account.", who_acts="operator", retryable=False
+            )
+        return cls(
+            id=account_id,
+            connector=str(members.get("connector") or ""),
+            identifier=identifier,
+            status=str(members.get("status") or ""),
+            token_expires_at=instant(members.get("token_expires_at")),
+            last_used_at=instant(members.get("last_used_at")),
+            updated_at=instant(members.get("updated_at")),
+        )
+
+
+def instant(value: object) -> datetime | None:
+    """An RFC 3339 time in UTC; None for none, and for the zero that stands for "never"."""
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        read = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    aware = read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    return aware if aware.year > 1970 else None
+
+
+def status_of(wire: str) -> AccountStatus:
+    """Our status for a wire name; one that is not known makes no calls."""
+    return _STATUS_OF_WIRE.get(wire, (AccountStatus.EXPIRED, None))[0]
+
+
+def view_of(wire: WireAccount, attempt: HostedAttempt | None, now: datetime) -> ConnectedAccountView:
+    """The account as every face shows it; an account that never had a grant shows its newest attempt as its reason."""
+    status, reason = _STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
+    live = attempt is not None and attempt.expires_at > now
+    state = None
+    if attempt is not None:
+        state = attempt.state if live or attempt.state is AttemptState.SUCCEEDED else AttemptState.EXPIRED
+    who_acts: WhoActs = "nobody" if status is AccountStatus.ACTIVE else "user"
+    if status is AccountStatus.PENDING:
+        reason = _pending_reason(wire, attempt if live else None)
+    return ConnectedAccountView(
+        id=wire.id,
+        connection_name=wire.connector,
+        identifier=wire.identifier,
+        status=status.value,
+        reason=None if reason is None else reason.value,
+        who_acts=who_acts,
+        token_expires_at=wire.token_expires_at,
+        last_used_at=wire.last_used_at,
+        updated_at=wire.updated_at,
+        last_authorization_error=None if attempt is None else attempt.error,
+        attempt_state=None if state is None else state.value,
+        attempt_expires_at=attempt.expires_at if attempt is not None and live else None,
+        held=live and state is AttemptState.HELD,
+    )
+
+
+def _pending_reason(wire: WireAccount, attempt: HostedAttempt | None) -> Reason:
+    if attempt is not None and attempt.state is AttemptState.HELD:
+        return Reason.AWAITING_CONFIRMATION
+    if wire.status == "PENDING_VERIFICATION" and (attempt is None or attempt.verification is UserVerification.URL):
+        return Reason.AWAITING_CONFIRMATION
+    if attempt is None:
+        return Reason.NEVER_AUTHORIZED
+    if attempt.state in _RUNNING:
+        return Reason.AWAITING_CONSENT
+    return Reason.CONSENT_DECLINED if attempt.declined else Reason.NEVER_AUTHORIZED
+
+
+def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
+    """The error for an account that makes no calls."""
+    reason = Reason(view.reason or Reason.UNKNOWN)
+    return AuthorizationRequired(
+        words.sentence(reason, view.identifier),
+        next_step=words.next_step(reason),
+        who_acts=view.who_acts,
+        status=view.status,
+        reason=reason.value,
+    )
+
+
+def wire_filter(status: str | None) -> frozenset[str]:
+    """The wire names that a filter stands for: our names, Scalekit's, and the older ones of published samples."""
+    if status is None:
+        return frozenset(WIRE_STATUSES)
+    wanted = status.strip().upper()
+    return frozenset(name for name, (ours, _) in _STATUS_OF_WIRE.items() if wanted in (name, ours.value))

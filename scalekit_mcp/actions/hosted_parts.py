@@ -1,0 +1,136 @@
+"""What the hosted calls are made of. Imported on the first call: a start should not wait for its libraries."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx2 as httpx
+
+from scalekit_mcp.accounts.models import ProviderAccount, UserVerification
+from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
+from scalekit_mcp.actions.hosted_consent import HostedConsent
+from scalekit_mcp.actions.hosted_graph import HostedSession
+from scalekit_mcp.actions.hosted_rest import ScalekitRest
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.microsoft.calendar import OutlookCalendar
+from scalekit_mcp.microsoft.graph import GraphSession
+from scalekit_mcp.tools import (
+    Arguments,
+    CreateCalendarEvent,
+    DeleteCalendarEvent,
+    GetCalendarEvent,
+    ListCalendarEvents,
+    UpdateCalendarEvent,
+)
+
+if TYPE_CHECKING:
+    from scalekit_mcp.actions.hosted import ScalekitEnvironment
+
+POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
+"""Scalekit closes idle connections after five minutes."""
+
+_SOMEBODY = ProviderAccount(tid="", oid="")
+"""Scalekit does not tell which Microsoft account consented."""
+
+
+class _SealedPages:
+    """Page tokens under the ring's keys."""
+
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ring = ring
+        self._clock = clock
+
+    def seal(self, payload: bytes, context: bytes) -> str:
+        """A text that only `open` with the same context reads back."""
+        return self._ring.seal_token("page", context.hex(), {"page": b64encode(payload).decode()})
+
+    def open(self, token: str, context: bytes) -> bytes:
+        """The sealed payload; raises ValueError."""
+        try:
+            return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
+        except SealBroken as error:
+            raise ValueError("not a page of this account") from error
+
+
+@dataclass(frozen=True, slots=True)
+class HostedParts:
+    """Everything that one process needs to serve calls; closed by `aclose`."""
+
+    clock: Clock
+    rest: ScalekitRest
+    consent: HostedConsent
+    ring: KeyRing
+    own_http: httpx.AsyncClient | None
+
+    async def aclose(self) -> None:
+        """Close the connections that were opened here."""
+        if self.own_http is not None:
+            await self.own_http.aclose()
+
+    def session(self, connection_name: str, identifier: str) -> HostedSession:
+        """The mailbox of one account, for one call."""
+        return HostedSession(self.rest, connection_name=connection_name, identifier=identifier)
+
+    async def run_tool(
+        self, session: HostedSession, key: tuple[str, str], arguments: Arguments, *, timezone: str
+    ) -> dict[str, Any]:
+        """Run one calendar tool; raises `ScalekitMCPError`, or `ScalekitFailure` where Scalekit itself refuses."""
+        calendar = OutlookCalendar(
+            # The calendar uses the two methods that a hosted session has, too.
+            cast("GraphSession", session),
+            account=_SOMEBODY,
+            identifier=key[1],
+            clock=self.clock,
+            timezone=timezone,
+            pages=_SealedPages(self.ring, self.clock),
+            connection_name=key[0],
+        )
+        match arguments:
+            case CreateCalendarEvent():
+                return await calendar.create(arguments)
+            case GetCalendarEvent():
+                return await calendar.get(arguments)
+            case ListCalendarEvents():
+                return await calendar.list(arguments)
+            case UpdateCalendarEvent():
+                return await calendar.update(arguments)
+            case DeleteCalendarEvent():
+                return await calendar.delete(arguments)
+            case _:
+                raise LookupError(f"no operation for {arguments.tool_name}")
+
+
+def build_hosted_parts(
+    environment: ScalekitEnvironment,
+    *,
+    clock: Clock,
+    http: httpx.AsyncClient | None,
+    ring: KeyRing | None,
+    user_verification: str,
+    user_verify_url: str | None,
+    scopes: Sequence[str],
+    sandbox: bool,
+) -> HostedParts:
+    """Put the parts together. Opens no connection."""
+    own_http = httpx.AsyncClient(limits=POOL, follow_redirects=False) if http is None else None
+    ring = ring or KeyRing.generate()
+    rest = ScalekitRest(
+        http or cast("httpx.AsyncClient", own_http),
+        env_url=environment.env_url,
+        client_id=environment.client_id,
+        client_secret=environment.client_secret,
+        clock=clock,
+    )
+    consent = HostedConsent(
+        rest,
+        clock=clock,
+        ring=ring,
+        user_verification=UserVerification(user_verification),
+        user_verify_url=user_verify_url,
+        scopes=scopes,
+        sandbox=sandbox,
+    )
+    return HostedParts(clock, rest, consent, ring, own_http)
