@@ -94,7 +94,7 @@ class OutlookCalendar:
                 ),
             ) from exc
         except Conflict as exc:
-            raise _named_conflict(exc) from exc
+            raise await self._named(exc) from exc
         warnings = [*args.warnings]
         if args.isOnlineMeeting and join_url(event) is None:
             event = await self._with_link(event, zone_name=args.start_timezone)
@@ -139,13 +139,18 @@ class OutlookCalendar:
             return ["The link of the online meeting is not there yet; outlook_get_calendar_event shows it later."]
         return [NO_LINK_PERSONAL if self._account.personal else NO_LINK]
 
-
-def _named_conflict(conflict: Conflict) -> Conflict:
-    existing = conflict.details.get("existing_event_id")
-    if existing is None:
-        return conflict
-    return Conflict(
-        f"This transaction_id was already used to create another event, with the id {existing}. Nothing was created.",
-        next_step="To create a further event use a new transaction_id; to change the existing one, update it.",
-        **conflict.details,
-    )
+    async def _named(self, conflict: Conflict) -> Conflict:
+        """The conflict of a reused transaction id, naming the event by the id that lists give it."""
+        existing = conflict.details.get("existing_event_id")
+        if existing is None:
+            return conflict
+        try:
+            event = await read_event(self._session, existing, body_format=None, select="id")
+        except ScalekitMCPError:
+            event = {"id": existing}  # gone since, or not readable: the refusal stands
+        return Conflict(
+            f"This transaction_id was already used to create another event, with the id {event['id']}. "
+            "Nothing was created.",
+            next_step="To create a further event use a new transaction_id; to change the existing one, update it.",
+            **{**conflict.details, "existing_event_id": event["id"]},
+        )

@@ -131,9 +131,9 @@ class SignedIn:
 
 @asynccontextmanager
 async def signed_in(
-    sandbox: Sandbox, address: str = "dana@company.com", *, timezone: str = "UTC"
+    sandbox: Sandbox, address: str = "dana@company.com", *, timezone: str = "UTC", empty: bool = True
 ) -> AsyncIterator[SignedIn]:
-    """This person's calendar; the retries' pauses move a clock by hand."""
+    """This person's calendar, without the week that the sandbox comes with; retries move a clock by hand."""
     token = await signed_in_token(sandbox, address)
     person = sandbox.people[address.lower()]
     account = ProviderAccount(
@@ -150,7 +150,12 @@ async def signed_in(
         calendar = OutlookCalendar(
             session, account=account, identifier=address, clock=clock, timezone=timezone, pages=Sealer()
         )
-        yield SignedIn(sandbox, address, account, session, clock, calendar, http, token)
+        me = SignedIn(sandbox, address, account, session, clock, calendar, http, token)
+        if empty:
+            await me.graph("GET", "/me/calendar")
+            sandbox.world.mailboxes[person.oid].events.clear()
+            sandbox.world.requests.clear()
+        yield me
 
 
 async def signed_in_session(sandbox: Sandbox, address: str, http: httpx.AsyncClient, clock: HandClock) -> GraphSession:
