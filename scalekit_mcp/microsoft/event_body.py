@@ -57,7 +57,10 @@ def create_body(args: CreateCalendarEvent, *, transaction_id: str, personal: boo
     if args.body_content is not None:
         body["body"] = {"contentType": args.body_contentType or "text", "content": args.body_content}
     body["start"] = graph_moment(args.start_datetime, resolve_zone(args.start_timezone))
-    body["end"] = graph_moment(args.end_datetime, resolve_zone(args.end_timezone))
+    # Two names of one zone are taken for two zones by all-day events.
+    body["end"] = graph_moment(
+        args.end_datetime, resolve_zone(args.start_timezone if args.isAllDay else args.end_timezone)
+    )
     body |= _places(args)
     attendees = graph_attendees(args)
     if attendees:

@@ -174,7 +174,7 @@ def _whole_days(start: LocalTime | None, end: LocalTime | None, current: Mapping
     if end is None:
         new_end = new_start + (last - first)
         warnings = (f"end_datetime was not given: the event still lasts {(last - first).days} day(s).",)
-    elif end.zone.iana != zone.iana:
+    elif end.zone.windows != zone.windows:
         raise Refused(f"must be {zone.given} too: the event lasts whole days", "end_timezone")
     return PatchedTimes(LocalTime(new_start, zone), LocalTime(new_end, zone), warnings)
 

@@ -35,9 +35,9 @@ class EventFields(Arguments):
     attendees_required: Annotated[
         tuple[Attendee, ...] | None, p.attendees("Comma-separated e-mail addresses; each is mailed an invitation.")
     ] = None
-    attendees_optional: Annotated[tuple[Attendee, ...] | None, p.attendees("Comma-separated addresses.")] = None
+    attendees_optional: Annotated[tuple[Attendee, ...] | None, p.attendees("Comma-separated e-mail addresses.")] = None
     attendees_resource: Annotated[
-        tuple[Attendee, ...] | None, p.attendees("Rooms, equipment: comma-separated addresses.")
+        tuple[Attendee, ...] | None, p.attendees("Rooms and equipment: comma-separated e-mail addresses.")
     ] = None
     hideAttendees: Annotated[bool | None, p.boolean("Attendees see only themselves.")] = None
     isAllDay: Annotated[bool | None, p.boolean("Whole days: midnight to midnight, end exclusive, one zone.")] = None
@@ -47,15 +47,16 @@ class EventFields(Arguments):
         p.choice("Default: the calendar's own.", "teamsForBusiness", "skypeForBusiness", "skypeForConsumer"),
     ] = None
     isReminderOn: Annotated[bool | None, p.boolean("Remind before the start.")] = None
-    reminderMinutesBeforeStart: Annotated[int | None, p.integer("Minutes.", 0, 525_600)] = None
-    importance: Annotated[str | None, p.choice("Importance.", "low", "normal", "high")] = None
+    reminderMinutesBeforeStart: Annotated[int | None, p.integer("Minutes before the start.", 0, 525_600)] = None
+    importance: Annotated[str | None, p.choice("Default normal.", "low", "normal", "high")] = None
     sensitivity: Annotated[
         str | None, p.choice("Who may see details.", "normal", "personal", "private", "confidential")
     ] = None
     showAs: Annotated[
-        str | None, p.choice("Availability shown.", "free", "tentative", "busy", "oof", "workingElsewhere")
+        str | None,
+        p.choice("Availability shown to others; default busy.", "free", "tentative", "busy", "oof", "workingElsewhere"),
     ] = None
-    categories: Annotated[tuple[str, ...] | None, p.categories("Comma-separated.")] = None
+    categories: Annotated[tuple[str, ...] | None, p.categories("Names of categories, comma-separated.")] = None
     recurrence_type: Annotated[
         str | None,
         p.choice("absolute: by day of month. relative: by weekday and week_index.", *TYPES, also=SHORT_TYPES),
@@ -67,8 +68,12 @@ class EventFields(Arguments):
     recurrence_day_of_month: Annotated[int | None, p.integer("For absolute types.", 1, 31)] = None
     recurrence_month: Annotated[int | None, p.integer("For yearly types.", 1, 12)] = None
     recurrence_week_index: Annotated[str | None, p.choice("For relative types.", *WEEK_INDEXES)] = None
-    recurrence_first_day_of_week: Annotated[str | None, p.choice("For weekly.", *WEEKDAYS)] = None
-    recurrence_range_type: Annotated[str | None, p.choice("How the series ends.", *RANGE_TYPES)] = None
+    recurrence_first_day_of_week: Annotated[
+        str | None, p.choice("For weekly with an interval; default sunday.", *WEEKDAYS)
+    ] = None
+    recurrence_range_type: Annotated[
+        str | None, p.choice("How the series ends; follows from the other two.", *RANGE_TYPES)
+    ] = None
     recurrence_start_date: Annotated[date | None, p.date("Date of the first event.")] = None
     recurrence_end_date: Annotated[date | None, p.date("Last possible date.")] = None
     recurrence_occurrences: Annotated[int | None, p.integer("Number of events.", 1, 999)] = None
@@ -176,7 +181,7 @@ class UpdateCalendarEvent(EventFields):
         None
     )
     attendees_remove: Annotated[tuple[str, ...] | None, p.addresses("Addresses to uninvite.")] = None
-    clear: Annotated[tuple[str, ...] | None, p.clear("Parameters to empty: " + ", ".join(p.CLEARABLE) + ".")] = None
+    clear: Annotated[tuple[str, ...] | None, p.clear("Names to empty: " + ", ".join(p.CLEARABLE) + ".")] = None
     apply_to: Annotated[str | None, _APPLY_TO] = None
     discard_exceptions: Annotated[bool | None, p.boolean("Accept that edited occurrences of a series are lost.")] = None
 

@@ -114,8 +114,9 @@ _SPECS = (
         title="Update calendar event",
         description=(
             "Changes exactly what is given of an event in the user's Outlook calendar and mails the attendees. "
-            f"{_TIMES}Attendees merge by kind: giving attendees_required replaces only the required people. To add or "
-            "drop single people use attendees_add and attendees_remove; to empty something use clear."
+            f"{_TIMES}Attendees merge by kind: attendees_required replaces only the required people. Single people "
+            "come and go by attendees_add and attendees_remove; clear empties. The join link in the body stays. An "
+            "occurrence's id changes that date only, apply_to=series the whole series."
         ),
         arguments=a.UpdateCalendarEvent,
         output_properties=_EVENT,
@@ -127,7 +128,8 @@ _SPECS = (
         title="Delete calendar event",
         description=(
             "Deletes an event of the user's Outlook calendar. If the user is the organizer, the attendees are mailed "
-            "a cancellation. Deleting what is already gone is a success."
+            "a cancellation. An occurrence's id deletes that date only, apply_to=series the whole series. Deleting "
+            "what is already gone is a success."
         ),
         arguments=a.DeleteCalendarEvent,
         output_properties={"deleted": {"type": "boolean"}, "already_gone": {"type": "boolean"}, **_WARNINGS},

@@ -165,7 +165,7 @@ def check_all_day(read: Mapping[str, Any]) -> None:
             "end_datetime",
         )
     zones = [read[name] for name in ("start_timezone", "end_timezone") if name in read]
-    if len({resolve_zone(name).iana for name in zones}) > 1:
+    if len({resolve_zone(name).windows for name in zones}) > 1:
         raise Refused(f"must be {read['start_timezone']} too when isAllDay is true", "end_timezone")
 
 
