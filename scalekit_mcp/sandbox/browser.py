@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2 as httpx
 
 MOST_REDIRECTS = 10
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -24,10 +25,14 @@ class Form:
 
 
 class _Forms(HTMLParser):
+    """Collects forms as a browser would send them: of a select the selected or first option, ticked boxes only."""
+
     def __init__(self) -> None:
         super().__init__()
         self.forms: list[Form] = []
         self._button: tuple[str, str] | None = None
+        self._select: str | None = None
+        self._option: str | None = None
         self._text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -36,10 +41,15 @@ class _Forms(HTMLParser):
             self.forms.append(Form(given.get("method", "get").upper(), given.get("action", "")))
         elif not self.forms:
             return
-        elif tag in ("input", "textarea", "select") and given.get("name"):
+        elif tag in ("input", "textarea") and given.get("name"):
             ticked = given.get("type") not in ("checkbox", "radio") or "checked" in given
             if ticked and given.get("type") not in ("submit", "button"):
                 self.forms[-1].fields[given["name"]] = given.get("value", "")
+        elif tag == "select":
+            self._select = given.get("name")
+        elif tag == "option" and self._select is not None:
+            wanted = "selected" in given or self._select not in self.forms[-1].fields
+            self._option, self._text = (self._select if wanted else None), ""
         elif tag == "button":
             self._button, self._text = (given.get("name", ""), given.get("value", "")), ""
 
@@ -47,9 +57,15 @@ class _Forms(HTMLParser):
         self._text += data
 
     def handle_endtag(self, tag: str) -> None:
+        text = " ".join(self._text.split())
         if tag == "button" and self._button is not None and self.forms:
-            self.forms[-1].buttons.append((*self._button, " ".join(self._text.split())))
+            self.forms[-1].buttons.append((*self._button, text))
             self._button = None
+        elif tag == "option" and self._option is not None:
+            self.forms[-1].fields[self._option] = text
+            self._option = None
+        elif tag == "select":
+            self._select = None
 
 
 class Browser:
@@ -108,6 +124,10 @@ class Browser:
                     return await self._go(form.method, urljoin(self.url, form.action), fields)
         raise LookupError(f"no button '{text}' on the page")
 
+    async def submit(self, form: Form, **typed: str) -> str:
+        """Send a form without a button, as the Enter key does."""
+        return await self._go(form.method, urljoin(self.url, form.action), {**form.fields, **typed})
+
     async def sign_in(self, url: str, address: str, *, accept: bool = True) -> str:
         """Open an authorization URL, choose an account, consent or decline; gives the address where it ended."""
         await self.open(url)
@@ -134,7 +154,7 @@ class Browser:
                 self.page = None
                 return url
             if method == "POST":
-                self.page = await self._client.post(url, data=fields)
+                self.page = await self._client.post(url, data=fields, headers={"content-type": _FORM})
             else:
                 self.page = await self._client.get(url, params=fields or None)
                 self.url = str(self.page.url)

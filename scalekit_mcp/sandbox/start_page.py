@@ -92,7 +92,9 @@ FORMS: tuple[tuple[str, tuple[SwitchForm, ...]], ...] = (
             ),
             SwitchForm("require_mfa", "Require MFA", (Field("required", "Required", "choice", "", ("true", "false")),)),
             SwitchForm(
-                "conditional_access", "Conditional access blocks", (Field("code", "AADSTS number", "number", "53003"),)
+                "conditional_access",
+                "Conditional access blocks",
+                (Field("code", "AADSTS number (0: off)", "number", "53003"),),
             ),
             SwitchForm("expire_client_secret", "Expire the client secret"),
             SwitchForm("roll_signing_keys", "Roll the signing keys"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from starlette.responses import HTMLResponse
@@ -15,25 +16,26 @@ _HEADERS = {
 }
 
 
-class Pages:
-    """Renders templates; jinja2 is loaded with the first page."""
+@cache
+def _templates() -> Any:
+    """The compiled templates; jinja2 is loaded with the first page of the process."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    def __init__(self) -> None:
-        self._environment: Any = None
+    return Environment(
+        loader=PackageLoader("scalekit_mcp.sandbox", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+class Pages:
+    """Renders templates."""
 
     def render(self, template: str, variables: dict[str, Any], status: int = 200) -> HTMLResponse:
         """One page. Every variable is escaped."""
-        if self._environment is None:
-            from jinja2 import Environment, PackageLoader, StrictUndefined
-
-            self._environment = Environment(
-                loader=PackageLoader("scalekit_mcp.sandbox", "pages"),
-                autoescape=True,
-                undefined=StrictUndefined,
-                trim_blocks=True,
-                lstrip_blocks=True,
-            )
-        html: str = self._environment.get_template(template).render(**variables)
+        html: str = _templates().get_template(template).render(**variables)
         return HTMLResponse(html, status_code=status, headers=dict(_HEADERS))
 
     def message(self, title: str, text: str, status: int = 200) -> HTMLResponse:

@@ -1,0 +1,393 @@
+"""The switches, in Python and over HTTP, in process and on a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+
+import httpx2 as httpx
+import pytest
+from identity_client import Application, refusal
+
+from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
+from scalekit_mcp.sandbox.control import Controls
+from scalekit_mcp.sandbox.control_http import SWITCHES
+from scalekit_mcp.sandbox.faults import ConnectionDropped, take_graph_fault
+from scalekit_mcp.sandbox.pytest_plugin import outlook_sandbox
+from scalekit_mcp.sandbox.start_page import FORMS
+
+__all__ = ["outlook_sandbox"]
+
+DANA, ALICE = "dana@company.com", "alice@company.com"
+
+
+def client_of(sandbox: Sandbox) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app), base_url="http://localhost")
+
+
+# The token endpoint's failures
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error", "suberror"),
+    [
+        (50173, 400, "invalid_grant", None),
+        (50076, 400, "invalid_grant", "basic_action"),
+        (65001, 400, "invalid_grant", "consent_required"),
+        (7000215, 401, "invalid_client", None),
+        (7000112, 400, "unauthorized_client", None),
+        (90033, 503, "temporarily_unavailable", None),
+        (50196, 400, "invalid_grant", None),
+        (999999, 400, "invalid_grant", None),
+    ],
+)
+async def test_any_number_can_be_the_next_answer(code: int, status: int, error: str, suberror: str | None) -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    token = (await app.connect(DANA))["refresh_token"]
+    sandbox.next_token_error(code)
+    assert refusal(await app.refresh(token)) == (status, error, [code], suberror)
+    assert (await app.refresh(token)).status_code == 200
+
+
+async def test_a_token_failure_can_be_for_one_person_several_times_and_with_everything_given() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    dana, alice = [(await app.connect(address))["refresh_token"] for address in (DANA, ALICE)]
+    sandbox.next_token_error(
+        50158, error="interaction_required", suberror="message_only", claims="{}", status=403, person=ALICE, times=2
+    )
+    assert (await app.refresh(dana)).status_code == 200
+    for _ in range(2):
+        answer = await app.refresh(alice)
+        assert refusal(answer) == (403, "interaction_required", [50158], "message_only")
+        assert answer.json()["claims"] == "{}"
+    assert (await app.refresh(alice)).status_code == 200
+
+
+async def test_a_raw_answer_is_sent_as_it_is() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    sandbox.token_error_raw(429, "Too Many Requests", {"Retry-After": "60", "content-type": "text/plain"})
+    sandbox.token_error_raw(502, "<html>Bad gateway</html>")
+    throttled, gateway = await app.refresh("any"), await app.refresh("any")
+    assert (throttled.status_code, throttled.text) == (429, "Too Many Requests")
+    assert throttled.headers["retry-after"] == "60"
+    assert (gateway.status_code, gateway.text) == (502, "<html>Bad gateway</html>")
+    assert gateway.headers["content-type"].startswith("text/html")
+
+
+async def test_a_connection_dropped_before_leaves_a_one_time_token_usable_and_after_does_not() -> None:
+    sandbox = Sandbox()
+    sandbox.rotation("one_time")
+    app = Application(sandbox)
+    token = (await app.connect(DANA))["refresh_token"]
+    sandbox.drop_connection("before", area="identity")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await app.refresh(token)
+    newer = (await app.refresh(token)).json()["refresh_token"]
+    sandbox.drop_connection("after", area="identity")
+    with pytest.raises(ConnectionDropped):
+        await app.refresh(newer)
+    assert refusal(await app.refresh(newer))[2] == [70000]
+
+
+# Graph's failures
+
+
+def test_a_graph_failure_meets_the_method_path_and_person_it_is_for_as_often_as_it_says() -> None:
+    sandbox = Sandbox()
+    dana, alice = sandbox.people[DANA], sandbox.people[ALICE]
+    sandbox.graph_error(503, "serviceNotAvailable", times=2, method="POST", path_contains="/events", person=DANA)
+    take = lambda method, path, person: take_graph_fault(sandbox.world, method, path, person)  # noqa: E731
+    assert take("GET", "/v1.0/me/events", dana) is None
+    assert take("POST", "/v1.0/me/calendars", dana) is None
+    assert take("POST", "/v1.0/me/events", alice) is None
+    assert take("POST", "/v1.0/me/events", None) is None
+    for _ in range(2):
+        fault = take("POST", "/v1.0/me/events", dana)
+        assert fault is not None
+        assert fault.status == 503
+    assert take("POST", "/v1.0/me/events", dana) is None
+
+
+async def test_graph_is_throttled_with_retry_after_and_then_answers() -> None:
+    sandbox = Sandbox()
+    sandbox.throttle_graph(times=1, retry_after=7)
+    headers = {"authorization": f"Bearer {sandbox.access_token(DANA)}"}
+    async with client_of(sandbox) as client:
+        throttled = await client.get("/v1.0/me/events", headers=headers)
+        assert (throttled.status_code, throttled.headers["retry-after"]) == (429, "7")
+        assert throttled.json()["error"]["code"] == "ApplicationThrottled"
+        assert (await client.get("/v1.0/me/events", headers=headers)).status_code == 200
+
+
+async def test_switches_off_forgets_failures_and_keeps_people_and_consents() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    token = (await app.connect(DANA))["refresh_token"]
+    sandbox.next_token_error(50173)
+    sandbox.require_mfa()
+    sandbox.slow(30)
+    sandbox.switches_off()
+    assert (await app.refresh(token)).status_code == 200
+
+
+# HTTP
+
+
+def test_every_switch_over_http_is_a_public_method_and_the_reverse() -> None:
+    methods = {
+        name
+        for name, member in inspect.getmembers(Controls, inspect.isfunction)
+        if not name.startswith("_") and name not in ("person", "tenant", "registration", "settings", "state")
+    }
+    assert methods == set(SWITCHES)
+
+
+def test_every_form_of_the_start_page_names_a_switch_and_its_arguments() -> None:
+    for _, forms in FORMS:
+        for form in forms:
+            parameters = inspect.signature(getattr(Controls, form.name)).parameters
+            assert {field.name for field in form.fields} <= set(parameters), form.name
+
+
+async def test_a_switch_turned_over_http_acts_like_the_method() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    token = (await app.connect(DANA))["refresh_token"]
+    async with client_of(sandbox) as client:
+        answer = await client.post("/_sandbox/revoke_sessions", json={"address": DANA})
+        assert answer.json() == {"ok": True, "switch": "revoke_sessions", "result": None}
+        assert refusal(await app.refresh(token))[2] == [50173]
+        ended = await client.post("/_sandbox/expire_access_tokens")
+        assert ended.json()["result"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "text"),
+    [
+        ("revoke_sessions", {"address": "nobody@company.com"}, "nobody"),
+        ("revoke_sessions", {}, "address"),
+        ("revoke_sessions", {"address": DANA, "colour": "red"}, "colour"),
+        ("rotation", {"policy": "sometimes"}, "policy"),
+        ("disable_app", {"tenant": "Nowhere Ltd"}, "Nowhere"),
+        ("throttle_graph", {"times": "many"}, "times"),
+        ("throttle_graph", ["times"], "object"),
+    ],
+)
+async def test_a_wrong_argument_is_named(name: str, arguments: object, text: str) -> None:
+    async with client_of(Sandbox()) as client:
+        answer = await client.post(f"/_sandbox/{name}", json=arguments)
+    assert answer.status_code == 400
+    assert text in answer.json()["error"]
+
+
+async def test_unknown_switches_other_verbs_and_other_sites_are_refused() -> None:
+    sandbox = Sandbox()
+    async with client_of(sandbox) as client:
+        assert (await client.post("/_sandbox/__init__", json={})).status_code == 404
+        assert (await client.post("/_sandbox/person", json={"address": DANA})).status_code == 404
+        assert (await client.get("/_sandbox/reset")).status_code == 405
+        origin = {"origin": "https://evil.example"}
+        assert (
+            await client.post("/_sandbox/disable_person", json={"address": DANA}, headers=origin)
+        ).status_code == 403
+    assert sandbox.people[DANA].enabled
+
+
+async def test_what_was_received_can_be_asked_for_with_form_headers_and_person() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox, headers={"x-planted": "needle"})
+    token = (await app.connect(DANA))["refresh_token"]
+    await app.refresh(token)
+    async with client_of(sandbox) as client:
+        await client.get("/v1.0/me/events", headers={"authorization": f"Bearer {sandbox.access_token(DANA)}"})
+        everything = (await client.get("/_sandbox/requests")).json()
+        identity = (await client.get("/_sandbox/requests?area=identity")).json()["requests"]
+        graph = (await client.get("/_sandbox/requests?area=graph")).json()["requests"]
+        assert len(identity) + len(graph) == len(everything["requests"]) == len(sandbox.requests)
+        later = (await client.get(f"/_sandbox/requests?since={everything['last']}")).json()
+        assert later == {"requests": [], "last": everything["last"]}
+        assert (await client.get("/_sandbox/requests?since=yesterday")).status_code == 400
+    refresh = identity[-1]
+    assert refresh["path"] == "/common/oauth2/v2.0/token"
+    assert refresh["body"]["refresh_token"] == token
+    assert refresh["headers"]["x-planted"] == "needle"
+    assert (refresh["person"], refresh["status"]) == (DANA, 200)
+    assert graph[-1]["path"] == "/v1.0/me/events"
+
+
+async def test_a_dropped_request_is_recorded_without_a_status() -> None:
+    sandbox = Sandbox()
+    sandbox.drop_connection("before", area="identity")
+    with pytest.raises(ConnectionDropped):
+        await Application(sandbox).refresh("any")
+    assert sandbox.requests[-1].status is None
+
+
+async def test_reset_starts_over_with_the_same_people() -> None:
+    sandbox = Sandbox(seed=7)
+    ids = {address: person.oid for address, person in sandbox.people.items()}
+    app = Application(sandbox)
+    body = await app.connect(DANA)
+    sandbox.disable_person(ALICE)
+    sandbox.reset()
+    assert sandbox.requests == []
+    assert {address: person.oid for address, person in sandbox.people.items()} == ids
+    assert sandbox.people[ALICE].enabled
+    assert refusal(await app.refresh(body["refresh_token"]))[2] == [70000]
+    async with client_of(sandbox) as client:
+        headers = {"authorization": f"Bearer {body['access_token']}"}
+        assert (await client.get("/v1.0/me/events", headers=headers)).status_code == 401
+    assert {address: person.oid for address, person in Sandbox(seed=8).people.items()} != ids
+
+
+async def test_the_state_tells_people_apps_and_switches() -> None:
+    sandbox = Sandbox()
+    await Application(sandbox).connect(DANA)
+    sandbox.next_token_error(50173)
+    async with client_of(sandbox) as client:
+        state = (await client.get("/_sandbox/state")).json()
+    assert {person["address"] for person in state["people"]} == {person.address for person in sandbox.people.values()}
+    assert state["switches"]["token_faults"][0]["code"] == 50173
+    assert state["refresh_tokens"] == 1
+    assert "not Microsoft" in state["sandbox"]
+
+
+# Time
+
+
+def test_the_clock_can_be_moved_stopped_and_let_go() -> None:
+    sandbox = Sandbox()
+    at = datetime(2026, 4, 1, 10, 0, tzinfo=UTC)
+    sandbox.freeze_clock(at)
+    sandbox.advance_clock(90)
+    assert sandbox.clock.now() == datetime(2026, 4, 1, 10, 1, 30, tzinfo=UTC)
+    sandbox.unfreeze_clock()
+    assert sandbox.clock.now() >= datetime(2026, 4, 1, 10, 1, 30, tzinfo=UTC)
+
+
+# The start page
+
+
+async def test_the_start_page_shows_people_weeks_apps_and_switches_and_loads_nothing_else() -> None:
+    sandbox = Sandbox(week_of=date(2026, 4, 1))
+    async with client_of(sandbox) as client:
+        page = await client.get("/")
+    assert page.status_code == 200
+    for text in (
+        DANA,
+        DEFAULT_CLIENT_ID,
+        DEFAULT_CLIENT_SECRET,
+        "Wed 01 Apr",
+        "/_sandbox/revoke_grant",
+        "NOT Microsoft",
+    ):
+        assert text in page.text
+    for text in ("<script", "<link", "<img", "src=", "@import", "url("):
+        assert text not in page.text
+
+
+async def test_a_form_of_the_start_page_turns_its_switch_and_comes_back() -> None:
+    sandbox = Sandbox()
+    async with sandbox.browser() as browser:
+        await browser.open("http://localhost/")
+        url = await browser.press("Disable a person", address=ALICE)
+        assert url.startswith("http://localhost/")
+        assert "Outlook sandbox" in browser.text
+    assert not sandbox.people[ALICE].enabled
+
+
+async def test_every_form_of_the_start_page_can_be_sent_as_it_stands() -> None:
+    for _, forms in FORMS:
+        for form in forms:
+            sandbox = Sandbox()
+            async with sandbox.browser() as browser:
+                await browser.open("http://localhost/")
+                shown = next(found for found in browser.forms if found.action == f"/_sandbox/{form.name}")
+                assert (await browser.submit(shown)).startswith("http://localhost/?turned="), form.name
+
+
+# On a socket
+
+
+async def test_the_sandbox_answers_on_both_loopback_addresses_and_stops() -> None:
+    sandbox = Sandbox()
+    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
+        port = base_url.rpartition(":")[2]
+        assert sandbox.url == base_url
+        assert (await client.get(f"{base_url}/_sandbox/state")).json()["base_url"] == base_url
+        assert (await client.get(f"http://localhost:{port}/_sandbox/state")).status_code == 200
+        document = (await client.get(f"{base_url}/common/v2.0/.well-known/openid-configuration")).json()
+        assert document["token_endpoint"] == f"{base_url}/common/oauth2/v2.0/token"
+    async with httpx.AsyncClient() as client:
+        with pytest.raises(httpx.ConnectError):
+            await client.get(base_url)
+
+
+async def test_a_taken_port_is_an_os_error() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            async with Sandbox().serve(port=taken.getsockname()[1]):
+                pass
+
+
+async def test_a_dropped_connection_is_a_protocol_error_on_the_wire_and_the_server_goes_on() -> None:
+    sandbox = Sandbox()
+    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
+        headers = {"authorization": f"Bearer {sandbox.access_token(DANA)}"}
+        turns: list[Callable[[], None]] = [
+            lambda: sandbox.drop_connection("before"),
+            lambda: sandbox.drop_connection("after"),
+        ]
+        for turn in turns:
+            turn()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await client.get(f"{base_url}/v1.0/me/events", headers=headers)
+        sandbox.drop_connection("before", area="identity")
+        with pytest.raises(httpx.RemoteProtocolError):
+            await client.post(f"{base_url}/common/oauth2/v2.0/token", data={"grant_type": "refresh_token"})
+        assert (await client.get(f"{base_url}/v1.0/me/events", headers=headers)).status_code == 200
+
+
+async def test_many_requests_at_once_on_a_socket_all_get_their_own_answer() -> None:
+    sandbox = Sandbox()
+    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
+        tokens = [sandbox.access_token(address) for address in (DANA, ALICE) for _ in range(10)]
+        answers = await asyncio.gather(
+            *(client.get(f"{base_url}/v1.0/me", headers={"authorization": f"Bearer {token}"}) for token in tokens)
+        )
+    owners = [answer.json()["userPrincipalName"] for answer in answers]
+    assert owners == [DANA] * 10 + [ALICE] * 10
+
+
+def test_the_environment_names_the_default_application() -> None:
+    assert Sandbox().environment("http://127.0.0.1:9400") == {
+        "MICROSOFT_CLIENT_ID": DEFAULT_CLIENT_ID,
+        "MICROSOFT_CLIENT_SECRET": DEFAULT_CLIENT_SECRET,
+        "MICROSOFT_LOGIN_URL": "http://127.0.0.1:9400",
+        "MICROSOFT_GRAPH_URL": "http://127.0.0.1:9400/v1.0",
+    }
+
+
+# The pytest plugin
+
+
+def test_the_plugin_gives_blocking_code_a_running_sandbox(outlook_sandbox: Sandbox) -> None:
+    headers = {"authorization": f"Bearer {outlook_sandbox.access_token(DANA)}"}
+    answer = httpx.get(f"{outlook_sandbox.url}/v1.0/me/events", headers=headers)
+    assert answer.status_code == 200
+    assert [request.area for request in outlook_sandbox.requests] == ["graph"]
+
+
+async def test_the_plugin_serves_asynchronous_tests_too(outlook_sandbox: Sandbox) -> None:
+    outlook_sandbox.throttle_graph()
+    headers = {"authorization": f"Bearer {outlook_sandbox.access_token(DANA)}"}
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{outlook_sandbox.url}/v1.0/me/events", headers=headers)).status_code == 429
