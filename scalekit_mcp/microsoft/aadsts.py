@@ -8,24 +8,12 @@ the manager's matter. No decision rests on Microsoft's text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
 from scalekit_mcp.accounts.models import AccountStatus, Reason
 from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.errors import WhoActs
-
-
-class Phase(Enum):
-    """Where the error came from; the same number can mean different things."""
-
-    AUTHORIZATION = "authorization"
-    """On the redirect from the consent page."""
-    CODE = "code"
-    """From the token endpoint, at the redemption of a code."""
-    REFRESH = "refresh"
-    """From the token endpoint, at a refresh: the account had worked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +36,6 @@ class AadstsRow:
     verdict: Verdict
     message: str
     generic: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The verdict on one error answer; `code` is for support (`AADSTS50173`, or the `error` word)."""
-
-    code: str
-    verdict: Verdict
-    message: str
-    missing_consent: bool = False
 
 
 def _dead(status: AccountStatus, reason: Reason, who_acts: WhoActs, next_step: str) -> Verdict:
@@ -428,81 +406,3 @@ SUBERRORS: Mapping[str, tuple[Verdict, str]] = {
     "device_authentication_failed": (POLICY, _DEVICE),
 }
 """What a `suberror` means beside an unknown number."""
-
-_PASSING = frozenset({"temporarily_unavailable", "server_error", "authorization_pending", "slow_down"})
-_GRANT_ERRORS = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
-_NOT_UNDERSTOOD = (WAIT, "Microsoft refused the request with an error that is not known here.")
-"""An `error` word outside every specification: no account is given up for something nobody understands."""
-_REMOVED = "The user removed the application from the Microsoft account."
-
-
-def rule(
-    error: str, suberror: str | None, numbers: Sequence[int], *, phase: Phase, personal: bool | None = None
-) -> Ruling:
-    """Decide what an error answer means: by `error`, then `suberror`, then the first telling number, then the class.
-
-    `personal` says which kind of account it is, where known.
-    """
-    row = _row(numbers)
-    code = f"AADSTS{row.code if row is not None else numbers[0]}" if numbers else _word(error)
-    missing_consent = suberror == "consent_required" or error == "consent_required" or 65001 in numbers
-    verdict, message = _verdict(error, suberror, row, personal=personal)
-    if phase is Phase.REFRESH:
-        verdict = _at_refresh(verdict)
-    else:
-        verdict, message = _at_sign_in(error, verdict, message, row)
-    return Ruling(code, verdict, message, missing_consent and verdict.fault is not GrantFault.TRANSIENT)
-
-
-def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, personal: bool | None) -> tuple[Verdict, str]:
-    by_class = CLASSES.get(error, _NOT_UNDERSTOOD)
-    if error in _PASSING and (row is None or row.verdict.fault is not GrantFault.TRANSIENT):
-        return by_class
-    if error in _GRANT_ERRORS:
-        if personal and (suberror == "bad_token" or (row is not None and row.code == 70000)):
-            return REVOKED_BY_USER, _REMOVED
-        by_suberror = SUBERRORS.get(suberror or "")
-        grant_is_dead = row is None or row.verdict.fault is GrantFault.PERMANENT
-        if by_suberror is not None and (row is None or (suberror in _TELLING_SUBERRORS and grant_is_dead)):
-            return by_suberror
-    if row is None:
-        return by_class
-    if error == "invalid_client" and row.verdict.fault in {GrantFault.PERMANENT, GrantFault.TENANT}:
-        return by_class
-    return row.verdict, row.message
-
-
-_TELLING_SUBERRORS = frozenset({"consent_required", "user_password_expired"})
-"""Suberrors that say more than the number beside them."""
-
-
-def _at_refresh(verdict: Verdict) -> Verdict:
-    """At a refresh nobody sits before a page: what a page would cure is either passing or the end of the grant."""
-    if verdict is START_AGAIN:
-        return WAIT
-    return UNKNOWN if verdict in (OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, ADMIN_APPROVAL, DECLINED) else verdict
-
-
-def _at_sign_in(error: str, verdict: Verdict, message: str, row: AadstsRow | None) -> tuple[Verdict, str]:
-    """During a sign-in no grant exists yet: what ends a grant ends only this attempt."""
-    if row is not None and row.code in _APP_UNKNOWN and verdict in (APP_DISABLED, APP_DISABLED_IN_TENANT):
-        return MISCONFIGURED, "Microsoft does not know the application: its id, cloud or account types are wrong."
-    if verdict is CONSENT_GONE or (row is None and error == "consent_required"):
-        return DECLINED, "The consent to the application is missing."
-    if error == "invalid_grant" and verdict in (UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER):
-        return START_AGAIN, "This sign-in has expired or was already used."
-    if row is None and (error in {"interaction_required", "login_required"} or error not in CLASSES):
-        return START_AGAIN, message
-    return verdict, message
-
-
-_APP_UNKNOWN = frozenset({700016, 700011})
-
-
-def _row(numbers: Sequence[int]) -> AadstsRow | None:
-    known = [TABLE[number] for number in numbers if number in TABLE]
-    return next((row for row in known if not row.generic), None) or next(iter(known), None)
-
-
-def _word(error: str) -> str:
-    return error if error in CLASSES else "unknown_error"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 from uuid import uuid4
 
 import anyio
@@ -23,11 +22,19 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.models import ProviderAccount, TokenSet
 from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft import aadsts
-from scalekit_mcp.microsoft.aadsts import Phase
+from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.challenge import json_object_text, retry_after_seconds
 from scalekit_mcp.microsoft.credentials import ClientCredentials
 from scalekit_mcp.microsoft.id_token import IdTokenRefused, account_from_id_token, is_guid
+from scalekit_mcp.microsoft.oauth_failures import (
+    id_token_failure,
+    number_of,
+    redirect_failure,
+    ruled_failure,
+    token_failure,
+    transient_failure,
+)
+from scalekit_mcp.microsoft.scopes import granted_scopes, graph_resource, wire_scopes
 
 logger = logging.getLogger(__name__)
 
@@ -39,15 +46,6 @@ MAX_RETRY_AFTER_SECONDS = 3600.0
 DEFAULT_EXPIRES_IN = 600
 """Seconds assumed for an answer without `expires_in` (RFC 6749 section 5.1 only recommends it)."""
 DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-
-OIDC_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
-"""Scopes of OpenID Connect, which belong to no resource and are echoed or not as Microsoft likes."""
-GRAPH_HOSTS = frozenset(
-    {"graph.microsoft.com", "graph.microsoft.us", "dod-graph.microsoft.us", "microsoftgraph.chinacloudapi.cn"}
-)
-_GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
-_AADSTS_NUMBER = re.compile(r"AADSTS(\d{4,8})")
-_GUID_IN_TEXT = re.compile(r"Correlation ID: ([0-9a-fA-F-]{36})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +90,7 @@ class MicrosoftOAuth:
         self._graph_url = graph_url.rstrip("/")
         self._clock = clock
         self._token_request_seconds = token_request_seconds
-        host = urlsplit(graph_url).hostname or ""
-        # A Graph host that no cloud knows is a look-alike, and it imitates the global cloud.
-        self._resource = f"https://{host if host in GRAPH_HOSTS else 'graph.microsoft.com'}"
+        self._resource = graph_resource(graph_url)
 
     def __repr__(self) -> str:
         return f"MicrosoftOAuth(client_id={self.client_id!r}, login_host={self.login_host!r})"
@@ -177,7 +173,9 @@ class MicrosoftOAuth:
         device_code, user_code = answer.get("device_code"), answer.get("user_code")
         verification_uri = answer.get("verification_uri") or answer.get("verification_url")
         if not (isinstance(device_code, str) and isinstance(user_code, str) and isinstance(verification_uri, str)):
-            raise _transient("Microsoft's answer to the device authorization cannot be understood.", code="bad_answer")
+            raise transient_failure(
+                "Microsoft's answer to the device authorization cannot be understood.", code="bad_answer"
+            )
         message = answer.get("message")
         return DeviceAuthorization(
             device_code=device_code,
@@ -206,8 +204,7 @@ class MicrosoftOAuth:
                     interval = max(interval + 5, failure.retry_after_seconds or 0.0)
                 continue
             return await self._grant(answer, scopes, nonce=None)
-        ruling = aadsts.rule("expired_token", None, (), phase=Phase.CODE)
-        raise _failure(ruling)
+        raise ruled_failure(rule("expired_token", None, (), phase=Phase.CODE))
 
     # --- refusals --------------------------------------------------------------------------------------------------
 
@@ -216,26 +213,15 @@ class MicrosoftOAuth:
 
         The query comes through a browser: nothing of its text is shown or logged.
         """
-        error = query.get("error", "")
-        description = query.get("error_description", "")
-        numbers = _numbers_of_redirect(query)
-        if error == "access_denied" and query.get("error_subcode") == "cancel":
-            numbers = tuple(number for number in numbers if _is_admin_approval(number))
-        ruling = aadsts.rule(error, None, numbers, phase=Phase.AUTHORIZATION)
-        correlation = _GUID_IN_TEXT.search(description)
-        return _failure(ruling, correlation_id=correlation.group(1) if correlation else None)
+        return redirect_failure(query)
 
     # --- the wire --------------------------------------------------------------------------------------------------
 
     def _endpoint(self, tenant: str, name: str) -> str:
         return f"{self._login_url}/{quote(tenant, safe='')}/oauth2/v2.0/{name}"
 
-    def _wire_scopes(self, scopes: Iterable[str]) -> str:
-        """Scopes as sent: OIDC names bare, Graph's under their host; `openid profile offline_access` always."""
-        resource = [scope for scope in scopes if scope.lower() not in OIDC_SCOPES]
-        email = ["email"] if any(scope.lower() == "email" for scope in scopes) else []
-        named = [scope if "://" in scope else f"{self._resource}/{scope}" for scope in resource]
-        return " ".join(["openid", "profile", *email, "offline_access", *named])
+    def _wire_scopes(self, scopes: Sequence[str]) -> str:
+        return wire_scopes(scopes, resource=self._resource)
 
     async def _token_request(
         self, tenant: str, fields: dict[str, str], *, phase: Phase, personal: bool | None = None
@@ -259,47 +245,23 @@ class MicrosoftOAuth:
                 )
         except (TimeoutError, httpx.TimeoutException) as exc:
             logger.info("token request timed out")
-            raise _transient("Microsoft's sign-in service did not answer in time.", code="timeout") from exc
+            raise transient_failure("Microsoft's sign-in service did not answer in time.", code="timeout") from exc
         except httpx.HTTPError as exc:
             logger.info("token request failed: %s", type(exc).__name__)
-            raise _transient("Microsoft's sign-in service cannot be reached.", code="network_error") from exc
+            raise transient_failure("Microsoft's sign-in service cannot be reached.", code="network_error") from exc
         body = _json_object(response.content)
         if response.is_success and body is not None:
             return body
-        failure = self._refusal(response, body, phase=phase, personal=personal)
-        logger.info("token request refused: %s %s (%s)", response.status_code, failure.code, failure.fault)
-        raise failure
-
-    def _refusal(
-        self, response: httpx.Response, body: dict[str, Any] | None, *, phase: Phase, personal: bool | None
-    ) -> GrantFailure:
-        status = response.status_code
         pause = retry_after_seconds(response.headers.get("retry-after"), now=self._clock.now())
-        if pause is not None:
-            pause = min(pause, MAX_RETRY_AFTER_SECONDS)
-        error = body.get("error") if body is not None else None
-        if status in {408, 429} or status >= 500 or not isinstance(error, str) or body is None:
-            message = (
-                "Microsoft's sign-in service asks for a pause."
-                if status == 429
-                else "Microsoft's sign-in service does not work at the moment."
-            )
-            return _transient(message, code=f"http_{status}", retry_after_seconds=pause)
-        suberror = body.get("suberror")
-        ruling = aadsts.rule(
-            error,
-            suberror if isinstance(suberror, str) else None,
-            _numbers_of_body(body),
+        failure = token_failure(
+            response.status_code,
+            body,
             phase=phase,
             personal=personal,
+            retry_after_seconds=None if pause is None else min(pause, MAX_RETRY_AFTER_SECONDS),
         )
-        claims, correlation = body.get("claims"), body.get("correlation_id")
-        return _failure(
-            ruling,
-            retry_after_seconds=pause,
-            claims=json_object_text(claims) if isinstance(claims, str) else None,
-            correlation_id=correlation if isinstance(correlation, str) and is_guid(correlation) else None,
-        )
+        logger.info("token request refused: %s %s (%s)", response.status_code, failure.code, failure.fault)
+        raise failure
 
     # --- answers ---------------------------------------------------------------------------------------------------
 
@@ -307,7 +269,7 @@ class MicrosoftOAuth:
         tokens = self._token_set(answer, scopes)
         id_token = answer.get("id_token")
         if not isinstance(id_token, str):
-            raise _refused_id_token(IdTokenRefused("id_token", "Microsoft sent no id_token."))
+            raise id_token_failure(IdTokenRefused("id_token", "Microsoft sent no id_token."))
         try:
             account = account_from_id_token(
                 id_token,
@@ -318,14 +280,14 @@ class MicrosoftOAuth:
                 now=self._clock.now(),
             )
         except IdTokenRefused as exc:
-            raise _refused_id_token(exc) from exc
+            raise id_token_failure(exc) from exc
         return Grant(tokens, await self._with_addresses(account, tokens))
 
     def _token_set(self, answer: dict[str, Any], scopes: Sequence[str]) -> TokenSet:
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         token_type = answer.get("token_type", "Bearer")
         if not isinstance(access_token, str) or not access_token or str(token_type).lower() != "bearer":
-            raise _transient("Microsoft's answer holds no access token.", code="bad_answer")
+            raise transient_failure("Microsoft's answer holds no access token.", code="bad_answer")
         echoed = answer.get("scope")
         return TokenSet(
             access_token=access_token,
@@ -366,28 +328,6 @@ class MicrosoftOAuth:
 _PENDING = "AADSTS70016"
 
 
-def granted_scopes(echoed: str | None, *, requested: Iterable[str]) -> tuple[str, ...]:
-    """The resource scopes of an answer as short names, sorted; the requested ones if the answer echoes none.
-
-    Microsoft echoes full or short names in any case, with or without OIDC scopes. Names that were asked for keep the
-    spelling they were asked in. RFC 6749 section 5.1.
-    """
-    spelling = {short.lower(): short for scope in requested if (short := short_scope(scope)).lower() not in OIDC_SCOPES}
-    if echoed is None or not echoed.strip():
-        return tuple(sorted(spelling.values()))
-    names = {short_scope(scope) for scope in echoed.split()}
-    return tuple(sorted({spelling.get(name.lower(), name) for name in names if name.lower() not in OIDC_SCOPES}))
-
-
-def short_scope(scope: str) -> str:
-    """A Graph scope without its resource (`https://graph.microsoft.com/User.Read` -> `User.Read`); others unchanged."""
-    resource, separator, name = scope.rpartition("/")
-    if not separator:
-        return scope
-    host = (urlsplit(resource).hostname if "://" in resource else resource) or ""
-    return name if host in GRAPH_HOSTS or host == _GRAPH_APP_ID else scope
-
-
 def merge_claims(challenge: str | None, capabilities: Mapping[str, Any] | None = None) -> str | None:
     """A claims challenge merged with the client's own claims request, deeply, as a JSON text; None if there is neither.
 
@@ -410,91 +350,6 @@ def _merge_into(target: dict[str, Any], source: Mapping[str, Any]) -> None:
             target[name] = value
 
 
-def _failure(
-    ruling: aadsts.Ruling,
-    *,
-    retry_after_seconds: float | None = None,
-    claims: str | None = None,
-    correlation_id: str | None = None,
-) -> GrantFailure:
-    verdict = ruling.verdict
-    return GrantFailure(
-        verdict.fault,
-        ruling.message,
-        code=ruling.code,
-        who_acts=verdict.who_acts,
-        next_step=verdict.next_step,
-        status=verdict.status,
-        reason=verdict.reason,
-        retry_after_seconds=retry_after_seconds if retry_after_seconds is not None else verdict.pause_seconds,
-        claims=claims,
-        missing_consent=ruling.missing_consent,
-        correlation_id=correlation_id,
-    )
-
-
-def _transient(message: str, *, code: str, retry_after_seconds: float | None = None) -> GrantFailure:
-    return GrantFailure(
-        GrantFault.TRANSIENT,
-        message,
-        code=code,
-        who_acts="nobody",
-        next_step=aadsts.WAIT.next_step,
-        retry_after_seconds=retry_after_seconds,
-    )
-
-
-def _refused_id_token(refused: IdTokenRefused) -> GrantFailure:
-    another_try_helps = refused.claim == "nonce"
-    verdict = aadsts.START_AGAIN if another_try_helps else aadsts.MISCONFIGURED
-    return GrantFailure(
-        verdict.fault,
-        str(refused),
-        code=f"id_token_{refused.claim}" if refused.claim != "id_token" else "id_token",
-        who_acts=verdict.who_acts,
-        next_step=verdict.next_step,
-    )
-
-
-def _numbers_of_body(body: dict[str, Any]) -> tuple[int, ...]:
-    codes = body.get("error_codes")
-    if isinstance(codes, list):
-        numbers = [_number(code) for code in cast("list[object]", codes)[:16]]
-        known = tuple(number for number in numbers if number is not None)
-        if known:
-            return known
-    description = body.get("error_description")
-    return _numbers_in(description) if isinstance(description, str) else ()
-
-
-def _numbers_of_redirect(query: Mapping[str, str]) -> tuple[int, ...]:
-    """A redirect has no `error_codes`: the number stands in the description and in the query of `error_uri`."""
-    numbers = list(_numbers_in(query.get("error_description", "")))
-    try:
-        uri_codes = parse_qs(urlsplit(query.get("error_uri", "")).query).get("code", [])
-    except ValueError:
-        uri_codes = []
-    numbers.extend(number for code in uri_codes if (number := _number(code)) is not None)
-    return tuple(dict.fromkeys(numbers))
-
-
-def _numbers_in(text: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in _AADSTS_NUMBER.findall(text[:4096]))
-
-
-def _number(value: object) -> int | None:
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value if 0 <= value < 1_000_000_000 else None
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 9 else None
-
-
-def _is_admin_approval(number: int) -> bool:
-    row = aadsts.TABLE.get(number)
-    return row is not None and row.verdict.fault is GrantFault.ADMIN_APPROVAL
-
-
 def _json_object(content: bytes) -> dict[str, Any] | None:
     try:
         body: object = json.loads(content)
@@ -504,7 +359,7 @@ def _json_object(content: bytes) -> dict[str, Any] | None:
 
 
 def _seconds(value: object, default: int) -> int:
-    number = _number(value)
+    number = number_of(value)
     return number if number is not None and number > 0 else default
 
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scalekit_mcp.accounts.models import AccountStatus, Reason
 from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.microsoft import aadsts
-from scalekit_mcp.microsoft.aadsts import CLASSES, ROWS, SUBERRORS, TABLE, Phase, rule
+from scalekit_mcp.microsoft.aadsts import CLASSES, ROWS, SUBERRORS, TABLE
+from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
 
 GONE = {
     (AccountStatus.EXPIRED, Reason.INACTIVE, "user"): "700082",

@@ -22,7 +22,8 @@ from scalekit_mcp.accounts.provider import GrantFailure
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientSecret, PublicClient
 from scalekit_mcp.microsoft.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth, granted_scopes, merge_claims, short_scope
+from scalekit_mcp.microsoft.oauth import MicrosoftOAuth, merge_claims
+from scalekit_mcp.microsoft.scopes import granted_scopes, short_scope
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from scalekit_mcp.sandbox.seed import CONTOSO
 from tests.support.clock import HandClock

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
 from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.microsoft import aadsts
+from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.credentials import ClientCredentials, ClientSecret, PublicClient
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
@@ -495,7 +496,7 @@ async def test_every_number_of_the_table_arrives_from_the_token_endpoint_as_its_
         expected = {
             number: (f"AADSTS{number}", ruling.verdict.status, ruling.verdict.reason)
             for number in aadsts.TABLE
-            for ruling in [aadsts.rule("invalid_grant", None, (number,), phase=aadsts.Phase.REFRESH, personal=False)]
+            for ruling in [rule("invalid_grant", None, (number,), phase=Phase.REFRESH, personal=False)]
         }
         assert seen == expected
         assert (await s.refresh(grant)).access_token
