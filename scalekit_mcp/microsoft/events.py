@@ -179,8 +179,8 @@ def _lean_attendee(person: Event) -> Event:
     lean: Event = {"emailAddress": {"address": address_of(person)}}
     if (kind := person.get("type", "required")) != "required":
         lean["type"] = kind
-    status = person.get("status")
-    response = status.get("response") if isinstance(status, dict) else None
+    status: Event = person.get("status") or {}
+    response = status.get("response")
     if response not in (None, "none", "notResponded"):
         lean["status"] = {"response": response}
     return lean
