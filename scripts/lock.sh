@@ -5,6 +5,6 @@ set -eu
 uv=${UV:-uv}
 compile() { "$uv" pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-annotate "$@"; }
 cd "$(dirname "$0")/.."
-compile pyproject.toml --extra postgres requirements/runtime.in requirements/dev.in requirements/full.in -o requirements/full.txt
+compile pyproject.toml --extra postgres --extra langchain --extra otel requirements/runtime.in requirements/dev.in requirements/full.in -o requirements/full.txt
 compile pyproject.toml --extra postgres requirements/runtime.in requirements/dev.in -c requirements/full.txt -o requirements/dev.txt
 compile pyproject.toml requirements/runtime.in -c requirements/full.txt -o requirements/runtime.txt
