@@ -90,7 +90,6 @@ EXPANDABLE = frozenset(
         "singleValueExtendedProperties",
         "multiValueExtendedProperties",
         "exceptionOccurrences",
-        "instances",
         "calendar",
     }
 )

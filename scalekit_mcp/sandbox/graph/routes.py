@@ -22,7 +22,7 @@ from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
 from scalekit_mcp.sandbox.graph.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
-from scalekit_mcp.sandbox.graph.validation import check_span, checked, moment
+from scalekit_mcp.sandbox.graph.validation import check_span, checked_parameters, moment
 from scalekit_mcp.sandbox.world import Person, World
 
 _READ = frozenset({"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Calendars.ReadWrite.Shared",
@@ -233,7 +233,7 @@ class Routes:
             found = list(instances(event, begin, end, self._world.switches.relative_days))
             return self._list(request, mailbox, found, in_view=True)
         _only(request, "POST")
-        given = checked(request.json() if request.body.strip() else {}, name)
+        given = checked_parameters(request.json() if request.body.strip() else {}, name)
         if name == "permanentDelete":
             self._events.delete(mailbox, event, purge=True)
             return Answer(204)
@@ -241,24 +241,24 @@ class Routes:
         if name == "cancel":
             if not event.is_organizer:
                 raise invalid_request("You need to be an organizer to cancel a meeting.")
-            self._events.delete(mailbox, event, comment=given.get("comment") or "")
+            self._events.delete(mailbox, event, comment=given.get("Comment") or "")
         else:
             self._respond(mailbox, event, name, given)
         return Answer(202)
 
     def _respond(self, mailbox: Mailbox, event: Event, verb: str, given: dict[str, Any]) -> None:
         proposed = None
-        if given.get("proposedNewTime"):
-            slot = given["proposedNewTime"]
+        if given.get("ProposedNewTime"):
+            slot = given["ProposedNewTime"]
             switches = self._world.switches
             proposed = (moment(slot.get("start"), switches), moment(slot.get("end"), switches))
             check_span(*proposed, all_day=False)
-        send = given.get("sendResponse")
+        send = given.get("SendResponse")
         self._events.respond(
             mailbox,
             event,
             verb,
-            comment=given.get("comment") or "",
+            comment=given.get("Comment") or "",
             send=True if send is None else send,
             proposed=proposed,
         )

@@ -132,6 +132,14 @@ def _expanded(mailbox: Mailbox, event: Event, wishes: Wishes, name: str) -> Any:
     if name == "exceptionOccurrences":
         plain = Wishes(wishes.zone, wishes.text_body, wishes.immutable)
         return [event_resource(mailbox, exception, plain) for exception in event.exceptions.values()]
+    if name == "calendar":
+        calendar = mailbox.calendars[event.calendar_key]
+        return {
+            "id": mailbox.calendar_id(calendar),
+            "name": calendar.name,
+            "isDefaultCalendar": calendar.is_default,
+            "canEdit": calendar.can_edit,
+        }
     return []
 
 

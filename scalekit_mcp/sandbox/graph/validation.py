@@ -38,6 +38,18 @@ ENUMS: dict[str, tuple[str, ...]] = {
     ),
     "locationUniqueIdType": ("unknown", "locationStore", "directory", "private", "bing"),
     "responseType": ("none", "organizer", "tentativelyAccepted", "accepted", "declined", "notResponded"),
+    "phoneType": (
+        "home",
+        "business",
+        "mobile",
+        "other",
+        "assistant",
+        "homeFax",
+        "businessFax",
+        "otherFax",
+        "pager",
+        "radio",
+    ),
     "eventType": ("singleInstance", "occurrence", "exception", "seriesMaster"),
     "dayOfWeek": ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"),
     "weekIndex": ("first", "second", "third", "fourth", "last"),
@@ -105,7 +117,7 @@ TYPES: dict[str, dict[str, str]] = {
         "tollNumber": "Edm.String",
         "tollFreeNumbers": "Collection(Edm.String)",
         "quickDial": "Edm.String",
-        "phones": "Collection(Any)",
+        "phones": "Collection(phone)",
     },
     "event": {
         "subject": "Edm.String",
@@ -156,10 +168,11 @@ TYPES: dict[str, dict[str, str]] = {
         "singleValueExtendedProperties": "Collection(Any)",
         "multiValueExtendedProperties": "Collection(Any)",
     },
-    "accept": {"comment": "Edm.String", "sendResponse": "Edm.Boolean"},
-    "decline": {"comment": "Edm.String", "sendResponse": "Edm.Boolean", "proposedNewTime": "timeSlot"},
-    "tentativelyAccept": {"comment": "Edm.String", "sendResponse": "Edm.Boolean", "proposedNewTime": "timeSlot"},
-    "cancel": {"comment": "Edm.String"},
+    "phone": {"number": "Edm.String", "type": "phoneType", "language": "Edm.String", "region": "Edm.String"},
+    "accept": {"Comment": "Edm.String", "SendResponse": "Edm.Boolean"},
+    "decline": {"Comment": "Edm.String", "SendResponse": "Edm.Boolean", "ProposedNewTime": "timeSlot"},
+    "tentativelyAccept": {"Comment": "Edm.String", "SendResponse": "Edm.Boolean", "ProposedNewTime": "timeSlot"},
+    "cancel": {"Comment": "Edm.String"},
     "permanentDelete": {},
 }
 WRITABLE = frozenset(list(TYPES["event"])[: list(TYPES["event"]).index("id")])
@@ -200,6 +213,19 @@ def checked(body: Any, type_name: str, *, keep_unknown: bool = False) -> dict[st
     if not isinstance(body, dict):
         raise bad_request("Unable to read JSON request payload. Please ensure payload is a JSON object.")
     return _object(cast("dict[str, Any]", body), type_name, keep_unknown)
+
+
+def checked_parameters(body: Any, action: str) -> dict[str, Any]:
+    """The parameters of an action, by their names in the metadata; they are given in any letter case.
+
+    Raises:
+        GraphError: 400, as `checked`.
+    """
+    names = {name.lower(): name for name in TYPES[action]}
+    if isinstance(body, dict):
+        given = cast("dict[str, Any]", body)
+        body = {names.get(name.lower(), name): value for name, value in given.items()}
+    return checked(body, action)
 
 
 def _object(body: dict[str, Any], type_name: str, keep_unknown: bool) -> dict[str, Any]:
