@@ -1,0 +1,142 @@
+"""Both implementations of the seam over the same sandbox, with our pages and a person's browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import httpx2 as httpx
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.actions import Actions, open_actions
+from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.demo.browser import Browser, Page, consent
+from scalekit_mcp.sandbox import Sandbox
+from scalekit_mcp.sandbox.scalekit import SCALEKIT_PREFIX, ScalekitLookAlike
+from scalekit_mcp.sandbox.serving import serving
+from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.settings import load_settings
+
+PAGES = "http://localhost:8754"
+DANA = "dana@company.com"
+ALICE = "alice@company.com"
+IDENTIFIER = "user_outlook_789"
+MONDAY = date(2026, 4, 6)
+
+
+async def link_base() -> str:
+    return PAGES
+
+
+def no_code(page: Page) -> str:
+    raise AssertionError(f"there is no code on this page: {page.text[:300]}")
+
+
+@dataclass
+class Bench:
+    """One implementation, the sandbox behind it, and a browser."""
+
+    name: str
+    actions: Actions
+    sandbox: Sandbox
+    scalekit: ScalekitLookAlike | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[Browser]:
+        web = Web(lambda: self.actions, clock=SystemClock(), options=WebOptions(origins=lambda: {PAGES}))
+        pages = httpx.ASGITransport(app=Starlette(routes=web.routes()))
+        async with httpx.AsyncClient(mounts={PAGES: pages}, timeout=20) as http:
+            yield Browser(http)
+
+    async def link(self, identifier: str = IDENTIFIER, **options: Any) -> str:
+        return (await self.actions.get_authorization_link(identifier=identifier, **options)).link
+
+    async def consent(self, identifier: str = IDENTIFIER, address: str = DANA, **options: Any) -> Page:
+        """Open the link as a person would and accept; the page it ends on."""
+        link = await self.link(identifier, **options)
+        async with self.browser() as browser:
+            return await consent(browser, link, address)
+
+    async def connect(self, identifier: str = IDENTIFIER, address: str = DANA) -> None:
+        """Make the account ACTIVE, whatever the verification."""
+        page = await self.consent(identifier, address)
+        assert page.status == 200, page.text
+        account = (await self.actions.get_connected_account(identifier=identifier)).connected_account
+        if account.held:
+            await self.actions.confirm_authorization(identifier=identifier, confirmation_code=code_on(page))
+
+    async def status(self, identifier: str = IDENTIFIER) -> tuple[str, str | None]:
+        account = (await self.actions.get_connected_account(identifier=identifier)).connected_account
+        return account.status, account.reason
+
+    async def run(self, tool: str, identifier: str = IDENTIFIER, /, **tool_input: Any) -> dict[str, Any]:
+        return await self.actions.execute_tool(identifier=identifier, tool_name=tool, tool_input=tool_input)
+
+
+def code_on(page: Page) -> str:
+    """The confirmation code that a page shows."""
+    import re
+
+    found = re.search(r"\b([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})\b", page.text)
+    return found[1] + found[2] if found else no_code(page)
+
+
+OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
+
+
+@asynccontextmanager
+async def embedded_bench(*, user_verification: str = "off") -> AsyncIterator[Bench]:
+    sandbox = Sandbox(week_of=MONDAY)
+    async with sandbox.serve() as base_url:
+        values = sandbox.environment(base_url)
+        settings = load_settings(
+            mode="embedded",
+            database_url="sqlite+aiosqlite:///:memory:",
+            vault_keys=KeyRing.generate().to_text(),
+            public_url=PAGES,
+            **values,
+        )
+        async with open_actions(settings, link_base=link_base, user_verification=user_verification) as actions:
+            yield Bench("embedded", actions, sandbox)
+
+
+@asynccontextmanager
+async def hosted_bench(*, user_verification: str = "off", **options: Any) -> AsyncIterator[Bench]:
+    sandbox = Sandbox(week_of=MONDAY)
+    scalekit = ScalekitLookAlike(sandbox.world, sandbox.app)
+    async with serving(side_by_side(sandbox.app, scalekit.app), port=0, host="127.0.0.1") as base_url:
+        sandbox.base_url = base_url
+        values = scalekit.environment()
+        actions = HostedActions(
+            ScalekitEnvironment(
+                values["SCALEKIT_ENV_URL"], values["SCALEKIT_CLIENT_ID"], values["SCALEKIT_CLIENT_SECRET"]
+            ),
+            clock=options.pop("clock", SystemClock()),
+            link_base=link_base,
+            user_verification=user_verification,
+            **options,
+        )
+        try:
+            yield Bench("hosted", actions, sandbox, scalekit)
+        finally:
+            await actions.aclose()
+
+
+def side_by_side(microsoft: ASGIApp, scalekit: ASGIApp) -> ASGIApp:
+    """Both look-alikes on one port."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = str(scope.get("path", ""))
+        await (scalekit if path.startswith(SCALEKIT_PREFIX + "/") else microsoft)(scope, receive, send)
+
+    return app
+
+
+BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench}
