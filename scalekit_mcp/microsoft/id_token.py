@@ -15,9 +15,12 @@ from datetime import datetime
 from typing import Any, cast
 
 from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.microsoft.text import neutralise
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""
+MAX_NAME_CHARACTERS = 320
+"""Longest name or address kept: people write their display names themselves."""
 LEEWAY_SECONDS = 300
 """How far Microsoft's clock and ours may be apart."""
 
@@ -110,4 +113,4 @@ def _equal(value: object, expected: str) -> bool:
 
 def _text(claims: dict[str, Any], name: str) -> str | None:
     value = claims.get(name)
-    return value if isinstance(value, str) and value else None
+    return neutralise(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value else None

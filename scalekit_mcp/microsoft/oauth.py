@@ -25,7 +25,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.challenge import json_object_text, retry_after_seconds
 from scalekit_mcp.microsoft.credentials import ClientCredentials
-from scalekit_mcp.microsoft.id_token import IdTokenRefused, account_from_id_token, is_guid
+from scalekit_mcp.microsoft.id_token import MAX_NAME_CHARACTERS, IdTokenRefused, account_from_id_token, is_guid
 from scalekit_mcp.microsoft.oauth_failures import (
     id_token_failure,
     number_of,
@@ -35,6 +35,7 @@ from scalekit_mcp.microsoft.oauth_failures import (
     transient_failure,
 )
 from scalekit_mcp.microsoft.scopes import granted_scopes, graph_resource, wire_scopes
+from scalekit_mcp.microsoft.text import neutralise
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +201,7 @@ class MicrosoftOAuth:
             except GrantFailure as failure:
                 if failure.fault is not GrantFault.TRANSIENT:
                     raise
-                if failure.code != _PENDING:
+                if failure.code not in _PENDING:
                     interval = max(interval + 5, failure.retry_after_seconds or 0.0)
                 continue
             return await self._grant(answer, scopes, nonce=None)
@@ -325,7 +326,7 @@ class MicrosoftOAuth:
         )
 
 
-_PENDING = "AADSTS70016"
+_PENDING = frozenset({"AADSTS70016", "authorization_pending"})
 
 
 def merge_claims(challenge: str | None, capabilities: Mapping[str, Any] | None = None) -> str | None:
@@ -365,4 +366,4 @@ def _seconds(value: object, default: int) -> int:
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:
     value = body.get(name)
-    return value if isinstance(value, str) and value else None
+    return neutralise(value)[:MAX_NAME_CHARACTERS] if isinstance(value, str) and value else None

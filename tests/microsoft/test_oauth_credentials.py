@@ -178,6 +178,14 @@ def test_an_id_token_names_who_signed_in() -> None:
     assert not account.personal
 
 
+def test_a_name_that_somebody_gave_himself_shows_no_hidden_characters() -> None:
+    account = read(id_token(name="Eve\u202e\x1b[2J" + "x" * 1000))
+    assert account.display_name is not None
+    assert account.display_name.isprintable()
+    assert "\u202e" not in account.display_name
+    assert len(account.display_name) == 320
+
+
 def test_a_personal_account_is_told_by_its_tenant() -> None:
     token = id_token(tid=PERSONAL_TENANT, iss=f"{LOGIN}/{PERSONAL_TENANT}/v2.0")
     assert read(token).personal

@@ -561,6 +561,7 @@ async def test_a_slower_pace_and_trouble_on_the_way_do_not_end_the_waiting() -> 
     async with stage(client_id=NATIVE_CLIENT_ID, credentials=PublicClient()) as s:
         device = await s.oauth.device_authorization(SCOPES)
         s.sandbox.world.switches.token_faults += [
+            TokenFault(code=None, error="authorization_pending"),
             TokenFault(code=None, error="slow_down"),
             TokenFault(status=503, body="<html>"),
             TokenFault(code=None, error="access_denied"),
@@ -568,4 +569,4 @@ async def test_a_slower_pace_and_trouble_on_the_way_do_not_end_the_waiting() -> 
         with pytest.raises(GrantFailure) as caught:
             await s.oauth.device_code_grant(device, scopes=SCOPES)
         assert caught.value.fault is GrantFault.DECLINED
-        assert s.clock.sleeps == [5.0, 10.0, 15.0]
+        assert s.clock.sleeps == [5.0, 5.0, 10.0, 15.0]
