@@ -202,6 +202,16 @@ async def test_the_preferred_zone_and_body_type_are_applied_and_confirmed():
         assert 'outlook.body-content-type="text"' in answer.headers["preference-applied"]
 
 
+async def test_several_prefer_headers_count_together():
+    graph = Graph()
+    async with graph.signed_in() as client:
+        made = await create(client)
+        headers = [("Prefer", 'outlook.timezone="Asia/Tokyo"'), ("Prefer", 'IdType="ImmutableId"')]
+        seen = (await client.get(path(made), headers=headers)).json()
+        assert seen["start"]["timeZone"] == "Asia/Tokyo"
+        assert seen["id"] != made["id"]
+
+
 @pytest.mark.parametrize("zone", ["undefined", "[]", "Greenwich Mean Time", ""])
 async def test_an_unknown_preferred_zone_is_refused(zone: str):
     graph = Graph()

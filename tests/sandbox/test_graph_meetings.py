@@ -99,6 +99,10 @@ async def test_declining_moves_the_copy_to_deleted_items_and_tells_the_organizer
         attendee = (await dana.get(path(made))).json()["attendees"][0]
         assert attendee["status"]["response"] == "declined"
         assert attendee["proposedNewTime"]["start"]["dateTime"] == "2026-04-02T10:00:00.0000000"
+        for subject in ("Again", "And again"):
+            await dana.patch(path(made), json={"subject": subject})
+        listed = (await alice.get("/me/events", params={"$top": "100"})).json()["value"]
+        assert [entry["subject"] for entry in listed if entry["iCalUId"] == made["iCalUId"]] == ["And again"]
 
 
 async def test_an_answer_without_sending_stays_with_the_attendee():

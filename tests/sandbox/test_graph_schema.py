@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import pytest
 from graph_client import Graph, create, event_body, path
 
-from scalekit_mcp.sandbox.graph import odata
-from scalekit_mcp.sandbox.graph.validation import ENUMS, TYPES, WRITABLE
+from scalekit_mcp.sandbox.graph.properties import EXPANDABLE, PROPERTIES
+from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES, WRITABLE
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 ACTIONS = ("accept", "decline", "tentativelyAccept", "cancel", "permanentDelete")
@@ -128,8 +128,8 @@ def test_every_action_has_the_parameters_of_the_metadata(metadata: Metadata):
 
 
 def test_every_name_in_a_query_is_a_property_of_the_metadata(metadata: Metadata):
-    assert set(metadata.types["event"]) | set(metadata.navigation["event"]) == odata.PROPERTIES
-    assert set(metadata.navigation["event"]) > odata.EXPANDABLE
+    assert set(metadata.types["event"]) | set(metadata.navigation["event"]) == PROPERTIES
+    assert set(metadata.navigation["event"]) > EXPANDABLE
 
 
 async def test_every_event_answered_is_as_the_metadata_says(metadata: Metadata):
@@ -156,9 +156,9 @@ async def test_every_event_answered_is_as_the_metadata_says(metadata: Metadata):
         for client in (dana, alice):
             for where in ("/me/events", "/me/calendarView"):
                 events += (await client.get(where, params=WEEK)).json()["value"]
-        names = ",".join(odata.PROPERTIES - odata.EXPANDABLE)
-        events.append((await dana.get(path(master), params={"$expand": ",".join(odata.EXPANDABLE)})).json())
-        assert set(events[-1]) >= odata.EXPANDABLE
+        names = ",".join(PROPERTIES - EXPANDABLE)
+        events.append((await dana.get(path(master), params={"$expand": ",".join(EXPANDABLE)})).json())
+        assert set(events[-1]) >= EXPANDABLE
         events.append((await dana.get(path(master), params={"$select": names})).json())
     kinds = {event["type"] for event in events if "type" in event}
     assert kinds == {"singleInstance", "seriesMaster", "occurrence", "exception"}

@@ -234,7 +234,9 @@ async def test_moving_a_series_discards_its_exceptions_and_another_subject_does_
         master = await series(client, weekly("monday"))
         second = (await instances(client, master))[1]
         await client.patch(path(second), json={"subject": "Once different"})
-        await client.patch(path(master), json={"subject": "Renamed"})
+        await client.patch(path(master), json={"subject": "Renamed", "location": {"displayName": "Room 1"}})
+        found = await instances(client, master)
+        assert {event["location"]["displayName"] for event in found} == {"Room 1"}
         assert "Once different" in [event["subject"] for event in await instances(client, master)]
         later = {"start": at("2026-03-02", "12:00:00"), "end": at("2026-03-02", "13:00:00")}
         assert (await client.patch(path(master), json=later)).status_code == 200

@@ -51,7 +51,7 @@ class GraphApp:
             ConnectionDropped: a switched fault closes the connection without an answer.
         """
         method: str = scope["method"]
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope["headers"])
         body = b"" if method == "GET" else await _read(receive)
         request = _request(scope, method, headers, body)
         request.id = self._world.new_guid()
@@ -140,6 +140,15 @@ _USUAL = {
     503: ("serviceNotAvailable", "The service is temporarily unavailable."),
     504: ("UnknownError", ""),
 }
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """The headers by lower-case name; a repeated one is joined with commas."""
+    headers: dict[str, str] = {}
+    for name_bytes, value_bytes in raw:
+        name, value = name_bytes.decode("latin-1").lower(), value_bytes.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
 
 
 def _request(scope: Scope, method: str, headers: dict[str, str], body: bytes) -> Request:

@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import re
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -15,9 +16,9 @@ from scalekit_mcp.sandbox.graph import teams
 from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied, invalid_request, item_not_found
 from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
 from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.graph.schema import WRITABLE
 from scalekit_mcp.sandbox.graph.store import Mailboxes, dates_of, master_of
 from scalekit_mcp.sandbox.graph.validation import (
-    WRITABLE,
     check_attendees,
     check_span,
     checked,
@@ -43,6 +44,8 @@ _PLAIN = {
     "importance": "importance",
     "categories": "categories",
 }
+_INHERITED = (*_PLAIN.values(), "body", "location", "locations", "attendees", "is_online", "provider", "online_meeting")
+"""What an exception shares with its series until it has a value of its own."""
 _OWN_MATTERS = frozenset({"isReminderOn", "reminderMinutesBeforeStart", "showAs", "categories", "sensitivity"})
 """What only concerns the mailbox itself: attendees are not mailed about it."""
 
@@ -114,6 +117,7 @@ class Events:
             self._check_neighbours(mailbox, event, draft)
             event = except_occurrence(master_of(mailbox, event), event.original_date)
         before = event.attendees
+        _pass_on(draft, event)
         _take_over(draft, event)
         now = self._world.clock.now()
         event.touch(now)
@@ -309,6 +313,15 @@ def _shift(day: date, by: timedelta) -> date:
         return day + by
     except OverflowError:
         return date.min if by < timedelta() else date.max
+
+
+def _pass_on(draft: Event, master: Event) -> None:
+    """Let the exceptions of a series follow its change wherever they had the series' own value."""
+    for exception in draft.exceptions.values():
+        for name in _INHERITED:
+            old, new = getattr(master, name), getattr(draft, name)
+            if new != old and getattr(exception, name) == old:
+                setattr(exception, name, deepcopy(new))
 
 
 def _take_over(draft: Event, event: Event) -> None:

@@ -192,8 +192,9 @@ class Mailbox:
         self.events[event.key] = event
 
     def by_uid(self, ical_uid: str) -> Event | None:
-        """This mailbox's copy of a meeting."""
-        return next((event for event in self.events.values() if event.ical_uid == ical_uid), None)
+        """This mailbox's copy of a meeting, rather a live one than one in Deleted Items."""
+        copies = [event for event in self.events.values() if event.ical_uid == ical_uid]
+        return min(copies, key=lambda event: event.is_deleted, default=None)
 
     def id_of(self, event: Event, *, immutable: bool) -> str:
         """The event's id in the wished form."""

@@ -17,6 +17,7 @@ from scalekit_mcp.sandbox.graph.errors import (
     zone_not_supported,
 )
 from scalekit_mcp.sandbox.graph.events import Events, require_live
+from scalekit_mcp.sandbox.graph.filtering import parse_filter
 from scalekit_mcp.sandbox.graph.meetings import RESPONSES
 from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
 from scalekit_mcp.sandbox.graph.request import Answer, Request
@@ -85,7 +86,8 @@ class Routes:
 
     def _profile(self, request: Request, person: Person) -> Answer:
         _only(request, "GET")
-        _need(request, _USER)
+        if not request.scopes & _USER:
+            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
         given, _, family = person.name.partition(" ")
         personal = self._world.tenants[person.tenant_id].personal
         profile: dict[str, Any] = {
@@ -299,7 +301,7 @@ class Routes:
         _check_options(options)
         wishes = self._wishes(request, in_view=in_view)
         if "$filter" in options:
-            compiled = odata.parse_filter(options["$filter"])
+            compiled = parse_filter(options["$filter"])
             if in_view and "subject" in compiled.text_functions and any(event.subject is None for event in events):
                 raise GraphError(
                     500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
