@@ -50,7 +50,8 @@ class ServerOptions:
     """What the composition root decides about the MCP server.
 
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
-    a key of this process. `list_scope` is `private` where two callers may see different tools.
+    a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
+    code. `list_scope` is `private` where two callers may see different tools.
     """
 
     connection_name: str | None = None
@@ -61,6 +62,7 @@ class ServerOptions:
     list_scope: Literal["public", "private"] = "public"
     request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
     calls_in_flight: int = 16
+    code_in_chat: bool = True
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
 
 
@@ -98,7 +100,12 @@ class _Calls:
         self._identify = identify
         self._options = options
         self._limiter = CallLimiter(options.calls_in_flight)
-        self._consent = Consent(actions, connection_name=options.connection_name, times=options.consent_times)
+        self._consent = Consent(
+            actions,
+            connection_name=options.connection_name,
+            times=options.consent_times,
+            code_in_chat=options.code_in_chat,
+        )
         self._tools = {name: _published(spec) for name, spec in TOOLS.items()}
 
     async def list_tools(self, context: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -174,6 +181,7 @@ class _Calls:
                 connection_name=connection_name,
                 reconnect=bool(parsed.reconnect),
                 confirmation_code=parsed.confirmation_code,
+                code_in_chat=self._options.code_in_chat,
             )
         return CalendarJob(
             self._actions,

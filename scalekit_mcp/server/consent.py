@@ -156,7 +156,15 @@ def is_modern(context: RequestContext) -> bool:
 class Consent:
     """Runs a job, and where it needs a person, asks in the way the client allows and finishes the same call."""
 
-    def __init__(self, actions: Actions, *, connection_name: str | None = None, times: ConsentTimes) -> None:
+    def __init__(
+        self,
+        actions: Actions,
+        *,
+        connection_name: str | None = None,
+        times: ConsentTimes,
+        code_in_chat: bool = True,
+    ) -> None:
+        self._code_in_chat = code_in_chat
         self._actions = actions
         self._connection_name = connection_name
         self._times = times
@@ -200,7 +208,7 @@ class Consent:
                 confirmed=confirmed,
             )
             return InputRequiredResult(input_requests={URL_KEY: ask}, request_state=state.dump())
-        if _is_held(need) and shows_forms(context):
+        if self._asks_for_code(need) and shows_forms(context):
             return _code_question(CallState(Step.CODE, confirmed=confirmed))
         return await job.refuse(need)
 
@@ -215,11 +223,11 @@ class Consent:
             if answer is None or answer.action != "accept":
                 return await job.refuse(_not_opened(answer.action if answer else "cancel", state.authorization_url))
         view = await self._wait(context, job.identifier, self._times.round_seconds)
-        if view.held:
+        if self._needs_code(view):
             if shows_forms(context):
                 return _code_question(replace(state, step=Step.CODE))
             return await job.refuse(_code_needed(view))
-        if _is_running(view):
+        if self._is_running(view):
             if state.round >= self._times.rounds:
                 return await job.refuse(_not_finished(view, state.authorization_url))
             return InputRequiredResult(request_state=replace(state, step=Step.WAIT, round=state.round + 1).dump())
@@ -250,7 +258,7 @@ class Consent:
         url = _link(error)
         if url is not None and can_ask and opens_urls(context) and not isinstance(error, AdminApprovalRequired):
             ended = await self._legacy_sign_in(context, job, url, error)
-        elif _is_held(error) and can_ask and shows_forms(context):
+        elif self._asks_for_code(error) and can_ask and shows_forms(context):
             ended = await self._legacy_code(context, job)
         else:
             ended = error
@@ -277,9 +285,9 @@ class Consent:
         if view is None:
             return _not_opened(asking.refusal or "cancel", url)
         await context.session.send_elicit_complete(elicitation_id, related_request_id=context.request_id)
-        if view.held:
+        if self._needs_code(view):
             return await self._legacy_code(context, job) if shows_forms(context) else _code_needed(view)
-        if _is_running(view):
+        if self._is_running(view):
             return _not_finished(view, url)
         return None if view.status == "ACTIVE" else _ended(view, error.details.get("admin_consent_url"))
 
@@ -297,6 +305,15 @@ class Consent:
 
     # -- both
 
+    def _asks_for_code(self, error: AuthorizationRequired) -> bool:
+        return self._code_in_chat and error.details.get("reason") == "awaiting_confirmation"
+
+    def _needs_code(self, view: ConnectedAccountView) -> bool:
+        return view.held and self._code_in_chat
+
+    def _is_running(self, view: ConnectedAccountView) -> bool:
+        return view.attempt_state in _RUNNING or (view.held and not self._code_in_chat)
+
     async def _wait(self, context: RequestContext, identifier: str, seconds: float) -> ConnectedAccountView:
         """Wait until the attempt ends or is held, or the time is over; progress keeps the client waiting."""
         started = anyio.current_time()
@@ -309,7 +326,7 @@ class Consent:
             )
             view = response.connected_account
             spent = anyio.current_time() - started
-            if view.held or not _is_running(view) or spent >= seconds:
+            if not self._is_running(view) or spent >= seconds:
                 return view
             await context.session.report_progress(spent, seconds, "Waiting for the sign-in to Microsoft.")
             await anyio.sleep(min(_RETURNED_EARLY_PAUSE_SECONDS, max(0.0, seconds - spent)))
@@ -365,14 +382,6 @@ def _code_question(state: CallState) -> InputRequiredResult:
 def _link(error: AuthorizationRequired) -> str | None:
     url = error.details.get("authorization_url")
     return url if isinstance(url, str) else None
-
-
-def _is_held(error: AuthorizationRequired) -> bool:
-    return error.details.get("reason") == "awaiting_confirmation"
-
-
-def _is_running(view: ConnectedAccountView) -> bool:
-    return view.attempt_state in _RUNNING
 
 
 # -- the words: declined, not finished, ended without a grant, a code to type

@@ -18,15 +18,21 @@ def matches(value: str, allowed: Collection[str]) -> bool:
 
 
 class HostGuard:
-    """Refuses requests for another host (421), before anything else looks at them."""
+    """Refuses requests for another host (421), before anything else looks at them.
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Callable[[], Collection[str]]) -> None:
+    `exempt` paths answer for every host: probes address a machine by its number.
+    """
+
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()
+    ) -> None:
         self._app = app
         self._allowed_hosts = allowed_hosts
+        self._exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 421."""
-        if scope["type"] == "http":
+        if scope["type"] == "http" and scope["path"] not in self._exempt:
             hosts = Headers(scope=scope).getlist("host")
             if len(hosts) != 1 or not matches(hosts[0], self._allowed_hosts()):
                 refusal = PlainTextResponse("This server does not answer for that host.", status_code=421)

@@ -17,6 +17,7 @@ from scalekit_mcp.server.results import error_result, success_result
 
 CONNECTED = "The calendar is connected; call the calendar tools."
 TYPE_THE_CODE = "Ask the user for the code on the sign-in page and call `authorize` with `confirmation_code`."
+FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in."
 OPEN_THE_LINK = "Ask the user to open the authorization link in a browser, then repeat the call."
 
 
@@ -82,6 +83,7 @@ class AuthorizeJob:
         connection_name: str | None,
         reconnect: bool = False,
         confirmation_code: str | None = None,
+        code_in_chat: bool = True,
     ) -> None:
         self.identifier = caller.identifier
         self._actions = actions
@@ -90,6 +92,7 @@ class AuthorizeJob:
         self._connection_name = connection_name
         self._reconnect = reconnect
         self._confirmation_code = confirmation_code
+        self._code_in_chat = code_in_chat
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
         """The state of an ACTIVE account; raises `AuthorizationRequired` with the link for any other."""
@@ -104,8 +107,8 @@ class AuthorizeJob:
             view = await self._view()
             if view.held:
                 raise AuthorizationRequired(
-                    "The user has signed in; the page shows a confirmation code.",
-                    next_step=TYPE_THE_CODE,
+                    "The user has signed in; one step is left.",
+                    next_step=TYPE_THE_CODE if self._code_in_chat else FINISH_THE_PAGE,
                     status=view.status,
                     reason=view.reason or "awaiting_confirmation",
                 )

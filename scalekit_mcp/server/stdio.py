@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import codecs
 import contextlib
 import os
-import signal
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 from typing import Any, cast
@@ -21,6 +19,8 @@ from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
+
+from scalekit_mcp.server.signals import on_stop_signal
 
 DRAIN_SECONDS = 20.0
 _CHUNK_BYTES = 65_536
@@ -40,7 +40,7 @@ async def serve_stdio(
         if listener is not None:
             await stack.enter_async_context(listener)
         lines, end_of_lines = await stack.enter_async_context(_stdin_lines())
-        stack.enter_context(_on_stop_signal(end_of_lines))
+        stack.enter_context(on_stop_signal(end_of_lines))
         stdin = cast("anyio.AsyncFile[str]", lines)  # only iterated
         async with stdio_server(stdin=stdin) as (read_stream, write_stream):
             pending = _Pending(drain_seconds)
@@ -177,35 +177,6 @@ def _read_lines(descriptor: int, sender: ObjectSendStream[str], token: Any) -> N
         if rest.strip():
             anyio.from_thread.run(sender.send, rest, token=token)
         anyio.from_thread.run(sender.aclose, token=token)
-
-
-@contextlib.contextmanager
-def _on_stop_signal(stop: Callable[[], None]) -> Generator[None]:
-    """Turn the signals that end a process into a call of `stop` on the event loop; the second one ends it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    previous: dict[int, Any] = {}
-    stopping = False
-
-    def handle(number: int, frame: Any) -> None:
-        nonlocal stopping
-        del frame
-        if stopping:
-            os._exit(128 + number)
-        stopping = True
-        loop.call_soon_threadsafe(stop)
-
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            previous[number] = signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 __all__ = ["DRAIN_SECONDS", "serve_stdio"]

@@ -1,0 +1,210 @@
+"""Who may call over HTTP. Each mode turns the headers of one request into a verified caller, or refuses it.
+
+| mode            | credential                                            | identifier                                |
+|-----------------|-------------------------------------------------------|-------------------------------------------|
+| `session-token` | HS256 JWT signed by the operator's backend            | `sub`                                     |
+| `oidc`          | access token of an OAuth 2.1 authorization server     | a claim, `sub` by default                 |
+| `gateway`       | the service key, from a trusted proxy                 | `X-Scalekit-Identifier`, percent-encoded  |
+| `none`          | none; loopback only                                   | fixed                                     |
+
+No mode trusts a header, a query or `_meta` by itself.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable, Collection
+from typing import Protocol
+from urllib.parse import unquote_to_bytes
+
+from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
+from mcp.server.auth.provider import AccessToken
+from mcp.shared.inbound import decode_header_value
+from starlette.authentication import AuthCredentials
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.server.callers import READ_SCOPE, WRITE_SCOPE
+from scalekit_mcp.settings import check_identifier
+from scalekit_mcp.tools import TOOLS
+
+BOTH_SCOPES = (READ_SCOPE, WRITE_SCOPE)
+IDENTIFIER_HEADER = "x-scalekit-identifier"
+AUTHORIZE = "authorize"
+
+
+class Denied(Exception):
+    """A request without a valid caller (RFC 6750 section 3.1). `description` is a sentence and holds no credential."""
+
+    def __init__(self, status: int, error: str, description: str, scope: str | None = None) -> None:
+        super().__init__(description)
+        self.status = status
+        self.error = error
+        self.description = description
+        self.scope = scope
+
+
+class Authentication(Protocol):
+    """One mode. `challenge` is what every refusal adds to `WWW-Authenticate`."""
+
+    challenge: str
+    demands_scopes: bool
+
+    async def authenticate(self, headers: Headers) -> AccessToken:
+        """The verified caller of a request; raises `Denied`."""
+        ...
+
+
+def caller_token(
+    identifier: str,
+    *,
+    client_id: str,
+    scopes: Collection[str] = BOTH_SCOPES,
+    issuer: str | None = None,
+    email: str | None = None,
+) -> AccessToken:
+    """A verified caller in the form that the SDK's sessions and request states are bound to; holds no credential."""
+    claims = {"iss": issuer, "email": email}
+    return AccessToken(
+        token="",  # the credential itself is not kept
+        client_id=client_id,
+        scopes=sorted(scopes),
+        subject=identifier,
+        claims={name: value for name, value in claims.items() if value is not None},
+    )
+
+
+def bearer_of(headers: Headers) -> str:
+    """The bearer token of a request (RFC 6750 section 2.1); raises `Denied`."""
+    values = headers.getlist("authorization")
+    if not values:
+        raise Denied(401, "invalid_token", "A bearer token is required.")
+    scheme, _, token = values[0].partition(" ")
+    if len(values) != 1 or scheme.casefold() != "bearer" or not token.strip():
+        raise Denied(401, "invalid_token", "The Authorization header must hold one bearer token.")
+    return token.strip()
+
+
+def same_secret(given: str, expected: str) -> bool:
+    """Compare in constant time."""
+    return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def plain_identifier(value: object) -> str:
+    """An identifier out of a credential; raises `Denied`."""
+    if not isinstance(value, str):
+        raise Denied(401, "invalid_token", "The token names no user.")
+    try:
+        return check_identifier(value)
+    except (ValueError, ScalekitMCPError) as exc:
+        raise Denied(401, "invalid_token", "The user that the token names is not a valid identifier.") from exc
+
+
+class NoAuthentication:
+    """One fixed identifier for everybody who reaches the port."""
+
+    challenge = ""
+    demands_scopes = False
+
+    def __init__(self, identifier: str) -> None:
+        self._token = caller_token(identifier, client_id="none")
+
+    async def authenticate(self, headers: Headers) -> AccessToken:
+        """The fixed caller."""
+        del headers
+        return self._token
+
+
+class Gateway:
+    """A trusted proxy: the service key proves the proxy, the header names its user."""
+
+    challenge = ""
+    demands_scopes = False
+
+    def __init__(self, service_key: str) -> None:
+        self._service_key = service_key
+
+    async def authenticate(self, headers: Headers) -> AccessToken:
+        """The caller that the proxy names; raises `Denied`."""
+        if not same_secret(bearer_of(headers), self._service_key):
+            raise Denied(401, "invalid_token", "The service key is wrong.")
+        values = headers.getlist(IDENTIFIER_HEADER)
+        if len(values) != 1:
+            raise Denied(401, "invalid_token", "The header X-Scalekit-Identifier must be there, once.")
+        try:
+            identifier = unquote_to_bytes(values[0]).decode("utf-8")
+        except UnicodeDecodeError as exc:
+            raise Denied(401, "invalid_token", "X-Scalekit-Identifier must be percent-encoded UTF-8.") from exc
+        return caller_token(plain_identifier(identifier), client_id="gateway")
+
+
+class RequireCaller:
+    """Lets only verified callers through, and hands the caller to the SDK for this very request.
+
+    A 2026-07-28 call names its tool in a header, which the SDK compares with the body: a token that lacks the tool's
+    scope gets the scope challenge of RFC 6750 there. `refusing` answers 503 while the server is being shut down.
+    """
+
+    def __init__(self, app: ASGIApp, authentication: Authentication, *, refusing: Callable[[], bool]) -> None:
+        self._app = AuthContextMiddleware(app)
+        self._authentication = authentication
+        self._refusing = refusing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Verify, then pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if self._refusing():
+            await _shutting_down()(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        try:
+            token = await self._authentication.authenticate(headers)
+            if self._authentication.demands_scopes:
+                _check_scopes(headers, token)
+        except Denied as denied:
+            await denial(denied, self._authentication.challenge)(scope, receive, send)
+            return
+        scope["user"] = AuthenticatedUser(token)
+        scope["auth"] = AuthCredentials(token.scopes)
+        await self._app(scope, receive, send)
+
+
+def denial(denied: Denied, challenge: str = "") -> Response:
+    """The refusal as an HTTP answer with its challenge."""
+    parts = [f'error="{denied.error}"', f'error_description="{denied.description}"']
+    if denied.scope:
+        parts.append(f'scope="{denied.scope}"')
+    if challenge:
+        parts.append(challenge)
+    body = json.dumps({"error": denied.error, "error_description": denied.description})
+    headers = {"www-authenticate": "Bearer " + ", ".join(parts), "cache-control": "no-store"}
+    return Response(body, status_code=denied.status, media_type="application/json", headers=headers)
+
+
+def _check_scopes(headers: Headers, token: AccessToken) -> None:
+    granted = set(token.scopes)
+    both = " ".join(BOTH_SCOPES)
+    if not granted & set(BOTH_SCOPES):
+        raise Denied(403, "insufficient_scope", "The token grants no calendar scope.", both)
+    if headers.get("mcp-method") != "tools/call":
+        return
+    name = decode_header_value(headers.get("mcp-name") or "")
+    spec = TOOLS.get(name) if name else None
+    if spec is None or spec.name == AUTHORIZE or spec.required_scope in granted:
+        return
+    raise Denied(403, "insufficient_scope", f"{spec.name} needs the scope {spec.required_scope}.", both)
+
+
+def _shutting_down() -> Response:
+    return Response(
+        json.dumps({"error": "The server is being shut down."}),
+        status_code=503,
+        media_type="application/json",
+        headers={"retry-after": "5", "connection": "close"},
+    )

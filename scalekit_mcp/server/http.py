@@ -1,0 +1,271 @@
+"""One ASGI application for remote clients: MCP on every transport, the browser's pages, REST, health."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import anyio
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.sse import SseServerTransport
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.clock import Clock, SystemClock
+from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.server.authentication import Authentication, RequireCaller
+from scalekit_mcp.server.hosts import HostGuard
+
+if TYPE_CHECKING:
+    from scalekit_mcp.server.rest import RestOptions
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 20.0
+MAX_BODY_BYTES = 4 * 1024 * 1024
+READY_CACHE_SECONDS = 5.0
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """What the composition root decides about the HTTP face.
+
+    `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
+    the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.
+    `check` raises `ScalekitMCPError` when the vault is out of order.
+    """
+
+    public_url: str
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    stateless: bool = False
+    sandbox: bool = False
+    cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    rest: RestOptions | None = None
+    resource_metadata: dict[str, Any] | None = None
+    check: Callable[[], Awaitable[None]] | None = None
+
+
+class Drain:
+    """Counts the calls in flight, so that a shutdown can let them finish and refuse new ones."""
+
+    def __init__(self) -> None:
+        self.refusing = False
+        self._running = 0
+        self._idle = anyio.Event()
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Middleware of the MCP server."""
+        if ctx.method != "tools/call":
+            return await call_next(ctx)
+        self._running += 1
+        try:
+            return await call_next(ctx)
+        finally:
+            self._running -= 1
+            self._idle.set()
+
+    async def finish(self, seconds: float) -> None:
+        """Refuse what is new and wait until what runs has ended, at most `seconds`."""
+        self.refusing = True
+        with anyio.move_on_after(seconds):
+            while self._running:
+                self._idle = anyio.Event()
+                await self._idle.wait()
+
+
+def create_http_app(
+    server: Server[Any],
+    actions: Actions,
+    *,
+    authentication: Authentication,
+    options: HttpOptions,
+    clock: Clock | None = None,
+    drain: Drain | None = None,
+) -> Starlette:
+    """The application with all routes. Its lifespan runs the SDK's sessions; `actions` is opened and closed outside."""
+    clock = clock or SystemClock()
+    drain = drain or Drain()
+    server.middleware.append(drain)
+    hosts, origins = allowed_hosts(options), allowed_origins(options)
+    security = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
+    manager = StreamableHTTPSessionManager(
+        app=server, stateless=options.stateless, security_settings=security, max_request_body_size=MAX_BODY_BYTES
+    )
+    sse = SseServerTransport("/messages/", security_settings=security, max_request_body_size=MAX_BODY_BYTES)
+
+    def protected(app: ASGIApp) -> RequireCaller:
+        return RequireCaller(app, authentication, refusing=lambda: drain.refusing)
+
+    routes: list[BaseRoute] = [
+        Route("/mcp", endpoint=protected(StreamableHTTPASGIApp(manager))),
+        Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
+        Mount("/messages/", app=protected(sse.handle_post_message)),
+        *_browser_routes(actions, options, clock, origins),
+        *_health_routes(options, clock, drain, actions),
+    ]
+    if options.resource_metadata is not None:
+        routes.append(_metadata_route(options.resource_metadata))
+    if options.rest is not None:
+        from scalekit_mcp.server.rest import Rest
+
+        routes.append(Mount("/api/v1", routes=Rest(actions, options.rest).routes()))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
+        async with manager.run():
+            yield
+
+    middleware = [
+        Middleware(HostGuard, allowed_hosts=lambda: hosts, exempt=("/healthz", "/readyz")),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
+        ),
+    ]
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+class SseEndpoint:
+    """`GET /sse`: one connection of the HTTP+SSE transport, for clients of 2024-11-05."""
+
+    def __init__(self, server: Server[Any], transport: SseServerTransport, security: TransportSecuritySettings) -> None:
+        self._server = server
+        self._transport = transport
+        self._security = TransportSecurityMiddleware(security)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the connection until it closes."""
+        refusal = await self._security.validate_request(Request(scope, receive))
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        async with self._transport.connect_sse(scope, receive, send) as (read_stream, write_stream):
+            await self._server.run(read_stream, write_stream, self._server.create_initialization_options())
+
+
+async def serve_http(
+    app: Starlette, *, host: str, port: int, drain: Drain, drain_seconds: float = DRAIN_SECONDS
+) -> None:
+    """Serve until SIGINT or SIGTERM; then new calls are refused and those in flight have `drain_seconds` to finish."""
+    import uvicorn
+
+    from scalekit_mcp.server.signals import on_stop_signal
+
+    stop = anyio.Event()
+
+    class Unsignalled(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Generator[None]:
+            yield
+
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn_server = Unsignalled(config)
+    with on_stop_signal(stop.set):
+        async with anyio.create_task_group() as tasks:
+
+            async def stop_gracefully() -> None:
+                await stop.wait()
+                logger.info("Shutting down: calls in flight have %d seconds to finish", drain_seconds)
+                await drain.finish(drain_seconds)
+                uvicorn_server.should_exit = True
+
+            tasks.start_soon(stop_gracefully)
+            await uvicorn_server.serve()
+            tasks.cancel_scope.cancel()
+
+
+def allowed_hosts(options: HttpOptions) -> tuple[str, ...]:
+    """The Host headers that are ours: the public URL's, what is configured, and loopback beside a loopback URL."""
+    public = urlsplit(options.public_url)
+    hosts = [public.netloc.casefold(), *(entry.casefold() for entry in options.allowed_hosts)]
+    if (public.hostname or "") in LOOPBACK:
+        hosts += ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+    return tuple(dict.fromkeys(hosts))
+
+
+def allowed_origins(options: HttpOptions) -> tuple[str, ...]:
+    """The Origin headers that may call: the public URL's and what is configured."""
+    public = urlsplit(options.public_url)
+    own = f"{public.scheme}://{public.netloc}".casefold()
+    return tuple(dict.fromkeys([own, *(entry.rstrip("/").casefold() for entry in options.allowed_origins)]))
+
+
+def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origins: tuple[str, ...]) -> list[Route]:
+    from scalekit_mcp.server.web import Web, WebOptions
+
+    web_options = WebOptions(
+        origins=lambda: origins[:1],
+        secure=options.public_url.startswith("https://"),
+        sandbox=options.sandbox,
+        keys=options.cookie_keys,
+    )
+    return Web(lambda: actions, clock=clock, options=web_options).routes()
+
+
+def _metadata_route(document: dict[str, Any]) -> Route:
+    async def metadata(request: Request) -> Response:
+        del request
+        return JSONResponse(document, headers={"cache-control": "public, max-age=3600"})
+
+    return Route("/.well-known/oauth-protected-resource/mcp", metadata, methods=["GET"])
+
+
+def _health_routes(options: HttpOptions, clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
+    lock = anyio.Lock()
+    told: tuple[float, bool] | None = None
+
+    async def check() -> bool:
+        try:
+            if options.check is not None:
+                await options.check()
+            else:
+                await actions.list_connected_accounts(page_size=1)
+        except ScalekitMCPError as exc:
+            logger.warning("Not ready: %s", exc.message)
+            return False
+        return True
+
+    async def healthz(request: Request) -> Response:
+        del request
+        return JSONResponse({"ok": True})
+
+    async def readyz(request: Request) -> Response:
+        nonlocal told
+        del request
+        if drain.refusing:
+            return JSONResponse({"ready": False, "why": "shutting down"}, status_code=503)
+        async with lock:
+            now = clock.now().timestamp()
+            if told is None or now - told[0] >= READY_CACHE_SECONDS:
+                told = (now, await check())
+        ready = told[1]
+        return JSONResponse({"ready": ready}, status_code=200 if ready else 503)
+
+    return [Route("/healthz", healthz, methods=["GET"]), Route("/readyz", readyz, methods=["GET"])]

@@ -1,0 +1,176 @@
+"""OAuth 2.1 resource server: access tokens of an authorization server, as JWTs (RFC 9068), keys by discovery."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import anyio
+import httpx2 as httpx
+from mcp.server.auth.provider import AccessToken
+from starlette.datastructures import Headers
+
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.server.authentication import BOTH_SCOPES, Denied, bearer_of, caller_token, plain_identifier
+
+logger = logging.getLogger(__name__)
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
+LEEWAY_SECONDS = 60
+JWKS_SECONDS = 3600
+REFETCH_SECONDS = 30
+_FETCH_SECONDS = 10.0
+_MAX_DOCUMENT_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcOptions:
+    """Whose tokens are taken. `metadata_url` is where our protected-resource metadata stands (RFC 9728)."""
+
+    issuer: str
+    audience: str
+    identifier_claim: str = "sub"
+    require_scopes: bool = True
+    metadata_url: str = ""
+
+
+class OidcTokens:
+    """Verifies access tokens: signature, issuer, audience, times. Keys are cached; an unknown one is looked up once."""
+
+    def __init__(self, options: OidcOptions, *, http: httpx.AsyncClient, clock: Clock) -> None:
+        self._options = options
+        self._http = http
+        self._clock = clock
+        self._lock = anyio.Lock()
+        self._keys: dict[str | None, Any] = {}
+        self._fetched_at: float | None = None
+        self.challenge = f'resource_metadata="{options.metadata_url}"' if options.metadata_url else ""
+        self.demands_scopes = options.require_scopes
+
+    async def authenticate(self, headers: Headers) -> AccessToken:
+        """The caller of a request; raises `Denied`."""
+        try:
+            return await self._verify(bearer_of(headers))
+        except Denied as denied:
+            # the challenge names what to ask the authorization server for (RFC 6750 section 3)
+            scope = " ".join(BOTH_SCOPES) if self._options.require_scopes and denied.status == 401 else denied.scope
+            raise Denied(denied.status, denied.error, denied.description, scope) from denied
+
+    async def _verify(self, token: str) -> AccessToken:
+        import jwt
+
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError as exc:
+            raise _invalid("The token is malformed.") from exc
+        if header.get("alg") not in ALGORITHMS:
+            raise _invalid("The token's algorithm is not allowed.")
+        key = await self._key(header.get("kid"))
+        options: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False)
+        options["require"] = ["exp", "iss", "aud"]
+        try:
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=list(ALGORITHMS),
+                audience=self._options.audience,
+                issuer=self._options.issuer,
+                options=options,
+            )
+        except jwt.InvalidAudienceError as exc:
+            raise _invalid("The token was not issued for this server.") from exc
+        except jwt.InvalidIssuerError as exc:
+            raise _invalid("The token is from another authorization server.") from exc
+        except (jwt.PyJWTError, TypeError, ValueError) as exc:
+            raise _invalid("The token's signature or claims do not hold.") from exc
+        self._check_times(claims)
+        client_id = claims.get("azp") or claims.get("client_id")
+        return caller_token(
+            plain_identifier(claims.get(self._options.identifier_claim)),
+            client_id=client_id if isinstance(client_id, str) else "oidc",
+            scopes=_scopes(claims) if self._options.require_scopes else BOTH_SCOPES,
+            issuer=self._options.issuer,
+        )
+
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
+        now = self._clock.now().timestamp()
+        expires_at = _number(claims, "exp")
+        if now >= expires_at + LEEWAY_SECONDS:
+            raise _invalid("The token has expired.")
+        for name in ("nbf", "iat"):
+            if name in claims and _number(claims, name) > now + LEEWAY_SECONDS:
+                raise _invalid("The token is not valid yet.")
+
+    async def _key(self, key_id: object) -> Any:
+        name = key_id if isinstance(key_id, str) else None
+        now = self._clock.now().timestamp()
+        if self._fetched_at is None or now - self._fetched_at >= JWKS_SECONDS or name not in self._keys:
+            async with self._lock:
+                age = None if self._fetched_at is None else now - self._fetched_at
+                known = name in self._keys
+                if age is None or age >= JWKS_SECONDS or (not known and age >= REFETCH_SECONDS):
+                    await self._fetch(now, keep=known)
+        if name is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        if name not in self._keys:
+            raise _invalid("The token was signed with an unknown key.")
+        return self._keys[name]
+
+    async def _fetch(self, now: float, *, keep: bool) -> None:
+        import jwt
+
+        try:
+            metadata = await self._document(self._options.issuer.rstrip("/") + "/.well-known/openid-configuration")
+            if metadata.get("issuer") != self._options.issuer:
+                raise ValueError("the metadata names another issuer")  # noqa: TRY301 - one place tells of it
+            listed = (await self._document(str(metadata["jwks_uri"])))["keys"]
+            keys: dict[str | None, Any] = {}
+            for entry in listed:
+                if entry.get("use", "sig") == "sig" and entry.get("kty") in ("RSA", "EC", "OKP"):
+                    keys[entry.get("kid")] = jwt.PyJWK(entry)
+        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as exc:
+            logger.warning("The keys of the authorization server cannot be fetched: %s", type(exc).__name__)
+            if keep:
+                return
+            raise Denied(503, "temporarily_unavailable", "The authorization server's keys are out of reach.") from exc
+        self._keys, self._fetched_at = keys, now
+
+    async def _document(self, url: str) -> dict[str, Any]:
+        answer = await self._http.get(url, timeout=_FETCH_SECONDS, follow_redirects=False)
+        answer.raise_for_status()
+        if len(answer.content) > _MAX_DOCUMENT_BYTES:
+            raise ValueError("the document is too large")
+        return cast("dict[str, Any]", json.loads(answer.content))
+
+
+def resource_metadata(options: OidcOptions, *, resource: str) -> dict[str, Any]:
+    """The protected-resource metadata (RFC 9728 section 2)."""
+    return {
+        "resource": resource,
+        "authorization_servers": [options.issuer],
+        "scopes_supported": list(BOTH_SCOPES),
+        "bearer_methods_supported": ["header"],
+    }
+
+
+def _scopes(claims: Mapping[str, Any]) -> list[str]:
+    """`scope` (RFC 9068) or `scp` (Entra), as text or as a list."""
+    value = claims.get("scope", claims.get("scp", ""))
+    names: object = value.split() if isinstance(value, str) else value
+    if not isinstance(names, list):
+        return []
+    return [name for name in BOTH_SCOPES if name in names]
+
+
+def _number(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid(f"The claim {name} must be a number.")
+    return float(value)
+
+
+def _invalid(description: str) -> Denied:
+    return Denied(401, "invalid_token", description)

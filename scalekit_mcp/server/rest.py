@@ -1,0 +1,309 @@
+"""REST for backends in any language, on Scalekit's wire, for whoever holds the service key. No token ever leaves."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
+from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
+from scalekit_mcp.server.rest_wire import error_body, openapi_document, wire_account, wire_error, wire_instant
+from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.tools import TOOLS
+
+logger = logging.getLogger(__name__)
+
+_MAX_BODY_BYTES = 1_048_576
+_EXPIRY = re.compile(r"([0-9]{1,6})s")
+_URL = re.compile(r"https?://\S+")
+_SELECTORS = frozenset({"connector", "identifier", "id"})
+_SCAN_PAGE = 100
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestOptions:
+    """What the routes need: the key that opens them, and what mints session tokens (None: minting is not offered)."""
+
+    service_key: str = field(repr=False)
+    public_url: str
+    version: str = ""
+    read_only: bool = False
+    session_tokens: SessionTokens | None = None
+
+
+class Rest:
+    """The routes under `/api/v1`."""
+
+    def __init__(self, actions: Actions, options: RestOptions) -> None:
+        self._actions = actions
+        self._options = options
+
+    def routes(self) -> list[Route]:
+        """The routes, to be mounted at `/api/v1`."""
+        table: list[tuple[str, str, Handler]] = [
+            ("GET", "/openapi.json", self.openapi),
+            ("GET", "/connected_accounts/details", self.details),
+            ("GET", "/connected_accounts", self.list_accounts),
+            ("POST", "/connected_accounts", self.create),
+            ("POST", "/connected_accounts:delete", self.delete),
+            ("POST", "/connected_accounts/magic_link", self.magic_link),
+            ("POST", "/connected_accounts/user/verify", self.verify),
+            ("POST", "/connected_accounts/{id}:disconnect", self.disconnect),
+            ("POST", "/execute_tool", self.execute_tool),
+            ("POST", "/session_tokens", self.session_tokens),
+            ("GET", "/connected_accounts/{id:str}", self.by_id),
+        ]
+        return [Route(path, self._guarded(handler), methods=[method]) for method, path, handler in table]
+
+    async def openapi(self, request: Request) -> Response:
+        """The description of these routes."""
+        del request
+        url = f"{self._options.public_url}/api/v1"
+        return JSONResponse(openapi_document(server_url=url, version=self._options.version))
+
+    async def details(self, request: Request) -> Response:
+        """One account, without tokens."""
+        given = _query(request, _SELECTORS)
+        return _account(await self._find(given))
+
+    async def by_id(self, request: Request) -> Response:
+        """One account by its id. `auth`, where Scalekit shows tokens, does not exist here."""
+        return _account(await self._find({"id": request.path_params["id"]}))
+
+    async def list_accounts(self, request: Request) -> Response:
+        """One page of accounts."""
+        given = _query(request, frozenset({"connector", "identifier", "page_size", "page_token"}))
+        size = given.get("page_size", "10")
+        if not size.isdigit() or not 1 <= int(size) < 100:
+            raise InvalidInput("page_size must be a number from 1 to 99.", field="page_size")
+        page = await self._actions.list_connected_accounts(
+            connection_name=given.get("connector"),
+            identifier=given.get("identifier"),
+            page_size=int(size),
+            page_token=given.get("page_token"),
+        )
+        return JSONResponse(
+            {
+                "connected_accounts": [wire_account(view) for view in page.connected_accounts],
+                "total_size": page.total_size,
+                "next_page_token": page.next_page_token or "",
+                "prev_page_token": "",
+            }
+        )
+
+    async def create(self, request: Request) -> Response:
+        """A new account, 201; 409 if there is one."""
+        body = await _body(request, _SELECTORS | {"connected_account"})
+        if body.get("connected_account"):
+            raise InvalidInput(
+                "Credentials are not taken here; the user connects by a link.", field="connected_account"
+            )
+        identifier = _required(body, "identifier")
+        key: dict[str, Any] = {"connection_name": _text(body, "connector"), "identifier": identifier}
+        try:
+            await self._actions.get_connected_account(**key)
+        except ConnectedAccountNotFound:
+            response = await self._actions.get_or_create_connected_account(**key)
+            return _account(response.connected_account, status=201)
+        message = f"There is a connected account for '{identifier}' already."
+        return JSONResponse(error_body(6, message, "ALREADY_EXISTS"), status_code=409)
+
+    async def delete(self, request: Request) -> Response:
+        """Remove an account and its tokens; 404 if there is none."""
+        view = await self._find(await _body(request, _SELECTORS))
+        await self._actions.delete_connected_account(connection_name=view.connection_name, identifier=view.identifier)
+        return JSONResponse({})
+
+    async def disconnect(self, request: Request) -> Response:
+        """Forget the tokens and keep the record."""
+        view = await self._find({"id": request.path_params["id"]})
+        response = await self._actions.disconnect(connection_name=view.connection_name, identifier=view.identifier)
+        return _account(response.connected_account)
+
+    async def magic_link(self, request: Request) -> Response:
+        """An authorization link for the user."""
+        body = await _body(request, _SELECTORS | {"state", "user_verify_url"})
+        if body.get("id"):
+            view = await self._find(body)
+            body = {**body, "connector": view.connection_name, "identifier": view.identifier}
+        verify_url = _text(body, "user_verify_url", 2048)
+        if verify_url is not None and not _URL.fullmatch(verify_url):
+            raise InvalidInput("user_verify_url must begin with http:// or https://.", field="user_verify_url")
+        link = await self._actions.get_authorization_link(
+            connection_name=_text(body, "connector"),
+            identifier=_required(body, "identifier"),
+            state=_text(body, "state", 512),
+            user_verify_url=verify_url,
+        )
+        return JSONResponse({"link": link.link, "expiry": wire_instant(link.expires_at)})
+
+    async def verify(self, request: Request) -> Response:
+        """The operator's backend says who consented: 403 for the wrong person, 404 for an unknown or used request."""
+        body = await _body(request, frozenset({"auth_request_id", "identifier"}))
+        request_id, identifier = _required(body, "auth_request_id", 1000), _required(body, "identifier", 200)
+        try:
+            await self._actions.verify_connected_account_user(auth_request_id=request_id, identifier=identifier)
+        except InvalidInput as exc:
+            wrong_person = exc.details.get("field") == "identifier" and not isinstance(exc, ConnectedAccountNotFound)
+            status, code, name = (403, 7, "FORBIDDEN") if wrong_person else (404, 5, "RESOURCE_NOT_FOUND")
+            return JSONResponse(error_body(code, exc.message, name, error=exc.to_dict()), status_code=status)
+        return JSONResponse({"post_user_verify_redirect_url": ""})
+
+    async def execute_tool(self, request: Request) -> Response:
+        """Run one tool for a user."""
+        allowed = _SELECTORS | {"tool_name", "params", "connected_account_id", "agent_run_id"}
+        body = await _body(request, allowed)
+        tool_name = _required(body, "tool_name")
+        spec = TOOLS.get(tool_name)
+        if spec is None:
+            message = f"There is no tool '{tool_name[:80]}'."
+            return JSONResponse(error_body(5, message, "RESOURCE_NOT_FOUND"), status_code=404)
+        if self._options.read_only and not spec.read_only and spec.name != "authorize":
+            raise PermissionMissing(f"This server is read-only; {spec.name} is not available.", who_acts="operator")
+        params: object = body.get("params") or {}
+        if not isinstance(params, dict):
+            raise InvalidInput("params must be an object.", field="params")
+        account_id = _text(body, "connected_account_id") or _text(body, "id")
+        connector, identifier = _text(body, "connector"), _text(body, "identifier")
+        if account_id:
+            view = await self._find({"id": account_id})
+            connector, identifier = view.connection_name, view.identifier
+        if not identifier:
+            raise InvalidInput("identifier is required, or connected_account_id.", field="identifier")
+        execution_id = f"exec_{secrets.token_hex(8)}"
+        try:
+            result = await self._actions.execute_tool(
+                identifier=identifier,
+                tool_name=tool_name,
+                tool_input=cast("dict[str, Any]", params),
+                connection_name=connector,
+            )
+        except ScalekitMCPError as exc:
+            return _failure(exc, execution_id)
+        return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
+
+    async def session_tokens(self, request: Request) -> Response:
+        """A session token for one user, for the operator's frontend or agent."""
+        tokens = self._options.session_tokens
+        if tokens is None:
+            return JSONResponse(error_body(5, "This server takes no session tokens.", "NOT_FOUND"), status_code=404)
+        body = await _body(request, frozenset({"identifier", "expiry", "access_level", "email"}))
+        expiry = _EXPIRY.fullmatch(_text(body, "expiry") or "3600s")
+        if expiry is None:
+            raise InvalidInput("expiry is a number of seconds followed by s, as in 3600s.", field="expiry")
+        level = _text(body, "access_level") or "FULL"
+        if level not in ("FULL", "READ_ONLY"):
+            raise InvalidInput("access_level is FULL or READ_ONLY.", field="access_level")
+        token, expires_at = tokens.mint(
+            _required(body, "identifier"),
+            ttl_seconds=int(expiry[1]),
+            read_only=level == "READ_ONLY",
+            email=_text(body, "email"),
+        )
+        return JSONResponse({"token": token, "expires_at": wire_instant(expires_at)})
+
+    async def _find(self, given: Mapping[str, Any]) -> ConnectedAccountView:
+        """The account that `id`, or `connector` and `identifier`, select."""
+        account_id = _text(given, "id")
+        if account_id is None:
+            response = await self._actions.get_connected_account(
+                connection_name=_text(given, "connector"), identifier=_required(given, "identifier")
+            )
+            return response.connected_account
+        page_token: str | None = None
+        while True:
+            page = await self._actions.list_connected_accounts(page_size=_SCAN_PAGE, page_token=page_token)
+            for view in page.connected_accounts:
+                if view.id == account_id:
+                    return view
+            page_token = page.next_page_token
+            if page_token is None:
+                raise ConnectedAccountNotFound("outlook", account_id[:100])
+
+    def _guarded(self, handler: Handler) -> Handler:
+        async def handle(request: Request) -> Response:
+            try:
+                if not same_secret(bearer_of(request.headers), self._options.service_key):
+                    raise Denied(401, "invalid_token", "The service key is wrong.")  # noqa: TRY301
+                return await handler(request)
+            except Denied as denied:
+                body = error_body(16, denied.description, "UNAUTHENTICATED")
+                return JSONResponse(body, status_code=401, headers={"www-authenticate": "Bearer"})
+            except ScalekitMCPError as exc:
+                return _failure(exc)
+            except Exception:
+                reference = secrets.token_hex(4)
+                logger.exception("REST %s failed unexpectedly, reference %s", handler.__name__, reference)
+                message = f"Something went wrong inside the server; the reference is {reference}."
+                return JSONResponse(error_body(13, message, "INTERNAL"), status_code=500)
+
+        return handle
+
+
+def _account(view: ConnectedAccountView, *, status: int = 200) -> Response:
+    return JSONResponse({"connected_account": wire_account(view)}, status_code=status)
+
+
+def _failure(error: ScalekitMCPError, execution_id: str | None = None) -> Response:
+    status, body = wire_error(error, execution_id=execution_id)
+    wait = error.details.get("retry_after_seconds")
+    headers = {"retry-after": str(max(1, round(wait)))} if isinstance(wait, int | float) else None
+    return JSONResponse(body, status_code=status, headers=headers)
+
+
+def _query(request: Request, allowed: frozenset[str]) -> dict[str, str]:
+    given = {name: value for name, value in request.query_params.items() if value}
+    _refuse_unknown(given, allowed)
+    return given
+
+
+async def _body(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
+    raw = b""
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > _MAX_BODY_BYTES:
+            raise InvalidInput("The body is larger than 1 MiB.")
+    try:
+        parsed: object = json.loads(raw or b"{}")
+    except ValueError as exc:
+        raise InvalidInput("The body is not JSON.") from exc
+    if not isinstance(parsed, dict):
+        raise InvalidInput("The body must be a JSON object.")
+    body = {str(name): value for name, value in cast("dict[Any, Any]", parsed).items() if value is not None}
+    _refuse_unknown(body, allowed)
+    return body
+
+
+def _refuse_unknown(given: Mapping[str, Any], allowed: frozenset[str]) -> None:
+    for name, value in given.items():
+        if name not in allowed and value not in ("", None):
+            raise InvalidInput(f"'{name[:60]}' is not supported here.", field=name[:60])
+
+
+def _text(given: Mapping[str, Any], name: str, maximum: int = 400) -> str | None:
+    value = given.get(name)
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str) or len(value) > maximum:
+        raise InvalidInput(f"{name} must be text of at most {maximum} characters.", field=name)
+    return value
+
+
+def _required(given: Mapping[str, Any], name: str, maximum: int = 400) -> str:
+    value = _text(given, name, maximum)
+    if value is None:
+        raise InvalidInput(f"{name} is required.", field=name)
+    return value

@@ -1,0 +1,224 @@
+"""The REST wire, pure: accounts and errors in the shape of Scalekit's API, and the OpenAPI document."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.errors import (
+    AuthorizationRequired,
+    CalendarNotFound,
+    Conflict,
+    ConnectedAccountNotFound,
+    EventNotFound,
+    InvalidInput,
+    MailboxUnavailable,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderUnavailable,
+    ScalekitMCPError,
+    Throttled,
+    VaultError,
+)
+
+ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"
+OUR_ERROR = "scalekit-mcp/error"
+
+_STATUSES: tuple[tuple[type[ScalekitMCPError], int, int, str], ...] = (
+    (ConnectedAccountNotFound, 404, 5, "RESOURCE_NOT_FOUND"),
+    (InvalidInput, 400, 3, "INVALID_ARGUMENT"),
+    (AuthorizationRequired, 400, 9, "AUTHORIZATION_REQUIRED"),
+    (EventNotFound, 404, 5, "TOOL_ERROR"),
+    (CalendarNotFound, 404, 5, "TOOL_ERROR"),
+    (PermissionMissing, 403, 7, "TOOL_ERROR"),
+    (Conflict, 409, 10, "TOOL_ERROR"),
+    (MailboxUnavailable, 400, 9, "TOOL_ERROR"),
+    (Throttled, 429, 8, "TOOL_ERROR"),
+    (OutcomeUnknown, 504, 4, "TOOL_ERROR"),
+    (ProviderUnavailable, 503, 14, "TOOL_ERROR"),
+    (VaultError, 503, 14, "UNAVAILABLE"),
+)
+
+
+def wire_status(view: ConnectedAccountView) -> str:
+    """Scalekit's word for the state of an account."""
+    if view.status == "PENDING":
+        return "PENDING_VERIFICATION" if view.held else "PENDING_AUTH"
+    if view.status == "REVOKED":
+        return "DISCONNECTED" if view.reason == "disconnected" else "EXPIRED"
+    return view.status
+
+
+def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
+    """A connected account without any token; our own words stand beside Scalekit's."""
+    return {
+        "id": view.id,
+        "identifier": view.identifier,
+        "connector": view.connection_name,
+        "provider": "OUTLOOK",
+        "status": wire_status(view),
+        "authorization_type": "OAUTH",
+        "token_expires_at": wire_instant(view.token_expires_at),
+        "last_used_at": wire_instant(view.last_used_at),
+        "updated_at": wire_instant(view.updated_at),
+        "account_status": view.status,
+        "reason": view.reason,
+        "who_acts": view.who_acts,
+    }
+
+
+def wire_instant(value: datetime | None) -> str | None:
+    """RFC 3339 in UTC."""
+    return None if value is None else value.isoformat().replace("+00:00", "Z")
+
+
+def wire_error(error: ScalekitMCPError, *, execution_id: str | None = None) -> tuple[int, dict[str, Any]]:
+    """The HTTP status and the body (the gRPC status as JSON) of one of our errors."""
+    status, code, error_code = next(
+        ((status, code, name) for kind, status, code, name in _STATUSES if isinstance(error, kind)),
+        (500, 13, "INTERNAL"),
+    )
+    info: dict[str, Any] = {}
+    field = error.details.get("field")
+    if isinstance(error, InvalidInput) and field:
+        violation = {"field": field, "description": error.message, "constraint": ""}
+        info["validation_error_info"] = {"field_violations": [violation]}
+    if error_code == "TOOL_ERROR":
+        told = {"execution_id": execution_id or "", "tool_error_code": error.code, "tool_error_message": error.message}
+        info["tool_error_info"] = told
+    return status, error_body(code, error.message, error_code, error=error.to_dict(), **info)
+
+
+def error_body(
+    code: int, message: str, error_code: str, *, error: dict[str, Any] | None = None, **info: Any
+) -> dict[str, Any]:
+    """The body of an error."""
+    details: list[dict[str, Any]] = [{"@type": ERROR_INFO, "error_code": error_code, **info}]
+    if error is not None:
+        details.append({"@type": OUR_ERROR, "error": error})
+    return {"code": code, "message": message, "details": details}
+
+
+def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of the routes."""
+    text = {"type": "string"}
+    selectors = {"connector": text, "identifier": text, "id": text}
+    account = {"$ref": "#/components/schemas/ConnectedAccount"}
+    one = _object({"connected_account": account})
+    page = _object(
+        {
+            "connected_accounts": {"type": "array", "items": account},
+            "total_size": {"type": "integer"},
+            "next_page_token": text,
+            "prev_page_token": text,
+        }
+    )
+    execute = {"tool_name": text, "params": {"type": "object"}, **selectors, "connected_account_id": text}
+    link = {**selectors, "state": {**text, "maxLength": 512}, "user_verify_url": {**text, "maxLength": 2048}}
+    mint = {
+        "identifier": text,
+        "expiry": {**text, "pattern": "^[0-9]+s$"},
+        "access_level": {"enum": ["FULL", "READ_ONLY"]},
+        "email": text,
+    }
+    verify = {"auth_request_id": text, "identifier": text}
+    paths: dict[str, Any] = {
+        "/connected_accounts/details": {"get": _operation("Get one account", one, query=selectors)},
+        "/connected_accounts": {
+            "get": _operation(
+                "List accounts",
+                page,
+                query={"connector": text, "identifier": text, "page_size": {"type": "integer"}, "page_token": text},
+            ),
+            "post": _operation(
+                "Create an account",
+                one,
+                body=_object({**selectors, "connected_account": {"type": "object"}}),
+                status="201",
+            ),
+        },
+        "/connected_accounts:delete": {"post": _operation("Delete an account", _object({}), body=_object(selectors))},
+        "/connected_accounts/{id}": {"get": _operation("Get an account by id", one, path=("id",))},
+        "/connected_accounts/{id}:disconnect": {"post": _operation("Forget the tokens", one, path=("id",))},
+        "/connected_accounts/magic_link": {
+            "post": _operation(
+                "Make an authorization link", _object({"link": text, "expiry": text}), body=_object(link)
+            )
+        },
+        "/connected_accounts/user/verify": {
+            "post": _operation(
+                "Say who consented",
+                _object({"post_user_verify_redirect_url": text}),
+                body=_object(verify, required=list(verify)),
+            )
+        },
+        "/execute_tool": {
+            "post": _operation(
+                "Run a tool",
+                _object({"data": {"type": "object"}, "execution_id": text}),
+                body=_object(execute, required=["tool_name"]),
+            )
+        },
+        "/session_tokens": {
+            "post": _operation(
+                "Mint a session token",
+                _object({"token": text, "expires_at": text}),
+                body=_object(mint, required=["identifier"]),
+            )
+        },
+    }
+    nullable = {"type": ["string", "null"]}
+    fields = {
+        "id": text,
+        "identifier": text,
+        "connector": text,
+        "provider": text,
+        "authorization_type": text,
+        "status": {"enum": ["ACTIVE", "EXPIRED", "PENDING_AUTH", "PENDING_VERIFICATION", "DISCONNECTED"]},
+        "token_expires_at": nullable,
+        "last_used_at": nullable,
+        "updated_at": nullable,
+        "account_status": {"enum": ["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]},
+        "reason": nullable,
+        "who_acts": {"enum": ["user", "it_admin", "operator", "nobody"]},
+    }
+    error = {"code": {"type": "integer"}, "message": text, "details": {"type": "array", "items": {"type": "object"}}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "scalekit-mcp", "version": version},
+        "servers": [{"url": server_url}],
+        "security": [{"serviceKey": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"serviceKey": {"type": "http", "scheme": "bearer"}},
+            "schemas": {"ConnectedAccount": _object(fields), "Error": _object(error)},
+        },
+    }
+
+
+def _object(properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
+
+
+def _operation(
+    summary: str,
+    answer: dict[str, Any],
+    *,
+    query: dict[str, Any] | None = None,
+    path: tuple[str, ...] = (),
+    body: dict[str, Any] | None = None,
+    status: str = "200",
+) -> dict[str, Any]:
+    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
+    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in (query or {}).items()]
+    failed = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {
+        "summary": summary,
+        **({"parameters": parameters} if parameters else {}),
+        **({"requestBody": {"content": {"application/json": {"schema": body}}}} if body else {}),
+        "responses": {
+            status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
+            "default": {"description": "Refused", "content": failed},
+        },
+    }

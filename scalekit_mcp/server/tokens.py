@@ -1,0 +1,155 @@
+"""Session tokens: short-lived HS256 JWTs (RFC 7519) that the operator's backend signs for one user."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from mcp.server.auth.provider import AccessToken
+from starlette.datastructures import Headers
+
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import ConfigurationError, InvalidInput
+from scalekit_mcp.server.authentication import BOTH_SCOPES, Denied, bearer_of, caller_token, plain_identifier
+from scalekit_mcp.server.callers import READ_SCOPE
+
+ALGORITHM = "HS256"
+LEEWAY_SECONDS = 60
+MAX_LIFETIME_SECONDS = 24 * 3600
+KEY_BYTES = 32
+ISSUER = "session-token"
+
+
+class SessionTokens:
+    """Mints and verifies session tokens. `keys` maps ids to keys of 32 bytes or more; the first signs, all verify."""
+
+    challenge = ""
+    demands_scopes = False
+
+    def __init__(self, keys: Mapping[str, bytes], *, audience: str, clock: Clock) -> None:
+        if not keys or any(len(key) < KEY_BYTES for key in keys.values()):
+            raise ConfigurationError("A session key needs 32 bytes or more; set SCALEKIT_MCP_SESSION_KEYS.")
+        self._keys = dict(keys)
+        self._audience = audience
+        self._clock = clock
+
+    def mint(
+        self, identifier: str, *, ttl_seconds: int = 3600, read_only: bool = False, email: str | None = None
+    ) -> tuple[str, datetime]:
+        """A token for `identifier` and the instant at which it expires (UTC); raises `InvalidInput`."""
+        import jwt
+
+        if not 1 <= ttl_seconds <= MAX_LIFETIME_SECONDS:
+            raise InvalidInput("A session token lives between 1 second and 24 hours.", field="ttl")
+        try:
+            subject = plain_identifier(identifier)
+        except Denied as exc:
+            raise InvalidInput("The identifier is not valid.", field="identifier") from exc
+        issued_at = self._clock.now().replace(microsecond=0)
+        expires_at = issued_at + timedelta(seconds=ttl_seconds)
+        claims: dict[str, Any] = {
+            "sub": subject,
+            "aud": self._audience,
+            "iat": int(issued_at.timestamp()),
+            "exp": int(expires_at.timestamp()),
+            "scope": READ_SCOPE if read_only else " ".join(BOTH_SCOPES),
+            "jti": secrets.token_hex(8),
+        }
+        if email is not None:
+            claims["email"] = email
+        key_id, key = next(iter(self._keys.items()))
+        return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id}), expires_at
+
+    async def authenticate(self, headers: Headers) -> AccessToken:
+        """The caller of a request; raises `Denied`."""
+        return self.verify(bearer_of(headers))
+
+    def verify(self, token: str) -> AccessToken:
+        """The caller that a token names; raises `Denied`."""
+        claims = self._claims(token)
+        identifier = plain_identifier(claims.get("sub"))
+        audience = claims.get("aud")
+        if audience != self._audience and not (isinstance(audience, list) and self._audience in audience):
+            raise _invalid("The token was not issued for this server.")
+        self._check_times(claims)
+        email = claims.get("email")
+        return caller_token(
+            identifier,
+            client_id=ISSUER,
+            scopes=_scopes(claims),
+            issuer=ISSUER,
+            email=email if isinstance(email, str) else None,
+        )
+
+    def _claims(self, token: str) -> dict[str, Any]:
+        import jwt
+
+        options: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat", "verify_aud", "verify_iss"), False)
+        try:
+            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            return jwt.decode(token, key, algorithms=[ALGORITHM], options=options)
+        except jwt.PyJWTError as exc:
+            raise _invalid("The token is malformed or its signature does not hold.") from exc
+
+    def _key(self, key_id: object) -> bytes:
+        if key_id is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        if not isinstance(key_id, str) or key_id not in self._keys:
+            raise _invalid("The token was signed with a key that this server does not know.")
+        return self._keys[key_id]
+
+    def _check_times(self, claims: Mapping[str, Any]) -> None:
+        issued_at, expires_at = _instant(claims, "iat"), _instant(claims, "exp")
+        now = self._clock.now().timestamp()
+        if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
+            raise _invalid("The token's life must be at most 24 hours.")
+        if issued_at > now + LEEWAY_SECONDS:
+            raise _invalid("The token was issued in the future.")
+        if "nbf" in claims and _instant(claims, "nbf") > now + LEEWAY_SECONDS:
+            raise _invalid("The token is not valid yet.")
+        if now >= expires_at + LEEWAY_SECONDS:
+            raise _invalid("The token has expired.")
+
+
+def parse_keys(text: str) -> dict[str, bytes]:
+    """Read `kid:base64,kid:base64` (32 bytes or more each); raises `ConfigurationError`."""
+    import base64
+    import binascii
+
+    keys: dict[str, bytes] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        key_id, _, encoded = part.partition(":")
+        try:
+            plain = encoded.translate(str.maketrans("-_", "+/"))
+            key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        except binascii.Error as exc:
+            raise ConfigurationError(f"The session key '{key_id[:20]}' is not base64.") from exc
+        if not key_id or key_id in keys or len(key) < KEY_BYTES:
+            raise ConfigurationError("Session keys are written kid:base64, each kid once, 32 bytes or more each.")
+        keys[key_id] = key
+    if not keys:
+        raise ConfigurationError("SCALEKIT_MCP_SESSION_KEYS holds no key.")
+    return keys
+
+
+def _scopes(claims: Mapping[str, Any]) -> list[str]:
+    """The scopes that count; no `scope` means both, unknown ones are ignored."""
+    scope = claims.get("scope")
+    if scope is None:
+        return list(BOTH_SCOPES)
+    if not isinstance(scope, str):
+        raise _invalid("The claim scope must be text.")
+    return [name for name in BOTH_SCOPES if name in scope.split()]
+
+
+def _instant(claims: Mapping[str, Any], name: str) -> float:
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid(f"The token must carry the claim {name}.")
+    return float(value)
+
+
+def _invalid(description: str) -> Denied:
+    return Denied(401, "invalid_token", description)

@@ -1,0 +1,122 @@
+"""A remote server on a loopback port, and clients of every transport and era."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2 as httpx
+import uvicorn
+from mcp import Client
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from server_support import MemoryActions
+
+from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.authentication import Authentication
+from scalekit_mcp.server.callers import authenticated_caller
+from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app
+from scalekit_mcp.server.rest import RestOptions
+from scalekit_mcp.server.tokens import SessionTokens
+
+KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}
+SERVICE_KEY = "service-key-of-the-tests"
+TRANSPORTS = ["http", "sse"]
+ERAS = ["legacy", "auto"]
+
+
+@dataclass
+class Remote:
+    base: str
+    actions: MemoryActions
+    tokens: SessionTokens
+    drain: Drain
+
+    def bearer(self, identifier: str, **options: Any) -> str:
+        return self.tokens.mint(identifier, **options)[0]
+
+    @contextlib.asynccontextmanager
+    async def client(
+        self,
+        identifier: str = "ana",
+        *,
+        transport: str = "http",
+        era: str = "auto",
+        headers: dict[str, str] | None = None,
+        **options: Any,
+    ) -> AsyncIterator[Client]:
+        sent = {"authorization": f"Bearer {self.bearer(identifier)}"} if headers is None else headers
+        async with contextlib.AsyncExitStack() as stack:
+            target: Any
+            if transport == "sse":
+                target = sse_client(f"{self.base}/sse", headers=sent)
+            else:
+                http = await stack.enter_async_context(httpx.AsyncClient(headers=sent, timeout=30))
+                target = streamable_http_client(f"{self.base}/mcp", http_client=http)
+            yield await stack.enter_async_context(Client(target, mode=era, **options))
+
+    def browser(self, **headers: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.base, headers=headers)
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any, listening: socket.socket) -> AsyncIterator[None]:
+    class Unsignalled(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self):
+            yield
+
+    server = Unsignalled(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: server.serve(sockets=[listening]))
+        with anyio.fail_after(20):
+            while not server.started:
+                await anyio.lowlevel.checkpoint()
+        try:
+            yield
+        finally:
+            server.should_exit = True
+
+
+@contextlib.asynccontextmanager
+async def remote(
+    actions: MemoryActions | None = None,
+    *,
+    authentication: Authentication | None = None,
+    server_options: dict[str, Any] | None = None,
+    **options: Any,
+) -> AsyncIterator[Remote]:
+    actions = actions or MemoryActions()
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    base = f"http://localhost:{listening.getsockname()[1]}"
+
+    async def link_base() -> str:
+        return base
+
+    actions.base = actions.base or link_base
+    clock = SystemClock()
+    tokens = SessionTokens(KEYS, audience=f"{base}/mcp", clock=clock)
+    server = create_server(
+        actions,
+        identify=authenticated_caller,
+        options=ServerOptions(list_scope="private", **(server_options or {})),
+    )
+    drain = Drain()
+    rest = RestOptions(service_key=SERVICE_KEY, public_url=base, session_tokens=tokens)
+    app = create_http_app(
+        server,
+        actions,
+        authentication=authentication or tokens,
+        options=HttpOptions(public_url=base, rest=rest, **options),
+        clock=clock,
+        drain=drain,
+    )
+    async with serving(app, listening):
+        yield Remote(base, actions, tokens, drain)

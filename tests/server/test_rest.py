@@ -1,0 +1,270 @@
+"""REST on Scalekit's wire: shapes, statuses, and who may use it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import httpx2 as httpx
+import pytest
+from http_support import SERVICE_KEY, Remote, remote
+from server_support import MemoryActions
+
+from scalekit_mcp.actions.models import AttemptState
+from scalekit_mcp.errors import (
+    AuthorizationRequired,
+    CalendarNotFound,
+    Conflict,
+    ConnectionMisconfigured,
+    EventNotFound,
+    MailboxUnavailable,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderUnavailable,
+    ScalekitMCPError,
+    Throttled,
+    VaultError,
+)
+from scalekit_mcp.server.rest_wire import openapi_document, wire_error
+
+KEY = {"authorization": f"Bearer {SERVICE_KEY}"}
+LIST = "outlook_list_calendar_events"
+
+
+@contextlib.asynccontextmanager
+async def backend(actions: MemoryActions | None = None) -> AsyncIterator[tuple[Remote, httpx.AsyncClient]]:
+    with anyio.fail_after(60):
+        async with remote(actions) as server:
+            async with httpx.AsyncClient(base_url=f"{server.base}/api/v1", headers=KEY) as http:
+                yield server, http
+
+
+def error_code(answer: httpx.Response) -> str:
+    return answer.json()["details"][0]["error_code"]
+
+
+async def test_an_account_is_created_once_listed_read_disconnected_and_deleted() -> None:
+    async with backend() as (server, http):
+        key = {"connector": "outlook", "identifier": "ana"}
+        created = await http.post("/connected_accounts", json={**key, "connected_account": {}})
+        again = await http.post("/connected_accounts", json=key)
+        account = created.json()["connected_account"]
+        assert (created.status_code, account["status"], account["account_status"]) == (201, "PENDING_AUTH", "PENDING")
+        assert (again.status_code, error_code(again)) == (409, "ALREADY_EXISTS")
+        assert (await http.get("/connected_accounts/details", params=key)).json() == {"connected_account": account}
+        assert (await http.get("/connected_accounts/details", params={"id": account["id"]})).status_code == 200
+        assert (await http.get(f"/connected_accounts/{account['id']}")).json() == {"connected_account": account}
+        listed = (await http.get("/connected_accounts")).json()
+        assert (listed["total_size"], listed["connected_accounts"]) == (1, [account])
+        server.actions.activate("ana")
+        gone = await http.post(f"/connected_accounts/{account['id']}:disconnect", json={})
+        assert gone.json()["connected_account"]["status"] == "DISCONNECTED"
+        assert (await http.post("/connected_accounts:delete", json=key)).json() == {}
+        missing = await http.post("/connected_accounts:delete", json=key)
+        assert (missing.status_code, error_code(missing)) == (404, "RESOURCE_NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "attempt", "wire"),
+    [
+        ("PENDING", "never_authorized", None, "PENDING_AUTH"),
+        ("PENDING", "awaiting_confirmation", AttemptState.HELD, "PENDING_VERIFICATION"),
+        ("ACTIVE", None, None, "ACTIVE"),
+        ("EXPIRED", "inactive", None, "EXPIRED"),
+        ("REVOKED", "grant_revoked", None, "EXPIRED"),
+        ("REVOKED", "disconnected", None, "DISCONNECTED"),
+    ],
+)
+async def test_a_status_goes_out_in_scalekits_words_beside_our_own(
+    status: str, reason: str | None, attempt: AttemptState | None, wire: str
+) -> None:
+    actions = MemoryActions()
+    account = actions.account("ana")
+    account.status, account.reason, account.attempt = status, reason, attempt
+    async with backend(actions) as (_, http):
+        answer = await http.get("/connected_accounts/details", params={"identifier": "ana"})
+    told = answer.json()["connected_account"]
+    assert (told["status"], told["account_status"], told["reason"]) == (wire, status, reason)
+
+
+async def test_accounts_come_in_pages() -> None:
+    actions = MemoryActions()
+    for number in range(5):
+        actions.account(f"user{number}")
+    async with backend(actions) as (_, http):
+        first = (await http.get("/connected_accounts", params={"page_size": 3})).json()
+        token = first["next_page_token"]
+        second = (await http.get("/connected_accounts", params={"page_size": 3, "page_token": token})).json()
+    names = [a["identifier"] for page in (first, second) for a in page["connected_accounts"]]
+    assert names == [f"user{number}" for number in range(5)]
+    assert second["next_page_token"] == ""
+
+
+async def test_a_link_is_made_for_a_user() -> None:
+    async with backend() as (server, http):
+        answer = await http.post("/connected_accounts/magic_link", json={"identifier": "ana", "state": "s"})
+    assert answer.json()["link"].startswith(f"{server.base}/connect/")
+    assert answer.json()["expiry"] == "2026-04-01T09:15:00Z"
+
+
+async def test_the_backend_says_who_consented() -> None:
+    actions = MemoryActions()
+    await actions.get_or_create_connected_account(identifier="ana")
+    actions.account("ana").ticket = "request-1"
+    async with backend(actions) as (_, http):
+        unknown = await http.post("/connected_accounts/user/verify", json={"auth_request_id": "x", "identifier": "ana"})
+        wrong = await http.post(
+            "/connected_accounts/user/verify", json={"auth_request_id": "request-1", "identifier": "bob"}
+        )
+        right = await http.post(
+            "/connected_accounts/user/verify", json={"auth_request_id": "request-1", "identifier": "ana"}
+        )
+    assert [unknown.status_code, wrong.status_code, right.status_code] == [404, 403, 200]
+    assert actions.account("ana").status == "ACTIVE"
+
+
+async def test_a_tool_runs_for_a_user() -> None:
+    async with backend() as (server, http):
+        server.actions.activate("ana")
+        answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana", "params": {"top": 2}})
+        by_id = await http.post("/execute_tool", json={"tool_name": LIST, "connected_account_id": "ca_ana"})
+    assert answer.json()["data"] == by_id.json()["data"] == {"value": [{"id": "e1", "subject": "of ana"}]}
+    assert answer.json()["execution_id"].startswith("exec_")
+    assert server.actions.calls[0] == ("ana", LIST, {"top": 2})
+
+
+async def test_a_tool_on_an_account_that_is_not_active_is_400_with_our_error_in_the_details() -> None:
+    async with backend() as (_, http):
+        answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana"})
+    assert (answer.status_code, answer.json()["code"], error_code(answer)) == (400, 9, "AUTHORIZATION_REQUIRED")
+    ours = answer.json()["details"][1]["error"]
+    assert (ours["code"], ours["status"]) == ("authorization_required", "PENDING")
+    assert ours["authorization_url"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (EventNotFound("x"), 404, "TOOL_ERROR"),
+        (CalendarNotFound("x"), 404, "TOOL_ERROR"),
+        (PermissionMissing("x"), 403, "TOOL_ERROR"),
+        (Conflict("x"), 409, "TOOL_ERROR"),
+        (MailboxUnavailable("x"), 400, "TOOL_ERROR"),
+        (Throttled("x", retry_after_seconds=7), 429, "TOOL_ERROR"),
+        (OutcomeUnknown("x"), 504, "TOOL_ERROR"),
+        (ProviderUnavailable("x"), 503, "TOOL_ERROR"),
+        (VaultError("x"), 503, "UNAVAILABLE"),
+        (ConnectionMisconfigured("x"), 500, "INTERNAL"),
+        (AuthorizationRequired("x"), 400, "AUTHORIZATION_REQUIRED"),
+    ],
+)
+def test_every_error_has_its_status_on_the_wire(error: ScalekitMCPError, status: int, code: str) -> None:
+    given, body = wire_error(error, execution_id="exec_1")
+    assert (given, body["details"][0]["error_code"]) == (status, code)
+    assert body["details"][1]["error"] == error.to_dict()
+    if code == "TOOL_ERROR":
+        assert body["details"][0]["tool_error_info"]["execution_id"] == "exec_1"
+
+
+async def test_a_throttled_call_says_when_to_come_back() -> None:
+    actions = MemoryActions(crash=Throttled("Too fast.", retry_after_seconds=7))
+    async with backend(actions) as (_, http):
+        answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+async def test_a_minted_session_token_works_at_the_mcp_door() -> None:
+    async with backend() as (server, http):
+        body = {"identifier": "ana", "expiry": "60s", "access_level": "READ_ONLY", "email": "ana@contoso.example"}
+        minted = (await http.post("/session_tokens", json=body)).json()
+        caller = server.tokens.verify(minted["token"])
+    assert (caller.subject, caller.scopes) == ("ana", ["calendar.read"])
+    assert caller.claims["email"] == "ana@contoso.example"
+    assert minted["expires_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/connected_accounts", {"identifier": "ana", "organization_id": "o"}, "organization_id"),
+        ("/connected_accounts", {"connector": "outlook"}, "identifier"),
+        (
+            "/connected_accounts",
+            {"identifier": "ana", "connected_account": {"authorization_details": {"oauth_token": {}}}},
+            "connected_account",
+        ),
+        ("/connected_accounts/magic_link", {"identifier": "ana", "state": "s" * 513}, "state"),
+        ("/connected_accounts/magic_link", {"identifier": "ana", "user_verify_url": "ftp://x"}, "user_verify_url"),
+        ("/execute_tool", {"identifier": "ana"}, "tool_name"),
+        ("/execute_tool", {"tool_name": LIST}, "identifier"),
+        ("/execute_tool", {"tool_name": LIST, "identifier": "ana", "tool_input": {}}, "tool_input"),
+        ("/execute_tool", {"tool_name": LIST, "identifier": "ana", "params": [1]}, "params"),
+        ("/session_tokens", {"identifier": "ana", "expiry": "1h"}, "expiry"),
+        ("/session_tokens", {"identifier": "ana", "expiry": "999999s"}, "ttl"),
+        ("/session_tokens", {"identifier": "ana", "access_level": "ROOT"}, "access_level"),
+    ],
+)
+async def test_bad_input_is_refused_by_name(path: str, body: dict[str, Any], field: str) -> None:
+    async with backend() as (_, http):
+        answer = await http.post(path, json=body)
+    assert (answer.status_code, error_code(answer)) == (400, "INVALID_ARGUMENT")
+    violations = answer.json()["details"][0]["validation_error_info"]["field_violations"]
+    assert violations[0]["field"] == field
+
+
+@pytest.mark.parametrize("content", [b"[1]", b"{", b"\xff"])
+async def test_a_body_that_is_no_json_object_is_refused(content: bytes) -> None:
+    async with backend() as (_, http):
+        assert (await http.post("/execute_tool", content=content)).status_code == 400
+
+
+async def test_tokens_never_leave_and_unknown_tools_do_not_exist() -> None:
+    async with backend() as (_, http):
+        tokens = await http.get("/connected_accounts/auth", params={"identifier": "ana"})
+        tool = await http.post("/execute_tool", json={"tool_name": "gmail_send", "identifier": "ana"})
+    assert tokens.status_code == 404
+    assert (tool.status_code, error_code(tool)) == (404, "RESOURCE_NOT_FOUND")
+
+
+@pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": SERVICE_KEY}])
+@pytest.mark.parametrize("path", ["/connected_accounts", "/openapi.json", "/connected_accounts/details"])
+async def test_without_the_service_key_nothing_is_served(headers: dict[str, str], path: str) -> None:
+    with anyio.fail_after(60):
+        async with remote() as server, httpx.AsyncClient(base_url=f"{server.base}/api/v1") as http:
+            answer = await http.get(path, headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (401, 16)
+
+
+async def test_a_session_token_does_not_open_rest() -> None:
+    with anyio.fail_after(60):
+        async with remote() as server, httpx.AsyncClient(base_url=f"{server.base}/api/v1") as http:
+            headers = {"authorization": f"Bearer {server.bearer('ana')}"}
+            assert (await http.get("/connected_accounts", headers=headers)).status_code == 401
+
+
+async def test_an_unexpected_exception_is_told_by_a_number_only(caplog: pytest.LogCaptureFixture) -> None:
+    async with backend(MemoryActions(crash=RuntimeError("secret detail"))) as (_, http):
+        answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana"})
+    assert answer.status_code == 500
+    assert "secret detail" not in answer.text
+    reference = answer.json()["message"].rsplit(" ", 1)[-1].rstrip(".")
+    assert reference in caplog.text
+
+
+async def test_the_description_names_every_route() -> None:
+    async with backend() as (server, http):
+        described = (await http.get("/openapi.json")).json()
+    assert described == openapi_document(server_url=f"{server.base}/api/v1", version="")
+    assert set(described["paths"]) == {
+        "/connected_accounts",
+        "/connected_accounts/details",
+        "/connected_accounts/magic_link",
+        "/connected_accounts/user/verify",
+        "/connected_accounts/{id}",
+        "/connected_accounts/{id}:disconnect",
+        "/connected_accounts:delete",
+        "/execute_tool",
+        "/session_tokens",
+    }
