@@ -11,13 +11,14 @@ from typing import Any
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import arguments as a
 from scalekit_mcp.tools.base import Arguments, parameters_of
+from scalekit_mcp.tools.values import shown
 
 
 class UnknownTool(LookupError):
     """There is no tool of this name."""
 
     def __init__(self, tool_name: str) -> None:
-        super().__init__(f"There is no tool named '{tool_name[:80]}'. Known are: {', '.join(TOOLS)}.")
+        super().__init__(f"There is no tool named {shown(tool_name)}. Known are: {', '.join(TOOLS)}.")
         self.tool_name = tool_name
 
 

@@ -17,6 +17,7 @@ SHORT_TYPES = {"monthly": "absoluteMonthly", "yearly": "absoluteYearly"}
 RANGE_TYPES = ("endDate", "noEnd", "numbered")
 WEEK_INDEXES = ("first", "second", "third", "fourth", "last")
 MAXIMUM_OCCURRENCES = 999
+_SETS = (frozenset(WEEKDAYS), frozenset(WEEKDAYS[:5]), frozenset(WEEKDAYS[5:]))
 
 _USED: dict[str, frozenset[str]] = {
     "daily": frozenset(),
@@ -117,7 +118,8 @@ class Recurrence:
         if "days_of_week" in used and self.days_of_week is None:
             result = replace(result, days_of_week=(WEEKDAYS[start.weekday()],))
         if "week_index" in used and self.week_index is None:
-            result = replace(result, week_index=WEEK_INDEXES[min((start.day - 1) // 7, 4)])
+            fitting = (i for i in WEEK_INDEXES if replace(result, week_index=i).matches(start))
+            result = replace(result, week_index=next(fitting, "first"))
         if "day_of_month" in used and self.day_of_month is None:
             result = replace(result, day_of_month=start.day)
         if "month" in used and self.month is None:
@@ -166,16 +168,17 @@ class Recurrence:
         return self.week_index is None or self._is_indexed(day, last)
 
     def _is_indexed(self, day: date, last: int) -> bool:
-        """Whether `day` is the first, ..., last of its weekday in the month, or of all the listed days."""
+        """Whether `day` is the first, ..., last of its weekday in the month; of several days the earliest counts.
+
+        All days, the working days and the weekend are one set each, of which the first, ..., last day is meant.
+        """
         assert self.week_index is not None  # noqa: S101 - the caller has looked
         assert self.days_of_week is not None  # noqa: S101 - the caller has looked
-        position = WEEK_INDEXES.index(self.week_index)
-        listed = [d for d in range(1, last + 1) if WEEKDAYS[day.replace(day=d).weekday()] in self.days_of_week]
-        same = [d for d in listed if day.replace(day=d).weekday() == day.weekday()]
-        for days in (listed, same):
-            if self.week_index == "last":
-                if day.day == days[-1]:
-                    return True
-            elif position < len(days) and day.day == days[position]:
-                return True
-        return False
+        position = -1 if self.week_index == "last" else WEEK_INDEXES.index(self.week_index)
+        numbers: dict[str, list[int]] = {}
+        for number in range(1, last + 1):
+            numbers.setdefault(WEEKDAYS[day.replace(day=number).weekday()], []).append(number)
+        listed = [numbers[name] for name in self.days_of_week]
+        if frozenset(self.days_of_week) in _SETS:
+            return day.day == sorted(number for days in listed for number in days)[position]
+        return day.day == min(days[position] for days in listed)

@@ -37,7 +37,7 @@ class Refused(ValueError):
 def shown(value: object, limit: int = 60) -> str:
     """A value as it may be echoed: on one line, without control characters, never long."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} else c for c in text)
+    text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text[:200])
     return f"'{text}'" if len(text) <= limit else f"'{text[:limit]}...'"
 
 

@@ -408,3 +408,17 @@ def test_whatever_json_brings_is_read_or_refused_in_words(data: st.DataObject, t
     else:
         assert args.given <= set(arguments)
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("name", ["\ud800", "x\u202ey", "a\nb", "n" * 5000])
+def test_what_is_echoed_fits_on_a_line_and_into_utf_8(name: str) -> None:
+    for arguments in (
+        {"event_id": "A", name: "x"},
+        {"event_id": "A", "select": name},
+        {"event_id": "A", "timezone": name},
+    ):
+        message = refusal(GET, arguments).message
+        assert message.encode().decode() == message
+        assert "\n" not in message
+        assert "\u202e" not in message
+        assert len(message) < 1200

@@ -134,6 +134,19 @@ def test_the_31st_falls_on_the_last_day_of_a_shorter_month() -> None:
     assert series("2026-04-30", type="absoluteMonthly", day_of_month=31, occurrences=3).day_of_month == 31
 
 
+def test_of_several_days_the_earliest_that_fits_is_meant() -> None:
+    """The page "recurrencePattern resource type": the event falls on the first day that satisfies the pattern."""
+    days = "thursday,friday"
+    assert series("2026-04-09", type="relativeMonthly", days_of_week=days).week_index == "second"
+    with pytest.raises(InvalidInput, match="2026-05-01"):
+        series("2026-04-10", type="relativeMonthly", days_of_week=days, week_index="first")
+
+
+def test_working_days_are_one_set_of_which_the_second_can_be_meant() -> None:
+    days = "monday,tuesday,wednesday,thursday,friday"
+    assert series("2026-04-02", type="relativeMonthly", days_of_week=days).week_index == "second"
+
+
 def test_the_last_of_several_days_is_the_last_working_day() -> None:
     days = "monday,tuesday,wednesday,thursday,friday"
     assert series("2026-05-29", type="relativeMonthly", days_of_week=days, week_index="last").week_index == "last"
