@@ -209,8 +209,9 @@ class GraphClient:
             )
         except ValueError:
             return False
-        clean = target.username is None and target.password is None and ".." not in target.path and "\\" not in link
-        return same_host and clean and target.path.startswith(base.path + "/")
+        plain = link.isascii() and link.isprintable() and " " not in link and "\\" not in link
+        clean = target.username is None and target.password is None and ".." not in target.path
+        return plain and same_host and clean and target.path.startswith(base.path + "/")
 
     async def _send(self, request: GraphRequest, url: str, tokens: TokenSource, mailbox: str) -> GraphResponse:
         content = None if request.json is None else json_codec.dumps(request.json, separators=(",", ":")).encode()
@@ -220,7 +221,7 @@ class GraphClient:
             call.attempts += 1
             try:
                 response = await self._exchange(call, token)
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 await self._after_transport_error(call, exc)
                 continue
             if response.is_success:
@@ -297,7 +298,7 @@ class GraphClient:
                     retry_after_seconds=int(FIRST_BACK_OFF_SECONDS * 10),
                 ) from None
 
-    async def _after_transport_error(self, call: _Call, exc: httpx.TransportError) -> None:
+    async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
         logger.info("Graph connection failed: %s", type(exc).__name__)
         if isinstance(exc, _NOT_SENT):
             if not await self._pause(call, None):
@@ -341,7 +342,7 @@ class GraphClient:
         hopeless = failure is not None and status == 500 and not failure.transient and call.attempts > 1
         if hopeless or not await self._pause(call, pause):
             if failure is not None and call.lost is None:
-                raise self._refusal(call, failure) from cause
+                raise self._refusal(call, failure) if pause is None else self._throttled(call, failure, pause)
             raise self._given_up(call, "Microsoft Graph does not answer.") from cause
 
     async def _pause(self, call: _Call, asked: float | None) -> bool:

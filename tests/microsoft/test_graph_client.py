@@ -170,6 +170,14 @@ async def test_a_pause_longer_than_half_a_minute_is_handed_to_the_caller() -> No
         assert len(s.received) == 1
 
 
+async def test_a_gateway_that_asks_for_a_long_pause_is_throttling_too() -> None:
+    async with stage() as s:
+        s.fault(status=504, headers={"Retry-After": "45"})
+        with pytest.raises(Throttled) as caught:
+            await s.session.send(LIST)
+        assert caught.value.details["retry_after_seconds"] == 45
+
+
 async def test_a_pause_of_exactly_half_a_minute_is_waited_for() -> None:
     async with stage() as s:
         s.fault(status=503, headers={"Retry-After": "30"})
@@ -409,6 +417,9 @@ async def test_an_account_without_a_mailbox_is_told_so() -> None:
         "http://localhost/v1.00/me/events",
         "http://localhost/beta/me/events",
         "//localhost/v1.0/me/events",
+        "http://localhost/v1.0/me/events?\x00",
+        "http://localhost/v1.0/me/events?a b",
+        "http://localhost/v1.0/me/\u202eevents",
         "/v1.0/me/events",
         "http://localhost:port/v1.0/me/events",
         "",
@@ -442,6 +453,17 @@ async def test_a_success_without_sense_is_not_taken_for_an_empty_calendar(conten
     async with stage(transport=lambda _: transport) as s:
         with pytest.raises(ProviderUnavailable):
             await s.session.send(LIST)
+
+
+async def test_an_answer_that_cannot_be_decoded_is_a_lost_one() -> None:
+    broken = httpx.MockTransport(
+        lambda _: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"not gzip"))
+    )
+    async with stage(transport=lambda _: broken) as s:
+        with pytest.raises(ProviderUnavailable):
+            await s.session.send(LIST)
+        with pytest.raises(AnswerLost):
+            await s.session.send(GraphRequest("DELETE", "/me/events/x"))
 
 
 class Gate(DroppingTransport):
