@@ -21,6 +21,8 @@ from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, 
 from scalekit_mcp.sandbox.world import Person, RecordedRequest, SandboxClock, World
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import ASGIApp
 
     from scalekit_mcp.sandbox.browser import Browser
@@ -76,16 +78,18 @@ class Sandbox(Controls):
         return self.halves.tokens.issue(self.person(address), frozenset(scope.split()), client_id=client_id)
 
     @asynccontextmanager
-    async def serve(self, port: int = 0, host: str = "127.0.0.1") -> AsyncGenerator[str]:
+    async def serve(
+        self, port: int = 0, host: str = "127.0.0.1", *, tls: tuple[Path, Path] | None = None
+    ) -> AsyncGenerator[str]:
         """Serve on a socket in the current event loop; gives the base URL, without a slash at the end.
 
-        On a loopback host both 127.0.0.1 and ::1 answer, where the machine has both. Raises OSError when the port is
-        taken.
+        On a loopback host both 127.0.0.1 and ::1 answer, where the machine has both. `tls` names the files of a
+        certificate and its key (PEM), for clients that refuse plain http. Raises OSError when the port is taken.
         """
         from scalekit_mcp.sandbox.serving import serving
 
         before = self.base_url
-        async with serving(self.app, port=port, host=host) as base_url:
+        async with serving(self.app, port=port, host=host, tls=tls) as base_url:
             self.base_url = base_url
             try:
                 yield base_url

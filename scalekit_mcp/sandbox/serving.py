@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -90,8 +91,11 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, *, port: int, host: str) -> AsyncGenerator[str]:
-    """Serve `app` until the block ends; gives the base URL. Raises OSError when the port is taken."""
+async def serving(app: ASGIApp, *, port: int, host: str, tls: tuple[Path, Path] | None = None) -> AsyncGenerator[str]:
+    """Serve `app` until the block ends; gives the base URL. Raises OSError when the port is taken.
+
+    `tls`: paths of a certificate and its key (PEM), for clients that refuse plain http.
+    """
     sockets = _sockets(port, host)
     config = uvicorn.Config(
         _dropping(app),
@@ -101,6 +105,8 @@ async def serving(app: ASGIApp, *, port: int, host: str) -> AsyncGenerator[str]:
         access_log=False,
         log_config=None,
         server_header=False,
+        ssl_certfile=tls[0] if tls else None,
+        ssl_keyfile=tls[1] if tls else None,
         timeout_graceful_shutdown=2,
         timeout_keep_alive=75,
     )
@@ -113,7 +119,7 @@ async def serving(app: ASGIApp, *, port: int, host: str) -> AsyncGenerator[str]:
         if task.done():
             await task
         shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://{shown}:{sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         try:
