@@ -28,6 +28,20 @@ OPTIONS: dict[str, Callable[..., Any]] = {
     "timezone": click.option("--timezone", help="Zone of answers, IANA or Windows name."),
     "read_only": click.option("--read-only", is_flag=True, default=None, help="Offer no tool that changes anything."),
     "log_level": click.option("--log-level", help="DEBUG, INFO, WARNING or ERROR [default: INFO]."),
+    "host": click.option("--host", help="Address to listen on [default: 127.0.0.1]."),
+    "port": click.option("--port", type=int, help="Port to listen on [default: 8754]."),
+    "public_url": click.option(
+        "--public-url", help="How browsers and clients reach us [default: http://localhost:PORT]."
+    ),
+    "auth": click.option(
+        "--auth", type=click.Choice(["session-token", "oidc", "gateway", "none"]), help="HTTP callers."
+    ),
+    "stateless": click.option("--stateless", is_flag=True, default=None, help="No sessions for older clients."),
+    "user_verification": click.option(
+        "--user-verification",
+        type=click.Choice(["off", "confirm", "url"]),
+        help="How who consents is held to who asked.",
+    ),
     "log_format": click.option("--log-format", type=click.Choice(["text", "json"]), help="Always on stderr."),
 }
 
@@ -36,16 +50,24 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
     """Add the named settings as flags and hand the function a `Settings` as its first argument."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapper(**values: Any) -> Any:
-            flags = {name: values.pop(name, None) for name in chosen}
+        def call(**values: Any) -> Any:
+            flags = {name: values.pop(name, None) for name in flag_names}
             return function(load_settings(**flags), **values)
 
-        for name in ("env_file", *names):
-            wrapper = OPTIONS[name](wrapper)
-        chosen = [parameter.name for parameter in wrapper.__click_params__]  # type: ignore[attr-defined]
-        return update_wrapper(wrapper, function)
+        command: Callable[..., Any] = update_wrapper(call, function)
+        own = _parameters(command)
+        for name in reversed((*names, "env_file")):
+            command = OPTIONS[name](command)
+        flag_names = [name for name in _parameters(command) if name not in own]
+        return command
 
     return decorate
+
+
+def _parameters(command: Callable[..., Any]) -> list[str]:
+    """The names of the options that decorators have put on a function so far."""
+    found: list[click.Parameter] = getattr(command, "__click_params__", [])
+    return [parameter.name for parameter in found if parameter.name]
 
 
 class _Group(click.Group):
@@ -80,15 +102,26 @@ def cli() -> None:
     "tenant",
     "timezone",
     "read_only",
+    "host",
+    "port",
+    "public_url",
+    "auth",
+    "stateless",
+    "user_verification",
     "log_level",
     "log_format",
 )
 def serve(settings: Settings, transport: str) -> None:
     """Run the MCP server: on stdio for one person, on HTTP for many."""
-    from scalekit_mcp.cli.serve import run_stdio
-
     settings.check(transport="stdio" if transport == "stdio" else "http")
-    run_stdio(settings)
+    if transport == "stdio":
+        from scalekit_mcp.cli.serve import run_stdio
+
+        run_stdio(settings)
+    else:
+        from scalekit_mcp.cli.http import run_http
+
+        run_http(settings, sse=transport == "sse")
 
 
 @cli.command()
@@ -133,6 +166,23 @@ def tools(*, as_json: bool) -> None:
     from scalekit_mcp.cli.tools import print_tools
 
     print_tools(as_json=as_json)
+
+
+@cli.command("session-token")
+@settings_options("identifier", "port", "public_url")
+@click.option("--ttl", "ttl_seconds", default=3600, show_default=True, help="Seconds, at most 86400.")
+@click.option("--read-only", is_flag=True, help="A token that may not change anything.")
+@click.option("--email", help="The user's address, vouched for by you: a matching sign-in needs no code.")
+def session_token(settings: Settings, *, ttl_seconds: int, read_only: bool, email: str | None) -> None:
+    """Print a session token for one user, for the HTTP transports."""
+    from scalekit_mcp.cli.http import mint_session_token
+
+    if settings.identifier is None:
+        raise ConfigurationError("Say whose token this is with --identifier.")
+    token, _ = mint_session_token(
+        settings, settings.identifier, ttl_seconds=ttl_seconds, read_only=read_only, email=email
+    )
+    click.echo(token)
 
 
 @cli.group()

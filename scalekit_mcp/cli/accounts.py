@@ -78,13 +78,14 @@ def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
 def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
     """Print one account."""
     response = with_actions(settings, lambda actions: actions.get_connected_account(identifier=identifier))
-    values = as_json_value(response.connected_account)
+    account = response.connected_account
+    values = as_json_value(account)
     if as_json:
         click.echo(json.dumps(values, indent=2, ensure_ascii=False))
         return
     for name, value in values.items():
         if value not in (None, (), [], False):
-            text = ", ".join(value) if isinstance(value, list | tuple) else value
+            text = ", ".join(account.granted_scopes) if name == "granted_scopes" else value
             click.echo(f"{name.replace('_', ' '):26} {text}")
 
 

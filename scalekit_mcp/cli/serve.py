@@ -22,8 +22,8 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
-    for name in ("httpx2", "httpcore2", "aiosqlite", "uvicorn.access"):
-        # Addresses of requests carry codes and filters: never logged, whatever the level.
+    for name in ("httpx2", "httpcore2", "aiosqlite", "uvicorn", "mcp"):
+        # Addresses of requests carry codes and filters: never logged, whatever the level. The rest of these is noise.
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -1,0 +1,179 @@
+"""`serve --transport http|sse` and `session-token`: the composition of the HTTP face."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from scalekit_mcp import __version__
+from scalekit_mcp.actions import open_actions
+from scalekit_mcp.cli.serve import configure_logging
+from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.server.authentication import Authentication
+    from scalekit_mcp.server.tokens import SessionTokens
+
+logger = logging.getLogger("scalekit_mcp")
+
+SCOPES = ("calendar.read", "calendar.write")
+
+
+def run_http(settings: Settings, *, sse: bool) -> None:
+    """Serve many users over HTTP until told to stop."""
+    configure_logging(settings)
+    anyio.run(lambda: _serve(settings, sse=sse))
+
+
+async def _serve(settings: Settings, *, sse: bool) -> None:
+    from scalekit_mcp.server.app import ServerOptions, create_server
+    from scalekit_mcp.server.callers import authenticated_caller
+    from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+    from scalekit_mcp.server.rest import RestOptions
+
+    if settings.user_verification == "off":
+        logger.warning(
+            "SCALEKIT_MCP_USER_VERIFICATION=off: whoever opens an authorization link connects their mailbox to the "
+            "identifier it was made for, also if the link was sent to the wrong person."
+        )
+    clock = SystemClock()
+    keys = session_keys(settings)
+    public_url = settings.base_url
+    tokens = _session_tokens(settings, keys)
+    async with AsyncExitStack() as stack:
+        actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm"))
+        authentication = await _authentication(settings, tokens, stack)
+        drain = Drain()
+        server = create_server(
+            actions,
+            identify=authenticated_caller,
+            options=ServerOptions(
+                connection_name=settings.connection,
+                version=__version__,
+                sandbox=settings.sandbox,
+                read_only=settings.read_only,
+                timezone=settings.timezone,
+                list_scope="private",
+                request_state_keys=_derived(keys, b"request state"),
+            ),
+        )
+        service_key = settings.service_key.get_secret_value() if settings.service_key else None
+        app = create_http_app(
+            server,
+            actions,
+            authentication=authentication,
+            options=HttpOptions(
+                public_url=public_url,
+                allowed_hosts=_listed(settings.allowed_hosts),
+                allowed_origins=_listed(settings.allowed_origins),
+                stateless=settings.stateless,
+                sandbox=settings.sandbox,
+                cookie_keys=_derived(keys, b"cookies"),
+                rest=RestOptions(
+                    service_key=service_key,
+                    public_url=public_url,
+                    version=__version__,
+                    read_only=settings.read_only,
+                    session_tokens=tokens,
+                )
+                if service_key
+                else None,
+                resource_metadata=_resource_metadata(settings) if settings.auth == "oidc" else None,
+            ),
+            clock=clock,
+            drain=drain,
+        )
+        path = "/sse" if sse else "/mcp"
+        sys.stderr.write(f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops.\n")
+        await serve_http(app, host=settings.host, port=settings.port, drain=drain)
+
+
+def mint_session_token(
+    settings: Settings, identifier: str, *, ttl_seconds: int, read_only: bool, email: str | None
+) -> tuple[str, datetime]:
+    """A session token for `identifier` and when it expires; raises `InvalidInput` or `ConfigurationError`."""
+    tokens = _session_tokens(settings, session_keys(settings))
+    return tokens.mint(identifier, ttl_seconds=ttl_seconds, read_only=read_only, email=email)
+
+
+def session_keys(settings: Settings) -> dict[str, bytes]:
+    """The configured session keys, else those of a private file that is made on first use."""
+    from scalekit_mcp.server.tokens import parse_keys
+
+    if settings.session_keys is not None:
+        return parse_keys(settings.session_keys.get_secret_value())
+    from platformdirs import user_config_path
+
+    from scalekit_mcp.accounts.sealing import KeyRing
+
+    return parse_keys(KeyRing.from_file(user_config_path("scalekit-mcp", appauthor=False) / "session.keys").to_text())
+
+
+def _session_tokens(settings: Settings, keys: dict[str, bytes]) -> SessionTokens:
+    from scalekit_mcp.server.tokens import SessionTokens
+
+    return SessionTokens(keys, audience=f"{settings.base_url}/mcp", clock=SystemClock())
+
+
+async def _authentication(settings: Settings, tokens: SessionTokens, stack: AsyncExitStack) -> Authentication:
+    from scalekit_mcp.server.authentication import Gateway, NoAuthentication
+
+    match settings.auth:
+        case "session-token":
+            return tokens
+        case "none":
+            return NoAuthentication(settings.identifier or SANDBOX_IDENTIFIER)
+        case "gateway":
+            if settings.service_key is None:
+                raise ConfigurationError("SCALEKIT_MCP_AUTH=gateway needs SCALEKIT_MCP_SERVICE_KEY.")
+            return Gateway(settings.service_key.get_secret_value())
+        case "oidc":
+            import httpx2 as httpx
+
+            from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+
+            http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, follow_redirects=False))
+            return OidcTokens(
+                OidcOptions(
+                    issuer=settings.oidc_issuer or "",
+                    audience=settings.oidc_audience or "",
+                    identifier_claim=settings.oidc_identifier_claim,
+                    require_scopes=settings.oidc_require_scopes,
+                    metadata_url=f"{settings.base_url}/.well-known/oauth-protected-resource/mcp",
+                ),
+                http=http,
+                clock=SystemClock(),
+            )
+
+
+def _resource_metadata(settings: Settings) -> dict[str, Any]:
+    """Protected-resource metadata (RFC 9728 section 2)."""
+    return {
+        "resource": f"{settings.base_url}/mcp",
+        "authorization_servers": [settings.oidc_issuer],
+        "scopes_supported": list(SCOPES),
+        "bearer_methods_supported": ["header"],
+        "resource_name": "Outlook calendar over MCP",
+    }
+
+
+def _derived(keys: dict[str, bytes], purpose: bytes) -> tuple[bytes, ...]:
+    """A key for one purpose from each session key, so that all replicas agree without another setting (RFC 5869)."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+    return tuple(
+        HKDF(algorithm=SHA256(), length=32, salt=None, info=b"scalekit-mcp " + purpose).derive(key)
+        for key in keys.values()
+    )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
