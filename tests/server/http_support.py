@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ ERAS = ["legacy", "auto"]
 @dataclass
 class Remote:
     base: str
-    actions: MemoryActions
+    actions: Any
     tokens: SessionTokens
     drain: Drain
 
@@ -87,20 +87,42 @@ async def serving(app: Any, listening: socket.socket) -> AsyncIterator[None]:
 async def remote(
     actions: MemoryActions | None = None,
     *,
+    opened: Callable[[str], contextlib.AbstractAsyncContextManager[Any]] | None = None,
     authentication: Authentication | None = None,
     server_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Remote]:
-    actions = actions or MemoryActions()
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     listening.listen()
     base = f"http://localhost:{listening.getsockname()[1]}"
 
+    if opened is not None:
+        async with (
+            opened(base) as real,
+            _remote(base, listening, real, authentication, server_options, options) as server,
+        ):
+            yield server
+        return
+
     async def link_base() -> str:
         return base
 
+    actions = actions or MemoryActions()
     actions.base = actions.base or link_base
+    async with _remote(base, listening, actions, authentication, server_options, options) as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def _remote(
+    base: str,
+    listening: socket.socket,
+    actions: Any,
+    authentication: Authentication | None,
+    server_options: dict[str, Any] | None,
+    options: dict[str, Any],
+) -> AsyncIterator[Remote]:
     clock = SystemClock()
     tokens = SessionTokens(KEYS, audience=f"{base}/mcp", clock=clock)
     server = create_server(

@@ -36,9 +36,11 @@ LIST = "outlook_list_calendar_events"
 @contextlib.asynccontextmanager
 async def backend(actions: MemoryActions | None = None) -> AsyncIterator[tuple[Remote, httpx.AsyncClient]]:
     with anyio.fail_after(60):
-        async with remote(actions) as server:
-            async with httpx.AsyncClient(base_url=f"{server.base}/api/v1", headers=KEY) as http:
-                yield server, http
+        async with (
+            remote(actions) as server,
+            httpx.AsyncClient(base_url=f"{server.base}/api/v1", headers=KEY) as http,
+        ):
+            yield server, http
 
 
 def error_code(answer: httpx.Response) -> str:

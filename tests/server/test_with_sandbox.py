@@ -1,0 +1,173 @@
+"""The whole way: a real client, the server, the embedded actions, the pages, a browser, the sandbox."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Any
+
+import anyio
+import httpx2 as httpx
+import pytest
+from http_support import ERAS, TRANSPORTS, remote
+from mcp import Client
+from mcp.types import ElicitRequestURLParams, ElicitResult
+
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.actions import open_actions
+from scalekit_mcp.demo.browser import Browser, Page, consent
+from scalekit_mcp.sandbox import Sandbox
+from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.callers import fixed_caller
+from scalekit_mcp.server.listener import Listener
+from scalekit_mcp.settings import load_settings
+
+DANA = "dana@company.com"
+LIST = "outlook_list_calendar_events"
+WEEK = {"start_datetime": "2026-04-06T00:00:00", "end_datetime": "2026-04-11T00:00:00", "timezone": "UTC"}
+
+
+@contextlib.asynccontextmanager
+async def embedded(sandbox: Sandbox, link_base: Any, *, verification: str = "off") -> AsyncIterator[Any]:
+    async with sandbox.serve() as base_url:
+        settings = load_settings(
+            mode="embedded",
+            database_url="sqlite+aiosqlite:///:memory:",
+            vault_keys=KeyRing.generate().to_text(),
+            **sandbox.environment(base_url),
+        )
+        async with open_actions(settings, link_base=link_base, user_verification=verification) as actions:
+            yield actions
+
+
+class Human:
+    """Opens what the client shows and signs in; types the code that the page shows if the client asks for it."""
+
+    def __init__(self, *, button: str = "Accept", types: bool = True) -> None:
+        self.button = button
+        self.types = types
+        self.pages: list[Page] = []
+        self.busy = anyio.Event()
+
+    async def __call__(self, context: Any, params: Any) -> ElicitResult:
+        if isinstance(params, ElicitRequestURLParams):
+            await self.visit(params.url)
+            return ElicitResult(action="accept")
+        if not self.types:
+            return ElicitResult(action="decline")
+        return ElicitResult(action="accept", content={"confirmation_code": self.code()})
+
+    async def visit(self, url: str) -> Page:
+        async with httpx.AsyncClient(timeout=20) as http:
+            browser = Browser(http)
+            if self.button == "Accept":
+                page = await consent(browser, url, DANA)
+            else:
+                page = await browser.press(await browser.open(url), "Continue")
+                page = await browser.press(page, DANA)
+                page = await browser.press(page, self.button)
+        self.pages.append(page)
+        return page
+
+    def code(self) -> str:
+        found = re.search(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", self.pages[-1].text)
+        assert found
+        return found[0]
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_one_call_signs_in_and_lists_the_week(era: str) -> None:
+    human = Human()
+    with anyio.fail_after(60):
+        async with (
+            Listener(preferred_port=0, sandbox=True) as listener,
+            embedded(Sandbox(week_of=date(2026, 4, 6)), listener.base_url) as actions,
+        ):
+            listener.serve(actions)
+            server = create_server(actions, identify=fixed_caller("ana"), options=ServerOptions(sandbox=True))
+            async with Client(server, mode=era, elicitation_callback=human) as client:
+                result = await client.call_tool(LIST, WEEK)
+                status = (await client.call_tool("authorize", {})).structured_content
+    assert not result.is_error
+    assert result.structured_content["value"]
+    assert status["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_cancel_at_microsoft_ends_the_call_in_its_own_words(era: str) -> None:
+    human = Human(button="Cancel")
+    with anyio.fail_after(60):
+        async with (
+            Listener(preferred_port=0, sandbox=True) as listener,
+            embedded(Sandbox(), listener.base_url) as actions,
+        ):
+            listener.serve(actions)
+            server = create_server(actions, identify=fixed_caller("ana"), options=ServerOptions(sandbox=True))
+            async with Client(server, mode=era, elicitation_callback=human) as client:
+                result = await client.call_tool(LIST, WEEK)
+    error = result.structured_content["error"]
+    assert (error["code"], error["reason"]) == ("authorization_required", "consent_declined")
+
+
+@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_a_remote_caller_types_the_code_in_the_client_and_the_call_finishes(transport: str, era: str) -> None:
+    human = Human()
+
+    def opened(base: str) -> Any:
+        async def link_base() -> str:
+            return base
+
+        return embedded(Sandbox(week_of=date(2026, 4, 6)), link_base, verification="confirm")
+
+    with anyio.fail_after(90):
+        async with (
+            remote(opened=opened) as server,
+            server.client("ana", transport=transport, era=era, elicitation_callback=human) as client,
+        ):
+            result = await client.call_tool(LIST, WEEK)
+    assert not result.is_error
+    assert result.structured_content["value"]
+
+
+async def test_a_remote_caller_without_elicitation_signs_in_by_link_and_types_the_code_into_the_chat() -> None:
+    human = Human()
+
+    def opened(base: str) -> Any:
+        async def link_base() -> str:
+            return base
+
+        return embedded(Sandbox(week_of=date(2026, 4, 6)), link_base, verification="confirm")
+
+    with anyio.fail_after(90):
+        async with remote(opened=opened) as server, server.client("ana") as client, server.client("bob") as thief:
+            first = await client.call_tool(LIST, WEEK)
+            await human.visit(first.structured_content["error"]["authorization_url"])
+            waiting = await client.call_tool(LIST, WEEK)
+            stolen = await thief.call_tool("authorize", {"confirmation_code": human.code()})
+            connected = await client.call_tool("authorize", {"confirmation_code": human.code()})
+            listed = await client.call_tool(LIST, WEEK)
+    assert waiting.structured_content["error"]["reason"] == "awaiting_confirmation"
+    assert "authorization_url" not in waiting.structured_content["error"]
+    assert stolen.is_error
+    assert connected.structured_content["status"] == "ACTIVE"
+    assert listed.structured_content["value"]
+
+
+async def test_the_address_that_a_session_token_vouches_for_needs_no_code() -> None:
+    human = Human(types=False)
+
+    def opened(base: str) -> Any:
+        async def link_base() -> str:
+            return base
+
+        return embedded(Sandbox(week_of=date(2026, 4, 6)), link_base, verification="confirm")
+
+    with anyio.fail_after(90):
+        async with remote(opened=opened) as server:
+            headers = {"authorization": f"Bearer {server.bearer('ana', email=DANA.upper())}"}
+            async with server.client("ana", headers=headers, elicitation_callback=human) as client:
+                result = await client.call_tool(LIST, WEEK)
+    assert not result.is_error
