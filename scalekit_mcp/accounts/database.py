@@ -139,10 +139,11 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _version(connection: Connection) -> str | None:
+    """The version of the tables; None where there are none, empty where migrations have to begin at the first."""
     inspector = inspect(connection)
     if not inspector.has_table("alembic_version"):
         return None
-    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or ""
 
 
 def _create(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -31,6 +31,7 @@ DANA = "dana@company.com"
 ALICE = "alice@company.com"
 PAT = "pat@outlook.example"
 FIONA = "fiona@fabrikam.example"
+OFF = ManagerSettings(user_verification=UserVerification.OFF)
 COOKIE = "the browser's cookie"
 
 
@@ -85,7 +86,7 @@ class Room:
             vault or self.vault,
             providers={"outlook": provider or provider_for(self.http, clock)},
             clock=clock,
-            settings=ManagerSettings(**{"user_verification": UserVerification.OFF, **settings}),
+            settings=replace(OFF, **settings),
         )
         self.others.append(manager)
         return manager
@@ -159,7 +160,7 @@ async def open_room(
         vault,
         providers={"outlook": provider_for(http, clock)},
         clock=clock,
-        settings=ManagerSettings(**{"user_verification": UserVerification.OFF, **settings}),
+        settings=replace(OFF, **settings),
     )
     room = Room(sandbox, clock, http, vault, manager)
     try:

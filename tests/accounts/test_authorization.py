@@ -25,7 +25,10 @@ from tests.accounts.accounts_support import (
 )
 
 CONFIRM: dict[str, Any] = {"user_verification": UserVerification.CONFIRM}
-URL: dict[str, Any] = {"user_verification": UserVerification.URL, "user_verify_url": "https://app.example/verify?from=mcp"}
+URL: dict[str, Any] = {
+    "user_verification": UserVerification.URL,
+    "user_verify_url": "https://app.example/verify?from=mcp",
+}
 
 
 async def held_code(room: Room, identifier: str = "ana", address: str = DANA) -> str:
@@ -221,7 +224,11 @@ async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
         ticket = await room.begin(identifier="fiona")
         url = str(await room.manager.start(ticket, COOKIE))
         state = dict(parse_qsl(urlsplit(url).query))["state"]
-        query = {"error": "consent_required", "error_description": "AADSTS90094: The grant needs admin.", "state": state}
+        query = {
+            "error": "consent_required",
+            "error_description": "AADSTS90094: The grant needs admin.",
+            "state": state,
+        }
         outcome = await room.manager.complete(query, [COOKIE])
         assert outcome.kind is OutcomeKind.ADMIN_APPROVAL_REQUIRED
         assert outcome.who_acts == "it_admin"
