@@ -42,8 +42,8 @@ class Preferences:
             selected=frozenset({"id", *(name.split("/")[0] for name in names)}) if names else None,
         )
 
-    def applied(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """The event as these preferences have it."""
+    def applied(self, event: Mapping[str, Any], *, keep: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The event as these preferences have it; properties in `keep` stay although they were not selected."""
         shown = dict(event)
         if self.zone is not None and not event.get("isAllDay"):
             for name in ("start", "end"):
@@ -55,7 +55,8 @@ class Preferences:
             shown["body"] = _as_text(cast("dict[str, Any]", body))
         if self.selected is None:
             return shown
-        return {name: value for name, value in shown.items() if name in self.selected or name.startswith("@odata.")}
+        names = self.selected | keep
+        return {name: value for name, value in shown.items() if name in names or name.startswith("@odata.")}
 
 
 def _in_zone(moment: dict[str, Any], zone: Zone) -> dict[str, Any]:

@@ -39,6 +39,7 @@ MAX_ROWS = 1000
 
 MAX_INSTANCES = 200
 _MOST_DAYS_OF_INSTANCES = 1825
+_ALWAYS_READ = frozenset({"isAllDay"})
 _LINK = "hosted:"
 _EVENT_PATH = re.compile(r"/me/events/([^/]+)")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{3,79}")
@@ -319,12 +320,12 @@ def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> di
     named = {prefix + name: params["$" + name] for name in ("filter", "orderby") if "$" + name in params}
     if wanted.selected is not None:
         # All-day events are never converted between zones, so that it must be known which they are.
-        named[prefix + "select"] = ",".join(sorted(wanted.selected | {"isAllDay"}))
+        named[prefix + "select"] = ",".join(sorted(wanted.selected | _ALWAYS_READ))
     return named
 
 
 def _page(rows: list[Event], wanted: Preferences, link: str | None) -> GraphResponse:
-    body: Event = {"value": [wanted.applied(row) for row in rows]}
+    body: Event = {"value": [wanted.applied(row, keep=_ALWAYS_READ) for row in rows]}
     if link is not None:
         body["@odata.nextLink"] = link
     return _response(body)

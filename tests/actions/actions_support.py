@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
+import anyio.lowlevel
 import httpx2 as httpx
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,8 +19,15 @@ from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.scalekit import SCALEKIT_PREFIX, ScalekitLookAlike
+from scalekit_mcp.sandbox.faults import ConnectionDropped
+from scalekit_mcp.sandbox.scalekit import (
+    SCALEKIT_CLIENT_ID,
+    SCALEKIT_CLIENT_SECRET,
+    SCALEKIT_PREFIX,
+    ScalekitLookAlike,
+)
 from scalekit_mcp.sandbox.serving import serving
+from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.server.web import Web, WebOptions
 from scalekit_mcp.settings import load_settings
 
@@ -127,6 +135,87 @@ async def hosted_bench(*, user_verification: str = "off", **options: Any) -> Asy
             yield Bench("hosted", actions, sandbox, scalekit)
         finally:
             await actions.aclose()
+
+
+class SandboxTime:
+    """The sandbox's clock as the product's: a pause moves it, nobody waits."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self.sleeps: list[float] = []
+
+    def now(self) -> datetime:
+        return self._sandbox.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self._sandbox.advance_clock(seconds)
+        await anyio.lowlevel.checkpoint()
+
+
+class Dropping(httpx.AsyncBaseTransport):
+    """ASGI in process; a dropped connection becomes the `ReadError` that a socket would give."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._inner = httpx.ASGITransport(app=app)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except ConnectionDropped as exc:
+            raise httpx.ReadError("the connection was dropped", request=request) from exc
+
+
+@dataclass
+class HostedBench(Bench):
+    """The hosted implementation without a socket, on the sandbox's own clock."""
+
+    clock: Any = None
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[Browser]:
+        web = Web(lambda: self.actions, clock=self.clock, options=WebOptions(origins=lambda: {PAGES}))
+        pages = httpx.ASGITransport(app=Starlette(routes=web.routes()))
+        assert self.scalekit is not None
+        rest = httpx.ASGITransport(app=side_by_side(self.sandbox.app, self.scalekit.app))
+        async with httpx.AsyncClient(transport=rest, mounts={PAGES: pages}, timeout=20) as http:
+            yield Browser(http)
+
+    @property
+    def look_alike(self) -> ScalekitLookAlike:
+        assert self.scalekit is not None
+        return self.scalekit
+
+    def received(self, path: str) -> list[RecordedRequest]:
+        """What the hosted API received under paths that end with `path`, oldest first."""
+        return [r for r in self.sandbox.requests if r.area == "scalekit" and r.path.endswith(path)]
+
+    def tools(self) -> list[tuple[str, dict[str, Any]]]:
+        """The hosted tools that were called, with their parameters."""
+        return [(r.body["tool_name"], r.body.get("params", {})) for r in self.received("/execute_tool")]
+
+
+@asynccontextmanager
+async def fast_bench(*, user_verification: str = "off", **options: Any) -> AsyncIterator[HostedBench]:
+    sandbox = Sandbox(week_of=MONDAY)
+    sandbox.base_url = "http://localhost:9400"
+    scalekit = ScalekitLookAlike(sandbox.world, sandbox.app)
+    clock = SandboxTime(sandbox)
+    async with httpx.AsyncClient(transport=Dropping(scalekit.app), timeout=20) as http:
+        actions = HostedActions(
+            ScalekitEnvironment(
+                scalekit.base_url,
+                options.pop("client_id", SCALEKIT_CLIENT_ID),
+                options.pop("client_secret", SCALEKIT_CLIENT_SECRET),
+            ),
+            clock=clock,
+            link_base=link_base,
+            http=http,
+            user_verification=user_verification,
+            **options,
+        )
+        yield HostedBench("hosted", actions, sandbox, scalekit, clock=clock)
+        await actions.aclose()
 
 
 def side_by_side(microsoft: ASGIApp, scalekit: ASGIApp) -> ASGIApp:
