@@ -87,11 +87,18 @@ class Controls:
 
     # Consent
 
-    def revoke_grant(self, address: str, by: Literal["user", "admin"] = "user", client_id: str | None = None) -> None:
+    def revoke_grant(
+        self,
+        address: str,
+        by: Literal["user", "admin"] = "user",
+        client_id: str | None = None,
+        numbered: bool = True,
+    ) -> None:
         """Take consent away: the person removes the application, or an administrator deletes the grants.
 
         An organization's user removes only the own grant; an administrator's consent for everybody keeps working.
-        For a personal account the refresh tokens end too. Without `client_id` it concerns every application.
+        For a personal account the refresh tokens end too, with 70000 or (`numbered=False`) with a text alone, as both
+        were seen. Without `client_id` it concerns every application.
         """
         person = self.person(address)
         for (app, tenant_id), principal in self.world.enterprise_apps.items():
@@ -101,7 +108,7 @@ class Controls:
             if by == "admin":
                 principal.admin_scopes.clear()
         if self.world.tenants[person.tenant_id].personal:
-            self.halves.identity.store.end_refresh_tokens(person, 70000, client_id=client_id)
+            self.halves.identity.store.end_refresh_tokens(person, 70000 if numbered else 0, client_id=client_id)
 
     def grant_admin_consent(self, tenant: str, scopes: str | None = None, client_id: str | None = None) -> None:
         """Consent for everybody in a tenant, as its administrator would; the registration's permissions by default."""
@@ -180,7 +187,7 @@ class Controls:
     def add_person(
         self, address: str, name: str | None = None, tenant: str = "Contoso", time_zone: str = "UTC"
     ) -> None:
-        """Add somebody to a tenant, with an empty calendar."""
+        """Add somebody to a tenant; the calendar is filled like everybody's when it is first looked at."""
         person = Person(
             self.world.new_guid(),
             self.tenant(tenant).id,
@@ -225,7 +232,7 @@ class Controls:
 
     def next_token_error(
         self,
-        code: int,
+        code: int | None,
         error: str | None = None,
         suberror: str | None = None,
         person: str | None = None,
@@ -234,7 +241,10 @@ class Controls:
         status: int | None = None,
         grant_type: str | None = None,
     ) -> None:
-        """Answer the next token requests with an AADSTS number; error, suberror and status follow from it."""
+        """Answer the next token requests with an AADSTS number; error, suberror and status follow from it.
+
+        Without a number (None) the answer is a bare `invalid_grant`, or the `error` given.
+        """
         fault = next_token_fault(code, error=error, suberror=suberror, claims=claims, status=status)
         fault.person, fault.times, fault.grant_type = person, times, grant_type
         self.world.switches.token_faults.append(fault)
@@ -251,6 +261,10 @@ class Controls:
         self.world.switches.token_faults.append(
             TokenFault(status=status, body=body, headers=dict(headers or {}), person=person, times=times)
         )
+
+    def delay_token_answer(self, seconds: float, times: int = 1, person: str | None = None) -> None:
+        """The next token requests are carried out after a pause (real seconds)."""
+        self.world.switches.token_faults.append(TokenFault(delay_seconds=seconds, times=times, person=person))
 
     def require_mfa(self, required: bool = True) -> None:
         """Demand multifactor authentication at sign-in; grants made without it are refused with 50076."""
@@ -377,7 +391,9 @@ class Controls:
         self.world.clock.advance(seconds)
 
     def freeze_clock(self, at: datetime | None = None) -> None:
-        """Stop the sandbox's time, at the present or at an aware instant."""
+        """Stop the sandbox's time, at the present or at an aware instant. Raises ValueError for a naive one."""
+        if at is not None and at.tzinfo is None:
+            raise ValueError("at: an instant with an offset is expected")
         self.world.clock.freeze(at or self.world.clock.now())
 
     def unfreeze_clock(self) -> None:

@@ -31,6 +31,7 @@ SWITCHES = (
     "claims_challenge",
     "clear_faults",
     "conditional_access",
+    "delay_token_answer",
     "delete_app",
     "delete_person",
     "delete_registration",

@@ -69,7 +69,7 @@ def _take(faults: list[FaultT], meets: Callable[[FaultT], bool]) -> FaultT | Non
 
 
 def next_token_fault(
-    code: int,
+    code: int | None,
     *,
     error: str | None = None,
     suberror: str | None = None,

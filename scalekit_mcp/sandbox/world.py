@@ -182,6 +182,10 @@ class Switches:
     """Address of the only person it applies to."""
     deleted_app_code: int = 700016
     """What a refresh answers after the enterprise app was deleted: 700016 or 65001."""
+    redirect_after_admin_request: bool = False
+    """Where the truth is not documented: True sends the browser back with `access_denied` once a request was sent."""
+    error_separator: str = "\r\n"
+    """Between text, trace id, correlation id and timestamp of an `error_description`; newer answers have a space."""
     withheld_scopes: set[str] = field(default_factory=set[str])
     """Scopes that token answers leave out although they were consented to."""
     device_interval_seconds: int = 5

@@ -80,6 +80,17 @@ async def test_a_raw_answer_is_sent_as_it_is() -> None:
     assert gateway.headers["content-type"].startswith("text/html")
 
 
+async def test_an_answer_without_a_number_and_a_delayed_one() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    token = (await app.connect(DANA))["refresh_token"]
+    sandbox.next_token_error(None)
+    assert refusal(await app.refresh(token)) == (400, "invalid_grant", [], None)
+    sandbox.delay_token_answer(0.001)
+    assert (await app.refresh(token)).status_code == 200
+    assert sandbox.world.switches.token_faults == []
+
+
 async def test_a_connection_dropped_before_leaves_a_one_time_token_usable_and_after_does_not() -> None:
     sandbox = Sandbox()
     sandbox.rotation("one_time")
@@ -269,6 +280,21 @@ def test_the_clock_can_be_moved_stopped_and_let_go() -> None:
     assert sandbox.clock.now() == datetime(2026, 4, 1, 10, 1, 30, tzinfo=UTC)
     sandbox.unfreeze_clock()
     assert sandbox.clock.now() >= datetime(2026, 4, 1, 10, 1, 30, tzinfo=UTC)
+
+
+def test_a_naive_instant_is_refused() -> None:
+    with pytest.raises(ValueError, match="offset"):
+        Sandbox().freeze_clock(datetime(2026, 4, 1))  # noqa: DTZ001 - the point of the test
+
+
+async def test_a_person_added_later_signs_in_and_has_a_calendar() -> None:
+    sandbox = Sandbox()
+    sandbox.add_person("erin@company.com", "Erin", time_zone="Europe/Berlin")
+    body = await Application(sandbox).connect("erin@company.com")
+    async with client_of(sandbox) as client:
+        events = await client.get("/v1.0/me/events", headers={"authorization": f"Bearer {body['access_token']}"})
+    assert events.status_code == 200
+    assert events.json()["value"]
 
 
 # The start page

@@ -284,3 +284,15 @@ async def test_the_pages_are_safe_to_look_at() -> None:
         assert "default-src 'none'" in policy
         assert "<script>" not in browser.text
         assert CALLBACK not in browser.text
+
+
+async def test_a_sent_request_can_also_send_the_browser_back() -> None:
+    sandbox = Sandbox()
+    sandbox.set_consent_policy("fabrikam.example", "managed", workflow=True)
+    sandbox.world.switches.redirect_after_admin_request = True
+    app = Application(sandbox)
+    async with app.browser() as browser:
+        await browser.sign_in(app.authorize_url(), FIONA)
+        back = query_of(await browser.press("Request approval"))
+    assert (back["error"], back["error_subcode"]) == ("access_denied", "cancel")
+    assert len(sandbox.state()["admin_requests"]) == 1

@@ -446,3 +446,19 @@ async def test_reprs_show_no_token_and_no_secret() -> None:
     shown += " ".join(map(repr, store.codes.values()))
     assert body["refresh_token"] not in shown
     assert "sandbox-secret" not in shown + repr(sandbox.world.apps)
+
+
+async def test_a_personal_revocation_can_also_come_without_a_number() -> None:
+    sandbox = Sandbox()
+    app = Application(sandbox)
+    token = (await app.connect(PAT))["refresh_token"]
+    sandbox.revoke_grant(PAT, numbered=False)
+    assert refusal(await app.refresh(token)) == (400, "invalid_grant", [], None)
+
+
+async def test_the_text_can_be_separated_by_spaces() -> None:
+    sandbox = Sandbox()
+    sandbox.world.switches.error_separator = " "
+    text = (await Application(sandbox).refresh("any")).json()["error_description"]
+    assert "\r\n" not in text
+    assert " Trace ID: " in text

@@ -208,7 +208,9 @@ class IdentityApp:
         ids = self._ids(exchange)
         fields = {
             "error": failure.error,
-            "error_description": description(failure, now=self._world.clock.now(), **ids),
+            "error_description": description(
+                failure, now=self._world.clock.now(), separator=self._world.switches.error_separator, **ids
+            ),
         }
         if refused.request.kind == "admin_v1":
             fields["error_description"] = failure.text
@@ -276,7 +278,7 @@ class IdentityApp:
         if fault.body is not None:
             headers = {"content-type": "text/html; charset=utf-8", **fault.headers}
             return PlainTextResponse(fault.body, status_code=fault.status, headers=headers)
-        if fault.code is None and fault.error == "":
+        if fault.delay_seconds and fault.code is None:
             return None
         failure = IdentityError(
             fault.code,
@@ -322,5 +324,11 @@ class IdentityApp:
         return {"trace_id": self._world.new_guid(), "correlation_id": correlation_id}
 
     def _error_json(self, exchange: Exchange, failure: IdentityError) -> Response:
-        body = error_body(failure, now=self._world.clock.now(), base_url=exchange.base_url, **self._ids(exchange))
+        body = error_body(
+            failure,
+            now=self._world.clock.now(),
+            base_url=exchange.base_url,
+            separator=self._world.switches.error_separator,
+            **self._ids(exchange),
+        )
         return Response(json.dumps(body), status_code=failure.status, media_type="application/json; charset=utf-8")

@@ -152,24 +152,28 @@ def timestamp(now: datetime) -> str:
     return now.strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def description(failure: IdentityError, *, now: datetime, trace_id: str, correlation_id: str) -> str:
-    """The `error_description`: text and ids, separated by CR LF."""
+def description(
+    failure: IdentityError, *, now: datetime, trace_id: str, correlation_id: str, separator: str = "\r\n"
+) -> str:
+    """The `error_description`: text and ids, separated by CR LF or, in newer answers, by a space."""
     lines = (
         failure.summary,
         f"Trace ID: {trace_id}",
         f"Correlation ID: {correlation_id}",
         f"Timestamp: {timestamp(now)}",
     )
-    return "\r\n".join(lines)
+    return separator.join(lines)
 
 
 def error_body(
-    failure: IdentityError, *, now: datetime, trace_id: str, correlation_id: str, base_url: str
+    failure: IdentityError, *, now: datetime, trace_id: str, correlation_id: str, separator: str, base_url: str
 ) -> dict[str, Any]:
     """The token endpoint's error object."""
     body: dict[str, Any] = {
         "error": failure.error,
-        "error_description": description(failure, now=now, trace_id=trace_id, correlation_id=correlation_id),
+        "error_description": description(
+            failure, now=now, trace_id=trace_id, correlation_id=correlation_id, separator=separator
+        ),
         "error_codes": list(failure.codes),
         "timestamp": timestamp(now),
         "trace_id": trace_id,

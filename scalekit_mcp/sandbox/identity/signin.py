@@ -228,6 +228,8 @@ class SignIn:
         self._store.admin_requests.append(
             AdminRequest(person.address, request.client_id, person.tenant_id, scopes, justification.strip())
         )
+        if self._world.switches.redirect_after_admin_request:
+            raise RedirectedError(request, IdentityError(90095, error="access_denied"), subcode="cancel")
         app = self._world.apps[request.client_id]
         return Page(
             "message.html",

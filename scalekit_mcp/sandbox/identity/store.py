@@ -89,7 +89,7 @@ class RefreshToken:
     issued_at: datetime
     first_issued_at: datetime
     ended_by: int | None = None
-    """The AADSTS number that its next use is answered with, once something ended it."""
+    """The AADSTS number that its next use is answered with, once something ended it; 0: an answer without number."""
     ended_at: datetime | None = None
 
 

@@ -195,6 +195,8 @@ class TokenEndpoint:
             raise IdentityError(50173, detail)
         if token.ended_by is not None:
             personal = self._world.tenants[token.grant.person.tenant_id].personal
+            if token.ended_by == 0:
+                raise IdentityError(None, text="One or more scopes requested are unauthorized or expired.")
             raise IdentityError(token.ended_by, suberror="bad_token" if personal and token.ended_by == 70000 else None)
         if token.grant.spa:
             if token.first_issued_at + timedelta(seconds=SPA_SECONDS) <= now:
