@@ -111,18 +111,6 @@ class Settings(BaseSettings):
     def _plain_identifier(cls, value: str | None) -> str | None:
         return None if value is None else check_identifier(value)
 
-    @field_validator("timezone", mode="after")
-    @classmethod
-    def _known_zone(cls, value: str | None) -> str | None:
-        if value is not None:
-            from scalekit_mcp.tools.zones import resolve_zone
-
-            try:
-                resolve_zone(value)
-            except Exception as problem:
-                raise ValueError(f"it must be an IANA or Windows zone name: {problem}") from problem
-        return value
-
     @property
     def login_url(self) -> str:
         """Base address of the login host."""

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
+from scalekit_mcp.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scalekit_mcp.settings import Settings
@@ -45,6 +46,7 @@ async def open_actions(
     from scalekit_mcp.actions.embedded import EmbeddedActions
 
     settings.check()
+    _check_zone(settings.timezone)
     async with _resolved(settings) as resolve:
         actions = EmbeddedActions(
             settings,
@@ -59,6 +61,18 @@ async def open_actions(
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS):
                 await actions.aclose()
+
+
+def _check_zone(name: str | None) -> None:
+    """Refuse a zone that no answer could use."""
+    if name is None:
+        return
+    from scalekit_mcp.tools.zones import resolve_zone
+
+    try:
+        resolve_zone(name)
+    except ValueError as error:
+        raise ConfigurationError(f"SCALEKIT_MCP_TIMEZONE {error}.") from error
 
 
 @asynccontextmanager

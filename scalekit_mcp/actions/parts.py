@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,9 @@ class Parts:
 def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verification: str) -> Parts:
     """Put the parts together. Opens no connection; raises `ConfigurationError` or `VaultError` for unusable keys."""
     ring = _key_ring(settings)
-    http = httpx.AsyncClient(limits=POOL, follow_redirects=False)
+    # Cookies of the login host would travel from one user's request to another's.
+    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    http = httpx.AsyncClient(limits=POOL, follow_redirects=False, cookies=no_cookies)
     provider = MicrosoftOAuth(
         http,
         client_id=settings.microsoft_client_id or "",

@@ -85,6 +85,12 @@ def addresses(event: dict[str, Any], kind: str) -> set[str]:
     return {attendee["emailAddress"]["address"].lower() for attendee in event["attendees"] if attendee["type"] == kind}
 
 
+def join_url(event: dict[str, Any]) -> str:
+    """The address of the online meeting, empty if there is none."""
+    online: dict[str, Any] = event.get("onlineMeeting") or {}
+    return str(online.get("joinUrl") or "")
+
+
 class Tour:
     """State that the steps share: the client, the sandbox, what was created."""
 
@@ -128,7 +134,8 @@ class Tour:
         """A call that must be refused; its error object."""
         result = await self.call(tool, arguments)
         held(result.is_error, "the call was not refused")
-        return cast("dict[str, Any]", (result.structured_content or {}).get("error", {}))
+        content = cast("dict[str, dict[str, Any]]", result.structured_content or {})
+        return content.get("error", {})
 
     async def list_tools(self) -> str:
         """The six tools, from the server's own answer."""
@@ -189,7 +196,7 @@ class Tour:
         self.event_id = event["id"]
         held(addresses(event, "required") == {"alice@company.com", "bob@company.com"}, "other people are required")
         held(addresses(event, "optional") == {"carol@company.com"}, "other people are optional")
-        held((event.get("onlineMeeting") or {}).get("joinUrl"), "there is no Teams link")
+        held(join_url(event), "there is no Teams link")
         held(event["reminderMinutesBeforeStart"] == 15, "the reminder is another")
         return f"I've scheduled '{event['subject']}' for you, with a Teams link and three invitations."
 
@@ -236,10 +243,10 @@ class Tour:
         """One event with responses and join address."""
         event = await self.ok("outlook_get_calendar_event", {"event_id": self.event_id, "timezone": "America/New_York"})
         held(event["start"]["dateTime"].startswith("2026-04-01T14:00"), f"it starts at {event['start']}")
-        held((event.get("onlineMeeting") or {}).get("joinUrl"), "there is no join address")
+        held(join_url(event), "there is no join address")
         held("Please review the Q2 roadmap doc" in event["body"]["content"], "the text of the body is lost")
         answers = ", ".join(f"{a['emailAddress']['address']}: {a['status']['response']}" for a in event["attendees"])
-        return f"Responses: {answers}. Join at {event['onlineMeeting']['joinUrl'][:60]}…"
+        return f"Responses: {answers}. Join at {join_url(event)[:60]}…"
 
     async def delete(self) -> str:
         """Deleted once."""
