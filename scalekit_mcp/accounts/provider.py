@@ -96,6 +96,8 @@ class OAuthProvider(Protocol):
     All token requests are bounded to 20 s by the implementation and raise nothing but `GrantFailure`.
     """
 
+    provider_name: str
+    """What a page calls it: `Microsoft`."""
     client_id: str
     login_host: str
     scopes: tuple[str, ...]

@@ -81,6 +81,7 @@ class MicrosoftOAuth:
         clock: Clock,
         token_request_seconds: float = TOKEN_REQUEST_SECONDS,
     ) -> None:
+        self.provider_name = "Microsoft"
         self.client_id = client_id
         self.login_host = urlsplit(login_url).netloc
         self.scopes: tuple[str, ...] = tuple(scopes)
