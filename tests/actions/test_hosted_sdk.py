@@ -1,0 +1,161 @@
+"""The hosted client's words, held against Scalekit's own SDK. The product never imports it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from actions_support import IDENTIFIER, HostedBench, fast_bench
+
+from scalekit_mcp.actions.hosted_accounts import WIRE_STATUSES, WireAccount
+from scalekit_mcp.actions.hosted_graph import provider_error
+from scalekit_mcp.actions.hosted_rest import ScalekitFailure
+from scalekit_mcp.errors import (
+    AuthorizationRequired,
+    ConnectionMisconfigured,
+    PermissionMissing,
+    ProviderUnavailable,
+    Throttled,
+)
+from scalekit_mcp.microsoft.graph import GraphRequest
+from scalekit_mcp.sandbox.scalekit_wire import Refusal
+
+pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def sdk() -> Any:
+    return pytest.importorskip("scalekit", reason="scalekit-sdk-python is not installed")
+
+
+@pytest.fixture
+def messages(sdk: Any) -> dict[str, set[str]]:
+    """The fields of every message of the two services, by the message's name."""
+    from scalekit.v1.connected_accounts import connected_accounts_pb2 as accounts
+    from scalekit.v1.tools import tools_pb2 as tools
+
+    found: dict[str, set[str]] = {}
+    for file in (accounts.DESCRIPTOR, tools.DESCRIPTOR):
+        for name, message in file.message_types_by_name.items():
+            found[name] = {field.name for field in message.fields}
+    return found
+
+
+def test_the_statuses_are_those_of_the_sdk(sdk: Any) -> None:
+    from scalekit.v1.connected_accounts.connected_accounts_pb2 import ConnectorStatus
+
+    assert set(WIRE_STATUSES) == set(ConnectorStatus.keys()) - {"CONNECTION_STATUS_UNSPECIFIED"}
+
+
+def test_what_is_read_of_an_account_is_in_the_sdks_message(messages: dict[str, set[str]]) -> None:
+    assert {field.name for field in fields(WireAccount)} <= messages["ConnectedAccount"]
+
+
+REQUESTS = {
+    ("GET", "/connected_accounts/details"): "GetConnectedAccountByIdentifierRequest",
+    ("POST", "/connected_accounts"): "CreateConnectedAccountRequest",
+    ("GET", "/connected_accounts"): "ListConnectedAccountsRequest",
+    ("POST", "/connected_accounts:delete"): "DeleteConnectedAccountRequest",
+    ("POST", "/connected_accounts/magic_link"): "GetMagicLinkForConnectedAccountRequest",
+    ("POST", "/connected_accounts/user/verify"): "VerifyConnectedAccountUserRequest",
+    ("POST", "/execute_tool"): "ExecuteToolRequest",
+}
+
+
+async def everything(bench: HostedBench) -> None:
+    await bench.connect()
+    await bench.run("outlook_list_calendar_events")
+    await bench.actions.list_connected_accounts(identifier=IDENTIFIER, page_token="0")
+    await bench.actions.delete_connected_account(identifier=IDENTIFIER)
+
+
+async def test_every_field_that_is_sent_is_in_the_sdks_request(messages: dict[str, set[str]]) -> None:
+    async with fast_bench() as bench:
+        await everything(bench)
+        sent = [r for r in bench.sandbox.requests if r.area == "scalekit" and r.path.startswith("/api/v1")]
+    seen: set[str] = set()
+    for request in sent:
+        name = REQUESTS[request.method, request.path.removeprefix("/api/v1")]
+        seen.add(name)
+        assert set(request.body or request.query) <= messages[name], request.path
+    assert seen == set(REQUESTS.values())
+
+
+def test_the_routes_are_those_that_the_sdks_services_bind(sdk: Any) -> None:
+    from google.api import annotations_pb2
+    from scalekit.v1.connected_accounts import connected_accounts_pb2 as accounts
+    from scalekit.v1.tools import tools_pb2 as tools
+
+    bound: set[tuple[str, str]] = set()
+    for file in (accounts.DESCRIPTOR, tools.DESCRIPTOR):
+        for service in file.services_by_name.values():
+            for method in service.methods:
+                rule = method.GetOptions().Extensions[annotations_pb2.http]
+                for verb in ("get", "post", "put", "delete"):
+                    if getattr(rule, verb):
+                        bound.add((verb.upper(), getattr(rule, verb).removeprefix("/api/v1")))
+    assert set(REQUESTS) <= bound
+    assert ("POST", "/connected_accounts/{id}:disconnect") in bound
+
+
+def test_the_members_of_an_error_are_those_of_the_sdk(sdk: Any) -> None:
+    from scalekit.v1.errdetails.errdetails_pb2 import ErrorInfo, ToolErrorInfo
+
+    names = {field.name for field in ErrorInfo.DESCRIPTOR.fields}
+    assert {"error_code", "tool_error_info", "validation_error_info", "request_info"} <= names
+    tool = {field.name for field in ToolErrorInfo.DESCRIPTOR.fields}
+    assert tool == {"execution_id", "tool_error_code", "tool_error_message"}
+
+
+def test_the_look_alike_answers_the_http_status_that_the_sdk_maps(sdk: Any) -> None:
+    from scalekit.common.exceptions import GRPC_TO_HTTP
+
+    for grpc_status, http_status in GRPC_TO_HTTP.items():
+        number = grpc_status.value[0]
+        if number in {3, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16}:
+            assert Refusal(number, "X", "x").status == int(http_status), grpc_status
+
+
+@pytest.mark.parametrize(
+    ("status", "plain", "ours"),
+    [
+        (401, "ScalekitUnauthorizedException", ConnectionMisconfigured),
+        (403, "ScalekitForbiddenException", PermissionMissing),
+        (429, "ScalekitTooManyRequestsException", Throttled),
+        (500, "ScalekitInternalServerException", ProviderUnavailable),
+        (503, "ScalekitServiceUnavailableException", ProviderUnavailable),
+        (504, "ScalekitGatewayTimeoutException", ProviderUnavailable),
+    ],
+)
+def test_a_refusal_by_scalekit_is_sorted_as_the_sdk_sorts_it(
+    sdk: Any, status: int, plain: str, ours: type[Exception]
+) -> None:
+    from requests.models import Response
+    from scalekit.common.exceptions import ScalekitServerException
+
+    response = Response()
+    response.status_code = status
+    assert type(ScalekitServerException.promote(response)).__name__ == plain
+    assert type(ScalekitFailure(status).as_error("do it")) is ours
+
+
+@pytest.mark.parametrize(
+    ("status", "tool_class", "plain", "ours"),
+    [
+        (401, "ScalekitToolUnauthorizedException", "ScalekitUnauthorizedException", AuthorizationRequired),
+        (403, "ScalekitToolForbiddenException", "ScalekitForbiddenException", PermissionMissing),
+        (429, "ScalekitToolRateLimitException", "ScalekitTooManyRequestsException", Throttled),
+    ],
+)
+def test_a_refusal_by_the_provider_is_told_from_one_by_scalekit_as_the_sdk_does(
+    sdk: Any, status: int, tool_class: str, plain: str, ours: type[Exception]
+) -> None:
+    from scalekit.common import exceptions
+
+    classes = vars(exceptions)
+    assert issubclass(classes[tool_class], classes[plain])
+    failure = ScalekitFailure(status, "TOOL_ERROR")
+    assert failure.from_provider
+    assert type(provider_error(failure, GraphRequest("GET", "/me/events"))) is ours
+    assert not ScalekitFailure(status, "UNAUTHENTICATED").from_provider
