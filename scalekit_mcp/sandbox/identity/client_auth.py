@@ -88,7 +88,9 @@ def _check_assertion(app: AppRegistration, assertion: str, clock: SandboxClock, 
         raise IdentityError(50012, "The audience is not this token endpoint.")
     now = clock.now().timestamp()
     expires_at, begins_at = claims.get("exp"), claims.get("nbf", claims.get("iat", now))
-    if not isinstance(expires_at, int | float) or expires_at + SKEW_SECONDS < now or begins_at - SKEW_SECONDS > now:
+    if not isinstance(expires_at, int | float) or not isinstance(begins_at, int | float):
+        raise IdentityError(700024, "Numbers are expected.")
+    if expires_at + SKEW_SECONDS < now or begins_at - SKEW_SECONDS > now:
         raise IdentityError(700024)
 
 

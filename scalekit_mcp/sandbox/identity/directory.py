@@ -156,7 +156,10 @@ def redirect_uri_registered(app: AppRegistration, redirect_uri: str) -> bool:
     """Exact match; for `http://localhost` the port is ignored ("Redirect URI (reply URL) restrictions")."""
     if redirect_uri in app.redirect_uris:
         return True
-    wanted = urlsplit(redirect_uri)
+    try:
+        wanted = urlsplit(redirect_uri)
+    except ValueError:
+        return False
     if wanted.scheme != "http" or wanted.hostname != "localhost" or wanted.fragment:
         return False
     for registered in map(urlsplit, app.redirect_uris):

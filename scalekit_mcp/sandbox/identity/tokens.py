@@ -56,13 +56,19 @@ class AccessTokenInfo:
 
 
 def parse_claims(claims: str | None) -> dict[str, Any]:
-    """The claims request as a dictionary; {} for none. Raises ValueError for anything but a JSON object."""
+    """The claims request as a dictionary; {} for none.
+
+    Raises ValueError for anything but a JSON object whose `access_token`, if there, is one too.
+    """
     if not claims:
         return {}
     parsed: object = json.loads(claims)
     if not isinstance(parsed, dict):
         raise ValueError("the claims request is not a JSON object")  # noqa: TRY004 - a bad value from outside, not a bug
-    return cast("dict[str, Any]", parsed)
+    found = cast("dict[str, Any]", parsed)
+    if not isinstance(found.get("access_token") or {}, dict):
+        raise ValueError("the claims request for the access token is not a JSON object")  # noqa: TRY004 - as above
+    return found
 
 
 def claims_cover(requested: str | None, demanded: str | None) -> bool:
@@ -77,8 +83,9 @@ def claims_cover(requested: str | None, demanded: str | None) -> bool:
 def client_capabilities(claims: str | None) -> frozenset[str]:
     """The `xms_cc` values of a claims request, e.g. {'cp1'}."""
     access_token = cast("dict[str, Any]", parse_claims(claims).get("access_token") or {})
-    declared = cast("dict[str, Any]", access_token.get("xms_cc") or {})
-    return frozenset(str(value) for value in cast("list[Any]", declared.get("values") or []))
+    declared = access_token.get("xms_cc")
+    values = cast("dict[str, Any]", declared).get("values") if isinstance(declared, dict) else None
+    return frozenset(str(value) for value in cast("list[Any]", values)) if isinstance(values, list) else frozenset()
 
 
 class AccessTokens:
