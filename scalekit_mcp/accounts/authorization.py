@@ -113,7 +113,6 @@ class Authorizations:
             AuthorizationRequired: tokens are held and wait for their confirmation; no new link is given.
             InvalidInput: verification by URL without a URL.
         """
-        provider = self._providers[connection_name]
         verify_url = user_verify_url or self._settings.user_verify_url
         if self._settings.user_verification is UserVerification.URL:
             _check_verify_url(verify_url)
@@ -136,6 +135,7 @@ class Authorizations:
                         return self._link(live, stored.account)
                     continue
                 changes.append(SaveAttempt(_ended(live, AttemptState.SUPERSEDED)))
+            provider = self._providers[connection_name]
             asked = provider.scopes if scopes is None else united(identity_scopes(provider.scopes), scopes)
             attempt = self._new_attempt(
                 stored.account,
@@ -277,7 +277,7 @@ class Authorizations:
         state = query.get("state", "")
         for _ in range(_RACES):
             attempt = await self._vault.find_attempt(AttemptKey.STATE, sha256_text(state)) if state else None
-            if attempt is None:
+            if attempt is None or attempt.connection_name not in self._providers:
                 return self._pages.unknown_link()
             over = self._over(attempt)
             if over is not None:
@@ -314,7 +314,7 @@ class Authorizations:
         stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
         if stored is None:
             return self._pages.unknown_link()
-        if _is_switch(attempt, stored.account, grant.account):
+        if _is_switch(attempt.reconnect, stored.account, grant.account):
             return await self._switch_refused(attempt, stored.account, grant.account)
         if attempt.verification is UserVerification.OFF or (
             attempt.verification is UserVerification.CONFIRM and _vouched(attempt.secrets, grant.account)
@@ -412,43 +412,63 @@ class Authorizations:
         return outcome
 
     async def _connect(self, attempt: Attempt, held: HeldGrant) -> AuthorizationOutcome:
-        provider = self._providers[attempt.connection_name]
         for _ in range(_RACES):
             stored = await self._again(attempt)
             if isinstance(stored, AuthorizationOutcome):
                 return stored
-            account, now = stored.account, self._clock.now()
-            if _is_switch(attempt, account, held.account):
-                return await self._switch_refused(attempt, account, held.account)
-            tokens = held.tokens
-            if account.status is AccountStatus.ACTIVE and _same_account(account, held.account):
-                kept = missing_scopes(tokens.granted_scopes, account.granted_scopes)
-                if kept:
-                    # This consent asked for a part only. The next call refreshes, which brings a token for all of it.
-                    tokens = replace(
-                        tokens, granted_scopes=united(tokens.granted_scopes, account.granted_scopes), expires_at=now
-                    )
-            fresh = replace(
-                account,
-                provider_account=held.account,
-                granted_scopes=tokens.granted_scopes,
-                client_id=provider.client_id,
-                login_host=provider.login_host,
-                token_expires_at=tokens.expires_at,
-                pending_claims=None,
-            )
-            moved = statuses.change(fresh, Cause.CONSENTED, reason=None, at=now)
-            moved = replace(moved, before=account)
-            changes: list[Change] = [
-                ChangeStatus(moved, tokens),
-                SaveAttempt(_ended(attempt, AttemptState.SUCCEEDED)),
-                NoteAccount(account.id, last_used_at=now, last_authorization_error=None),
-                ClearTenant(account.connection_name, held.account.tid),
-            ]
-            if await self._commit(account, *changes):
-                _log.info("Connected '%s' on '%s'.", account.identifier, account.connection_name)
+            if _is_switch(attempt.reconnect, stored.account, held.account):
+                return await self._switch_refused(attempt, stored.account, held.account)
+            ended = SaveAttempt(_ended(attempt, AttemptState.SUCCEEDED))
+            if await self._activate(stored.account, held, ended):
                 return self._pages.connected(attempt, held.account)
         raise _too_many_races()
+
+    async def adopt(self, connection_name: str, identifier: str, grant: Grant, *, reconnect: bool) -> None:
+        """Connect with a grant that came without an attempt; raises `InvalidInput` for a switch of accounts."""
+        for _ in range(_RACES):
+            stored = await self._find_or_create(connection_name, identifier)
+            if _is_switch(reconnect, stored.account, grant.account):
+                raise InvalidInput(
+                    f"'{identifier}' is connected with another account; {grant.account.mailbox} signed in.",
+                    next_step="Sign in with the same account, or reconnect to switch accounts.",
+                )
+            held = HeldGrant(grant.tokens, grant.account)
+            if await self._activate(stored.account, held, *await self.end_live(stored)):
+                return
+        raise _too_many_races()
+
+    async def _activate(self, account: ConnectedAccount, held: HeldGrant, *also: Change) -> bool:
+        """Make an account ACTIVE with these tokens; False if it was changed in between."""
+        provider, now, tokens = self._providers[account.connection_name], self._clock.now(), held.tokens
+        if (
+            account.status is AccountStatus.ACTIVE
+            and _same_account(account, held.account)
+            and missing_scopes(tokens.granted_scopes, account.granted_scopes)
+        ):
+            # This consent asked for a part only. The next call refreshes, which brings a token for all of it.
+            tokens = replace(
+                tokens, granted_scopes=united(tokens.granted_scopes, account.granted_scopes), expires_at=now
+            )
+        fresh = replace(
+            account,
+            provider_account=held.account,
+            granted_scopes=tokens.granted_scopes,
+            client_id=provider.client_id,
+            login_host=provider.login_host,
+            token_expires_at=tokens.expires_at,
+            pending_claims=None,
+        )
+        moved = replace(statuses.change(fresh, Cause.CONSENTED, reason=None, at=now), before=account)
+        written = await self._commit(
+            account,
+            ChangeStatus(moved, tokens),
+            NoteAccount(account.id, last_used_at=now, last_authorization_error=None),
+            ClearTenant(account.connection_name, held.account.tid),
+            *also,
+        )
+        if written:
+            _log.info("Connected '%s' on '%s'.", account.identifier, account.connection_name)
+        return written
 
     # Confirmation
 
@@ -480,8 +500,8 @@ class Authorizations:
                 if held is not None:
                     await self._accept(attempt, held)
                     return
-            elif await self._wrong(attempt, "confirmation_code", "The confirmation code is wrong."):
-                return
+            else:
+                await self._wrong(attempt, "confirmation_code", "The confirmation code is wrong.")
         raise _too_many_races()
 
     async def verify_user(self, auth_request_id: str, identifier: str) -> tuple[str, str]:
@@ -521,18 +541,19 @@ class Authorizations:
         if outcome.kind is not OutcomeKind.CONNECTED:
             raise InvalidInput(outcome.message, next_step=outcome.next_step)
 
-    async def _wrong(self, attempt: Attempt, field: str, what: str) -> bool:
+    async def _wrong(self, attempt: Attempt, field: str, what: str) -> None:
+        """Count a wrong try and raise; comes back only if somebody else changed the attempt first."""
         tries = attempt.wrong_tries + 1
         if tries >= WRONG_TRIES:
             if not await self._void(attempt, tries):
-                return False
+                return
             raise InvalidInput(
                 f"{what} That was try number {tries}: the sign-in is void and its tokens were discarded.",
                 field=field,
                 next_step="Call authorize for a new link and let the user sign in again.",
             )
         if not await self._vault.commit(SaveAttempt(replace(attempt, wrong_tries=tries))):
-            return False
+            return
         raise InvalidInput(
             f"{what} {WRONG_TRIES - tries} of {WRONG_TRIES} tries are left.",
             field=field,
@@ -549,7 +570,7 @@ class Authorizations:
                 return attempt
             if not _same_browser(attempt, () if browser_secret is None else (browser_secret,)):
                 return self._pages.other_browser(attempt)
-            if await self._void(attempt):
+            if attempt.state is not AttemptState.HELD or await self._void(attempt):
                 return self._pages.cancelled(attempt)
         raise _too_many_races()
 
@@ -585,7 +606,7 @@ class Authorizations:
 
     async def _by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
         attempt = await self._vault.find_attempt(AttemptKey.TICKET, sha256_text(ticket))
-        if attempt is None:
+        if attempt is None or attempt.connection_name not in self._providers:
             return self._pages.unknown_link()
         return self._over(attempt) or attempt
 
@@ -640,8 +661,8 @@ def _same_account(account: ConnectedAccount, other: ProviderAccount) -> bool:
     return account.provider_account is not None and account.provider_account.key == other.key
 
 
-def _is_switch(attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:
-    return account.provider_account is not None and not attempt.reconnect and not _same_account(account, signed_in)
+def _is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:
+    return account.provider_account is not None and not reconnect and not _same_account(account, signed_in)
 
 
 def _vouched(secrets_: AttemptSecrets, signed_in: ProviderAccount) -> bool:

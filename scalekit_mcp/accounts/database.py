@@ -19,6 +19,8 @@ from scalekit_mcp.errors import VaultError
 
 BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another one."""
+CHECKPOINT_MILLISECONDS = 500
+"""How long a checkpoint waits for readers; it can always be made up for later."""
 _MIGRATION_LOCK = 7_254_862_031_771_004
 """The PostgreSQL advisory lock that one process holds while it migrates."""
 
@@ -102,7 +104,11 @@ class Database:
             return
         with suppress(SQLAlchemyError):
             async with self._reader.connect() as connection:
-                await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                await connection.execute(text(f"PRAGMA busy_timeout = {CHECKPOINT_MILLISECONDS}"))
+                try:
+                    await connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+                finally:
+                    await connection.execute(text(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}"))
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -158,22 +164,26 @@ def _upgrade(connection: Connection) -> None:
     upgrade(connection)
 
 
+_SIGNS = (
+    ("readonly", "The vault's database is read-only.", "The operator makes the file and its folder writable."),
+    ("read-only", "The vault's database is read-only.", "The operator makes the database writable."),
+    ("disk is full", "The disk of the vault's database is full.", "The operator frees space on the disk."),
+    ("no space", "The disk of the vault's database is full.", "The operator frees space on the disk."),
+    ("locked", "Another process kept the vault's database locked.", "Repeat the call, or end the other process."),
+    ("not a database", "The vault's file is not a database, or is damaged.", "The operator restores a backup."),
+    ("malformed", "The vault's database is damaged.", "The operator restores a backup."),
+    ("unable to open", "The vault's database file cannot be opened.", "The operator checks its folder and rights."),
+    ("permission denied", "The vault's database may not be opened.", "The operator checks its rights."),
+    ("does not exist", "The vault's database does not exist on the server.", "The operator creates it."),
+    ("password", "The vault's database refuses the login.", "The operator corrects the database URL."),
+)
+"""What a driver's words mean: a sign in them, what happened, what next."""
+
+
 def in_words(exc: BaseException) -> VaultError:
     """A database's failure as a sentence that an operator can act on; nothing of a statement's values is in it."""
     said = " ".join(str(part) for part in (getattr(exc, "orig", None), exc) if part is not None).lower()
-    for sign, sentence, next_step in (
-        ("readonly", "The vault's database is read-only.", "The operator makes the database file and folder writable."),
-        ("read-only", "The vault's database is read-only.", "The operator makes the database writable."),
-        ("disk is full", "The disk of the vault's database is full.", "The operator frees space on the disk."),
-        ("no space", "The disk of the vault's database is full.", "The operator frees space on the disk."),
-        ("locked", "The vault's database stayed locked by another process.", ("Repeat the call; if it stays so, the "
-         "operator looks for a process that holds the database.")),
-        ("not a database", "The vault's file is not a database, or is damaged.", "The operator restores a backup."),
-        ("malformed", "The vault's database is damaged.", "The operator restores a backup."),
-        ("unable to open", "The vault's database file cannot be opened.", "The operator checks its folder and rights."),
-        ("permission denied", "The vault's database may not be opened.", "The operator checks its rights."),
-        ("password", "The vault's database refuses the login.", "The operator corrects the database URL."),
-    ):  # fmt: skip
+    for sign, sentence, next_step in _SIGNS:
         if sign in said:
             return VaultError(f"{sentence} Nothing was overwritten.", next_step=next_step)
     if isinstance(exc, OSError | TimeoutError) or "connect" in said:
@@ -196,3 +206,8 @@ def translated() -> Generator[None]:
             f"The database driver '{exc.name}' is not installed.",
             next_step="The operator installs scalekit-mcp[postgres].",
         ) from exc
+    except Exception as exc:
+        # asyncpg's own errors come through unwrapped where a connection is opened: a wrong password, no such database.
+        if type(exc).__module__.startswith("asyncpg"):
+            raise in_words(exc) from exc
+        raise

@@ -26,7 +26,7 @@ from scalekit_mcp.accounts.models import (
     UserVerification,
 )
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt
-from scalekit_mcp.accounts.provider import OAuthProvider
+from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.refresh import Need, Refresher
 from scalekit_mcp.accounts.scopes import missing_scopes
 from scalekit_mcp.accounts.sealing import SealBroken
@@ -104,9 +104,10 @@ class ConnectedAccountManager:
         """
         return self._view(await self._find_or_create(connection_name, identifier))
 
-    async def get(self, *, connection_name: str, identifier: str) -> AccountView:
-        """The account; raises `ConnectedAccountNotFound`."""
-        return self._view(await self._find(connection_name, identifier))
+    async def get(self, *, connection_name: str, identifier: str, cached: bool = False) -> AccountView:
+        """The account; raises `ConnectedAccountNotFound`. `cached` accepts what was read up to two seconds ago."""
+        stored = self._snapshot(connection_name, identifier) if cached else None
+        return self._view(stored or await self._find(connection_name, identifier))
 
     async def list(
         self,
@@ -185,7 +186,6 @@ class ConnectedAccountManager:
             written = await self._vault.commit(*changes)
             self._forget(connection_name, identifier)
             if written:
-                await self._prune()
                 return self._view(await self._find(connection_name, identifier))
         raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
 
@@ -265,6 +265,18 @@ class ConnectedAccountManager:
             user_verify_url=user_verify_url,
             scopes=scopes,
         )
+
+    async def adopt_grant(
+        self, *, connection_name: str, identifier: str, grant: Grant, reconnect: bool = False
+    ) -> AccountView:
+        """Connect with tokens that were got without our pages (RFC 8628, a device code on the operator's own machine).
+
+        Raises:
+            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
+        """
+        await self._find_or_create(connection_name, identifier)
+        await self._authorizations.adopt(connection_name, identifier, grant, reconnect=reconnect)
+        return self._view(await self._find(connection_name, identifier))
 
     async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         """What the page behind the link shows; changes nothing."""
@@ -417,6 +429,7 @@ class ConnectedAccountManager:
     async def _find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
         self._known(connection_name)
         check_identifier(identifier)
+        await self._prune()
         stored = await self._vault.find_account(connection_name, identifier)
         if stored is not None:
             return stored
@@ -442,8 +455,7 @@ class ConnectedAccountManager:
             new_reason=account.reason,
             cause=Cause.CREATED,
         )
-        if await self._vault.create_account(account, entry):
-            await self._prune()
+        await self._vault.create_account(account, entry)
         return await self._find(connection_name, identifier)
 
     def _known(self, connection_name: str) -> None:
@@ -458,10 +470,11 @@ class ConnectedAccountManager:
         if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
             return
         self._pruned_at = now
-        await self._vault.prune(
-            history_before=now - timedelta(days=self._settings.history_days),
-            attempts_before=now - _PRUNE_INTERVAL,
-        )
+        with suppress(VaultError):  # what cannot be written today is forgotten tomorrow
+            await self._vault.prune(
+                history_before=now - timedelta(days=self._settings.history_days),
+                attempts_before=now - _PRUNE_INTERVAL,
+            )
 
     def _view(self, stored: StoredAccount) -> AccountView:
         now = self._clock.now()

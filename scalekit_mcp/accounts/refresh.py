@@ -118,10 +118,15 @@ class Refresher:
                 flight = asyncio.create_task(self._flight(stored, need))
                 self._flights[stored.account.id] = flight
                 flight.add_done_callback(lambda task, key=stored.account.id: self._landed(key, task))
+            limit = self._settings.waiter_seconds
+            if not joined:  # whoever began it also waits for the token call itself
+                limit += self._settings.token_call_seconds
             try:
-                async with asyncio.timeout(self._settings.waiter_seconds + self._settings.token_call_seconds):
+                async with asyncio.timeout(limit):
                     result = await asyncio.shield(flight)
             except TimeoutError:
+                if self._still_valid(stored, need):
+                    return stored
                 raise self._unavailable(stored, "The refresh did not finish in time.") from None
             # A flight begun without this caller's reason may have brought the very token that was refused.
             if not joined or result.tokens is None or result.tokens.access_token != need.rejected:
@@ -302,7 +307,7 @@ class Refresher:
             if need.trial is not None and failure.fault is GrantFault.TENANT:
                 await self._vault.commit(ReleaseLease(account.id, owner))
                 raise words.not_active(account, reason=Reason.APP_DISABLED, who_acts="it_admin") from failure
-            raise await self._dead(account, failure) from failure
+            raise await self._dead(account, failure, failure.claims or need.claims) from failure
         if failure.fault is GrantFault.MISCONFIGURED:
             await self._vault.commit(ReleaseLease(account.id, owner))
             self._alarm(account.connection_name, failure)
@@ -326,8 +331,8 @@ class Refresher:
         _log.error("A refresh request of ours was refused as malformed: %s", failure.code)
         raise InternalError(f"{failure.message} ({failure.code})", next_step=failure.next_step) from failure
 
-    async def _dead(self, account: ConnectedAccount, failure: GrantFailure) -> Exception:
-        """Write a permanent refusal; answers the error to raise."""
+    async def _dead(self, account: ConnectedAccount, failure: GrantFailure, claims: str | None) -> Exception:
+        """Write a permanent refusal; answers the error to raise. `claims` go into the next authorization."""
         now = self._clock.now()
         change = statuses.change(
             replace(account, pending_claims=None),
@@ -337,7 +342,7 @@ class Refresher:
             who_acts=failure.who_acts,
             code=failure.code,
         )
-        change = replace(change, after=replace(change.after, pending_claims=failure.claims))
+        change = replace(change, after=replace(change.after, pending_claims=claims))
         also: list[Change] = []
         tid = account.provider_account.tid if account.provider_account is not None else None
         if failure.fault is GrantFault.TENANT and tid is not None:

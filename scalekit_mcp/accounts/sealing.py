@@ -113,10 +113,9 @@ class KeyRing:
         return ",".join(f"{key_id}:{base64.b64encode(key).decode()}" for key_id, key in self._keys.items())
 
     def key(self, key_id: str) -> bytes | None:
-        """The key of this name; the key file is read again for a name that is not known yet."""
+        """The key of this name; the key file is read again for a name that is not known yet, with its order."""
         if key_id not in self._keys and self._source is not None and self._source.exists():
-            for other_id, other in KeyRing.from_text(self._source.read_text("ascii"))._keys.items():
-                self._keys.setdefault(other_id, other)
+            self._keys = KeyRing.from_file(self._source, create=False)._keys | self._keys
         return self._keys.get(key_id)
 
     # Records of the vault

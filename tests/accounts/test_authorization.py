@@ -10,6 +10,7 @@ import pytest
 
 from scalekit_mcp.accounts.models import AccountStatus, AttemptState, Reason, UserVerification
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
     ADMIN_CALLBACK,
@@ -506,3 +507,68 @@ async def test_a_consent_for_one_more_scope_keeps_the_earlier_ones():
         assert "Calendars.ReadWrite" not in asked[-1]
         await room.token(required_scopes=("Calendars.ReadWrite", "MailboxSettings.Read"))
         assert room.grants() == 1
+
+
+# Beside the pages
+
+
+async def test_a_grant_from_a_device_code_connects_without_an_attempt_and_switches_nobody():
+    async with open_room() as room:
+        grants: dict[str, Grant] = {}
+        for identifier, address in (("ana", DANA), ("bea", ALICE)):
+            await room.consent(identifier, address)
+            stored = await room.vault.find_account("outlook", identifier)
+            assert stored is not None
+            assert stored.tokens is not None
+            assert stored.account.provider_account is not None
+            grants[identifier] = Grant(stored.tokens, stored.account.provider_account)
+        ticket = await room.begin("carl")
+        view = await room.manager.adopt_grant(**room.key("carl"), grant=grants["ana"])
+        assert view.account.status is AccountStatus.ACTIVE
+        assert isinstance(await room.manager.start(ticket, COOKIE), AuthorizationOutcome)
+        with pytest.raises(InvalidInput, match="another account"):
+            await room.manager.adopt_grant(**room.key("carl"), grant=grants["bea"])
+        view = await room.manager.adopt_grant(**room.key("carl"), grant=grants["bea"], reconnect=True)
+        assert view.account.provider_account is not None
+        assert view.account.provider_account.mailbox == ALICE
+
+
+async def test_cancel_before_anything_is_held_ends_nothing():
+    async with open_room(**CONFIRM) as room:
+        ticket = await room.begin()
+        assert (await room.manager.cancel_held(ticket)).kind is OutcomeKind.CANCELLED
+        assert isinstance(await room.manager.prompt(ticket), AuthorizationPrompt)
+
+
+async def test_an_unknown_connection_is_refused_by_name():
+    async with open_room() as room:
+        with pytest.raises(InvalidInput, match="no connection 'gmail'; there is outlook"):
+            await room.manager.begin_authorization(
+                connection_name="gmail", identifier="ana", link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=""
+            )
+
+
+@pytest.mark.parametrize("identifier", ["", "x" * 101, "a\nb", "a\x00", "a\x85", "\ud800"])
+async def test_an_identifier_that_is_none_is_refused(identifier: str):
+    async with open_room() as room:
+        with pytest.raises(InvalidInput) as raised:
+            await room.manager.get_or_create(**room.key(identifier))
+        assert raised.value.details["field"] == "identifier"
+
+
+async def test_a_list_has_pages_whose_tokens_belong_to_their_query():
+    async with open_room() as room:
+        for number in range(5):
+            await room.manager.get_or_create(**room.key(f"user-{number}"))
+        first = await room.manager.list(page_size=2)
+        second = await room.manager.list(page_size=2, page_token=first.next_page_token)
+        third = await room.manager.list(page_size=2, page_token=second.next_page_token)
+        found = [view.account.identifier for page in (first, second, third) for view in page.accounts]
+        assert found == [f"user-{number}" for number in range(5)]
+        assert (first.total_size, third.total_size, third.next_page_token) == (5, 5, None)
+        for wrong in ({"status": "ACTIVE"}, {"identifier": "user-1"}):
+            with pytest.raises(InvalidInput) as raised:
+                await room.manager.list(page_size=2, page_token=first.next_page_token, **wrong)
+            assert raised.value.details["field"] == "page_token"
+        with pytest.raises(InvalidInput, match="There is no status 'BROKEN'"):
+            await room.manager.list(status="BROKEN")

@@ -7,19 +7,20 @@ import logging
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from scalekit_mcp.accounts import statuses
 from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
-from scalekit_mcp.accounts.vault import ChangeStatus, TakeLease
+from scalekit_mcp.accounts.vault import Change, ChangeStatus, SaveTokens, TakeLease, Vault
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectedAccountNotFound,
     ConnectionMisconfigured,
     PermissionMissing,
     ProviderUnavailable,
+    VaultError,
 )
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from tests.accounts.accounts_support import ALICE, DANA, PAT, Room, open_room, provider_for
@@ -505,3 +506,65 @@ async def test_in_120_days_nobody_is_asked_again_and_the_newest_token_is_the_sto
         account = (await room.view()).account
         assert account.status is AccountStatus.ACTIVE
         assert isinstance(account.provider_account, ProviderAccount)
+
+
+# What could not be saved
+
+
+class DiskFull:
+    """A vault whose disk has no room for refreshed tokens until somebody frees some."""
+
+    def __init__(self, real: Vault) -> None:
+        self._real = real
+        self.full = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    async def commit(self, *changes: Change) -> bool:
+        if self.full and any(isinstance(change, SaveTokens) for change in changes):
+            raise VaultError("The disk of the vault's database is full.")
+        return await self._real.commit(*changes)
+
+
+async def test_tokens_that_could_not_be_saved_are_used_by_nobody_and_saved_later_without_a_new_grant():
+    async with open_room() as room:
+        room.sandbox.rotation("one_time")
+        await room.consent()
+        expire(room)
+        disk = DiskFull(room.vault)
+        manager = room.another_manager(vault=cast("Vault", disk))
+        with pytest.raises(VaultError, match="full"):
+            await manager.access_token("outlook", "ana")
+        disk.full = False
+        token = await manager.access_token("outlook", "ana")
+        stored = await room.stored_tokens()
+        assert stored is not None
+        assert stored.access_token == token
+        assert room.grants() == 1
+
+
+async def test_the_challenge_that_a_refresh_could_not_meet_goes_into_the_next_authorization():
+    async with open_room() as room:
+        await room.consent()
+        old = await room.token()
+        room.sandbox.next_token_error(50076)
+        claims = '{"access_token":{"acrs":{"essential":true,"value":"c7"}}}'
+        with pytest.raises(AuthorizationRequired):
+            await room.token(rejected=old, claims=claims)
+        ticket = await room.begin()
+        assert "c7" in str(await room.manager.start(ticket))
+        assert (await room.consent()).kind == "connected"
+        assert (await room.view()).account.pending_claims is None
+
+
+async def test_what_a_call_proved_about_an_account_is_written_and_only_once():
+    async with open_room() as room:
+        await room.consent()
+        for _ in range(2):
+            view = await room.manager.report(
+                **room.key(), reason=Reason.INTERACTION_REQUIRED, code="insufficient_claims"
+            )
+            assert (view.account.status, view.account.reason) == (AccountStatus.EXPIRED, Reason.INTERACTION_REQUIRED)
+        entries = await room.manager.history(**room.key())
+        assert [entry.cause for entry in entries].count("call_refused") == 1

@@ -133,6 +133,7 @@ def test_a_key_added_to_the_file_seals_from_then_on_and_older_rings_open_it(tmp_
     new = rotated.seal(b"y", **SEAL)
     assert rotated.open(old, **SEAL) == b"x"
     assert running.open(new, **SEAL) == b"y"
+    assert running.key_ids == rotated.key_ids
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"\xff\xfe"), lambda path: path.mkdir()])

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from scalekit_mcp.accounts import statuses
@@ -580,4 +581,13 @@ async def test_the_database_file_is_private(tmp_path: Path):
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
     assert all(file.stat().st_mode & 0o077 == 0 for file in path.parent.iterdir())
+    await vault.aclose()
+
+
+@pytest.mark.full
+async def test_a_database_that_the_server_does_not_have_is_said_to_be_missing(postgresql_server: str):
+    url = make_url(postgresql_server).set(drivername="postgresql+asyncpg", database="not_there")
+    vault = SqlVault(url.render_as_string(hide_password=False), RING)
+    with pytest.raises(VaultError, match="does not exist on the server"):
+        await vault.find_account("outlook", "ana")
     await vault.aclose()
