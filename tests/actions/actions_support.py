@@ -11,6 +11,9 @@ from typing import Any
 import anyio.lowlevel
 import httpx2 as httpx
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.accounts.sealing import KeyRing
@@ -28,6 +31,7 @@ from scalekit_mcp.sandbox.scalekit import (
 )
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
+from scalekit_mcp.server.rest import Rest, RestOptions
 from scalekit_mcp.server.web import Web, WebOptions
 from scalekit_mcp.settings import load_settings
 
@@ -226,6 +230,71 @@ def side_by_side(microsoft: ASGIApp, scalekit: ASGIApp) -> ASGIApp:
         await (scalekit if path.startswith(SCALEKIT_PREFIX + "/") else microsoft)(scope, receive, send)
 
     return app
+
+
+INNER_PAGES = "http://localhost:8801"
+SERVICE_KEY = "service-key-of-the-tests"
+
+
+@dataclass
+class OwnRestBench(Bench):
+    """The hosted client in front of our own `/api/v1`, behind which the embedded implementation works."""
+
+    inner: Actions | None = None
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator[Browser]:
+        assert self.inner is not None
+        inner = self.inner
+        mounts: dict[str, httpx.AsyncBaseTransport | None] = {}
+        for base, actions in ((PAGES, self.actions), (INNER_PAGES, inner)):
+            options = WebOptions(origins=lambda base=base: {base})
+            web = Web(lambda actions=actions: actions, clock=SystemClock(), options=options)
+            mounts[base] = httpx.ASGITransport(app=Starlette(routes=web.routes()))
+        async with httpx.AsyncClient(mounts=mounts, timeout=20) as http:
+            yield Browser(http)
+
+    async def consent(self, identifier: str = IDENTIFIER, address: str = DANA, **options: Any) -> Page:
+        link = await self.link(identifier, **options)
+        async with self.browser() as browser:
+            page = await browser.press(await browser.open(link), "Continue")
+            page = await browser.press(page, "Continue")
+            page = await browser.press(page, address)
+            if any("accept" in text.lower() for form in page.forms for text in form.buttons):
+                page = await browser.press(page, "Accept")
+            return page
+
+
+@asynccontextmanager
+async def own_rest_bench() -> AsyncIterator[OwnRestBench]:
+    """Our own REST routes speak Scalekit's wire; the machine token is the service key."""
+
+    async def inner_base() -> str:
+        return INNER_PAGES
+
+    async def token(request: Request) -> JSONResponse:
+        return JSONResponse({"access_token": SERVICE_KEY, "token_type": "Bearer", "expires_in": 3600})
+
+    sandbox = Sandbox(week_of=MONDAY)
+    async with sandbox.serve() as base_url:
+        settings = load_settings(
+            mode="embedded",
+            database_url="sqlite+aiosqlite:///:memory:",
+            vault_keys=KeyRing.generate().to_text(),
+            public_url=INNER_PAGES,
+            user_verify_url=f"{PAGES}/oauth/callback",
+            **sandbox.environment(base_url),
+        )
+        async with open_actions(settings, link_base=inner_base, user_verification="url") as inner:
+            rest = Rest(inner, RestOptions(service_key=SERVICE_KEY, public_url=INNER_PAGES))
+            routes = [Route("/oauth/token", token, methods=["POST"]), Mount("/api/v1", routes=rest.routes())]
+            transport = httpx.ASGITransport(app=Starlette(routes=routes))
+            async with httpx.AsyncClient(transport=transport, timeout=20) as http:
+                environment = ScalekitEnvironment(INNER_PAGES, "skc_own", "unused")
+                actions = HostedActions(
+                    environment, clock=SystemClock(), link_base=link_base, http=http, user_verification="off"
+                )
+                yield OwnRestBench("own_rest", actions, sandbox, inner=inner)
 
 
 BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench}
