@@ -51,7 +51,8 @@ class ServerOptions:
 
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
-    code. `list_scope` is `private` where two callers may see different tools.
+    code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
+    callers may see different tools.
     """
 
     connection_name: str | None = None
@@ -63,6 +64,7 @@ class ServerOptions:
     request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
     calls_in_flight: int = 16
     code_in_chat: bool = True
+    confirm_mail: bool = False
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
 
 
@@ -190,6 +192,8 @@ class _Calls:
             connection_name=connection_name,
             tool_name=spec.name,
             tool_input=arguments,
+            parsed=parsed,
+            confirm_mail=self._options.confirm_mail,
         )
 
 

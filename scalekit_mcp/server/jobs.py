@@ -10,10 +10,17 @@ from mcp.types import CallToolResult
 
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
-from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired
+from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, EventNotFound
+from scalekit_mcp.server import confirmation
 from scalekit_mcp.server.callers import Caller
+from scalekit_mcp.server.consent import ConfirmationNeeded
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.results import error_result, success_result
+from scalekit_mcp.tools import Arguments
+
+_LIST = "outlook_list_calendar_events"
+_GET = "outlook_get_calendar_event"
+_ASKED_ABOUT = "subject,start,attendees,isOrganizer"
 
 CONNECTED = "The calendar is connected; call the calendar tools."
 TYPE_THE_CODE = "Ask the user for the code on the sign-in page and call `authorize` with `confirmation_code`."
@@ -33,31 +40,57 @@ class CalendarJob:
         connection_name: str | None,
         tool_name: str,
         tool_input: Mapping[str, Any],
+        parsed: Arguments,
+        confirm_mail: bool = False,
     ) -> None:
         self.identifier = caller.identifier
+        self.confirmed = not confirm_mail
         self._actions = actions
         self._limiter = limiter
         self._caller = caller
         self._connection_name = connection_name
         self._tool_name = tool_name
         self._tool_input = tool_input
+        self._parsed = parsed
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
-        """The calendar's answer; raises `ScalekitMCPError`."""
+        """The calendar's answer; raises `ScalekitMCPError` and `ConfirmationNeeded`."""
         del resumed
         if self._caller.login_hint is not None:
             await self._vouch(self._caller.login_hint)
         async with self._limiter.slot(self.identifier):
-            return await self._actions.execute_tool(
-                identifier=self.identifier,
-                tool_name=self._tool_name,
-                tool_input=self._tool_input,
-                connection_name=self._connection_name,
-            )
+            if not self.confirmed:
+                await self._ask_if_it_mails_or_deletes()
+            return await self._execute(self._tool_name, self._tool_input)
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
         """The error in words."""
         return error_result(error)
+
+    async def _execute(self, tool_name: str, tool_input: Mapping[str, Any]) -> dict[str, Any]:
+        return await self._actions.execute_tool(
+            identifier=self.identifier,
+            tool_name=tool_name,
+            tool_input=tool_input,
+            connection_name=self._connection_name,
+        )
+
+    async def _ask_if_it_mails_or_deletes(self) -> None:
+        """Raise `ConfirmationNeeded` where a person has to say yes. Reads first: it settles the account, too."""
+        given = self._parsed.to_wire()
+        if self._tool_name == confirmation.CREATE and confirmation.mails_on_create(given):
+            await self._execute(_LIST, {"top": 1, "select": "id"})
+            raise ConfirmationNeeded(confirmation.create_question(given))
+        if self._tool_name not in (confirmation.UPDATE, confirmation.DELETE):
+            return
+        try:
+            event = await self._execute(_GET, {"event_id": given["event_id"], "select": _ASKED_ABOUT})
+        except EventNotFound:
+            return  # nothing to mail about; the call itself says what that means
+        if self._tool_name == confirmation.DELETE:
+            raise ConfirmationNeeded(confirmation.delete_question(event))
+        if confirmation.mails_on_update(given, event):
+            raise ConfirmationNeeded(confirmation.update_question(given, event))
 
     async def _vouch(self, login_hint: str) -> None:
         """Begin the attempt of an account that is not ACTIVE with the address that the caller's token vouches for."""
@@ -90,6 +123,7 @@ class AuthorizeJob:
         self._limiter = limiter
         self._caller = caller
         self._connection_name = connection_name
+        self.confirmed = True
         self._reconnect = reconnect
         self._confirmation_code = confirmation_code
         self._code_in_chat = code_in_chat

@@ -22,7 +22,7 @@ from scalekit_mcp.actions.models import (
     OutcomeKind,
     ToolResult,
 )
-from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, InvalidInput
+from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, EventNotFound, InvalidInput
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 WHEN = {
@@ -58,6 +58,7 @@ class MemoryActions:
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     hints: list[str | None] = field(default_factory=list)
     crash: Exception | None = None
+    event: dict[str, Any] | None = None
     gate: anyio.Event | None = None
     entered: int = 0
     cancelled: int = 0
@@ -317,6 +318,10 @@ class MemoryActions:
         self.calls.append((identifier, tool_name, dict(tool_input or {})))
         if tool_name == "outlook_list_calendar_events":
             return ToolResult({"value": [{"id": "e1", "subject": f"of {identifier}"}]})
+        if tool_name == "outlook_get_calendar_event":
+            if self.event is None:
+                raise EventNotFound("The event is gone.")
+            return ToolResult(self.event)
         if tool_name == "outlook_delete_calendar_event":
             return ToolResult({"deleted": True, "already_gone": False})
         return ToolResult({"id": "e1", "subject": f"of {identifier}"})
@@ -329,6 +334,7 @@ class Person:
     on_url: Callable[[str], Awaitable[None]] | None = None
     action: str = "accept"
     code: str | None = None
+    yes: bool | None = None
     urls: list[str] = field(default_factory=list)
     forms: list[str] = field(default_factory=list)
 
@@ -339,6 +345,10 @@ class Person:
                 await self.on_url(params.url)
             return ElicitResult(action=self.action)  # pyright: ignore[reportArgumentType]
         self.forms.append(params.message)
+        if "confirm" in params.requested_schema["properties"]:
+            if self.yes is None:
+                return ElicitResult(action="decline")
+            return ElicitResult(action="accept", content={"confirm": self.yes})
         if self.code is None:
             return ElicitResult(action="decline")
         return ElicitResult(action="accept", content={"confirmation_code": self.code})

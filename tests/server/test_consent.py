@@ -11,8 +11,9 @@ from mcp.types import ClientCapabilities, ElicitationCapability, FormElicitation
 from server_support import MemoryActions, Person
 
 from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.call_state import CallState, Step
 from scalekit_mcp.server.callers import Caller
-from scalekit_mcp.server.consent import CallState, ConsentTimes, Step
+from scalekit_mcp.server.consent import ConsentTimes
 
 ERAS = ["legacy", "auto"]
 LIST = "outlook_list_calendar_events"

@@ -1,0 +1,80 @@
+"""What a person is asked before a call mails people or deletes, in their own words for the event at hand."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, cast
+
+CREATE = "outlook_create_calendar_event"
+UPDATE = "outlook_update_calendar_event"
+DELETE = "outlook_delete_calendar_event"
+PEOPLE_PARAMETERS = (
+    "attendees_required",
+    "attendees_optional",
+    "attendees_resource",
+    "attendees_add",
+    "attendees_remove",
+)
+_SHOWN_PEOPLE = 10
+_SHOWN_CHARACTERS = 120
+
+
+def mails_on_create(tool_input: Mapping[str, Any]) -> bool:
+    """Whether booking the event mails anybody."""
+    return any(tool_input.get(name) for name in PEOPLE_PARAMETERS)
+
+
+def mails_on_update(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Whether changing the event mails anybody: those who are invited, or are now."""
+    return bool(event.get("attendees")) or mails_on_create(tool_input)
+
+
+def create_question(tool_input: Mapping[str, Any]) -> str:
+    """What booking this event means."""
+    people = [name for parameter in PEOPLE_PARAMETERS for name in _listed(tool_input.get(parameter))]
+    when = _plain(tool_input.get("start_datetime"))
+    return f"Book '{_plain(tool_input.get('subject'))}' on {when} and mail invitations to {_people(people)}?"
+
+
+def update_question(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """What changing this event means."""
+    changed = ", ".join(sorted(name for name, value in tool_input.items() if name != "event_id" and value is not None))
+    people = _invited(event) + [name for parameter in PEOPLE_PARAMETERS for name in _listed(tool_input.get(parameter))]
+    return f"Change '{_plain(event.get('subject'))}' ({_plain(changed)}) and mail {_people(people)}?"
+
+
+def delete_question(event: Mapping[str, Any]) -> str:
+    """What deleting this event means."""
+    people = _invited(event)
+    start = cast("Mapping[str, Any]", event.get("start") or {}).get("dateTime")
+    told = f" and mail a cancellation to {_people(people)}" if people and event.get("isOrganizer") is not False else ""
+    return f"Delete '{_plain(event.get('subject'))}' of {_plain(start)}{told}?"
+
+
+def _invited(event: Mapping[str, Any]) -> list[str]:
+    attendees = cast("list[Mapping[str, Mapping[str, str]]]", event.get("attendees") or [])
+    return [str(attendee.get("emailAddress", {}).get("address", "")) for attendee in attendees]
+
+
+def _listed(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [part.strip() for part in value.replace(";", ",").split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) for part in cast("list[object]", value)]
+    return []
+
+
+def _people(names: list[str]) -> str:
+    names = list(dict.fromkeys(_plain(name) for name in names if name))
+    if not names:
+        return "nobody"
+    more = f" and {len(names) - _SHOWN_PEOPLE} more" if len(names) > _SHOWN_PEOPLE else ""
+    return ", ".join(names[:_SHOWN_PEOPLE]) + more
+
+
+def _plain(value: object) -> str:
+    """Strangers' text on one line, without control characters or direction overrides, and never long."""
+    text = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} else c for c in str(value or "(none)"))
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
