@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 
 _SEPARATOR = re.compile(r"_{20,}")
 _MARKER_CLASS = "me-email-text"
 _HOSTS = r"https://([a-z0-9-]+\.)*(teams\.microsoft\.(com|us)|teams\.live\.com|meet\.lync\.com|join\.skype\.com)/"
 _JOIN_LINK = re.compile(_HOSTS, re.IGNORECASE)
 _TEXT_LINK = re.compile(_HOSTS + "|microsoft teams|skype", re.IGNORECASE)
-_CLOSING = re.compile(r"</[^>]*>")
+_TAG_BEGIN = re.compile(r"<[A-Za-z/!?]")
+_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})")
+_ATTRIBUTE = re.compile(r"""\b(class|href)=("[^"]*"|'[^']*'|[^\s>"']+)""", re.IGNORECASE)
+_LONGEST_TAG = 4096
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
@@ -70,83 +74,96 @@ class _Node:
     children: list[_Node] = field(default_factory=list["_Node"])
 
 
-class _Tree(HTMLParser):
+def _tags(source: str) -> Iterator[tuple[int, int]]:
+    """The places of tags.
+
+    Strangers write bodies: the time this takes grows with their length and not with its square, whatever they hold.
+    """
+    place = 0
+    while (start := source.find("<", place)) >= 0:
+        if source.startswith("<!--", start):
+            closing = "-->"
+        elif _TAG_BEGIN.match(source, start):
+            closing = ">"
+        else:
+            place = start + 1
+            continue
+        end = source.find(closing, start + 2)
+        if end < 0:
+            return
+        place = end + len(closing)
+        yield start, place
+
+
+class _Tree:
     """The elements of a body with their places in the source; forgiving, as mail bodies need."""
 
     def __init__(self, source: str) -> None:
-        super().__init__(convert_charrefs=False)
-        self._source = source
-        self._lines = [0]
-        for line in re.finditer("\n", source):
-            self._lines.append(line.end())
         self.root = _Node("", 0, 0, len(source))
         self.nodes: list[_Node] = []
         self._open = [self.root]
-        self.feed(source)
-        self.close()
+        self._open_tags: Counter[str] = Counter()
+        for start, end in _tags(source):
+            name = _NAME.match(source, start)
+            if name is None:
+                continue
+            if name[1]:
+                self._close(name[2].lower(), start, end)
+            else:
+                self._begin(name[2].lower(), source, start, end)
         self._close_down_to(1, len(source))
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        start = self._place()
-        inner = start + len(self.get_starttag_text() or "")
-        node = _Node(tag, start, inner, inner, {name: value or "" for name, value in attrs})
+    def _begin(self, tag: str, source: str, start: int, end: int) -> None:
+        text = source[start : min(end, start + _LONGEST_TAG)]
+        attributes = {m[1].lower(): html.unescape(m[2].strip("\"'")) for m in _ATTRIBUTE.finditer(text)}
+        node = _Node(tag, start, end, end, attributes)
         self._open[-1].children.append(node)
         self.nodes.append(node)
-        if tag not in _VOID:
+        if tag not in _VOID and source[end - 2] != "/":
             self._open.append(node)
+            self._open_tags[tag] += 1
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in _VOID:
-            self._open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        depth = next((d for d in range(len(self._open) - 1, 0, -1) if self._open[d].tag == tag), None)
-        if depth is None:
+    def _close(self, tag: str, start: int, end: int) -> None:
+        if not self._open_tags[tag]:
             return
-        start = self._place()
+        depth = next(d for d in range(len(self._open) - 1, 0, -1) if self._open[d].tag == tag)
         self._close_down_to(depth + 1, start)
-        closing = _CLOSING.match(self._source, start)
-        self._open.pop().end = start + (closing.end() - closing.start() if closing else 0)
+        self._close_down_to(depth, end)
 
     def _close_down_to(self, depth: int, place: int) -> None:
         while len(self._open) > depth:
-            self._open.pop().end = place
-
-    def _place(self) -> int:
-        line, column = self.getpos()
-        return self._lines[line - 1] + column
+            node = self._open.pop()
+            node.end = place
+            self._open_tags[node.tag] -= 1
 
 
 def _block_span(source: str) -> tuple[int, int] | None:
     tree = _Tree(source)
+    separators = [match.span() for match in _SEPARATOR.finditer(source)]
     anchors = [n for n in tree.nodes if _MARKER_CLASS in n.attributes.get("class", "")]
-    if not anchors:
-        links = [n for n in tree.nodes if n.tag == "a" and _JOIN_LINK.match(n.attributes.get("href", ""))]
+    if not anchors and len(separators) > 1:
         # A link in somebody's text is no block: one stands between two separators.
-        anchors = [n for n in links if _enclosed(source, n)]
+        first, last = separators[0][1], separators[-1][0]
+        inside = (n for n in tree.nodes if n.tag == "a" and first <= n.start and n.end <= last)
+        anchors = [n for n in inside if _JOIN_LINK.match(n.attributes.get("href", ""))]
     if not anchors:
         return None
     start, end = min(n.start for n in anchors), max(n.end for n in anchors)
-    before = list(_SEPARATOR.finditer(source, 0, start))
-    after = _SEPARATOR.search(source, end)
-    if before:
-        start = before[-1].start()
-    if after:
-        end = after.end()
+    before = [span for span in separators if span[1] <= start]
+    after = [span for span in separators if span[0] >= end]
+    start = before[-1][0] if before else start
+    end = after[0][1] if after else end
     return _whole_elements(tree.root, start, end)
 
 
-def _enclosed(source: str, node: _Node) -> bool:
-    return bool(_SEPARATOR.search(source, 0, node.start)) and bool(_SEPARATOR.search(source, node.end))
-
-
-def _whole_elements(container: _Node, start: int, end: int) -> tuple[int, int]:
+def _whole_elements(root: _Node, start: int, end: int) -> tuple[int, int]:
     """Widen a span to whole children of the innermost element that holds all of it."""
-    inside = next((c for c in container.children if c.inner <= start and end <= c.end), None)
-    if inside is not None:
-        return _whole_elements(inside, start, end)
-    for child in container.children:
+    container: _Node | None = root
+    inner = root
+    while container is not None:
+        inner = container
+        container = next((c for c in inner.children if c.inner <= start and end <= c.end), None)
+    for child in inner.children:
         if child.start <= start < child.end:
             start = child.start
         if child.start < end <= child.end:

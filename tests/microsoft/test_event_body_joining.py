@@ -97,6 +97,19 @@ def test_a_link_in_somebodys_text_is_no_join_block() -> None:
     assert join_block("<html><body>nothing</body></html>") is None
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["<div>" * 20_000, "<!--" * 20_000, "<" * 50_000, "<div>" * 20_000 + "</p>" * 20_000, f'<a href="{URL}">' * 5_000],
+    ids=["deep", "comments", "brackets", "unmatched", "links"],
+)
+def test_a_hostile_body_is_read_to_its_end_and_has_no_block(content: str) -> None:
+    assert join_block(content) is None
+
+
+def test_a_block_is_found_however_deep_it_stands() -> None:
+    assert join_block("<div>" * 5_000 + BLOCK) == BLOCK
+
+
 def test_text_is_escaped() -> None:
     new = keep_join_block(BODIES["as the service writes it"], '<script>alert(1)</script> "x" & y')
     assert "<script>" not in new
