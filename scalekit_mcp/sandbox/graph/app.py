@@ -11,7 +11,15 @@ from typing import Any, Protocol
 
 from scalekit_mcp.sandbox.faults import ConnectionDropped, take_graph_fault
 from scalekit_mcp.sandbox.graph.errors import GraphError
-from scalekit_mcp.sandbox.graph.request import Answer, Request, error_body, parse_prefer, parse_query, path_segments
+from scalekit_mcp.sandbox.graph.request import (
+    MOST_BODY_BYTES,
+    Answer,
+    Request,
+    error_body,
+    parse_prefer,
+    parse_query,
+    path_segments,
+)
 from scalekit_mcp.sandbox.graph.routes import Routes
 from scalekit_mcp.sandbox.identity.tokens import AccessTokenInfo, TokenRefused
 from scalekit_mcp.sandbox.world import GraphFault, Person, World
@@ -19,8 +27,6 @@ from scalekit_mcp.sandbox.world import GraphFault, Person, World
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
-_MOST_BODY_BYTES = 4 * 1024 * 1024
 
 
 class Tokens(Protocol):
@@ -176,7 +182,7 @@ async def _read(receive: Receive) -> bytes:
             break
         part: bytes = message.get("body", b"")
         size += len(part)
-        if size <= _MOST_BODY_BYTES:
+        if size - len(part) <= MOST_BODY_BYTES:  # the part that goes over is kept, so that the size shows
             parts.append(part)
         if not message.get("more_body", False):
             break

@@ -15,7 +15,7 @@ from scalekit_mcp.sandbox.graph import recurrence as recurring
 from scalekit_mcp.sandbox.graph import teams
 from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied, invalid_request, item_not_found
 from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
-from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Attendee, Calendar, Event, Mailbox, Moment
 from scalekit_mcp.sandbox.graph.schema import WRITABLE
 from scalekit_mcp.sandbox.graph.store import Mailboxes, dates_of, master_of
 from scalekit_mcp.sandbox.graph.validation import (
@@ -272,7 +272,7 @@ class Events:
     def _set_recurrence(self, event: Event, given: dict[str, Any]) -> None:
         complete = complete_recurrence(given, event.start, self._world.switches)
         rule = recurring.rule_from(complete, several_days=self._world.switches.relative_days)
-        first = next(recurring.dates(rule), None)
+        first = next(recurring.dates(rule, last=date(LAST_YEAR, 12, 31)), None)
         if first is None:
             raise invalid_request("The recurrence has no occurrence.")
         event.start, event.end = event.at(first)

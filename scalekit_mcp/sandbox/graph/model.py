@@ -10,6 +10,8 @@ from scalekit_mcp.sandbox.graph import ids
 from scalekit_mcp.sandbox.graph.zones import to_utc, zone_named
 from scalekit_mcp.sandbox.world import Person
 
+LAST_YEAR = 4500
+"""Outlook's calendar ends with it."""
 NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request
 from scalekit_mcp.sandbox.world import Person, World
 
+MOST_BODY_BYTES = 4 * 1024 * 1024
 _PREFERENCE = re.compile(r'([A-Za-z.\-]+)\s*=\s*(?:"([^"]*)"|([^\s,;"]*))')
 
 
@@ -56,11 +57,13 @@ class Request:
         """The parsed body.
 
         Raises:
-            GraphError: 400 `BadRequest`, no JSON.
+            GraphError: 400 `BadRequest`, no JSON; 413, too large.
         """
+        if len(self.body) > MOST_BODY_BYTES:
+            raise GraphError(413, "ErrorMessageSizeExceeded", "The request exceeds the maximum size.")
         try:
-            return json.loads(self.body)
-        except ValueError as exc:
+            return json.loads(self.body, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as exc:
             raise bad_request(
                 "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
                 "JSON format."
@@ -72,7 +75,7 @@ class Request:
             return None
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self.body.decode("utf-8", "replace")
 
 
@@ -106,6 +109,10 @@ def parse_prefer(header: str) -> Prefer:
             continue
         applied.append(f'{match.group(1)}="{value}"')
     return Prefer(zone, text_body, immutable, ", ".join(applied))
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
 
 
 def error_body(world: World, request: Request, error: GraphError) -> bytes:

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from scalekit_mcp.sandbox.graph import ids, recurrence
 from scalekit_mcp.sandbox.graph.errors import GraphError, item_not_found, malformed_id
-from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
+from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Calendar, Event, Mailbox
 from scalekit_mcp.sandbox.world import Person, World
 
 
@@ -114,6 +114,7 @@ def dates_of(master: Event, first: date, last: date, several_days: str) -> list[
     if master.recurrence is None:
         return []
     rule = recurrence.rule_from(master.recurrence, several_days=several_days)
+    last = min(last, date(LAST_YEAR, 12, 31))
     return [day for day in recurrence.dates(rule, first, last) if day not in master.cancelled_dates]
 
 

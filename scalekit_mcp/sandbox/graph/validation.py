@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from datetime import date, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request, invalid_request, validation_failure
 from scalekit_mcp.sandbox.graph.errors import zone_not_supported as zone_refused
-from scalekit_mcp.sandbox.graph.model import Moment
+from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Moment
 from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES
 from scalekit_mcp.sandbox.graph.zones import UnknownZoneError, in_gap, to_utc, zone_named
 from scalekit_mcp.sandbox.world import Switches
@@ -21,6 +22,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,7}))?)?(Z|[+-]\d{2}:\d{2})?")
 _NAMESPACE = "Microsoft.OutlookServices"
 _MOST_ATTENDEES = 500
+_FIRST_YEAR = 1601  # Outlook's calendar; it also keeps zone arithmetic inside what Python's datetime can hold
 
 
 def undeclared(name: str, owner: str) -> GraphError:
@@ -150,8 +152,9 @@ def moment(value: dict[str, Any] | None, switches: Switches) -> Moment:
         if switches.datetime_offset == "refuse":
             raise validation_failure()
         if switches.datetime_offset == "convert":
-            aware = datetime.fromisoformat(local.isoformat() + offset.replace("Z", "+00:00"))
-            local = aware.astimezone(zone).replace(tzinfo=None)
+            local = _in_zone(local, offset, zone)
+    if not _FIRST_YEAR <= local.year <= LAST_YEAR:
+        raise validation_failure()
     if switches.dst_gap == "refuse" and in_gap(local, zone):
         raise validation_failure()
     return Moment(local, zone_name, to_utc(local, zone))
@@ -167,6 +170,14 @@ def _local(text: Any) -> tuple[datetime, str]:
     except ValueError as exc:
         raise _not_deserialized("dateTime") from exc
     return local + timedelta(microseconds=int(f"{fraction or '0':0<7}") // 10), offset or ""
+
+
+def _in_zone(local: datetime, offset: str, zone: ZoneInfo) -> datetime:
+    try:
+        aware = datetime.fromisoformat(local.isoformat() + offset.replace("Z", "+00:00"))
+        return aware.astimezone(zone).replace(tzinfo=None)
+    except (OverflowError, ValueError) as exc:
+        raise validation_failure() from exc
 
 
 def check_span(start: Moment, end: Moment, *, all_day: bool) -> None:
