@@ -12,9 +12,10 @@ from typing import Any, cast
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, events_path, preferences
-from scalekit_mcp.microsoft.events import LIST_FIELDS, Event, rows_result
+from scalekit_mcp.microsoft.events import Event
 from scalekit_mcp.microsoft.graph import GraphRequest, GraphSession
 from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
+from scalekit_mcp.microsoft.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.microsoft.window import Window, present
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 
@@ -120,8 +121,10 @@ class CalendarList:
         for _ in range(MAX_PAGES):
             page, link = await self._page(request, link)
             for row in page:
-                if window.holds(row) and (after is None or window.key(row) > after):
-                    found[window.key(row)] = row
+                if window.holds(row):
+                    key = window.key(row)
+                    if after is None or key > after:
+                        found[key] = row
             if link is None:
                 break
             if page:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol, cast
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.events import LIST_FIELDS
+from scalekit_mcp.microsoft.rows import LIST_FIELDS
 
 _FORM = "page1"
 """Names the form of the payload; a token of another form is not read."""

@@ -48,6 +48,14 @@ def neutralised(value: Any) -> tuple[Any, bool]:
     return clean(value), cut
 
 
+def is_harmless(json_text: str) -> bool:
+    """Whether a JSON value needs no `neutralised`, told from its text: one pass instead of one for every string.
+
+    Control characters show as backslashes there; an unprintable character or a long text only asks for a closer look.
+    """
+    return len(json_text) <= MAX_TEXT_CHARACTERS and json_text.isprintable() and "\\" not in json_text
+
+
 def microsofts_words(message: str) -> str:
     """One line of Microsoft's own explanation, fit for an error message: at most 300 characters."""
     line = " ".join(neutralise(message).split())

@@ -41,7 +41,7 @@ async def book_week(me: SignedIn) -> None:
 async def walk(me: SignedIn, **arguments: Any) -> list[dict[str, Any]]:
     answer = await me.list(**arguments)
     rows = list(answer["value"])
-    while "next_page" in answer:
+    while "next_page" in answer and len(rows) < 500:
         answer = await me.list(page=answer["next_page"])
         rows += answer["value"]
     return rows
@@ -178,6 +178,19 @@ async def test_a_window_with_an_order_of_its_own_walks_to_the_same_list_too() ->
         window = {**WEEK, "select": "subject", "orderby": "start/dateTime desc"}
         whole = await walk(me, **window, top=1000)
         assert whole[0]["subject"] == "late 8"
+        assert await walk(me, **window, top=3) == whole
+
+
+async def test_an_all_day_event_that_microsoft_lists_late_still_comes_first_on_its_day() -> None:
+    async with signed_in(sandbox()) as me:
+        for minute in range(0, 240, 6):
+            at = f"2026-05-05T{1 + minute // 60:02d}:{minute % 60:02d}:00"
+            await book(me, f"night shift {minute}", at, "2026-05-05T09:00:00", "Asia/Tokyo")
+        await book(me, "Holiday", "2026-05-05", "2026-05-06", "Asia/Tokyo", isAllDay=True)
+        window = {**WEEK, "timezone": "Asia/Tokyo", "select": "subject"}
+        assert [event["subject"] for event in (await me.list(**window, top=1))["value"]] == ["Holiday"]
+        whole = await walk(me, **window, top=100)
+        assert len(whole) == 41
         assert await walk(me, **window, top=3) == whole
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from datetime import date
 from typing import Any
 
+import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
@@ -173,6 +174,25 @@ async def test_an_outcome_that_cannot_be_read_is_said_to_be_unknown(method: str,
         call = me.update if method == "PATCH" else me.delete
         assert isinstance(await attempt(call(event["id"], **arguments)), OutcomeUnknown)
         assert len(me.received(method)) == 1
+
+
+async def test_a_change_that_arrives_late_is_found_and_not_made_twice() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**MEETING)
+        me.sandbox.world.mails.clear()
+        break_writes(me, FAULTS["dropped before"], 1, "PATCH")
+        patches: list[str] = []
+
+        async def first_try_arrives_late(request: httpx.Request) -> None:
+            patches.extend([request.method] if request.method == "PATCH" else [])
+            if len(patches) == 2:
+                patches.append("the first one, at last")
+                await me.graph("PATCH", f"/me/events/{event['id']}", json.loads(request.content))
+
+        me.http.event_hooks = {"request": [first_try_arrives_late]}
+        updated = await me.update(event["id"], **LATER)
+        assert updated["start"]["dateTime"][:19] == "2026-04-01T14:00:00"
+        assert mails(me) == {("update", "alice@company.com"): 1}
 
 
 async def test_a_change_that_somebody_else_overwrote_meanwhile_is_said_to_be_unknown() -> None:

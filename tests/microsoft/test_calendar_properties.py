@@ -45,7 +45,7 @@ async def book(me: SignedIn, number: int, start: datetime, end: datetime, zone: 
 async def walk(me: SignedIn, **arguments: Any) -> list[dict[str, Any]]:
     answer = await me.list(**arguments)
     rows = list(answer["value"])
-    while "next_page" in answer:
+    while "next_page" in answer and len(rows) < 500:
         answer = await me.list(page=answer["next_page"])
         rows += answer["value"]
     return rows

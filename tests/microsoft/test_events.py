@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.microsoft.events import event_result, instant_of, join_url, rows_result
+from scalekit_mcp.microsoft.events import event_result, instant_of, join_url
+from scalekit_mcp.microsoft.rows import rows_result
 from scalekit_mcp.tools.zones import resolve_zone
 
 NEW_YORK = resolve_zone("America/New_York")
@@ -101,6 +102,17 @@ def test_twenty_ordinary_events_without_select_are_at_most_ten_kilobytes():
     assert len(json.dumps({"value": rows, "warnings": warnings}, ensure_ascii=False).encode()) <= 10_000
     assert all({"id", "subject", "start", "end"} <= row.keys() for row in rows)
     assert "attendees" in " ".join(warnings)
+
+
+def test_a_list_gives_up_no_more_than_it_must() -> None:
+    crowd = ordinary_event(1)["attendees"] * 3
+    plain: dict[str, Any] = {"isOrganizer": True, "isOnlineMeeting": False, "type": "singleInstance"}
+    events = [ordinary_event(n, **plain, attendees=crowd if n == 1 else []) for n in range(10)]
+    rows, warnings = rows_result(events, None)
+    assert 0 < len(rows[1]["attendees"]) < len(crowd)
+    assert all("status" in person for person in rows[1]["attendees"])
+    assert all("location" in row for row in rows)
+    assert warnings == ["To keep this answer small, attendees were shortened or left out; `select` gives them whole."]
 
 
 def test_a_small_list_keeps_all_attendees_with_their_answers():

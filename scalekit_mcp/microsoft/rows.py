@@ -1,0 +1,197 @@
+"""The rows of a list: whole as they were selected, or lean, with what a scheduler reads and no more.
+
+A list without `select` goes into a model's context every time, so its rows are silent about what most events say and
+keep to a size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from scalekit_mcp.microsoft.events import CUT, Event, address_of, presented, shown_moment
+from scalekit_mcp.microsoft.text import is_harmless, neutralised
+from scalekit_mcp.tools.zones import Zone
+
+LIST_FIELDS = (
+    "id",
+    "subject",
+    "start",
+    "end",
+    "isAllDay",
+    "location",
+    "attendees",
+    "organizer",
+    "isOrganizer",
+    "responseStatus",
+    "showAs",
+    "isOnlineMeeting",
+    "isCancelled",
+    "type",
+    "sensitivity",
+)
+"""What a scheduler reads of a list; without `select` nothing else is asked for."""
+
+ROW_BYTES = 468
+"""What a row of a list without `select` may weigh on average as JSON: twenty rows with all that stands around them
+(the next page, now, warnings) stay below ten kilobytes."""
+
+_USUAL = {
+    "isAllDay": False,
+    "isOrganizer": True,
+    "isOnlineMeeting": False,
+    "isCancelled": False,
+    "showAs": "busy",
+    "type": "singleInstance",
+    "sensitivity": "normal",
+}
+"""What most events say; a row of a list without `select` is silent about it."""
+
+_OF_THE_INVITED = frozenset({"organizer", "responseStatus"})
+"""Said only of other people's meetings, which is also how a row tells whose meeting it is."""
+
+_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def rows_result(
+    events: Sequence[Mapping[str, Any]], selected: frozenset[str] | None, asked: Zone | None = None
+) -> tuple[list[Event], list[str]]:
+    """The rows of a list and the warnings about them; `asked` is the zone that the request preferred.
+
+    `selected` are the properties that were asked for; None is a list without `select`, whose rows are lean and held to
+    `ROW_BYTES` on average, first by shortening lists of attendees.
+    """
+    if selected is None:
+        rows = [_lean(event, asked) for event in events]
+        text, warnings = _hold_to_size(rows)
+    else:
+        shown = (presented(event, asked) for event in events)
+        rows = [{name: value for name, value in row.items() if name in selected} for row in shown]
+        text, warnings = _to_json(rows), []
+    if is_harmless(text):
+        return rows, warnings
+    clean, cut = neutralised(rows)
+    return clean, [*warnings, *([CUT] if cut else [])]
+
+
+def _lean(event: Mapping[str, Any], asked: Zone | None) -> Event:
+    invited = event.get("isOrganizer") is False
+    whole_day = bool(event.get("isAllDay"))
+    lean: Event = {}
+    for name, value in event.items():
+        if value is None or value == _USUAL.get(name) or (name in _OF_THE_INVITED and not invited) or name[:1] == "@":
+            continue
+        if name in ("start", "end"):
+            lean[name] = _without_fraction(shown_moment(value, asked, whole_day=whole_day))
+            continue
+        shape = _SHAPES.get(name)
+        shown = value if shape is None else shape(value)
+        if shown is not None:
+            lean[name] = shown
+    return lean
+
+
+def _without_fraction(moment: Event) -> Event:
+    text = str(moment.get("dateTime"))
+    if text[19:].strip(".0") == "":
+        moment["dateTime"] = text[:19]
+    return moment
+
+
+def _place(location: Event) -> Event | None:
+    name = location.get("displayName")
+    return {"displayName": name} if name else None
+
+
+def _people(people: list[Event]) -> list[Event] | None:
+    return [_lean_attendee(person, address) for person in people if (address := address_of(person))] or None
+
+
+def _lean_attendee(person: Event, address: str) -> Event:
+    lean: Event = {"emailAddress": {"address": address}}
+    if (kind := person.get("type", "required")) != "required":
+        lean["type"] = kind
+    status: Event = person.get("status") or {}
+    if (response := status.get("response")) not in (None, "none", "notResponded"):
+        lean["status"] = {"response": response}
+    return lean
+
+
+def _organizer(person: Event) -> Event | None:
+    address = address_of(person)
+    return {"emailAddress": {"address": address}} if address else None
+
+
+_SHAPES: Mapping[str, Callable[[Any], Any]] = {
+    "location": _place,
+    "attendees": _people,
+    "organizer": _organizer,
+    "responseStatus": lambda status: {"response": status.get("response")},
+    "isOrganizer": lambda _: None,
+}
+
+
+def _hold_to_size(rows: list[Event]) -> tuple[str, list[str]]:
+    """Make rows smaller in place, step by step, until they keep to the limit; their JSON and what was left out."""
+    allowed = ROW_BYTES * max(len(rows), 10)
+    text = _to_json(rows)
+    touched: dict[str, None] = {}
+    for name, reduce in _REDUCTIONS:
+        if len(text.encode("utf-8", "replace")) <= allowed:
+            break
+        if _reduced(rows, name, reduce):
+            touched[name] = None
+            text = _to_json(rows)
+    if not touched:
+        return text, []
+    left_out = " and ".join(touched)
+    return text, [f"To keep this answer small, {left_out} were shortened or left out; `select` gives them whole."]
+
+
+def _reduced(rows: list[Event], name: str, reduce: Callable[[Any], Any]) -> bool:
+    changed = False
+    for row in rows:
+        value = row.get(name)
+        if value is None:
+            continue
+        smaller = reduce(value)
+        if smaller is value:
+            continue
+        changed = True
+        if smaller:
+            row[name] = smaller
+        else:
+            del row[name]
+    return changed
+
+
+def _first(count: int) -> Callable[[list[Event]], list[Event]]:
+    return lambda people: people[:count] if len(people) > count else people
+
+
+def _without_answers(people: list[Event]) -> list[Event]:
+    if not any("status" in person for person in people):
+        return people
+    return [{name: value for name, value in person.items() if name != "status"} for person in people]
+
+
+def _short_place(place: Event) -> Event:
+    name = str(place.get("displayName"))
+    return place if len(name) <= 40 else {"displayName": f"{name[:37]}..."}
+
+
+_REDUCTIONS: Sequence[tuple[str, Callable[[Any], Any]]] = (
+    ("attendees", _first(10)),
+    ("attendees", _first(5)),
+    ("attendees", _without_answers),
+    ("attendees", _first(3)),
+    ("attendees", _first(2)),
+    ("responseStatus", lambda _: None),
+    ("attendees", _first(1)),
+    ("attendees", lambda _: None),
+    ("organizer", lambda _: None),
+    ("subject", lambda text: text if len(text) <= 60 else f"{text[:57]}..."),
+    ("location", _short_place),
+)
+"""What a list without `select` gives up first, last what is missed most."""
