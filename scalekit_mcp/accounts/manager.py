@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts import statuses, words
-from scalekit_mcp.accounts.authorization import Authorizations, ListenerAlive
+from scalekit_mcp.accounts.attempts import ListenerAlive
+from scalekit_mcp.accounts.authorization import Authorizations
 from scalekit_mcp.accounts.models import (
     AccountPage,
     AccountStatus,

@@ -439,6 +439,17 @@ async def test_a_vault_of_a_newer_version_is_refused(shared_database_url: str):
     await newer.aclose()
 
 
+async def test_a_vault_at_the_first_step_of_the_migrations_is_led_to_the_newest(shared_database_url: str):
+    await execute(shared_database_url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    vaults = [SqlVault(shared_database_url, RING) for _ in range(3)]
+    await asyncio.gather(
+        *(vault.count_accounts(connection_name=None, identifier=None, status=None) for vault in vaults)
+    )
+    await active(vaults[0])
+    for vault in vaults:
+        await vault.aclose()
+
+
 def described(path: Path) -> dict[str, Any]:
     engine = create_engine(f"sqlite:///{path}")
     inspector = inspect(engine)
