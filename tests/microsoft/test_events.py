@@ -137,9 +137,17 @@ def test_a_row_with_select_holds_what_was_asked_for_as_graph_has_it():
     assert rows == [{"id": event["id"], "attendees": event["attendees"]}]
 
 
-@given(st.text(), st.text())
-def test_strangers_text_in_a_list_comes_out_clean(subject: str, place: str):
-    rows, _ = rows_result([ordinary_event(1, subject=subject, location={"displayName": place})], None)
-    text = json.dumps(rows, ensure_ascii=False)
-    text.encode()
-    assert not any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" or ord(c) < 32 for c in text)
+@given(st.text(), st.text(), st.booleans())
+def test_strangers_text_in_a_list_comes_out_clean(subject: str, place: str, selected: bool) -> None:
+    event = ordinary_event(1, subject=subject, location={"displayName": place})
+    rows, _ = rows_result([event], frozenset({"subject", "location"}) if selected else None)
+    shown = [rows[0].get("subject") or "", (rows[0].get("location") or {}).get("displayName") or ""]
+    "".join(shown).encode()
+    assert not any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for text in shown for c in text)
+    assert not any((ord(c) < 32 and c not in "\t\n") or "\x7f" <= c <= "\x9f" for text in shown for c in text)
+
+
+@pytest.mark.parametrize("harmful", ["\x07", "\x1b", "\u202e", "\x9b", "\ud800"], ids=ascii)
+def test_one_harmful_character_among_twenty_rows_is_found(harmful: str) -> None:
+    rows, _ = rows_result([ordinary_event(n, subject=f"a{harmful if n == 13 else '-'}b") for n in range(20)], None)
+    assert [row["subject"] for row in rows] == [f"a{chr(0xFFFD) if n == 13 else '-'}b" for n in range(20)]
