@@ -32,6 +32,7 @@ from scalekit_mcp.server.callers import Caller, Identify, RequestContext, the_ca
 from scalekit_mcp.server.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.jobs import AuthorizeJob, CalendarJob
 from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.metrics import CallMetrics
 from scalekit_mcp.server.results import error_result
 from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
 from scalekit_mcp.tools.instructions import server_instructions
@@ -52,7 +53,7 @@ class ServerOptions:
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
     code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
-    callers may see different tools.
+    callers may see different tools. `metrics` counts the calls.
     """
 
     connection_name: str | None = None
@@ -65,6 +66,7 @@ class ServerOptions:
     calls_in_flight: int = 16
     code_in_chat: bool = True
     confirm_mail: bool = False
+    metrics: CallMetrics = field(default_factory=CallMetrics)
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
 
 
@@ -149,7 +151,9 @@ class _Calls:
         else:
             return answer
         finally:
-            _audit(params.name, identifier, outcome, anyio.current_time() - started)
+            seconds = anyio.current_time() - started
+            self._options.metrics.observe(params.name, outcome, seconds)
+            _audit(params.name, identifier, outcome, seconds)
 
     def _authorize_call(self, caller: Caller, spec: ToolSpec) -> None:
         if _reads(spec):

@@ -26,8 +26,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.server.authentication import Authentication, RequireCaller
+from scalekit_mcp.server.authentication import (
+    Authentication,
+    Denied,
+    RequireCaller,
+    bearer_of,
+    denial,
+    same_secret,
+)
 from scalekit_mcp.server.hosts import HostGuard
+from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.rest import RestOptions
@@ -46,7 +54,8 @@ class HttpOptions:
 
     `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
     the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.
-    `check` raises `ScalekitMCPError` when the vault is out of order.
+    `metrics` is published with `metrics_key` as bearer, or openly without one: leave it None on a bind that is not
+    loopback. `check` raises `ScalekitMCPError` when the vault is out of order.
     """
 
     public_url: str
@@ -58,6 +67,8 @@ class HttpOptions:
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
     check: Callable[[], Awaitable[None]] | None = None
+    metrics: CallMetrics | None = None
+    metrics_key: str | None = field(default=None, repr=False)
 
 
 class Drain:
@@ -118,6 +129,8 @@ def create_http_app(
         *_browser_routes(actions, options, clock, origins),
         *_health_routes(options, clock, drain, actions),
     ]
+    if options.metrics is not None:
+        routes.append(_metrics_route(options.metrics, options.metrics_key))
     if options.resource_metadata is not None:
         routes.append(_metadata_route(options.resource_metadata))
     if options.rest is not None:
@@ -227,6 +240,18 @@ def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origin
         keys=options.cookie_keys,
     )
     return Web(lambda: actions, clock=clock, options=web_options).routes()
+
+
+def _metrics_route(metrics: CallMetrics, key: str | None) -> Route:
+    async def show(request: Request) -> Response:
+        try:
+            if key is not None and not same_secret(bearer_of(request.headers), key):
+                return denial(Denied(401, "invalid_token", "The service key is wrong."))
+        except Denied as denied:
+            return denial(denied)
+        return Response(metrics.render(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+
+    return Route("/metrics", show, methods=["GET"])
 
 
 def _metadata_route(document: dict[str, Any]) -> Route:

@@ -82,7 +82,7 @@ class MemoryActions:
         account.reason, account.attempt, account.code = "awaiting_confirmation", AttemptState.HELD, code
         self._announce()
 
-    def fail(self, identifier: str, reason: str, message: str, who_acts: str = "user") -> None:
+    def fail(self, identifier: str, reason: str | None, message: str, who_acts: str = "user") -> None:
         account = self.account(identifier)
         account.reason, account.last_error, account.who_acts = reason, message, who_acts
         account.attempt = AttemptState.FAILED

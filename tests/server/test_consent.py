@@ -5,9 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp import Client
-from mcp.types import ClientCapabilities, ElicitationCapability, FormElicitationCapability
+from mcp.types import (
+    ClientCapabilities,
+    ElicitationCapability,
+    ElicitCompleteNotification,
+    FormElicitationCapability,
+)
 from server_support import MemoryActions, Person
 
 from scalekit_mcp.server.app import ServerOptions, create_server
@@ -79,6 +85,39 @@ async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call
                 await anyio.lowlevel.checkpoint()
             actions.succeed("ana")
     assert not results[0].is_error
+
+
+@pytest.mark.parametrize(("era", "expected"), [("legacy", 1), ("auto", 0)])
+async def test_an_older_client_is_told_when_the_sign_in_is_complete(era: str, expected: int) -> None:
+    told: list[Any] = []
+
+    async def hear(message: Any) -> None:
+        told.append(message)
+
+    actions = MemoryActions()
+    person = signs_in(actions)
+    client = Client(server_over(actions), mode=era, elicitation_callback=person, message_handler=hear)
+    with anyio.fail_after(10):
+        async with client:
+            await client.call_tool(LIST, {})
+            while sum(isinstance(message, ElicitCompleteNotification) for message in told) < expected:
+                await anyio.lowlevel.checkpoint()
+    assert sum(isinstance(message, ElicitCompleteNotification) for message in told) == expected
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_reconnect_that_fails_says_so_and_keeps_the_old_connection(era: str) -> None:
+    actions = MemoryActions()
+    actions.activate("ana")
+
+    async def decline(url: str) -> None:
+        actions.fail("ana", None, "The user pressed Cancel at Microsoft.")  # an ACTIVE account keeps its status
+
+    async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=decline)) as client:
+        with anyio.fail_after(10):
+            result = (await client.call_tool("authorize", {"reconnect": True})).structured_content
+    assert result["status"] == "ACTIVE"
+    assert "pressed Cancel" in result["next_step"]
 
 
 @pytest.mark.parametrize("era", ERAS)

@@ -14,6 +14,7 @@ from mcp.types import ElicitResult
 from server_support import WHEN, MemoryActions, Person
 
 from scalekit_mcp.errors import VaultError
+from scalekit_mcp.server.metrics import CallMetrics
 
 LIST = "outlook_list_calendar_events"
 INITIALIZE = {
@@ -277,3 +278,30 @@ async def test_a_state_of_another_users_call_is_refused() -> None:
             async with server.client("ana", elicitation_callback=person) as ana:
                 with pytest.raises(Exception, match="requestState"):
                     await ana.session.call_tool(LIST, {"top": 3}, request_state=states[0], allow_input_required=True)
+
+
+@pytest.mark.parametrize("key", [None, "metrics-key"])
+async def test_the_metrics_count_the_calls_and_name_no_caller(key: str | None) -> None:
+    metrics = CallMetrics()
+    with anyio.fail_after(60):
+        async with (
+            remote(server_options={"metrics": metrics}, metrics=metrics, metrics_key=key) as server,
+            server.client() as client,
+            server.browser() as http,
+        ):
+            server.actions.activate("ana")
+            await client.call_tool(LIST, {})
+            await client.call_tool(LIST, {"top": "many"})
+            refused = await http.get("/metrics")
+            told = await http.get("/metrics", headers={"authorization": f"Bearer {key}"})
+    assert (refused.status_code == 401) is (key is not None)
+    assert f'scalekit_mcp_tool_calls_total{{tool="{LIST}",outcome="ok"}} 1' in told.text
+    assert f'scalekit_mcp_tool_calls_total{{tool="{LIST}",outcome="invalid_input"}} 1' in told.text
+    assert f'scalekit_mcp_tool_call_seconds_bucket{{tool="{LIST}",le="+Inf"}} 2' in told.text
+    assert "ana" not in told.text
+
+
+async def test_without_metrics_there_is_no_such_route() -> None:
+    with anyio.fail_after(60):
+        async with remote() as server, server.browser() as http:
+            assert (await http.get("/metrics")).status_code == 404
