@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -23,12 +23,9 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     AuthorizationRequired,
-    ConnectedAccountNotFound,
     InternalError,
     InvalidInput,
-    OutcomeUnknown,
     PermissionMissing,
-    ProviderUnavailable,
     ScalekitMCPError,
 )
 from scalekit_mcp.settings import check_identifier
@@ -52,8 +49,6 @@ ACTIVE_SECONDS = 30
 """How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
 
 POLL_SECONDS = 1.0
-MAX_PAGE_SIZE = 99
-MAX_FILTERED_PAGES = 200
 _ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
 _RUNNING = frozenset({AttemptState.LINK_GIVEN.value, AttemptState.AT_PROVIDER.value})
 
@@ -123,6 +118,7 @@ class HostedActions:
                     environment = found if isinstance(found, ScalekitEnvironment) else await found()
                     self._opened = build_hosted_parts(
                         environment,
+                        connection_name=self._connection_name,
                         clock=self._clock,
                         http=self._http,
                         ring=self._ring,
@@ -152,14 +148,16 @@ class HostedActions:
     ) -> ConnectedAccountResponse:
         """See `Actions`."""
         key = self._key(connection_name, identifier)
-        return self._response(await self._parts(), await self._get_or_create(key))
+        parts = await self._parts()
+        return self._response(parts, await parts.directory.get_or_create(key))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         """See `Actions`."""
         key = self._key(connection_name, identifier)
-        return self._response(await self._parts(), await self._known(key))
+        parts = await self._parts()
+        return self._response(parts, await parts.directory.known(key))
 
     async def list_connected_accounts(
         self,
@@ -170,146 +168,35 @@ class HostedActions:
         page_size: int = 50,
         page_token: str | None = None,
     ) -> ListConnectedAccountsResponse:
-        """See `Actions`. Scalekit knows no filter by status: with one, all accounts are read and counted here."""
-        from scalekit_mcp.actions.hosted_accounts import wire_filter
-
+        """See `Actions`."""
         if connection_name is not None:
             self._key(connection_name, identifier or "any")
-        size = max(1, min(page_size, MAX_PAGE_SIZE))
-        if status is None:
-            accounts, total, following = await self._page(identifier, size, page_token)
-        else:
-            wanted = wire_filter(status)
-            if not wanted:
-                raise InvalidInput(
-                    f"'{status[:30]}' is no status; known are PENDING, ACTIVE, EXPIRED, REVOKED.", field="status"
-                )
-            every = sorted(
-                [account for account in await self._every_account(identifier) if account.status in wanted],
-                key=lambda account: account.identifier,
-            )
-            start = _offset(page_token)
-            accounts, total = every[start : start + size], len(every)
-            following = str(start + size) if start + size < total else None
         parts = await self._parts()
+        accounts, total, following = await parts.directory.page(
+            identifier=identifier, status=status, size=page_size, token=page_token
+        )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(self._response(parts, account).connected_account for account in accounts),
+            connected_accounts=tuple(self._view(parts, account) for account in accounts),
             total_size=total,
             next_page_token=following,
         )
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         """See `Actions`. Scalekit offers the call to some API clients only; elsewhere `delete` is what is left."""
-        from scalekit_mcp.actions.hosted_accounts import WireAccount
-
         key = self._key(connection_name, identifier)
-        account = await self._known(key)
         self._seen_active.pop(key, None)
-        answer = await self._post(f"/connected_accounts/{account.id}:disconnect", {}, "disconnect the account", {404})
-        if answer is None:
-            await self._known(key)  # gone meanwhile: that is said instead
-            raise PermissionMissing(
-                "Scalekit does not offer disconnecting to this API client; nothing was changed.",
-                who_acts="operator",
-                next_step="Delete the account instead, or ask Scalekit to enable disconnecting.",
-            )
         parts = await self._parts()
+        account = await parts.directory.disconnect(key)
         parts.consent.attempts.forget(key)
-        return self._response(parts, WireAccount.read(answer.get("connected_account")))
+        return self._response(parts, account)
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         """See `Actions`."""
         key = self._key(connection_name, identifier)
-        body = {"connector": key[0], "identifier": key[1]}
         self._seen_active.pop(key, None)
-        await self._post("/connected_accounts:delete", body, "delete the account", {404})
-        (await self._parts()).consent.attempts.forget(key)
-
-    async def _find(self, key: Key) -> WireAccount | None:
-        """The account without its secrets; None if there is none."""
-        from scalekit_mcp.actions.hosted_accounts import WireAccount
-        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
-
-        query = {"connector": key[0], "identifier": key[1]}
-        try:
-            answer = await (await self._parts()).rest.get("/connected_accounts/details", query)
-        except ScalekitFailure as failure:
-            if failure.status == 404:
-                return None
-            raise failure.as_error("look up the account") from failure
-        return WireAccount.read(answer.get("connected_account"))
-
-    async def _known(self, key: Key) -> WireAccount:
-        account = await self._find(key)
-        if account is None:
-            raise ConnectedAccountNotFound(*key)
-        return account
-
-    async def _get_or_create(self, key: Key) -> WireAccount:
-        """There is no such call at Scalekit: look, create where there is none, look again where another was faster."""
-        from scalekit_mcp.actions.hosted_accounts import WireAccount
-
-        account = await self._find(key)
-        if account is not None:
-            return account
-        body: dict[str, Any] = {"connector": key[0], "identifier": key[1], "connected_account": {}}
-        answer = await self._post("/connected_accounts", body, "create the account", {409})
-        if answer is not None:
-            return WireAccount.read(answer.get("connected_account"))
-        return await self._known(key)
-
-    async def _page(
-        self, identifier: str | None, size: int, page_token: str | None
-    ) -> tuple[list[WireAccount], int, str | None]:
-        from scalekit_mcp.actions.hosted_accounts import WireAccount
-        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
-
-        query = {
-            "connector": self._connection_name,
-            "identifier": identifier,
-            "page_size": size,
-            "page_token": page_token,
-        }
-        try:
-            answer = await (await self._parts()).rest.get("/connected_accounts", query)
-        except ScalekitFailure as failure:
-            if failure.status == 400 and page_token:
-                raise InvalidInput("Scalekit does not know this page.", field="page_token") from failure
-            raise failure.as_error("list the accounts") from failure
-        rows = cast("list[Any]", answer.get("connected_accounts") or [])
-        accounts = sorted((WireAccount.read(row) for row in rows), key=lambda account: account.identifier)
-        return accounts, int(answer.get("total_size") or len(accounts)), answer.get("next_page_token") or None
-
-    async def _every_account(self, identifier: str | None) -> list[WireAccount]:
-        found: list[WireAccount] = []
-        following: str | None = None
-        for _ in range(MAX_FILTERED_PAGES):
-            accounts, _, following = await self._page(identifier, MAX_PAGE_SIZE, following)
-            found += accounts
-            if following is None:
-                return found
-        raise ProviderUnavailable(
-            f"There are more than {MAX_FILTERED_PAGES * MAX_PAGE_SIZE} accounts, too many to filter by status.",
-            retryable=False,
-            next_step="List the accounts without a status.",
-        )
-
-    async def _post(self, path: str, body: Mapping[str, Any], what: str, expected: set[int]) -> dict[str, Any] | None:
-        """A change of an account; None for an `expected` refusal."""
-        from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure
-
-        try:
-            return await (await self._parts()).rest.post(path, body)
-        except ScalekitFailure as failure:
-            if failure.status in expected and (failure.status != 404 or path != "/connected_accounts"):
-                return None
-            raise failure.as_error(what) from failure
-        except AnswerLostError as lost:
-            raise OutcomeUnknown(
-                f"Scalekit was asked to {what}, but no answer came back.",
-                who_acts="operator",
-                next_step="Look at the account before you repeat it; repeating does no harm.",
-            ) from lost
+        parts = await self._parts()
+        await parts.directory.delete(key)
+        parts.consent.attempts.forget(key)
 
     def _response(self, parts: HostedParts, account: WireAccount) -> ConnectedAccountResponse:
         return ConnectedAccountResponse(self._view(parts, account))
@@ -352,8 +239,8 @@ class HostedActions:
 
         del login_hint
         key = self._key(connection_name, identifier)
-        account = await self._get_or_create(key)
         parts = await self._parts()
+        account = await parts.directory.get_or_create(key)
         view = self._view(parts, account)
         if view.held and not reconnect:
             raise not_active(view)
@@ -398,7 +285,7 @@ class HostedActions:
         key = self._key(connection_name, identifier)
         parts = await self._parts()
         await parts.consent.confirm(key, confirmation_code)
-        return self._response(parts, await self._known(key))
+        return self._response(parts, await parts.directory.known(key))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         """See `Actions`."""
@@ -410,7 +297,7 @@ class HostedActions:
         live = parts.consent.attempts.live(key, self._clock.now())
         if live is not None:
             parts.consent.succeed(live)
-        return self._response(parts, await self._known(key))
+        return self._response(parts, await parts.directory.known(key))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """See `Actions`. The application is Scalekit's to register, so that nothing comes here."""
@@ -427,7 +314,7 @@ class HostedActions:
         parts = await self._parts()
         began = self._clock.now()
         while True:
-            response = self._response(parts, await self._known(key))
+            response = self._response(parts, await parts.directory.known(key))
             left = timeout_seconds - (self._clock.now() - began).total_seconds()
             if response.connected_account.attempt_state not in _RUNNING or left <= 0:
                 return response
@@ -501,7 +388,8 @@ class HostedActions:
         now = self._clock.now().timestamp()
         if now < self._seen_active.get(key, 0):
             return
-        view = self._view(await self._parts(), await self._get_or_create(key))
+        parts = await self._parts()
+        view = self._view(parts, await parts.directory.get_or_create(key))
         if view.status != "ACTIVE":
             raise not_active(view)
         if len(self._seen_active) > 10_000:
@@ -514,9 +402,10 @@ class HostedActions:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
         from scalekit_mcp.actions.hosted_accounts import not_active
 
+        parts = await self._parts()
         if failure.status in _ACCOUNT_MAY_BE_WHY:
             self._seen_active.pop(key, None)
-            view = self._view(await self._parts(), await self._get_or_create(key))
+            view = self._view(parts, await parts.directory.get_or_create(key))
             if view.status != "ACTIVE":
                 return not_active(view)
         if failure.status == 400:
@@ -536,18 +425,11 @@ class HostedActions:
     async def _add_link(self, key: Key, error: AuthorizationRequired | PermissionMissing) -> None:
         """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
         parts = await self._parts()
-        view = self._view(parts, await self._get_or_create(key))
+        view = self._view(parts, await parts.directory.get_or_create(key))
         if view.held:
             error.next_step = TYPE_THE_CODE
             return
         link = await self.get_authorization_link(connection_name=key[0], identifier=key[1])
         error.details["authorization_url"] = link.link
         if view.status == "PENDING":
-            error.details["reason"] = self._view(parts, await self._known(key)).reason
-
-
-def _offset(page_token: str | None) -> int:
-    try:
-        return max(0, int(page_token or "0"))
-    except ValueError:
-        raise InvalidInput("This page is not known.", field="page_token") from None
+            error.details["reason"] = self._view(parts, await parts.directory.known(key)).reason

@@ -12,6 +12,7 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.models import ProviderAccount, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
 from scalekit_mcp.actions.hosted_consent import HostedConsent
+from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.hosted_graph import HostedSession
 from scalekit_mcp.actions.hosted_rest import ScalekitRest
 from scalekit_mcp.clock import Clock
@@ -61,6 +62,7 @@ class HostedParts:
 
     clock: Clock
     rest: ScalekitRest
+    directory: HostedDirectory
     consent: HostedConsent
     ring: KeyRing
     own_http: httpx.AsyncClient | None
@@ -106,6 +108,7 @@ class HostedParts:
 def build_hosted_parts(
     environment: ScalekitEnvironment,
     *,
+    connection_name: str,
     clock: Clock,
     http: httpx.AsyncClient | None,
     ring: KeyRing | None,
@@ -133,4 +136,4 @@ def build_hosted_parts(
         scopes=scopes,
         sandbox=sandbox,
     )
-    return HostedParts(clock, rest, consent, ring, own_http)
+    return HostedParts(clock, rest, HostedDirectory(rest, connection_name), consent, ring, own_http)

@@ -10,19 +10,29 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from html import escape
-from typing import Any, cast
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.faults import ConnectionDropped
 from scalekit_mcp.sandbox.scalekit_records import Account, AuthRequest, Consent, Fault, Records, ScalekitSwitches
 from scalekit_mcp.sandbox.scalekit_runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
 from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE, BadParameters
-from scalekit_mcp.sandbox.scalekit_wire import CONNECTION_ID, Refusal, account_json, instant
+from scalekit_mcp.sandbox.scalekit_wire import (
+    CONNECTION_ID,
+    Refusal,
+    account_json,
+    back_to,
+    faulty,
+    instant,
+    json_body,
+    page,
+    query_of,
+    recorded,
+)
 from scalekit_mcp.sandbox.world import AppRegistration, World
 
 SCALEKIT_CLIENT_ID = "skc_5a9db0c500000001"
@@ -108,32 +118,36 @@ class ScalekitLookAlike:
         for prefix in (root, self._prefix):
             if prefix and path.startswith(prefix + "/"):
                 path = path.removeprefix(prefix)
-        body = await request.body()
-        entry = self.world.record(
-            area="scalekit",
-            method=request.method,
-            path=path,
-            query=dict(request.query_params),
-            headers={name.lower(): value for name, value in request.headers.items()},
-            body=_recorded(body),
-        )
+        await request.body()
+        status = None
+        try:
+            response = await self._answer(request, path)
+            status = response.status_code
+        finally:
+            self.world.record(
+                area="scalekit",
+                method=request.method,
+                path=path,
+                query=dict(request.query_params),
+                headers={name.lower(): value for name, value in request.headers.items()},
+                body=recorded(await request.body()),
+                status=status,
+            )
+        return response
+
+    async def _answer(self, request: Request, path: str) -> Response:
         fault = self._fault(request.method, path)
         if fault is not None and fault.drop == "before":
             raise ConnectionDropped
         if fault is not None and not fault.apply and fault.drop is None:
-            response = _faulty(fault)
-        else:
-            try:
-                response = await self._route(request, path)
-            except Refusal as refusal:
-                response = refusal.response()
-            if fault is not None and fault.drop == "after":
-                raise ConnectionDropped
-            if fault is not None:
-                response = _faulty(fault)
-        entry_status = response.status_code
-        self.world.requests[self.world.requests.index(entry)] = _with_status(entry, entry_status)
-        return response
+            return faulty(fault)
+        try:
+            response = await self._route(request, path)
+        except Refusal as refusal:
+            response = refusal.response()
+        if fault is not None and fault.drop == "after":
+            raise ConnectionDropped
+        return response if fault is None else faulty(fault)
 
     def _fault(self, method: str, path: str) -> Fault | None:
         for fault in self.switches.faults:
@@ -150,7 +164,7 @@ class ScalekitLookAlike:
         if path == f"/sso/v1/oauth/{CONNECTION_ID}/callback" and request.method == "GET":
             return await self._callback(request)
         if path == "/connected":
-            return _page("Connected", "Your account is connected. You can close this page.")
+            return page("Connected", "Your account is connected. You can close this page.")
         if not path.startswith("/api/v1/"):
             raise Refusal(5, "NOT_FOUND", "Not Found")
         self._authenticate(request)
@@ -191,7 +205,7 @@ class ScalekitLookAlike:
     # -- accounts
 
     async def _create(self, request: Request) -> Response:
-        given = await _json(request, _SELECTORS - {"id"} | {"connected_account"})
+        given = await json_body(request, _SELECTORS - {"id"} | {"connected_account"})
         if "connected_account" not in given:
             raise Refusal(3, "INVALID_ARGUMENT", "connected_account is required", field="connected_account")
         connector, identifier = self._named(given)
@@ -203,18 +217,18 @@ class ScalekitLookAlike:
         return JSONResponse({"connected_account": account_json(account)}, status_code=201)
 
     async def _update(self, request: Request) -> Response:
-        given = await _json(request, _SELECTORS | {"connected_account"})
+        given = await json_body(request, _SELECTORS | {"connected_account"})
         account = self._known(given)
         account.api_config.update(given.get("connected_account", {}).get("api_config") or {})
         account.updated_at = self.world.clock.now()
         return JSONResponse({"connected_account": account_json(account)})
 
     async def _details(self, request: Request) -> Response:
-        return JSONResponse({"connected_account": account_json(self._known(_query(request, _SELECTORS)))})
+        return JSONResponse({"connected_account": account_json(self._known(query_of(request, _SELECTORS)))})
 
     async def _list(self, request: Request) -> Response:
         allowed = _SELECTORS - {"id"} | {"provider", "query", "page_size", "page_token", "connection_names"}
-        given = _query(request, allowed)
+        given = query_of(request, allowed)
         size = int(given.get("page_size") or self.switches.page_size)
         if not 0 < size < 100:
             raise Refusal(3, "INVALID_ARGUMENT", "page_size must be less than 100", field="page_size")
@@ -230,10 +244,10 @@ class ScalekitLookAlike:
             key=lambda account: account.identifier,
         )
         start = int(given.get("page_token") or 0)
-        page = accounts[start : start + size]
+        shown = accounts[start : start + size]
         return JSONResponse(
             {
-                "connected_accounts": [account_json(account, whole=False) for account in page],
+                "connected_accounts": [account_json(account, whole=False) for account in shown],
                 "total_size": len(accounts),
                 "next_page_token": str(start + size) if start + size < len(accounts) else "",
                 "prev_page_token": str(max(0, start - size)) if start else "",
@@ -241,7 +255,7 @@ class ScalekitLookAlike:
         )
 
     async def _delete(self, request: Request) -> Response:
-        account = self._known(await _json(request, _SELECTORS))
+        account = self._known(await json_body(request, _SELECTORS))
         del self.records.accounts[account.id]
         return JSONResponse({})
 
@@ -276,7 +290,7 @@ class ScalekitLookAlike:
     # -- consent
 
     async def _magic_link(self, request: Request) -> Response:
-        given = await _json(request, _SELECTORS | {"state", "user_verify_url"})
+        given = await json_body(request, _SELECTORS | {"state", "user_verify_url"})
         if len(given.get("state") or "") > 512:
             raise Refusal(3, "INVALID_ARGUMENT", "state must be at most 512 characters", field="state")
         verify_url = given.get("user_verify_url")
@@ -292,7 +306,7 @@ class ScalekitLookAlike:
         del request
         consent = self.records.consents.get(token)
         if consent is None or consent.opened or consent.expires_at <= self.world.clock.now():
-            return _page("Session expired or invalid", "Ask for a new link and start again.", status=400)
+            return page("Session expired or invalid", "Ask for a new link and start again.", status=400)
         consent.opened = True
         callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
         self.world.apps[MICROSOFT_CLIENT_ID].redirect_uris = (callback,)
@@ -314,35 +328,35 @@ class ScalekitLookAlike:
         query = request.query_params
         consent = next((c for c in self.records.consents.values() if c.oauth_state == query.get("state")), None)
         if consent is None or consent.done:
-            return _page("Session expired or invalid", "Ask for a new link and start again.", status=400)
+            return page("Session expired or invalid", "Ask for a new link and start again.", status=400)
         if request.cookies.get(_COOKIE) != consent.cookie:
-            return _page("Invalid state", "Finish in the browser in which you began.", status=400)
+            return page("Invalid state", "Finish in the browser in which you began.", status=400)
         consent.done = True
         account = self.records.accounts.get(consent.account_id)
         if account is None:
-            return _page("Session expired or invalid", "The account was deleted meanwhile.", status=400)
+            return page("Session expired or invalid", "The account was deleted meanwhile.", status=400)
         if "error" in query:
-            return _back(consent, {"error": query["error"], "error_description": query.get("error_description", "")})
+            return back_to(consent, {"error": query["error"], "error_description": query.get("error_description", "")})
         callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
         try:
             tokens = await self._microsoft.redeem(query.get("code", ""), callback)
         except ProviderRefused:
-            return _back(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
+            return back_to(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
         if self.switches.verification == "none":
             account.tokens = tokens
             self._set_status(account, "ACTIVE")
             return RedirectResponse(f"{self.base_url}/connected", status_code=302)
         if consent.user_verify_url is None:
             description = "user_verify_url not configured for verification redirect"
-            return _back(consent, {"error": "failed_to_exchange", "error_description": description})
+            return back_to(consent, {"error": "failed_to_exchange", "error_description": description})
         request_id = secrets.token_urlsafe(32)
         expires_at = self.world.clock.now() + timedelta(seconds=self.switches.auth_request_seconds)
         self.records.auth_requests[request_id] = AuthRequest(account.id, tokens, expires_at, account.status)
         self._set_status(account, "PENDING_VERIFICATION")
-        return _back(consent, {"auth_request_id": request_id})
+        return back_to(consent, {"auth_request_id": request_id})
 
     async def _verify(self, request: Request) -> Response:
-        given = await _json(request, {"auth_request_id", "identifier"})
+        given = await json_body(request, {"auth_request_id", "identifier"})
         for name, most in (("auth_request_id", 1000), ("identifier", 200)):
             if not 1 <= len(str(given.get(name) or "")) <= most:
                 raise Refusal(3, "INVALID_ARGUMENT", f"{name} is required", field=name)
@@ -370,7 +384,7 @@ class ScalekitLookAlike:
 
     async def _execute_tool(self, request: Request) -> Response:
         allowed = _SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
-        given = await _json(request, allowed)
+        given = await json_body(request, allowed)
         if not given.get("tool_name"):
             raise Refusal(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
         tool = CATALOGUE.get(given["tool_name"])
@@ -411,70 +425,6 @@ class ScalekitLookAlike:
             code = 13
         info = {"execution_id": execution_id, "tool_error_code": name, "tool_error_message": refused.text}
         return Refusal(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
-
-
-async def _json(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
-    try:
-        given: object = json.loads(await request.body() or b"{}")
-    except ValueError as problem:
-        raise Refusal(3, "INVALID_ARGUMENT", "the body is not JSON") from problem
-    if not isinstance(given, dict):
-        raise Refusal(3, "INVALID_ARGUMENT", "the body is not a JSON object")
-    body = cast("dict[str, Any]", given)
-    _refuse_unknown(set(body), allowed)
-    return body
-
-
-def _query(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
-    _refuse_unknown(set(request.query_params), allowed)
-    return dict(request.query_params)
-
-
-def _refuse_unknown(names: set[str], allowed: frozenset[str] | set[str]) -> None:
-    unknown = sorted(names - allowed)
-    if unknown:
-        raise Refusal(3, "INVALID_ARGUMENT", f'unknown field "{unknown[0]}"', field=unknown[0])
-
-
-def _recorded(body: bytes) -> Any:
-    try:
-        return json.loads(body) if body else None
-    except ValueError:
-        return body.decode("utf-8", "replace")
-
-
-def _with_status(entry: Any, status: int) -> Any:
-    from dataclasses import replace
-
-    return replace(entry, status=status)
-
-
-def _faulty(fault: Fault) -> Response:
-    status = fault.status or 500
-    if fault.body is not None:
-        return Response(fault.body, status_code=status, headers=fault.headers)
-    return Refusal(
-        fault.grpc_code,
-        fault.error_code,
-        fault.message,
-        status=status,
-        tool_error=fault.tool_error,
-        headers=fault.headers,
-    ).response()
-
-
-def _back(consent: Consent, query: dict[str, str]) -> Response:
-    """To the application's own page where there is one, else a page that says it."""
-    if consent.user_verify_url is None:
-        return _page("Connection failed", f"{query['error']}: {query['error_description']}", status=400)
-    given = {**query, **({"state": consent.state} if consent.state is not None else {})}
-    joint = "&" if urlsplit(consent.user_verify_url).query else "?"
-    return RedirectResponse(f"{consent.user_verify_url}{joint}{urlencode(given)}", status_code=302)
-
-
-def _page(title: str, text: str, *, status: int = 200) -> HTMLResponse:
-    html = f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(text)}</p>"
-    return HTMLResponse(html, status_code=status)
 
 
 __all__ = ["CONNECTION_NAME", "SCALEKIT_CLIENT_ID", "SCALEKIT_CLIENT_SECRET", "SCALEKIT_PREFIX", "ScalekitLookAlike"]

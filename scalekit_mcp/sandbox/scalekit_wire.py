@@ -1,13 +1,17 @@
-"""Answers of the hosted API: accounts as JSON, errors as gRPC status JSON."""
+"""The wire of the hosted API: bodies read strictly, accounts as JSON, errors as gRPC status JSON, pages."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Any
+from html import escape
+from typing import Any, cast
+from urllib.parse import urlencode, urlsplit
 
-from starlette.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from scalekit_mcp.sandbox.scalekit_records import Account
+from scalekit_mcp.sandbox.scalekit_records import Account, Consent, Fault
 
 CONNECTION_ID = "conn_5ca1e0000000000001"
 
@@ -75,3 +79,66 @@ def account_json(account: Account, *, whole: bool = True) -> dict[str, Any]:
 def instant(value: datetime) -> str:
     """RFC 3339 in UTC."""
     return value.isoformat().replace("+00:00", "Z")
+
+
+async def json_body(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
+    """The JSON object of a request; raises `Refusal` for an unknown field, as the protobuf gateway does."""
+    try:
+        given: object = json.loads(await request.body() or b"{}")
+    except ValueError as problem:
+        raise Refusal(3, "INVALID_ARGUMENT", "the body is not JSON") from problem
+    if not isinstance(given, dict):
+        raise Refusal(3, "INVALID_ARGUMENT", "the body is not a JSON object")
+    body = cast("dict[str, Any]", given)
+    _refuse_unknown(set(body), allowed)
+    return body
+
+
+def query_of(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
+    """The query of a request; raises `Refusal` for an unknown field."""
+    _refuse_unknown(set(request.query_params), allowed)
+    return dict(request.query_params)
+
+
+def _refuse_unknown(names: set[str], allowed: frozenset[str] | set[str]) -> None:
+    unknown = sorted(names - allowed)
+    if unknown:
+        raise Refusal(3, "INVALID_ARGUMENT", f'unknown field "{unknown[0]}"', field=unknown[0])
+
+
+def recorded(body: bytes) -> Any:
+    """A body as it is kept for a look: JSON if it is that, else text."""
+    try:
+        return json.loads(body) if body else None
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def faulty(fault: Fault) -> Response:
+    """The answer of a switched failure."""
+    status = fault.status or 500
+    if fault.body is not None:
+        return Response(fault.body, status_code=status, headers=fault.headers)
+    return Refusal(
+        fault.grpc_code,
+        fault.error_code,
+        fault.message,
+        status=status,
+        tool_error=fault.tool_error,
+        headers=fault.headers,
+    ).response()
+
+
+def back_to(consent: Consent, query: dict[str, str]) -> Response:
+    """To the application's own page where there is one, else a page that says it."""
+    if consent.user_verify_url is None:
+        return page("Connection failed", f"{query['error']}: {query['error_description']}", status=400)
+    given = {**query, **({"state": consent.state} if consent.state is not None else {})}
+    joint = "&" if urlsplit(consent.user_verify_url).query else "?"
+    return RedirectResponse(f"{consent.user_verify_url}{joint}{urlencode(given)}", status_code=302)
+
+
+def page(title: str, text: str, *, status: int = 200) -> HTMLResponse:
+    """A page for a person."""
+    html = f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(text)}</p>"
+    return HTMLResponse(html, status_code=status)

@@ -1,0 +1,157 @@
+"""The connected accounts of one connection at Scalekit: look up, create, list, disconnect, delete.
+
+Source: Scalekit's REST API reference, "Connected accounts". The call that also shows a user's tokens is never made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from scalekit_mcp.actions.hosted_accounts import WireAccount, wire_filter
+from scalekit_mcp.actions.hosted_attempts import Key
+from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.errors import (
+    ConnectedAccountNotFound,
+    InvalidInput,
+    OutcomeUnknown,
+    PermissionMissing,
+    ProviderUnavailable,
+)
+
+MAX_PAGE_SIZE = 99
+MAX_FILTERED_PAGES = 200
+
+Page = tuple[list[WireAccount], int, str | None]
+"""Accounts in the order of their identifiers, how many there are in all, and the token of the next page."""
+
+
+class HostedDirectory:
+    """Raises `ScalekitMCPError` and nothing else on purpose."""
+
+    def __init__(self, rest: ScalekitRest, connection_name: str) -> None:
+        self._rest = rest
+        self._connection_name = connection_name
+
+    async def find(self, key: Key) -> WireAccount | None:
+        """The account without its secrets; None if there is none."""
+        try:
+            answer = await self._rest.get("/connected_accounts/details", _selector(key))
+        except ScalekitFailure as failure:
+            if failure.status == 404:
+                return None
+            raise failure.as_error("look up the account") from failure
+        return WireAccount.read(answer.get("connected_account"))
+
+    async def known(self, key: Key) -> WireAccount:
+        """The account; raises `ConnectedAccountNotFound`."""
+        account = await self.find(key)
+        if account is None:
+            raise ConnectedAccountNotFound(*key)
+        return account
+
+    async def get_or_create(self, key: Key) -> WireAccount:
+        """There is no such call at Scalekit: look, create where there is none, look again where another was faster."""
+        account = await self.find(key)
+        if account is not None:
+            return account
+        body: dict[str, Any] = {**_selector(key), "connected_account": {}}
+        answer = await self._post("/connected_accounts", body, "create the account", expected=409)
+        if answer is not None:
+            return WireAccount.read(answer.get("connected_account"))
+        return await self.known(key)
+
+    async def disconnect(self, key: Key) -> WireAccount:
+        """Have Scalekit forget the tokens and keep the record.
+
+        Scalekit offers the call to some API clients only; raises `PermissionMissing` where it does not.
+        """
+        account = await self.known(key)
+        path = f"/connected_accounts/{account.id}:disconnect"
+        answer = await self._post(path, {}, "disconnect the account", expected=404)
+        if answer is None:
+            await self.known(key)  # gone meanwhile: that is said instead
+            raise PermissionMissing(
+                "Scalekit does not offer disconnecting to this API client; nothing was changed.",
+                who_acts="operator",
+                next_step="Delete the account instead, or ask Scalekit to enable disconnecting.",
+            )
+        return WireAccount.read(answer.get("connected_account"))
+
+    async def delete(self, key: Key) -> None:
+        """Remove the account and its tokens; no error if there is none."""
+        await self._post("/connected_accounts:delete", _selector(key), "delete the account", expected=404)
+
+    async def page(
+        self, *, identifier: str | None = None, status: str | None = None, size: int = 50, token: str | None = None
+    ) -> Page:
+        """One page. Scalekit knows no filter by status: with one, all accounts are read and counted here."""
+        size = max(1, min(size, MAX_PAGE_SIZE))
+        if status is None:
+            return await self._page(identifier, size, token)
+        wanted = wire_filter(status)
+        if not wanted:
+            raise InvalidInput(
+                f"'{status[:30]}' is no status; known are PENDING, ACTIVE, EXPIRED, REVOKED.", field="status"
+            )
+        every = [account for account in await self._every_account(identifier) if account.status in wanted]
+        every.sort(key=lambda account: account.identifier)
+        end = _offset(token) + size
+        return every[end - size : end], len(every), str(end) if end < len(every) else None
+
+    async def _page(self, identifier: str | None, size: int, token: str | None) -> Page:
+        query = {
+            "connector": self._connection_name,
+            "identifier": identifier,
+            "page_size": size,
+            "page_token": token,
+        }
+        try:
+            answer = await self._rest.get("/connected_accounts", query)
+        except ScalekitFailure as failure:
+            if failure.status == 400 and token:
+                raise InvalidInput("Scalekit does not know this page.", field="page_token") from failure
+            raise failure.as_error("list the accounts") from failure
+        rows = cast("list[Any]", answer.get("connected_accounts") or [])
+        accounts = sorted((WireAccount.read(row) for row in rows), key=lambda account: account.identifier)
+        return accounts, int(answer.get("total_size") or len(accounts)), answer.get("next_page_token") or None
+
+    async def _every_account(self, identifier: str | None) -> list[WireAccount]:
+        found: list[WireAccount] = []
+        token: str | None = None
+        for _ in range(MAX_FILTERED_PAGES):
+            accounts, _, token = await self._page(identifier, MAX_PAGE_SIZE, token)
+            found += accounts
+            if token is None:
+                return found
+        raise ProviderUnavailable(
+            f"There are more than {MAX_FILTERED_PAGES * MAX_PAGE_SIZE} accounts, too many to filter by status.",
+            retryable=False,
+            next_step="List the accounts without a status.",
+        )
+
+    async def _post(self, path: str, body: Mapping[str, Any], what: str, *, expected: int) -> dict[str, Any] | None:
+        """A change of an account; None for the one refusal that is `expected`."""
+        try:
+            return await self._rest.post(path, body)
+        except ScalekitFailure as failure:
+            if failure.status == expected:
+                return None
+            raise failure.as_error(what) from failure
+        except AnswerLostError as lost:
+            raise OutcomeUnknown(
+                f"Scalekit was asked to {what}, but no answer came back.",
+                who_acts="operator",
+                next_step="Look at the account, then repeat the call if need be: repeating does no harm.",
+            ) from lost
+
+
+def _selector(key: Key) -> dict[str, str]:
+    return {"connector": key[0], "identifier": key[1]}
+
+
+def _offset(token: str | None) -> int:
+    try:
+        return max(0, int(token or "0"))
+    except ValueError:
+        raise InvalidInput("This page is not known.", field="page_token") from None
