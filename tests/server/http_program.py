@@ -1,0 +1,35 @@
+"""A remote server over in-memory actions, run by the tests as a process of its own. Argument: the port."""
+
+import os
+import sys
+
+import anyio
+from server_support import MemoryActions
+
+from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.authentication import NoAuthentication
+from scalekit_mcp.server.callers import authenticated_caller
+from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+
+
+class SlowActions(MemoryActions):
+    """Takes as long as it is told for every tool, and says on stderr when it has begun."""
+
+    async def execute_tool(self, **keywords):
+        sys.stderr.write("begun\n")
+        sys.stderr.flush()
+        await anyio.sleep(float(os.environ["SLOW_SECONDS"]))
+        return await super().execute_tool(**keywords)
+
+
+async def main(port: int) -> None:
+    actions, drain = SlowActions(), Drain()
+    actions.activate("ana")
+    server = create_server(actions, identify=authenticated_caller, options=ServerOptions())
+    options = HttpOptions(public_url=f"http://localhost:{port}")
+    app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, drain=drain)
+    await serve_http(app, host="127.0.0.1", port=port, drain=drain)
+
+
+if __name__ == "__main__":
+    anyio.run(main, int(sys.argv[1]))
