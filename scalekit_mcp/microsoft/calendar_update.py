@@ -102,7 +102,7 @@ class CalendarUpdate:
                 if isinstance(settled, dict):
                     return settled
                 if last:
-                    raise
+                    raise OutcomeUnknown(_NOT_KNOWN) from exc
                 change.before = await self._read(change.event_id)
             except AnswerLost as exc:
                 lost = exc

@@ -1,6 +1,7 @@
 import json
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -204,6 +205,27 @@ async def test_pages_are_followed_up_to_top_when_microsoft_gives_less_at_once() 
         assert answer["value"] == everything[:10]
         rest = await me.list(page=answer["next_page"])
         assert rest["value"] == everything[10:20]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, WEEK, {**WEEK, "orderby": "start/dateTime"}], ids=["list", "window", "order"]
+)
+async def test_a_call_stops_after_twenty_empty_pages_and_the_next_one_goes_on(arguments: dict[str, Any]) -> None:
+    async with signed_in(sandbox()) as me:
+        await book_week(me)
+        whole = (await me.list(**arguments, top=100))["value"]
+        await me.list(**arguments, top=99)
+        sent = me.received()[-1]
+        real = f"http://localhost{sent.path}?{urlencode(sent.query)}"
+        page = {"value": [], "@odata.nextLink": real}
+        me.sandbox.world.switches.graph_faults.append(
+            GraphFault(status=200, body=json.dumps(page), method="GET", times=20)
+        )
+        before = len(me.received())
+        answer = await me.list(**arguments, top=99)
+        assert answer["value"] == []
+        assert len(me.received()) == before + 20
+        assert (await me.list(page=answer["next_page"]))["value"] == whole
 
 
 async def test_a_next_link_to_another_host_is_not_followed() -> None:

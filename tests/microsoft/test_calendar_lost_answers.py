@@ -209,6 +209,15 @@ async def test_a_change_that_somebody_else_overwrote_meanwhile_is_said_to_be_unk
         assert len(me.received("PATCH")) == 1
 
 
+async def test_a_lost_answer_followed_by_somebody_elses_change_is_said_to_be_unknown() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**MEETING)
+        break_writes(me, FAULTS["dropped before"], 1, "PATCH")
+        me.sandbox.world.switches.graph_faults.append(GraphFault(status=412, method="PATCH"))
+        assert isinstance(await attempt(me.update(event["id"], **LATER)), OutcomeUnknown)
+        assert len(me.received("PATCH")) == 2
+
+
 async def test_a_pause_longer_than_a_call_may_wait_is_throttled_and_nothing_was_done() -> None:
     async with signed_in(sandbox()) as me:
         me.sandbox.world.switches.graph_faults.append(
