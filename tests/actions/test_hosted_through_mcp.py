@@ -1,0 +1,66 @@
+"""Consent and calendar on a hosted connection, as an MCP client and a person see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from actions_support import DANA, IDENTIFIER, HostedBench, code_on, fast_bench
+from mcp import Client
+
+from scalekit_mcp.demo.browser import consent
+from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.callers import fixed_caller
+
+EVENT: dict[str, Any] = {
+    "subject": "Review",
+    "start_datetime": "2026-04-08T10:00:00",
+    "start_timezone": "America/New_York",
+    "end_datetime": "2026-04-08T11:00:00",
+    "end_timezone": "America/New_York",
+    "attendees_required": "alice@company.com",
+}
+
+
+def client_of(bench: HostedBench, era: str) -> Client:
+    server = create_server(bench.actions, identify=fixed_caller(IDENTIFIER), options=ServerOptions())
+    return Client(server, mode=era)
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_a_refused_call_carries_the_link_and_works_after_the_consent(era: str) -> None:
+    async with fast_bench() as bench, client_of(bench, era) as client:
+        refused = await client.call_tool("outlook_create_calendar_event", EVENT)
+        error = (refused.structured_content or {})["error"]
+        assert (error["code"], error["reason"]) == ("authorization_required", "awaiting_consent")
+        async with bench.browser() as browser:
+            page = await consent(browser, error["authorization_url"], DANA)
+        assert "magicLink" not in page.text
+        created = await client.call_tool("outlook_create_calendar_event", EVENT)
+        assert not created.is_error
+        listed = await client.call_tool("outlook_list_calendar_events", {"filter": "subject eq 'Review'"})
+        assert [row["subject"] for row in (listed.structured_content or {})["value"]] == ["Review"]
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_in_confirm_mode_the_code_goes_from_the_page_to_the_chat(era: str) -> None:
+    async with fast_bench(user_verification="confirm") as bench, client_of(bench, era) as client:
+        asked = await client.call_tool("authorize", {})
+        async with bench.browser() as browser:
+            page = await consent(browser, (asked.structured_content or {})["authorization_url"], DANA)
+        held = await client.call_tool("outlook_list_calendar_events", {})
+        error = (held.structured_content or {})["error"]
+        assert error["reason"] == "awaiting_confirmation"
+        assert "authorization_url" not in error
+        done = await client.call_tool("authorize", {"confirmation_code": code_on(page)})
+        assert (done.structured_content or {})["status"] == "ACTIVE"
+        assert not (await client.call_tool("outlook_list_calendar_events", {})).is_error
+
+
+async def test_what_no_hosted_tool_can_do_is_an_error_that_a_model_can_act_on() -> None:
+    async with fast_bench() as bench, client_of(bench, "auto") as client:
+        await bench.connect()
+        refused = await client.call_tool("outlook_create_calendar_event", {**EVENT, "calendar_id": "AAMk"})
+        error = (refused.structured_content or {})["error"]
+        assert (error["code"], error["field"]) == ("invalid_input", "calendar_id")
+        assert "Leave calendar_id out" in error["next_step"]
