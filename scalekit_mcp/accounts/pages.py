@@ -82,8 +82,8 @@ class Pages:
             return AuthorizationOutcome(
                 OutcomeKind.LINK_UNKNOWN,
                 "This page was not reached from a valid link",
-                "The approval link is unknown, damaged, or older than 30 days. If Microsoft said that the approval was "
-                "given, it was.".replace("Microsoft", "the sign-in service"),
+                "The approval link is unknown, damaged, or older than 30 days. If the sign-in service said that the "
+                "approval was given, it was.",
                 "Ask the user for a new admin consent link if the approval was not given.",
                 who_acts="it_admin",
             )
