@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -208,7 +209,7 @@ def attempt_from_row(row: Row, ring: KeyRing) -> Attempt:
         auth_request_sha256=row["auth_request_sha256"],
     )
     plain = ring.open(row["sealed_secrets"], **_attempt_seal(bare))
-    return _with_secrets(bare, _secrets_from_json(plain))
+    return replace(bare, secrets=_secrets_from_json(plain))
 
 
 def reseal_attempt(row: Row, ring: KeyRing) -> bytes:
@@ -227,12 +228,6 @@ def _attempt_seal(attempt: Attempt) -> dict[str, Any]:
         "owner": attempt.id,
         "context": [attempt.account_id, attempt.connection_name, attempt.identifier],
     }
-
-
-def _with_secrets(attempt: Attempt, secrets: AttemptSecrets) -> Attempt:
-    from dataclasses import replace
-
-    return replace(attempt, secrets=secrets)
 
 
 def _secrets_to_json(secrets: AttemptSecrets) -> bytes:
@@ -291,6 +286,13 @@ def history_from_row(row: Row) -> HistoryEntry:
     )
 
 
-def unreadable(what: str) -> VaultError:
-    """A row that this version cannot read."""
-    return VaultError(f"{what} holds a value that this version does not know. Nothing was overwritten.")
+@contextmanager
+def readable(what: str) -> Generator[None]:
+    """Turn a value that this version does not know into `VaultError`."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError) as exc:
+        raise VaultError(
+            f"{what} holds a value that this version does not know. Nothing was overwritten.",
+            next_step="The operator installs the version that wrote it, or restores the database from a backup.",
+        ) from exc

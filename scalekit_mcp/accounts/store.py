@@ -112,7 +112,8 @@ class Store:
         row = await self._first(
             _FULL.where(_account.connection_name == connection_name, _account.identifier == identifier)
         )
-        return None if row is None else rows.stored_from_row(row, self._ring)
+        with rows.readable("An account's record"):
+            return None if row is None else rows.stored_from_row(row, self._ring)
 
     async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
         """See `Vault`."""
@@ -154,7 +155,9 @@ class Store:
         if after is not None:
             statement = statement.where(tuple_(_account.connection_name, _account.identifier) > tuple_(*after))
         statement = statement.order_by(_account.connection_name, _account.identifier).limit(limit)
-        return [rows.stored_from_row(row, None) for row in await self._all(statement)]
+        found = await self._all(statement)
+        with rows.readable("An account's record"):
+            return [rows.stored_from_row(row, None) for row in found]
 
     async def count_accounts(
         self, connection_name: str | None, identifier: str | None, status: AccountStatus | None
@@ -169,7 +172,8 @@ class Store:
     async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
         """See `Vault`."""
         row = await self._first(select(attempts).where(_ATTEMPT_COLUMNS[key] == value))
-        return None if row is None else rows.attempt_from_row(row, self._ring)
+        with rows.readable("The record of an authorization"):
+            return None if row is None else rows.attempt_from_row(row, self._ring)
 
     async def history(
         self, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
@@ -182,7 +186,9 @@ class Store:
             statement = statement.where(history.c.identifier == identifier)
         if since is not None:
             statement = statement.where(history.c.at >= rows.to_micros(since))
-        return [rows.history_from_row(row) for row in await self._all(statement)]
+        found = await self._all(statement)
+        with rows.readable("The history"):
+            return [rows.history_from_row(row) for row in found]
 
     async def prune(self, history_before: datetime, attempts_before: datetime) -> None:
         """See `Vault`."""

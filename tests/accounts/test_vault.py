@@ -416,6 +416,15 @@ async def test_a_swapped_or_damaged_record_does_not_open_and_is_not_overwritten(
     await vault.aclose()
 
 
+async def test_a_value_that_this_version_does_not_know_is_a_vault_error(shared_database_url: str):
+    vault = SqlVault(shared_database_url, RING)
+    await active(vault)
+    await execute(shared_database_url, "UPDATE connected_accounts SET provider_account = '[1]'")
+    with pytest.raises(VaultError, match="does not know"):
+        await vault.find_account("outlook", "ana")
+    await vault.aclose()
+
+
 # Opening
 
 
