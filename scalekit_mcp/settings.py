@@ -243,7 +243,7 @@ def load_settings(*, env_file: Path | None = None, **options: Any) -> Settings:
     if problems:
         raise ConfigurationError(*problems)
     try:
-        return Settings(_env_file=env_file, **given)
+        return Settings(_env_file=env_file, **given)  # pyright: ignore[reportCallIssue] - pydantic-settings' own keyword
     except ValidationError as error:
         raise ConfigurationError(*(_sentence(dict(problem)) for problem in error.errors())) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
 
 CALLBACK_PATH = "/oauth/callback"
 ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
+
+
+class _Key(TypedDict):
+    """Which account, as the manager's calls take it."""
+
+    connection_name: str
+    identifier: str
 
 
 class EmbeddedActions:
@@ -75,10 +82,10 @@ class EmbeddedActions:
                     )
         return self._opened
 
-    def _key(self, connection_name: str | None, identifier: str) -> dict[str, str]:
+    def _key(self, connection_name: str | None, identifier: str) -> _Key:
         name = self._connection(connection_name)
         try:
-            return {"connection_name": name, "identifier": check_identifier(identifier)}
+            return _Key(connection_name=name, identifier=check_identifier(identifier))
         except ValueError as error:
             raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
 
@@ -157,7 +164,7 @@ class EmbeddedActions:
             attempt_id=link.attempt_id,
         )
 
-    async def _begin(self, key: dict[str, str], **options: Any) -> AuthorizationLink:
+    async def _begin(self, key: _Key, **options: Any) -> AuthorizationLink:
         parts = await self.parts()
         base = await self._link_base() if self._link_base else parts.settings.base_url
         return await parts.manager.begin_authorization(
@@ -246,7 +253,7 @@ class EmbeddedActions:
                 error.details.setdefault("authorization_url", link.link)
             raise
 
-    async def _add_link(self, key: dict[str, str], error: AuthorizationRequired) -> None:
+    async def _add_link(self, key: _Key, error: AuthorizationRequired) -> None:
         """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
         manager = (await self.parts()).manager
         view = await manager.get_or_create(**key)

@@ -107,13 +107,15 @@ class Parts:
         tokens = AccountTokens(self.manager, connection_name, identifier, scopes)
         # The first token also proves that the account may be used, before anything is built on it.
         await tokens.access_token()
-        account = (await self.manager.get(connection_name=connection_name, identifier=identifier)).account
+        view = await self.manager.get(connection_name=connection_name, identifier=identifier, cached=True)
+        account = view.account
         if account.provider_account is None:
             raise InternalError(f"The ACTIVE account '{identifier}' does not know who consented.")
         calendar = OutlookCalendar(
             GraphSession(self.graph, tokens, account.id),
             account=account.provider_account,
             identifier=identifier,
+            connection_name=connection_name,
             clock=self.clock,
             timezone=self.timezone,
             pages=self.pages,
@@ -190,9 +192,15 @@ def key_file() -> Path:
     return user_config_path(APP_NAME, appauthor=False) / "vault.keys"
 
 
+def vault_file(settings: Settings) -> Path | None:
+    """The file of the default SQLite vault; None where the settings name a database, or the vault is in memory."""
+    if settings.database_url is not None or settings.sandbox:
+        return None
+    return user_data_path(APP_NAME, appauthor=False) / "vault.sqlite3"
+
+
 def _database_url(settings: Settings) -> str:
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
-    if settings.sandbox:
-        return "sqlite+aiosqlite:///:memory:"
-    return f"sqlite+aiosqlite:///{(user_data_path(APP_NAME, appauthor=False) / 'vault.sqlite3').as_posix()}"
+    path = vault_file(settings)
+    return "sqlite+aiosqlite:///:memory:" if path is None else f"sqlite+aiosqlite:///{path.as_posix()}"
