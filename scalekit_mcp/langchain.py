@@ -10,12 +10,18 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from langchain_core.tools import StructuredTool, ToolException
-
 from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions
-from scalekit_mcp.errors import AuthorizationRequired, ScalekitMCPError
+from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, InvalidInput, ScalekitMCPError
+from scalekit_mcp.settings import check_identifier
 from scalekit_mcp.tools import TOOLS, ToolSpec
+
+try:
+    from langchain_core.tools import StructuredTool, ToolException
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        "scalekit_mcp.langchain needs langchain-core: install `scalekit-mcp[langchain]`.", name=missing.name
+    ) from missing
 
 __all__ = ["get_tools"]
 
@@ -30,26 +36,24 @@ def get_tools(
 ) -> list[StructuredTool]:
     """All tools of the catalogue as LangChain structured tools that act for `identifier`.
 
-    `actions` is a `ScalekitClient`, its `.actions`, or the asynchronous calls; without any, a `ScalekitClient` is made
-    from the environment. Answers are JSON text for the model, and the dictionary itself as the message's artifact.
-    Errors become tool messages that an agent can act on; with `on_authorization_required="raise"` an account that is
-    not ACTIVE raises `AuthorizationRequired` (with the link in its `details`) to the application instead.
+    `actions` is a `ScalekitClient`, its `.actions`, or the asynchronous calls (then the tools are asynchronous too);
+    without any, a `ScalekitClient` is made from the environment. `read_only=True` leaves out what changes a calendar.
+
+    Answers are JSON text for the model, and the dictionary itself as the message's artifact. Errors become tool
+    messages with the object `{"error": {"code", "message", "who_acts", "next_step", ...}}`; with
+    `on_authorization_required="raise"` an account that is not ACTIVE raises `AuthorizationRequired` (with the link in
+    `details["authorization_url"]`) to the application instead. Raises `InvalidInput` for a wrong identifier and
+    `ConfigurationError`.
     """
-    calls = actions or ScalekitClient()
+    try:
+        check_identifier(identifier)
+    except ValueError as error:
+        raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+    calls = ScalekitClient() if actions is None else actions
     if isinstance(calls, ScalekitClient):
-        calls = _Kept(calls)
+        calls = calls.actions
     runner = _Runner(calls, connection_name, identifier, raises=on_authorization_required == "raise")
-    return [
-        runner.tool(spec) for spec in TOOLS.values() if spec.read_only or not read_only or spec.name == "authorize"
-    ]
-
-
-class _Kept(SynchronousActions):
-    """The calls of a client that lives as long as they do."""
-
-    def __init__(self, client: ScalekitClient) -> None:
-        self.__dict__.update(client.actions.__dict__)
-        self._client = client
+    return [runner.tool(spec) for spec in TOOLS.values() if spec.read_only or not read_only or spec.name == "authorize"]
 
 
 class _Runner:
@@ -66,7 +70,9 @@ class _Runner:
 
         def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
             if not isinstance(self._calls, SynchronousActions):
-                raise ToolException("These tools were made from asynchronous calls: use `ainvoke`.")
+                raise ConfigurationError(
+                    "These tools were made from asynchronous calls.", next_step="Call them with `ainvoke`."
+                )
             try:
                 return _answer(self._calls.execute_tool(**self._call(spec.name, arguments)))
             except ScalekitMCPError as error:

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes requirements/*.txt anew from pyproject.toml and requirements/*.in. Run it as `make lock`.
 # The three files are resolved together, so that adding the next one to an environment never changes the last.
+# Each framework has a file and an environment of its own; one that needs `mcp` 1.x cannot hold this project beside it.
 set -eu
 uv=${UV:-uv}
 compile() { "$uv" pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-annotate "$@"; }
@@ -8,3 +9,11 @@ cd "$(dirname "$0")/.."
 compile pyproject.toml --extra postgres --extra langchain --extra otel requirements/runtime.in requirements/dev.in requirements/full.in -o requirements/full.txt
 compile pyproject.toml --extra postgres requirements/runtime.in requirements/dev.in -c requirements/full.txt -o requirements/dev.txt
 compile pyproject.toml requirements/runtime.in -c requirements/full.txt -o requirements/runtime.txt
+frameworks=requirements/frameworks
+for name in langchain langchain-classic; do
+  compile pyproject.toml --extra langchain requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
+done
+for name in openai-agents pydantic-ai google-adk; do
+  compile pyproject.toml requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
+done
+compile $frameworks/langchain-mcp-adapters.in -o $frameworks/langchain-mcp-adapters.txt

@@ -1,6 +1,9 @@
 """The synchronous client: threads, running loops, and its end."""
 
 import asyncio
+import gc
+import inspect
+import os
 import subprocess
 import sys
 import threading
@@ -108,3 +111,107 @@ def test_a_program_that_forgets_its_client_ends_by_itself(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "PENDING", "")
+
+
+def test_actions_kept_without_their_client_go_on_working():
+    actions = scalekit_mcp.client.ScalekitClient(sandbox=True).actions
+    gc.collect()
+    assert actions.get_or_create_connected_account("outlook", "orphan").connected_account.status == "PENDING"
+
+
+def test_a_forgotten_client_ends_its_thread():
+    before = _threads()
+    client = scalekit_mcp.client.ScalekitClient(sandbox=True)
+    client.actions.get_or_create_connected_account("outlook", "forgotten")
+    (thread,) = _threads() - before
+    del client
+    gc.collect()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_call_under_way_when_the_client_closes_is_told_so():
+    client = scalekit_mcp.client.ScalekitClient(sandbox=True)
+    client.actions.get_authorization_link("waits")
+    began = threading.Event()
+    raised: list[BaseException] = []
+
+    def wait() -> None:
+        began.set()
+        try:
+            client.actions.wait_for_authorization("waits", timeout_seconds=600)
+        except ConfigurationError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    assert began.wait(30)
+    client.close()
+    thread.join(30)
+    assert [error.code for error in raised] == ["configuration_error"]
+
+
+def test_thirty_threads_calling_while_it_closes_get_an_answer_or_are_told():
+    client = scalekit_mcp.client.ScalekitClient(sandbox=True)
+    outcomes: list[str] = []
+
+    def call(number: int) -> None:
+        try:
+            outcomes.append(
+                client.actions.get_or_create_connected_account("outlook", f"n{number}").connected_account.id
+            )
+        except ConfigurationError as error:
+            outcomes.append(error.code)
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    client.close()
+    for thread in threads:
+        thread.join(30)
+    assert len(outcomes) == 30
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_client_made_before_a_fork_works_in_the_child(tmp_path):
+    program = (
+        "import os, sys, scalekit_mcp.client\n"
+        "client = scalekit_mcp.client.ScalekitClient(sandbox=True)\n"
+        "client.actions.get_or_create_connected_account('outlook', 'x')\n"
+        "child = os.fork()\n"
+        "status = client.actions.get_or_create_connected_account('outlook', 'y').connected_account.status\n"
+        "if child == 0:\n"
+        "    os._exit(0 if status == 'PENDING' else 1)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "0 PENDING", "")
+
+
+@pytest.mark.full
+def test_positional_arguments_mean_what_they_mean_in_scalekits_sdk():
+    sdk = pytest.importorskip("scalekit.actions.actions", reason="scalekit-sdk-python is not installed")
+    compared = 0
+    for name in dir(sdk.ActionClient):
+        ours = getattr(scalekit_mcp.client.SynchronousActions, name, None)
+        if name.startswith("_") or not inspect.isfunction(ours):
+            continue
+        theirs = _positional(getattr(sdk.ActionClient, name))
+        assert _positional(ours) == theirs[: len(_positional(ours))], name
+        compared += 1
+    assert compared >= 7
+
+
+def _positional(function) -> list[str]:
+    return [p.name for p in inspect.signature(function).parameters.values() if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def _threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "scalekit-mcp"}
