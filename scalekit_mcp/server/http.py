@@ -34,7 +34,7 @@ from scalekit_mcp.server.authentication import (
     denial,
     same_secret,
 )
-from scalekit_mcp.server.hosts import HostGuard
+from scalekit_mcp.server.hosts import HostGuard, TrimHeaders
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
@@ -144,6 +144,7 @@ def create_http_app(
             yield
 
     middleware = [
+        Middleware(TrimHeaders),
         Middleware(HostGuard, allowed_hosts=lambda: hosts, exempt=("/healthz", "/readyz")),
         Middleware(
             CORSMiddleware,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -305,3 +306,35 @@ async def test_without_metrics_there_is_no_such_route() -> None:
     with anyio.fail_after(60):
         async with remote() as server, server.browser() as http:
             assert (await http.get("/metrics")).status_code == 404
+
+
+async def test_white_space_around_a_header_value_does_not_count() -> None:
+    """RFC 9110 section 5.5. Written to the socket by hand, because HTTP clients trim what they send."""
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    }
+    body = json.dumps(
+        {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": LIST, "arguments": {}, "_meta": meta}}
+    )
+    with anyio.fail_after(60):
+        async with remote() as server:
+            server.actions.activate("ana")
+            host = server.base.removeprefix("http://")
+            lines = [
+                "POST /mcp HTTP/1.1",
+                f"Host: {host}",
+                f"Authorization: Bearer {server.bearer('ana')}",
+                "Accept: application/json, text/event-stream",
+                "Content-Type: application/json",
+                "MCP-Protocol-Version: 2026-07-28",
+                "Mcp-Method:   tools/call  ",
+                f"Mcp-Name:  {LIST} \t",
+                f"Content-Length: {len(body)}",
+                "Connection: close",
+            ]
+            async with await anyio.connect_tcp("127.0.0.1", int(host.split(":")[1])) as stream:
+                await stream.send(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
+                answer = b"".join([chunk async for chunk in stream])
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"of ana" in answer
