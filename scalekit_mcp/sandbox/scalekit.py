@@ -414,6 +414,8 @@ class ScalekitLookAlike:
         return JSONResponse(answer)
 
     def _wrapped(self, data: dict[str, Any]) -> dict[str, Any]:
+        if not self.switches.annotations:
+            data = {name: value for name, value in data.items() if not name.startswith("@odata.")}
         if self.switches.wrapper == "response":
             return {"response": data}
         return {"result": json.dumps(data)} if self.switches.wrapper == "text" else data

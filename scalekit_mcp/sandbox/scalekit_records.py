@@ -93,6 +93,8 @@ class ScalekitSwitches:
     """`provider`: a refusal of Microsoft keeps its 401, 403, 404 and 429; `always_500`: it never does."""
     wrapper: str = "plain"
     """How `data` holds the provider's answer: `plain`, `response` (under that name) or `text` (as JSON text)."""
+    annotations: bool = True
+    """Whether `data` keeps the provider's `@odata.nextLink` and its like."""
     faults: list[Fault] = field(default_factory=list[Fault])
 
 

@@ -65,6 +65,22 @@ async def test_a_way_back_in_another_browser_connects_nobody() -> None:
         assert bench.received("/user/verify") == []
 
 
+async def test_a_way_back_is_taken_once_and_its_repeat_changes_nothing() -> None:
+    async with fast_bench(user_verification="confirm") as bench:
+        ticket = (await bench.link()).rpartition("/")[2]
+        await bench.actions.start_authorization(ticket, browser_secret="mine")
+        state = bench.received("/magic_link")[0].body["state"]
+        query = {"state": state, "auth_request_id": "request-1"}
+        first = await bench.actions.complete_authorization(query, browser_secrets=["mine"])
+        assert first.kind is OutcomeKind.CONFIRMATION_NEEDED
+        for repeat in (query, {"state": state, "error": "access_denied"}):
+            outcome = await bench.actions.complete_authorization(repeat, browser_secrets=["mine"])
+            assert outcome.kind is OutcomeKind.LINK_USED
+            assert outcome.confirmation_code is None
+        account = (await bench.actions.get_connected_account(identifier=IDENTIFIER)).connected_account
+        assert account.held
+
+
 async def test_with_off_the_callback_verifies_the_identifier_that_asked() -> None:
     async with fast_bench() as bench:
         await bench.consent()

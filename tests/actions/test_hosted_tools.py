@@ -190,6 +190,20 @@ async def test_results_are_graph_shaped_whatever_the_wrapper(wrapper: str) -> No
         assert [row["id"] for row in rows] == [event["id"]]
 
 
+@pytest.mark.parametrize("annotations", [True, False])
+async def test_a_list_has_a_next_page_exactly_while_there_is_more(annotations: bool) -> None:
+    async with fast_bench() as bench:
+        await bench.connect()
+        bench.look_alike.switches.annotations = annotations
+        for number in range(4):
+            await bench.run(CREATE, **{**EVENT, "subject": f"Paged {number}"})
+        given = {"filter": "startswith(subject,'Paged')", "orderby": "subject asc", "top": 2}
+        first = await bench.run(LIST, **given)
+        second = await bench.run(LIST, page=first["next_page"])
+        assert [row["subject"] for row in (*first["value"], *second["value"])] == [f"Paged {n}" for n in range(4)]
+        assert "next_page" not in second
+
+
 async def test_the_execution_id_is_on_results_and_on_errors() -> None:
     async with fast_bench() as bench:
         await bench.connect()
