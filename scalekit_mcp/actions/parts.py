@@ -90,6 +90,7 @@ class Parts:
     timezone: str
     ring: KeyRing
     http: httpx.AsyncClient
+    provider: MicrosoftOAuth
     manager: ConnectedAccountManager
     graph: GraphClient
     pages: SealedPages
@@ -165,6 +166,7 @@ def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verific
         timezone=timezone,
         ring=ring,
         http=http,
+        provider=provider,
         manager=manager,
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),

@@ -151,12 +151,22 @@ def sandbox(port: int, host: str, week_of: Any) -> None:
 @cli.command()
 @settings_options("sandbox", "identifier", "mode", "connection", "microsoft_client_id", "tenant", "log_level")
 @click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
-def connect(settings: Settings, *, no_browser: bool) -> None:
+@click.option("--paste", is_flag=True, help="No browser here: sign in elsewhere, paste the address you end on.")
+@click.option("--device-code", is_flag=True, help="No browser here: enter a code elsewhere (public clients only).")
+@click.option("--reconnect", is_flag=True, help="Begin anew, also where another Microsoft account is connected.")
+def connect(settings: Settings, *, no_browser: bool, paste: bool, device_code: bool, reconnect: bool) -> None:
     """Connect an account: open the authorization link and wait until it is ACTIVE."""
+    settings.check(transport="stdio")
+    if paste and device_code:
+        raise click.UsageError("--paste and --device-code are two ways; take one.")
+    if paste or device_code:
+        from scalekit_mcp.cli.connect_elsewhere import run_device_code, run_paste
+
+        (run_paste if paste else run_device_code)(settings, reconnect=reconnect)
+        return
     from scalekit_mcp.cli.accounts import run_connect
 
-    settings.check(transport="stdio")
-    run_connect(settings, open_browser=not no_browser)
+    run_connect(settings, open_browser=not no_browser, reconnect=reconnect)
 
 
 @cli.command()
@@ -231,6 +241,72 @@ def accounts_delete(settings: Settings, identifier: str) -> None:
     from scalekit_mcp.cli.accounts import run_delete
 
     run_delete(settings, identifier)
+
+
+@cli.command("azure-app")
+@settings_options("tenant", "public_url", "read_only")
+@click.option("--public-client", is_flag=True, help="A desktop registration without a secret.")
+@click.option("--name", default="scalekit-mcp", show_default=True, help="Display name of the app.")
+@click.option("--format", "form", type=click.Choice(["portal", "az", "json"]), default="portal", show_default=True)
+def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) -> None:
+    """Print the Azure app registration that this configuration needs."""
+    from scalekit_mcp.cli import azure_app as printed
+
+    app = printed.registration(settings, public_client=public_client, name=name)
+    write = {"portal": printed.as_portal, "az": printed.as_az, "json": printed.as_json}[form]
+    click.echo(write(app))
+
+
+@cli.command()
+@settings_options("mode", "microsoft_client_id", "tenant", "public_url", "read_only", "connection")
+@click.option(
+    "--accounts",
+    type=click.Choice(["work", "personal", "both"]),
+    help="Who shall sign in [default: whom the tenant setting admits].",
+)
+@click.option("--seen", metavar="AADSTS...", help="A number that somebody saw on Microsoft's page.")
+@click.option("--json", "as_json", is_flag=True)
+def doctor(settings: Settings, *, accounts: Any, seen: str | None, as_json: bool) -> None:
+    """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found."""
+    from scalekit_mcp.cli.doctor import run_doctor
+
+    if not run_doctor(settings, accounts=accounts, seen=seen, as_json=as_json):
+        sys.exit(1)
+
+
+@cli.group()
+def vault() -> None:
+    """Look after the vault: its tables and its keys."""
+
+
+@vault.command("migrate")
+@settings_options()
+def vault_migrate(settings: Settings) -> None:
+    """Bring the vault's tables to the newest version."""
+    from scalekit_mcp.cli.vault import run_migrate
+
+    run_migrate(settings)
+
+
+@vault.command("rotate")
+@settings_options()
+def vault_rotate(settings: Settings) -> None:
+    """Seal every record under a new key while servers go on; may be stopped and begun again."""
+    from scalekit_mcp.cli.vault import run_rotate
+
+    run_rotate(settings)
+
+
+@cli.command()
+@settings_options("identifier")
+@click.option("--since", help="A date, an instant, or an age such as 24h or 7d.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def audit(settings: Settings, *, since: str | None, limit: int, as_json: bool) -> None:
+    """Show what happened to connected accounts: every change of status, its cause and Microsoft's code."""
+    from scalekit_mcp.cli.audit import run_audit
+
+    run_audit(settings, identifier=settings.identifier, since=since, limit=limit, as_json=as_json)
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ def run_delete(settings: Settings, identifier: str) -> None:
     click.echo(f"Deleted '{identifier}' and its sealed tokens.")
 
 
-def run_connect(settings: Settings, *, open_browser: bool) -> None:
+def run_connect(settings: Settings, *, open_browser: bool, reconnect: bool = False) -> None:
     """Open the authorization link and wait until the account is ACTIVE."""
     from scalekit_mcp.cli.serve import stdio_composition
 
@@ -123,9 +123,9 @@ def run_connect(settings: Settings, *, open_browser: bool) -> None:
     async def run() -> ConnectedAccountView:
         async with stdio_composition(settings) as actions:
             response = await actions.get_or_create_connected_account(identifier=identifier)
-            if response.connected_account.status == "ACTIVE":
+            if response.connected_account.status == "ACTIVE" and not reconnect:
                 return response.connected_account
-            link = await actions.get_authorization_link(identifier=identifier)
+            link = await actions.get_authorization_link(identifier=identifier, reconnect=reconnect)
             click.echo(f"Open this link in a browser on this machine:\n\n  {link.link}\n", err=True)
             if link.admin_consent_url:
                 click.echo(
@@ -141,7 +141,11 @@ def run_connect(settings: Settings, *, open_browser: bool) -> None:
             response = await actions.wait_for_authorization(identifier=identifier, timeout_seconds=CONNECT_SECONDS)
             return response.connected_account
 
-    account = anyio.run(run)
+    tell(identifier, anyio.run(run))
+
+
+def tell(identifier: str, account: ConnectedAccountView) -> None:
+    """Say how a consent ended; raises `AuthorizationRequired` if the account is not ACTIVE."""
     if account.status != "ACTIVE":
         raise AuthorizationRequired(
             f"The account '{identifier}' is {account.status} ({account.reason}).",

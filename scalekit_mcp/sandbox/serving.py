@@ -107,6 +107,7 @@ async def serving(app: ASGIApp, *, port: int, host: str, tls: tuple[Path, Path] 
         access_log=False,
         log_config=None,
         server_header=False,
+        date_header=False,  # the sandbox has a clock of its own
         ssl_certfile=tls[0] if tls else None,
         ssl_keyfile=tls[1] if tls else None,
         timeout_graceful_shutdown=2,

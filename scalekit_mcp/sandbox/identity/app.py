@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -104,6 +105,7 @@ class IdentityApp:
             )
         response.headers.setdefault("x-ms-request-id", self._world.new_guid())
         response.headers.setdefault("cache-control", "no-store, no-cache")
+        response.headers["date"] = format_datetime(self._world.clock.now(), usegmt=True)
         await response(scope, receive, send)
 
     async def _respond(self, exchange: Exchange) -> Response:

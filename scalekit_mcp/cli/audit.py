@@ -1,0 +1,92 @@
+"""`audit`: the history of connected accounts, as the vault keeps it for 400 days."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scalekit_mcp.cli.vault import with_manager
+from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.accounts.models import HistoryEntry
+
+_AGE = re.compile(r"(\d{1,4})([hdw])")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def run_audit(settings: Settings, *, identifier: str | None, since: str | None, limit: int, as_json: bool) -> None:
+    """Print changes of status, the oldest first; as JSON one object a line."""
+    after = None if since is None else parse_since(since, now=SystemClock().now())
+    entries = with_manager(settings, lambda manager: manager.history(identifier=identifier, since=after, limit=limit))
+    oldest_first = list(reversed(entries))
+    if as_json:
+        for entry in oldest_first:
+            click.echo(json.dumps(as_value(entry), ensure_ascii=False))
+        return
+    if not oldest_first:
+        click.echo("Nothing has happened that fits.")
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("at (UTC)", "identifier", "connection", "from", "to", "cause", "code")
+    for entry in oldest_first:
+        table.add_row(
+            f"{entry.at:%Y-%m-%d %H:%M:%S}",
+            escape(entry.identifier),
+            escape(entry.connection_name),
+            _state(entry.old_status, entry.old_reason),
+            _state(entry.new_status, entry.new_reason) or "deleted",
+            entry.cause,
+            escape(entry.code or ""),
+        )
+    Console().print(table)
+    if len(entries) == limit:
+        click.echo(f"The newest {limit} are shown; --limit shows more.", err=True)
+
+
+def as_value(entry: HistoryEntry) -> dict[str, Any]:
+    """One change for a program; instants as ISO 8601 in UTC."""
+    return {
+        "at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "account_id": entry.account_id,
+        "connection_name": entry.connection_name,
+        "identifier": entry.identifier,
+        "old_status": entry.old_status,
+        "old_reason": entry.old_reason,
+        "new_status": entry.new_status,
+        "new_reason": entry.new_reason,
+        "cause": entry.cause,
+        "code": entry.code,
+    }
+
+
+def parse_since(text: str, *, now: datetime) -> datetime:
+    """An ISO 8601 date or instant (UTC unless it says otherwise), or an age such as `24h`, `7d`, `2w`.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    age = _AGE.fullmatch(text.strip())
+    if age is not None:
+        return now - int(age[1]) * _UNITS[age[2]]
+    try:
+        instant = datetime.fromisoformat(text.strip())
+    except ValueError as exc:
+        raise InvalidInput(
+            "--since takes a date (2026-11-01), an instant (2026-11-01T08:00:00Z) or an age (24h, 7d, 2w).",
+            field="since",
+        ) from exc
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def _state(status: str | None, reason: str | None) -> str:
+    return "" if status is None else f"{status} ({reason})" if reason else str(status)

@@ -1,0 +1,118 @@
+"""`doctor`: runs the checks, prints what they found, and says what to do."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from scalekit_mcp.clock import Clock, SystemClock
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
+from scalekit_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.cli.doctor_checks import Report, WhoSignsIn
+
+_SIGNS = {"ok": "ok      ", "mistake": "MISTAKE ", "warning": "warning ", "unknown": "unknown "}
+_MOST_ACCOUNTS = 500
+
+
+def run_doctor(settings: Settings, *, accounts: WhoSignsIn | None, seen: str | None, as_json: bool) -> bool:
+    """Check the configuration and print the report; True if no mistake was found."""
+    if settings.sandbox:
+        raise ConfigurationError(
+            "doctor checks a configuration against Microsoft; for a sandbox that runs, set MICROSOFT_LOGIN_URL and the "
+            "other settings that `scalekit-mcp sandbox` prints."
+        )
+    if settings.resolved_mode == "hosted":
+        raise ConfigurationError("doctor checks an Azure app of your own; in hosted mode Scalekit's dashboard does.")
+    report = anyio.run(lambda: examine(settings, accounts=accounts, seen=_number(seen)))
+    click.echo(json.dumps(as_value(report), indent=2) if as_json else as_text(report))
+    return not report.mistakes
+
+
+async def examine(
+    settings: Settings, *, accounts: WhoSignsIn | None = None, seen: int | None = None, clock: Clock | None = None
+) -> Report:
+    """All checks of one configuration."""
+    import httpx2 as httpx
+
+    from scalekit_mcp.cli.doctor_checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
+
+    async with httpx.AsyncClient(timeout=REQUEST_SECONDS, follow_redirects=False) as http:
+        report = await Doctor(settings, http, clock or SystemClock()).check(accounts)
+    vault_evidence(report, await _from_vault(settings))
+    if seen is not None:
+        seen_number(report, seen)
+    return report
+
+
+async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, str | None]]:
+    """(reason, cause of the last change, last authorization error) of accounts that are not ACTIVE, if a vault exists.
+
+    A vault that cannot be opened is another command's matter.
+    """
+    from scalekit_mcp.actions.parts import build_parts, vault_file
+
+    path = vault_file(settings)
+    if path is not None and not path.exists():
+        return []
+    found: list[tuple[str | None, str | None, str | None]] = []
+    try:
+        parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+        try:
+            history = await parts.manager.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)
+            causes = {entry.identifier: entry.cause for entry in reversed(history)}
+            for status in ("PENDING", "EXPIRED"):
+                page = await parts.manager.list(
+                    connection_name=settings.connection, status=status, page_size=_MOST_ACCOUNTS
+                )
+                found += [
+                    (
+                        str(view.account.reason) if view.account.reason else None,
+                        causes.get(view.account.identifier),
+                        view.account.last_authorization_error,
+                    )
+                    for view in page.accounts
+                ]
+        finally:
+            await parts.aclose()
+    except ScalekitMCPError as exc:
+        click.echo(f"scalekit-mcp: the vault was not looked at: {exc.message}", err=True)
+    return found
+
+
+def as_value(report: Report) -> dict[str, Any]:
+    """The report for a program."""
+    return {
+        "ok": not report.mistakes,
+        "mistakes": list(report.mistakes),
+        "findings": [
+            {name: value for name, value in asdict(found).items() if value is not None} for found in report.findings
+        ],
+    }
+
+
+def as_text(report: Report) -> str:
+    """The report for a person."""
+    lines: list[str] = []
+    for found in report.findings:
+        evidence = f" [{found.evidence}]" if found.evidence else ""
+        lines.append(f"{_SIGNS[found.state]} {found.check}: {found.message}{evidence}")
+        if found.fix:
+            lines.append(f"           {'Fix' if found.state == 'mistake' else 'Look'}: {found.fix}")
+    count = len(report.mistakes)
+    lines += ["", f"{count} mistake(s) found." if count else "No mistake found from outside."]
+    return "\n".join(lines)
+
+
+def _number(seen: str | None) -> int | None:
+    if seen is None:
+        return None
+    digits = seen.upper().removeprefix("AADSTS")
+    if not digits.isascii() or not digits.isdigit() or len(digits) > 9:
+        raise ConfigurationError("--seen takes the number of Microsoft's page, such as AADSTS50011.")
+    return int(digits)

@@ -1,0 +1,138 @@
+"""The classic mistakes of an Azure set-up, how Microsoft says them, and what repairs each.
+
+Sources: "Microsoft Entra authentication & authorization error codes", "Redirect URI (reply URL) outline and
+restrictions", "Validation differences by supported account types".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One mistake: a title and the fix, both for a person."""
+
+    title: str
+    fix: str
+
+
+MISTAKES: dict[str, Mistake] = {
+    "wrong_audience": Mistake(
+        "The registration's supported account types do not cover who shall sign in",
+        "App registration > Authentication > Supported account types (manifest: signInAudience): choose "
+        "AzureADandPersonalMicrosoftAccount for everybody, or set MICROSOFT_TENANT to `organizations` or `consumers` "
+        "so that it asks only whom the registration admits.",
+    ),
+    "wrong_platform": Mistake(
+        "The redirect URI is registered as a single-page application",
+        "App registration > Authentication: delete the URI under 'Single-page application' and add it under 'Web' "
+        "(or under 'Mobile and desktop applications' for a public client). Grants of a single-page application die "
+        "after 24 hours.",
+    ),
+    "secret_id_instead_of_value": Mistake(
+        "MICROSOFT_CLIENT_SECRET holds the secret's ID, not its value",
+        "Certificates & secrets > New client secret, and copy the column 'Value' at once; it is shown only then. The "
+        "'Secret ID', a GUID, is not the secret.",
+    ),
+    "expired_secret": Mistake(
+        "The client secret is expired",
+        "Certificates & secrets > New client secret; set MICROSOFT_CLIENT_SECRET to its value, restart, then delete "
+        "the old one. Connected accounts stay connected.",
+    ),
+    "missing_offline_access": Mistake(
+        "offline_access is not among the scopes",
+        "Add offline_access to MICROSOFT_SCOPES, or remove MICROSOFT_SCOPES. Without it there is no refresh token and "
+        "every account ends within about an hour.",
+    ),
+    "single_tenant": Mistake(
+        "The registration is for one tenant only, but everybody is sent to the shared authority",
+        "App registration > Authentication > Supported account types: any organizational directory and personal "
+        "accounts. Or, for one organization alone, set MICROSOFT_TENANT to its Directory (tenant) ID.",
+    ),
+    "wrong_redirect": Mistake(
+        "A redirect URI of this server is not registered",
+        "App registration > Authentication > Web > Add URI, exactly as shown: scheme, host, path and the letters' case "
+        "count; only the port of http://localhost does not. `scalekit-mcp azure-app` prints the list.",
+    ),
+    "consent_blocked": Mistake(
+        "Users may not consent by themselves; an administrator of their organization has to approve the app",
+        "Send the admin consent link (the tool `authorize` and the sign-in page give it) to the customer's IT. Once "
+        "approved, each user signs in once. Publisher verification makes approvals easier.",
+    ),
+    "personal_account_wrong_authority": Mistake(
+        "Personal Microsoft accounts are sent to an authority that has none",
+        "Set MICROSOFT_TENANT=common (or consumers) and MICROSOFT_CLOUD=global, with a registration that admits "
+        "personal accounts. Otherwise people with personal accounts end at AADSTS50020.",
+    ),
+    "public_client_with_secret": Mistake(
+        "The registration is a public client (mobile and desktop), and a secret or certificate is sent",
+        "Remove MICROSOFT_CLIENT_SECRET (PKCE protects a public client), or register the redirect URIs under 'Web' "
+        "and set 'Allow public client flows' to No.",
+    ),
+    "clock_skew": Mistake(
+        "This machine's clock differs from Microsoft's",
+        "Synchronize the clock (NTP): sign-in checks and certificate assertions allow five minutes.",
+    ),
+    "wrong_cloud_or_tenant": Mistake(
+        "The application or the tenant does not exist at this cloud and authority",
+        "Compare MICROSOFT_CLIENT_ID with Overview > Application (client) ID, MICROSOFT_TENANT with Directory "
+        "(tenant) ID, and MICROSOFT_CLOUD (global, usgov, usgov-dod, china): two clouds share no registrations.",
+    ),
+    # beside the twelve
+    "wrong_secret": Mistake(
+        "The client secret is wrong",
+        "Certificates & secrets > New client secret, and set MICROSOFT_CLIENT_SECRET to its value.",
+    ),
+    "missing_secret": Mistake(
+        "The registration wants a secret or a certificate, and none is set",
+        "Set MICROSOFT_CLIENT_SECRET or MICROSOFT_CLIENT_CERTIFICATE; or, for a desktop registration, move the "
+        "redirect URIs to 'Mobile and desktop applications' and allow public client flows.",
+    ),
+    "wrong_certificate": Mistake(
+        "The certificate is not accepted",
+        "Certificates & secrets > Certificates: upload the certificate whose key MICROSOFT_CLIENT_CERTIFICATE holds.",
+    ),
+    "wrong_scope": Mistake(
+        "A scope is not known",
+        "Remove MICROSOFT_SCOPES, or correct it: Graph's names without an address, such as Calendars.ReadWrite.",
+    ),
+    "app_disabled": Mistake(
+        "The application is disabled",
+        "Entra admin center > Enterprise applications > the app > Properties > 'Enabled for users to sign in': Yes.",
+    ),
+    "not_assigned": Mistake(
+        "The app requires an assignment, and the user has none",
+        "The customer's IT: Enterprise applications > the app > Users and groups > Add; or 'Assignment required': No.",
+    ),
+    "unreachable": Mistake(
+        "A Microsoft address cannot be reached from this machine",
+        "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts.",
+    ),
+}
+
+CLASSIC = tuple(list(MISTAKES)[:12])
+"""The twelve that almost everybody makes once."""
+
+BY_NUMBER: dict[int, str] = {
+    **dict.fromkeys((9002331, 9002332, 9001023, 90124, 90130, 500208), "wrong_audience"),
+    **dict.fromkeys((9002325, 9002326, 9002327, 700084), "wrong_platform"),
+    7000215: "wrong_secret",
+    70002: "wrong_secret",
+    7000222: "expired_secret",
+    50194: "single_tenant",
+    50011: "wrong_redirect",
+    500112: "wrong_redirect",
+    **dict.fromkeys((90094, 90095, 900941, 900981, 90093, 90008), "consent_blocked"),
+    50020: "personal_account_wrong_authority",
+    700025: "public_client_with_secret",
+    700024: "clock_skew",
+    **dict.fromkeys((700016, 700011, 90002, 900023, 90013), "wrong_cloud_or_tenant"),
+    **dict.fromkeys((90038, 90043, 900382, 900432), "wrong_cloud_or_tenant"),
+    7000218: "missing_secret",
+    **dict.fromkeys((700027, 50012, 50013, 700030), "wrong_certificate"),
+    **dict.fromkeys((650053, 70011, 500011, 50001, 28002, 28003, 700022), "wrong_scope"),
+    **dict.fromkeys((70001, 7000112), "app_disabled"),
+    50105: "not_assigned",
+}
+"""AADSTS numbers and the mistake that they stand for."""

@@ -1,0 +1,103 @@
+"""`vault migrate` and `vault rotate`: the store of accounts and sealed tokens, looked after by its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import click
+
+from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.errors import ConfigurationError, VaultError
+from scalekit_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.accounts.manager import ConnectedAccountManager, RotationProgress
+
+T = TypeVar("T")
+
+
+def with_manager(settings: Settings, use: Callable[[ConnectedAccountManager], Awaitable[T]]) -> T:
+    """Open the vault's manager, use it once, close it; needs no Azure app."""
+    if settings.sandbox and settings.database_url is None:
+        raise ConfigurationError("The sandbox's vault is in memory and ends with its process; there is none to open.")
+
+    async def run() -> T:
+        from scalekit_mcp.actions.parts import build_parts
+
+        parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+        try:
+            return await use(parts.manager)
+        finally:
+            await parts.aclose()
+
+    return anyio.run(run)
+
+
+def run_migrate(settings: Settings) -> None:
+    """Bring the vault's tables to the newest version; the first process that opens a vault does the same."""
+
+    async def use(manager: ConnectedAccountManager) -> int:
+        return (await manager.list(page_size=1)).total_size
+
+    count = with_manager(settings, use)
+    from scalekit_mcp.accounts.schema import HEAD
+
+    click.echo(f"The vault is at version {HEAD}; it holds {count} connected account(s).")
+
+
+def run_rotate(settings: Settings) -> None:
+    """Seal every record under the first key, while servers go on; may be stopped and begun again.
+
+    With a key file a new key is put in front first, unless an earlier rotation was not finished.
+    """
+    if settings.vault_keys is None:
+        pending = _reseal(settings)
+        if pending.resealed:
+            click.echo("That finished an earlier rotation. Run the command again to bring in a new key.")
+            _last_words(pending)
+            return
+        _add_key()
+    done = _reseal(settings)
+    if settings.vault_keys is not None and not done.resealed and not done.unreadable:
+        click.echo(
+            "Every record is sealed under the first key already. To bring in a new one:\n"
+            "  1. Put it in front: SCALEKIT_MCP_VAULT_KEYS=new:<base64 of 32 bytes>,<the keys that are there now>\n"
+            '     (a key: python -c "import base64,secrets; '
+            'print(base64.b64encode(secrets.token_bytes(32)).decode())")\n'
+            "  2. Restart every server with it. On several replicas first append it at the end everywhere, then move "
+            "it to the front.\n"
+            "  3. Run `scalekit-mcp vault rotate` again; then the old keys can go."
+        )
+        return
+    _last_words(done)
+
+
+def _add_key() -> None:
+    from scalekit_mcp.accounts.sealing import add_key_to_file
+    from scalekit_mcp.actions.parts import key_file
+
+    ring = add_key_to_file(key_file())
+    click.echo(f"New key '{ring.sealing_key_id}' in front of {key_file()}.")
+
+
+def _reseal(settings: Settings) -> RotationProgress:
+    def show(progress: RotationProgress) -> None:
+        if progress.resealed or progress.unreadable:
+            click.echo(f"  {progress.resealed} sealed anew, {progress.remaining} to do", err=True)
+
+    return with_manager(settings, lambda manager: manager.rotate_keys(show))
+
+
+def _last_words(done: RotationProgress) -> None:
+    if done.unreadable:
+        raise VaultError(
+            f"{done.resealed} record(s) were sealed anew; {done.unreadable} could not be opened and are as they were.",
+            next_step="Add the key that they were sealed with and run the command again, or delete those accounts.",
+        )
+    click.echo(
+        f"{done.resealed} record(s) sealed anew, {done.remaining} to do. Servers that run read a new key from the key "
+        "file when they meet it, but seal with the old one until they are restarted: keep the old key until then, and "
+        "run the command once more afterwards."
+    )
