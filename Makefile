@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test test-full check format bench soak lock mcp.json clean
+.PHONY: demo test test-full test-frameworks check format bench soak lock mcp.json clean
 
 demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
 	@$(BIN)/scalekit-mcp demo
@@ -13,6 +13,11 @@ test: .venv/dev.done  ## the tests that need nothing but Python
 
 test-full: .venv/full.done check  ## the same and the real counterparts
 	@$(BIN)/pytest -q -n auto --dist loadgroup
+
+FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
+
+test-frameworks: .venv/runtime.done $(FRAMEWORKS:%=.venv-frameworks/%/done)  ## the examples, each library in its own environment
+	@$(BIN)/python -m scripts.test_frameworks
 
 check: .venv/full.done  ## format, lint, types, layers
 	@$(BIN)/ruff format --check .
@@ -34,7 +39,7 @@ lock:  ## write requirements/*.txt anew (needs uv)
 	@scripts/lock.sh
 
 clean:
-	rm -rf .venv dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-frameworks dist build .pytest_cache .ruff_cache .hypothesis
 
 # A stamp is written last: an interrupted set-up is simply done again.
 .venv/bin/python:
@@ -45,4 +50,12 @@ clean:
 .venv/%.done: requirements/%.txt pyproject.toml | .venv/bin/python
 	@$(PIP) --require-hashes -r requirements/$*.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# langchain-mcp-adapters needs mcp 1.x and meets this project only as a process.
+.venv-frameworks/%/done: requirements/frameworks/%.txt pyproject.toml
+	@echo "Setting up .venv-frameworks/$* (once) ..."
+	@$(PYTHON) -m venv .venv-frameworks/$*
+	@.venv-frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/frameworks/$*.txt
+	@[ $* = langchain-mcp-adapters ] || .venv-frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
