@@ -372,8 +372,12 @@ class GraphClient:
         if failure.status == 503 and asked is None:
             return error_for(failure, method=call.request.method, path=call.request.path, params=call.request.params)
         seconds = asked if asked is not None else MAX_PAUSE_SECONDS
+        if asked is not None and asked > MAX_PAUSE_SECONDS:
+            message = "Microsoft Graph asks for a longer pause than one call may wait"
+        else:
+            message = f"Microsoft Graph has had too many calls and still refuses this one after {call.attempts} tries"
         return Throttled(
-            "Microsoft Graph asks for a longer pause than one call may wait; the request was not carried out.",
+            f"{message}; the request was not carried out.",
             retry_after_seconds=max(1, round(seconds)),
             request_id=failure.request_id,
         )

@@ -208,7 +208,9 @@ ROWS: tuple[GraphErrorRow, ...] = (
         who_acts="it_admin",
     ),
     GraphErrorRow("accessDenied", Means.FORBIDDEN, "Microsoft denies access.", _REFUSED_BY_PERMISSION, generic=True),
-    GraphErrorRow("notAllowed", Means.FORBIDDEN, "Microsoft does not allow this call.", generic=True),
+    GraphErrorRow(
+        "notAllowed", Means.FORBIDDEN, "Microsoft does not allow this call.", _REFUSED_BY_PERMISSION, generic=True
+    ),
     GraphErrorRow("InvalidAuthenticationToken", Means.UNAUTHENTICATED, ""),
     GraphErrorRow("unauthenticated", Means.UNAUTHENTICATED, "", generic=True),
     GraphErrorRow(

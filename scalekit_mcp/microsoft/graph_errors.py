@@ -260,11 +260,13 @@ def _bad_query(
 
 
 def _option(reason: str, params: Mapping[str, str]) -> str | None:
-    """Which option of the query is meant: the only one given, else the one Microsoft's sentence names (a hint only)."""
+    """Which option of the query is meant: the one Microsoft's sentence names (a hint only), else the caller's first.
+
+    A `$select` may be our own, so only the sentence can blame it.
+    """
     given = [name for name in ("filter", "orderby", "select") if "$" + name in params]
-    if len(given) <= 1:
-        return next(iter(given), None)
-    return next((name for name in given if name in reason.lower()), given[0])
+    named = next((name for name in given if name in reason.lower()), None)
+    return named or next((name for name in given if name != "select"), None)
 
 
 def _member(value: object, name: str) -> dict[str, Any] | None:

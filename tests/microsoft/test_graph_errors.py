@@ -197,7 +197,8 @@ def test_a_refused_filter_comes_back_with_microsofts_reason_and_an_example_that_
     ("params", "reason", "field"),
     [
         ({"$orderby": "start"}, "The expression must evaluate to a single value.", "orderby"),
-        ({"$select": "colour"}, "Could not find a property named 'colour'.", "select"),
+        ({"$select": "colour"}, "Parsing OData Select and Expand failed: no property 'colour'.", "select"),
+        ({"$select": "id,subject", "$filter": "colour eq 1"}, "Could not find a property named 'colour'.", "filter"),
         ({"$filter": "x", "$orderby": "start"}, "The $orderby expression must evaluate to a value.", "orderby"),
         ({"$filter": "x", "$orderby": "start"}, "Syntax error at position 1.", "filter"),
     ],
@@ -205,6 +206,12 @@ def test_a_refused_filter_comes_back_with_microsofts_reason_and_an_example_that_
 def test_a_refused_query_names_the_option_at_fault(params: dict[str, str], reason: str, field: str) -> None:
     assert error(400, body("BadRequest", reason), params=params).details["field"] == field
     assert error(400, body("RequestBroker--ParseUri", reason), params=params).details["field"] == field
+
+
+def test_a_select_that_may_be_our_own_is_not_blamed() -> None:
+    found = error(400, body("BadRequest", "Syntax error at position 1."), params={"$select": "id,subject"})
+    assert isinstance(found, InvalidInput)
+    assert "field" not in found.details
 
 
 def test_a_failure_of_the_service_on_a_filter_says_that_the_filter_may_be_the_cause() -> None:
