@@ -18,6 +18,8 @@ from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from scalekit_mcp.actions.embedded import EmbeddedActions
+    from scalekit_mcp.actions.hosted import HostedActions
     from scalekit_mcp.settings import Settings
 
 __all__ = ["Actions", "LinkBase", "open_actions"]
@@ -43,12 +45,10 @@ async def open_actions(
     answers when neither a call nor the settings name one (default: UTC). `user_verification` holds unless the settings
     name one. Raises `ConfigurationError`.
     """
-    from scalekit_mcp.actions.embedded import EmbeddedActions
-
     settings.check()
     _check_zone(settings.timezone)
     async with _resolved(settings) as resolve:
-        actions = EmbeddedActions(
+        actions = _implementation(settings)(
             settings,
             clock=clock or SystemClock(),
             link_base=link_base,
@@ -61,6 +61,17 @@ async def open_actions(
         finally:
             with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS):
                 await actions.aclose()
+
+
+def _implementation(settings: Settings) -> Callable[..., EmbeddedActions | HostedActions]:
+    """Who keeps the tokens; only that one is imported."""
+    if settings.resolved_mode == "hosted":
+        from scalekit_mcp.actions.hosted_settings import hosted_actions
+
+        return hosted_actions
+    from scalekit_mcp.actions.embedded import EmbeddedActions
+
+    return EmbeddedActions
 
 
 def _check_zone(name: str | None) -> None:
@@ -103,7 +114,7 @@ async def _sandbox_settings(settings: Settings) -> AsyncGenerator[Settings]:
 
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
-        values = sandbox.environment(base_url)
+        values = {**sandbox.environment(base_url), **sandbox.scalekit_environment()}
         yield settings.model_copy(
             update={
                 "microsoft_client_id": values["MICROSOFT_CLIENT_ID"],
@@ -112,5 +123,8 @@ async def _sandbox_settings(settings: Settings) -> AsyncGenerator[Settings]:
                 "microsoft_tenant": "common",
                 "microsoft_login_url": values["MICROSOFT_LOGIN_URL"],
                 "microsoft_graph_url": values["MICROSOFT_GRAPH_URL"],
+                "scalekit_env_url": values["SCALEKIT_ENV_URL"],
+                "scalekit_client_id": values["SCALEKIT_CLIENT_ID"],
+                "scalekit_client_secret": SecretStr(values["SCALEKIT_CLIENT_SECRET"]),
             }
         )

@@ -99,3 +99,7 @@ class Sandbox(Controls):
     def environment(self, base_url: str) -> dict[str, str]:
         """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
         return self.settings(base_url)
+
+    def scalekit_environment(self) -> dict[str, str]:
+        """The settings with which a client reaches the look-alike of Scalekit's hosted API beside this Microsoft."""
+        return self.halves.scalekit(self.app).environment()

@@ -17,26 +17,39 @@ from scalekit_mcp.sandbox.world import World
 
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.control import Controls
+    from scalekit_mcp.sandbox.scalekit import ScalekitLookAlike
+
+HOSTED_PREFIX = "/scalekit"
 
 
 @dataclass
 class Halves:
-    """Identity and Graph over one world."""
+    """Identity and Graph over one world, and the hosted API beside them once somebody wants it."""
 
+    world: World
     identity: IdentityApp
     graph: ASGIApp
     tokens: AccessTokens
     pages: Pages
+    _scalekit: ScalekitLookAlike | None = None
+
+    def scalekit(self, microsoft: ASGIApp) -> ScalekitLookAlike:
+        """The look-alike of Scalekit's hosted API, which is a client of `microsoft` like any other."""
+        if self._scalekit is None:
+            from scalekit_mcp.sandbox.scalekit import ScalekitLookAlike
+
+            self._scalekit = ScalekitLookAlike(self.world, microsoft, prefix=HOSTED_PREFIX)
+        return self._scalekit
 
 
 def build(world: World) -> Halves:
     """Both halves for a new world."""
     tokens, pages = AccessTokens(world), Pages()
-    return Halves(IdentityApp(world, tokens, pages), GraphApp(world, tokens), tokens, pages)
+    return Halves(world, IdentityApp(world, tokens, pages), GraphApp(world, tokens), tokens, pages)
 
 
 class Dispatcher:
-    """`/v1.0` to Graph, `/_sandbox` to the switches, the rest to identity."""
+    """`/v1.0` to Graph, `/_sandbox` to the switches, `/scalekit` to the hosted API, the rest to identity."""
 
     def __init__(self, controls: Controls) -> None:
         self._controls = controls
@@ -56,5 +69,7 @@ class Dispatcher:
         halves = self._controls.halves
         if path.startswith("/v1.0"):
             await halves.graph(scope, receive, send)
+        elif path.startswith(HOSTED_PREFIX + "/"):
+            await halves.scalekit(self)(scope, receive, send)
         else:
             await halves.identity(scope, receive, send)

@@ -14,8 +14,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from scalekit_mcp.sandbox.switches import GraphFault, Switches, TokenFault
+
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.graph.store import Mailbox
+
+__all__ = [
+    "CONSUMER_TENANT",
+    "AppRegistration",
+    "EnterpriseApp",
+    "GraphFault",
+    "MailRecord",
+    "Person",
+    "RecordedRequest",
+    "SandboxClock",
+    "Switches",
+    "Tenant",
+    "TokenFault",
+    "World",
+]
 
 CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 
@@ -116,112 +133,6 @@ class EnterpriseApp:
     """Consented scopes, short names, by the person's oid."""
 
 
-@dataclass
-class TokenFault:
-    """One switched failure of the token endpoint."""
-
-    code: int | None = None
-    error: str = "invalid_grant"
-    suberror: str | None = None
-    status: int = 400
-    claims: str | None = None
-    body: str | None = None
-    """A raw body instead of the JSON error."""
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    drop: str | None = None
-    """`before` or `after` the token request is carried out: the connection is closed without an answer."""
-    delay_seconds: float = 0.0
-    person: str | None = None
-    """Address of the only person it applies to."""
-    grant_type: str | None = None
-    times: int = 1
-
-
-@dataclass
-class GraphFault:
-    """One switched failure of Graph."""
-
-    status: int | None = None
-    code: str | None = None
-    message: str | None = None
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    body: str | None = None
-    drop: str | None = None
-    """`before` or `after` the write: the connection is closed without an answer."""
-    apply: bool = False
-    """Carry the request out, then answer with the failure."""
-    delay_seconds: float = 0.0
-    method: str | None = None
-    path_contains: str | None = None
-    person: str | None = None
-    times: int = 1
-
-
-@dataclass
-class Switches:
-    """What an experimenter may turn. Defaults are those of the reference, "Sandbox defaults"."""
-
-    rotation: str = "keep"
-    """`keep`: a new refresh token at each use, old ones live on; `one_time`: the old one dies; `none`: no new one."""
-    access_token_seconds: int | None = None
-    """None: random, 3600 to 5399."""
-    code_seconds: int = 600
-    refresh_token_days: int = 90
-    page_size: int = 10
-    retry_after_seconds: int = 2
-    undeclared_properties: str = "refuse"
-    duplicate_transaction_status: int = 400
-    mfa_required: bool = False
-    conditional_access: str | None = None
-    """An AADSTS number, e.g. `53003`, raised at sign-in and refresh."""
-    claims_challenge: str | None = None
-    """A claims JSON that Graph demands with 401 until a token was issued with it."""
-    claims_challenge_interactive: bool = False
-    """True: a refresh with those claims is refused; only a new sign-in satisfies the challenge."""
-    claims_challenge_person: str | None = None
-    """Address of the only person it applies to."""
-    deleted_app_code: int = 700016
-    """What a refresh answers after the enterprise app was deleted: 700016 or 65001."""
-    redirect_after_admin_request: bool = False
-    """Where the truth is not documented: True sends the browser back with `access_denied` once a request was sent."""
-    error_separator: str = "\r\n"
-    """Between text, trace id, correlation id and timestamp of an `error_description`; newer answers have a space."""
-    withheld_scopes: set[str] = field(default_factory=set[str])
-    """Scopes that token answers leave out although they were consented to."""
-    device_interval_seconds: int = 5
-    device_code_seconds: int = 900
-    slow_seconds: float = 0.0
-    """Every answer of identity and Graph waits this long."""
-    duplicate_transaction_after_delete: str = "forget"
-    """A deleted event's transactionId: `forget` it, or `remember` it and answer with the deleted event."""
-    deleted_readable: bool = True
-    """An event in Deleted Items can still be read by its immutable id."""
-    iana_zones: str = "mapped"
-    """`mapped`: every IANA name with a Windows counterpart. `documented`: only those that Microsoft lists."""
-    dst_gap: str = "shift"
-    """A wall-clock time inside a gap: `shift` it forward, or `refuse` it."""
-    datetime_offset: str = "convert"
-    """A dateTime with an offset beside its timeZone: `convert` it, `ignore` the offset, or `refuse` it."""
-    relative_days: str = "first_match"
-    """Several days in a relative pattern: `first_match`, the earliest n-th day, or `nth_listed` of the set."""
-    me_events: str = "default"
-    """`GET /me/events` lists the `default` calendar, or `all` of them."""
-    top_over_1000: str = "clamp"
-    """`$top` above 1000: `clamp` or `refuse`."""
-    view_created: str = "omit"
-    """`$select` of createdDateTime on a calendarView: `omit` the property or `refuse` the request."""
-    teams_body_alternates: bool = True
-    """After a body without the join block ended a meeting, the next such body makes a new one."""
-    patch_server_properties: str = "ignore"
-    """Properties that only the server sets (or only a create may give) in a PATCH: `ignore` or `refuse`."""
-    if_match: bool = True
-    """Honour `If-Match` on events with 412."""
-    occurrence_id_extra: bool = False
-    """Answer the undocumented `occurrenceId` beside the documented properties."""
-    token_faults: list[TokenFault] = field(default_factory=list[TokenFault])
-    graph_faults: list[GraphFault] = field(default_factory=list[GraphFault])
-
-
 @dataclass(frozen=True)
 class MailRecord:
     """One mail that a calendar sent to one person."""
@@ -243,7 +154,7 @@ class RecordedRequest:
     number: int
     at: datetime
     area: str
-    """`identity` or `graph`."""
+    """`identity`, `graph` or `scalekit` (the hosted API)."""
     method: str
     path: str
     query: dict[str, str] = field(repr=False)
