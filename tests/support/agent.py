@@ -104,6 +104,15 @@ class Agent:
             if request.area == "graph" and (method is None or request.method == method)
         ]
 
+    async def graph(self, method: str, path: str, body: Any = None, *, address: str = DANA) -> dict[str, Any]:
+        """A bare call to the sandbox's Graph, as somebody else's application would make it for `address`."""
+        token = self.sandbox.access_token(address)
+        headers = {"Authorization": f"Bearer {token}", "Prefer": 'IdType="ImmutableId"'}
+        async with httpx.AsyncClient(base_url=f"{self.sandbox.base_url}/v1.0", headers=headers, timeout=20) as http:
+            answer = await http.request(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json() if answer.content else {}
+
     def forget(self) -> None:
         """Begin the record of requests anew."""
         self.sandbox.world.requests.clear()
@@ -115,7 +124,7 @@ async def agent(address: str = DANA, *, scopes: str | None = None, empty: bool =
     sandbox = Sandbox(week_of=date(2026, 4, 6))
     clock = SandboxTime(sandbox)
     async with sandbox.serve() as base_url, Listener(preferred_port=0, sandbox=True) as listener:
-        given = {"scopes": scopes} if scopes else {}
+        given = {"microsoft_scopes": scopes} if scopes else {}
         settings = load_settings(
             mode="embedded",
             database_url="sqlite+aiosqlite:///:memory:",
