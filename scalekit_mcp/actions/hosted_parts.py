@@ -15,6 +15,7 @@ from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.hosted_graph import HostedSession
 from scalekit_mcp.actions.hosted_rest import ScalekitRest
+from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.graph import GraphSession
@@ -66,9 +67,11 @@ class HostedParts:
     consent: HostedConsent
     ring: KeyRing
     own_http: httpx.AsyncClient | None
+    log_rule: HostOnly
 
     async def aclose(self) -> None:
         """Close the connections that were opened here."""
+        self.log_rule.detach()
         if self.own_http is not None:
             await self.own_http.aclose()
 
@@ -136,4 +139,5 @@ def build_hosted_parts(
         scopes=scopes,
         sandbox=sandbox,
     )
-    return HostedParts(clock, rest, HostedDirectory(rest, connection_name), consent, ring, own_http)
+    log_rule = HostOnly(environment.env_url).attach()
+    return HostedParts(clock, rest, HostedDirectory(rest, connection_name), consent, ring, own_http, log_rule)

@@ -18,6 +18,7 @@ from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
 from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
@@ -94,9 +95,11 @@ class Parts:
     manager: ConnectedAccountManager
     graph: GraphClient
     pages: SealedPages
+    log_rule: HostOnly
 
     async def aclose(self) -> None:
         """Close the vault and the connections."""
+        self.log_rule.detach()
         await self.manager.aclose()
         await self.http.aclose()
 
@@ -170,6 +173,7 @@ def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verific
         manager=manager,
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),
+        log_rule=HostOnly(settings.login_url, settings.graph_url).attach(),
     )
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Collection
-from typing import Protocol
+import math
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -66,9 +67,14 @@ def caller_token(
     scopes: Collection[str] = BOTH_SCOPES,
     issuer: str | None = None,
     email: str | None = None,
+    account: tuple[str, str] | None = None,
 ) -> AccessToken:
-    """A verified caller in the form that the SDK's sessions and request states are bound to; holds no credential."""
-    claims = {"iss": issuer, "email": email}
+    """A verified caller in the form that the SDK's sessions and request states are bound to; holds no credential.
+
+    `email` and `account` (tid, oid) are what the credential vouches for.
+    """
+    tid, oid = account or (None, None)
+    claims = {"iss": issuer, "email": email, "tid": tid, "oid": oid}
     return AccessToken(
         token="",  # the credential itself is not kept
         client_id=client_id,
@@ -102,6 +108,17 @@ def plain_identifier(value: object) -> str:
         return check_identifier(value)
     except (ValueError, ScalekitMCPError) as exc:
         raise Denied(401, "invalid_token", "The user that the token names is not a valid identifier.") from exc
+
+
+def numeric_date(claims: Mapping[str, Any], name: str) -> float:
+    """A NumericDate (RFC 7519 section 2), in seconds; raises `Denied` for what is none, NaN and infinity among it."""
+    value = claims.get(name)
+    try:
+        if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    except OverflowError:
+        pass  # an integer beyond every date
+    raise Denied(401, "invalid_token", f"The token must carry the claim {name}, a number of seconds.")
 
 
 class NoAuthentication:

@@ -14,7 +14,14 @@ from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.server.authentication import BOTH_SCOPES, Denied, bearer_of, caller_token, plain_identifier
+from scalekit_mcp.server.authentication import (
+    BOTH_SCOPES,
+    Denied,
+    bearer_of,
+    caller_token,
+    numeric_date,
+    plain_identifier,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,13 +35,18 @@ _MAX_DOCUMENT_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OidcOptions:
-    """Whose tokens are taken. `metadata_url` is where our protected-resource metadata stands (RFC 9728)."""
+    """Whose tokens are taken. `metadata_url` is where our protected-resource metadata stands (RFC 9728).
+
+    `login_url` is the Microsoft login host of the connection: the `tid` and `oid` of a token that it issued itself name
+    the Microsoft account of its caller ("Access token claims reference").
+    """
 
     issuer: str
     audience: str
     identifier_claim: str = "sub"
     require_scopes: bool = True
     metadata_url: str = ""
+    login_url: str | None = None
 
 
 class OidcTokens:
@@ -64,7 +76,7 @@ class OidcTokens:
 
         try:
             header = jwt.get_unverified_header(token)
-        except jwt.PyJWTError as exc:
+        except (jwt.PyJWTError, ValueError, RecursionError) as exc:
             raise _invalid("The token is malformed.") from exc
         if header.get("alg") not in ALGORITHMS:
             raise _invalid("The token's algorithm is not allowed.")
@@ -84,7 +96,7 @@ class OidcTokens:
             raise _invalid("The token was not issued for this server.") from exc
         except jwt.InvalidIssuerError as exc:
             raise _invalid("The token is from another authorization server.") from exc
-        except (jwt.PyJWTError, TypeError, ValueError) as exc:
+        except (jwt.PyJWTError, TypeError, ValueError, RecursionError) as exc:
             raise _invalid("The token's signature or claims do not hold.") from exc
         self._check_times(claims)
         client_id = claims.get("azp") or claims.get("client_id")
@@ -93,15 +105,26 @@ class OidcTokens:
             client_id=client_id if isinstance(client_id, str) else "oidc",
             scopes=_scopes(claims) if self._options.require_scopes else BOTH_SCOPES,
             issuer=self._options.issuer,
+            account=self._account(claims),
         )
+
+    def _account(self, claims: Mapping[str, Any]) -> tuple[str, str] | None:
+        """The Microsoft account that the token names, if the connection's own login host says so."""
+        tid, oid, login_url = claims.get("tid"), claims.get("oid"), self._options.login_url
+        if not (isinstance(tid, str) and isinstance(oid, str) and tid and oid and login_url):
+            return None
+        issuers = {f"{login_url.rstrip('/')}/{tid}/v2.0"}
+        if login_url.rstrip("/") == "https://login.microsoftonline.com":
+            issuers.add(f"https://sts.windows.net/{tid}/")  # the same authority in version 1.0 tokens
+        return (tid, oid) if self._options.issuer in issuers else None
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock.now().timestamp()
-        expires_at = _number(claims, "exp")
+        expires_at = numeric_date(claims, "exp")
         if now >= expires_at + LEEWAY_SECONDS:
             raise _invalid("The token has expired.")
         for name in ("nbf", "iat"):
-            if name in claims and _number(claims, name) > now + LEEWAY_SECONDS:
+            if name in claims and numeric_date(claims, name) > now + LEEWAY_SECONDS:
                 raise _invalid("The token is not valid yet.")
 
     async def _key(self, key_id: object) -> Any:
@@ -163,13 +186,6 @@ def _scopes(claims: Mapping[str, Any]) -> list[str]:
     if not isinstance(names, list):
         return []
     return [name for name in BOTH_SCOPES if name in names]
-
-
-def _number(claims: Mapping[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _invalid(f"The claim {name} must be a number.")
-    return float(value)
 
 
 def _invalid(description: str) -> Denied:

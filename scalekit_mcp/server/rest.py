@@ -18,30 +18,43 @@ from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
-from scalekit_mcp.server.rest_wire import error_body, openapi_document, wire_account, wire_error, wire_instant
+from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.rest_wire import (
+    error_body,
+    openapi_document,
+    wire_account,
+    wire_error,
+    wire_instant,
+    wire_tool,
+)
 from scalekit_mcp.server.tokens import SessionTokens
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import TOOLS, ToolSpec
 
 logger = logging.getLogger(__name__)
 
 _MAX_BODY_BYTES = 1_048_576
 _EXPIRY = re.compile(r"([0-9]{1,6})s")
+_PAGE_SIZE = re.compile(r"[1-9][0-9]?")
 _URL = re.compile(r"https?://\S+")
 _SELECTORS = frozenset({"connector", "identifier", "id"})
-_SCAN_PAGE = 100
+_TOOL_FILTERS = frozenset({"filter.tool_name", "filter.summary", "page_size"})
 
 Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestOptions:
-    """What the routes need: the key that opens them, and what mints session tokens (None: minting is not offered)."""
+    """What the routes need: the key that opens them, and what mints session tokens (None: minting is not offered).
+
+    `calls_in_flight` is how many tool calls of one user run at once.
+    """
 
     service_key: str = field(repr=False)
     public_url: str
     version: str = ""
     read_only: bool = False
     session_tokens: SessionTokens | None = None
+    calls_in_flight: int = 16
 
 
 class Rest:
@@ -50,6 +63,7 @@ class Rest:
     def __init__(self, actions: Actions, options: RestOptions) -> None:
         self._actions = actions
         self._options = options
+        self._limiter = CallLimiter(options.calls_in_flight)
 
     def routes(self) -> list[Route]:
         """The routes, to be mounted at `/api/v1`."""
@@ -62,6 +76,7 @@ class Rest:
             ("POST", "/connected_accounts/magic_link", self.magic_link),
             ("POST", "/connected_accounts/user/verify", self.verify),
             ("POST", "/connected_accounts/{id}:disconnect", self.disconnect),
+            ("GET", "/tools", self.tools),
             ("POST", "/execute_tool", self.execute_tool),
             ("POST", "/session_tokens", self.session_tokens),
             ("GET", "/connected_accounts/{id:str}", self.by_id),
@@ -87,7 +102,7 @@ class Rest:
         """One page of accounts."""
         given = _query(request, frozenset({"connector", "identifier", "page_size", "page_token"}))
         size = given.get("page_size", "10")
-        if not size.isdigit() or not 1 <= int(size) < 100:
+        if not _PAGE_SIZE.fullmatch(size):
             raise InvalidInput("page_size must be a number from 1 to 99.", field="page_size")
         page = await self._actions.list_connected_accounts(
             connection_name=given.get("connector"),
@@ -162,6 +177,26 @@ class Rest:
             return JSONResponse(error_body(code, exc.message, name, error=exc.to_dict()), status_code=status)
         return JSONResponse({"post_user_verify_redirect_url": ""})
 
+    async def tools(self, request: Request) -> Response:
+        """The catalogue as this server has it, with schemas; `filter.summary` gives the names alone."""
+        given = request.query_params.multi_items()
+        _refuse_unknown(dict(given), _TOOL_FILTERS)
+        wanted = {value for name, value in given if name == "filter.tool_name" and value}
+        specs = [spec for spec in TOOLS.values() if self._may_run(spec) and (not wanted or spec.name in wanted)]
+        summary = request.query_params.get("filter.summary", "").casefold() == "true"
+        return JSONResponse(
+            {
+                "tools": [] if summary else [wire_tool(spec) for spec in specs],
+                "tool_names": [spec.name for spec in specs],
+                "total_size": len(specs),
+                "next_page_token": "",
+                "prev_page_token": "",
+            }
+        )
+
+    def _may_run(self, spec: ToolSpec) -> bool:
+        return not self._options.read_only or spec.read_only or spec.name == "authorize"
+
     async def execute_tool(self, request: Request) -> Response:
         """Run one tool for a user."""
         allowed = _SELECTORS | {"tool_name", "params", "connected_account_id", "agent_run_id"}
@@ -171,7 +206,7 @@ class Rest:
         if spec is None:
             message = f"There is no tool '{tool_name[:80]}'."
             return JSONResponse(error_body(5, message, "RESOURCE_NOT_FOUND"), status_code=404)
-        if self._options.read_only and not spec.read_only and spec.name != "authorize":
+        if not self._may_run(spec):
             raise PermissionMissing(f"This server is read-only; {spec.name} is not available.", who_acts="operator")
         params: object = body.get("params") or {}
         if not isinstance(params, dict):
@@ -185,12 +220,13 @@ class Rest:
             raise InvalidInput("identifier is required, or connected_account_id.", field="identifier")
         execution_id = f"exec_{secrets.token_hex(8)}"
         try:
-            result = await self._actions.execute_tool(
-                identifier=identifier,
-                tool_name=tool_name,
-                tool_input=cast("dict[str, Any]", params),
-                connection_name=connector,
-            )
+            async with self._limiter.slot(identifier):
+                result = await self._actions.execute_tool(
+                    identifier=identifier,
+                    tool_name=tool_name,
+                    tool_input=cast("dict[str, Any]", params),
+                    connection_name=connector,
+                )
         except ScalekitMCPError as exc:
             return _failure(exc, execution_id)
         return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
@@ -223,15 +259,10 @@ class Rest:
                 connection_name=_text(given, "connector"), identifier=_required(given, "identifier")
             )
             return response.connected_account
-        page_token: str | None = None
-        while True:
-            page = await self._actions.list_connected_accounts(page_size=_SCAN_PAGE, page_token=page_token)
-            for view in page.connected_accounts:
-                if view.id == account_id:
-                    return view
-            page_token = page.next_page_token
-            if page_token is None:
-                raise ConnectedAccountNotFound("outlook", account_id[:100])
+        page = await self._actions.list_connected_accounts(account_id=account_id, page_size=1)
+        if not page.connected_accounts:
+            raise ConnectedAccountNotFound(_text(given, "connector") or "outlook", account_id[:100])
+        return page.connected_accounts[0]
 
     def _guarded(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
@@ -278,8 +309,8 @@ async def _body(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
             raise InvalidInput("The body is larger than 1 MiB.")
     try:
         parsed: object = json.loads(raw or b"{}")
-    except ValueError as exc:
-        raise InvalidInput("The body is not JSON.") from exc
+    except (ValueError, RecursionError) as exc:
+        raise InvalidInput("The body is not JSON, or nested too deeply.") from exc
     if not isinstance(parsed, dict):
         raise InvalidInput("The body must be a JSON object.")
     body = {str(name): value for name, value in cast("dict[Any, Any]", parsed).items() if value is not None}

@@ -12,7 +12,14 @@ from starlette.datastructures import Headers
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
-from scalekit_mcp.server.authentication import BOTH_SCOPES, Denied, bearer_of, caller_token, plain_identifier
+from scalekit_mcp.server.authentication import (
+    BOTH_SCOPES,
+    Denied,
+    bearer_of,
+    caller_token,
+    numeric_date,
+    plain_identifier,
+)
 from scalekit_mcp.server.callers import READ_SCOPE
 
 ALGORITHM = "HS256"
@@ -90,7 +97,7 @@ class SessionTokens:
         try:
             key = self._key(jwt.get_unverified_header(token).get("kid"))
             return jwt.decode(token, key, algorithms=[ALGORITHM], options=options)
-        except jwt.PyJWTError as exc:
+        except (jwt.PyJWTError, ValueError, RecursionError) as exc:
             raise _invalid("The token is malformed or its signature does not hold.") from exc
 
     def _key(self, key_id: object) -> bytes:
@@ -101,13 +108,13 @@ class SessionTokens:
         return self._keys[key_id]
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
-        issued_at, expires_at = _instant(claims, "iat"), _instant(claims, "exp")
+        issued_at, expires_at = numeric_date(claims, "iat"), numeric_date(claims, "exp")
         now = self._clock.now().timestamp()
         if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
             raise _invalid("The token's life must be at most 24 hours.")
         if issued_at > now + LEEWAY_SECONDS:
             raise _invalid("The token was issued in the future.")
-        if "nbf" in claims and _instant(claims, "nbf") > now + LEEWAY_SECONDS:
+        if "nbf" in claims and numeric_date(claims, "nbf") > now + LEEWAY_SECONDS:
             raise _invalid("The token is not valid yet.")
         if now >= expires_at + LEEWAY_SECONDS:
             raise _invalid("The token has expired.")
@@ -142,13 +149,6 @@ def _scopes(claims: Mapping[str, Any]) -> list[str]:
     if not isinstance(scope, str):
         raise _invalid("The claim scope must be text.")
     return [name for name in BOTH_SCOPES if name in scope.split()]
-
-
-def _instant(claims: Mapping[str, Any], name: str) -> float:
-    value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise _invalid(f"The token must carry the claim {name}.")
-    return float(value)
 
 
 def _invalid(description: str) -> Denied:

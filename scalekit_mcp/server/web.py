@@ -245,7 +245,10 @@ async def _form(request: Request) -> Mapping[str, str]:
         body += chunk
         if len(body) > _FORM_BYTES:
             return {}
-    fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=16)
+    try:
+        fields = parse_qs(body.decode("utf-8", errors="replace"), max_num_fields=16)
+    except ValueError:
+        return {}
     return {name: values[0] for name, values in fields.items()}
 
 
