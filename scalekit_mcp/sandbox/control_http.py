@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError, validate_call
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -110,6 +109,8 @@ class ControlApp:
         origin = request.headers.get("origin")
         if origin and origin.partition("://")[2] != request.headers.get("host"):
             return JSONResponse({"error": "refused: the request comes from another site"}, status_code=403)
+        from pydantic import ValidationError, validate_call
+
         is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         try:
             arguments = await _form_arguments(request) if is_form else await _json_arguments(request)

@@ -63,13 +63,14 @@ class Dispatcher:
         if path == "/" or path.startswith("/_sandbox"):
             await self._control(scope, receive, send)
             return
+        halves = self._controls.halves
+        if path.startswith("/v1.0"):
+            await halves.graph(scope, receive, send)  # it waits by itself, where requests under way are counted
+            return
         slow_seconds = self._controls.world.switches.slow_seconds
         if slow_seconds:
             await anyio.sleep(slow_seconds)
-        halves = self._controls.halves
-        if path.startswith("/v1.0"):
-            await halves.graph(scope, receive, send)
-        elif path.startswith(HOSTED_PREFIX + "/"):
+        if path.startswith(HOSTED_PREFIX + "/"):
             await halves.scalekit(self)(scope, receive, send)
         else:
             await halves.identity(scope, receive, send)

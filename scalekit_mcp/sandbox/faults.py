@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
-
-import httpx2 as httpx
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.sandbox.world import GraphFault, Person, TokenFault, World
+
+if TYPE_CHECKING:
+    from scalekit_mcp.sandbox.dropped import ConnectionDropped
+
+__all__ = ["ConnectionDropped", "next_token_fault", "take_graph_fault", "take_token_fault"]
 
 FaultT = TypeVar("FaultT", GraphFault, TokenFault)
 
 
-class ConnectionDropped(httpx.RemoteProtocolError):
-    """The connection is closed without an answer.
-
-    Raised through the ASGI application: the sandbox's own server turns it into a closed socket, an in-process client
-    sees the exception itself, of the kind that a closed socket would have given it.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("Server disconnected without sending a response.")
+def __getattr__(name: str) -> Any:
+    """`ConnectionDropped` on first use: it is an exception of httpx2, which takes long to import."""
+    if name == "ConnectionDropped":
+        return import_module("scalekit_mcp.sandbox.dropped").ConnectionDropped
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def take_graph_fault(world: World, method: str, path: str, person: Person | None) -> GraphFault | None:

@@ -15,8 +15,6 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped
-
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _TRANSPORT = "sandbox.transport"
 STOP_SECONDS = 5.0
@@ -53,7 +51,11 @@ def _dropping(app: ASGIApp) -> ASGIApp:
     async def outer(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await app(scope, receive, send)
-        except ConnectionDropped:
+        except Exception as exc:
+            from scalekit_mcp.sandbox.dropped import ConnectionDropped
+
+            if not isinstance(exc, ConnectionDropped):
+                raise
             scope["extensions"][_TRANSPORT].abort()
             message: Message = {"type": ""}
             while message["type"] != "http.disconnect":

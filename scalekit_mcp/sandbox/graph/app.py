@@ -6,10 +6,12 @@ One dispatch over the path's segments instead of a router: the look-alike must n
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from email.utils import format_datetime
 from typing import Any, Protocol
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped, take_graph_fault
+from scalekit_mcp.sandbox.faults import take_graph_fault
 from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.request import (
     MOST_BODY_BYTES,
@@ -49,6 +51,8 @@ class GraphApp:
         self._world = world
         self._tokens = tokens
         self._routes = Routes(world)
+        self._under_way: Counter[str] = Counter()
+        self._second, self._date = -1, b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request.
@@ -62,14 +66,48 @@ class GraphApp:
         request = _request(scope, method, headers, body)
         request.id = self._world.new_guid()
         person, answer = self._authorize(request)
-        fault = take_graph_fault(self._world, method, request.path, person)
+        switches = self._world.switches
+        if switches.concurrency_limit:
+            await self._limited(send, request, person, answer)
+            return
+        if switches.slow_seconds:
+            await asyncio.sleep(switches.slow_seconds)
+        await self._finish(send, request, person, answer)
+
+    async def _limited(self, send: Send, request: Request, person: Person | None, answer: Answer | None) -> None:
+        """Answer, or refuse with 429 while as many requests as allowed are under way."""
+        switches = self._world.switches
+        app = request.client_id or ""
+        key = f"{app}/{person.oid}" if switches.concurrency_per == "mailbox" and person else app
+        if self._under_way[key] >= switches.concurrency_limit:
+            seconds = str(switches.retry_after_seconds)
+            code, message = _USUAL[429]
+            refused = self._refusal(request, GraphError(429, code, message, headers={"Retry-After": seconds}))
+            self._record(request, person, 429)
+            await self._respond(send, request, refused)
+            return
+        self._under_way[key] += 1
+        try:
+            await asyncio.sleep(switches.slow_seconds)
+            await self._finish(send, request, person, answer)
+        finally:
+            self._under_way[key] -= 1
+
+    async def _finish(self, send: Send, request: Request, person: Person | None, answer: Answer | None) -> None:
+        fault = take_graph_fault(self._world, request.method, request.path, person)
         if fault is None:
             if answer is None:
                 answer = self._carry_out(request)
             self._record(request, person, answer.status)
         else:
             answer = await self._with_fault(request, person, answer, fault)
-        await _respond(send, request, answer)
+        await self._respond(send, request, answer)
+
+    async def _respond(self, send: Send, request: Request, answer: Answer) -> None:
+        now = self._world.clock.now()
+        if int(now.timestamp()) != self._second:
+            self._second, self._date = int(now.timestamp()), format_datetime(now, usegmt=True).encode()
+        await _respond(send, request, answer, self._date)
 
     def _authorize(self, request: Request) -> tuple[Person | None, Answer | None]:
         try:
@@ -77,7 +115,7 @@ class GraphApp:
         except TokenRefused as exc:
             error = GraphError(401, exc.code, exc.message, headers={"WWW-Authenticate": exc.www_authenticate})
             return None, self._refusal(request, error)
-        request.person, request.scopes = info.person, info.scopes
+        request.person, request.scopes, request.client_id = info.person, info.scopes, info.client_id
         return info.person, None
 
     def _carry_out(self, request: Request) -> Answer:
@@ -99,6 +137,8 @@ class GraphApp:
         if answer is None and (not replaced or fault.apply or fault.drop == "after"):
             answer = self._carry_out(request)
         if fault.drop is not None:
+            from scalekit_mcp.sandbox.dropped import ConnectionDropped
+
             self._record(request, person, None)
             raise ConnectionDropped
         if fault.status is not None:
@@ -189,8 +229,9 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(parts)
 
 
-async def _respond(send: Send, request: Request, answer: Answer) -> None:
+async def _respond(send: Send, request: Request, answer: Answer, date: bytes) -> None:
     headers = [
+        (b"date", date),
         (b"request-id", request.id.encode()),
         (b"client-request-id", (request.headers.get("client-request-id") or request.id).encode("latin-1")),
     ]

@@ -117,6 +117,9 @@ class Events:
             self._check_neighbours(mailbox, event, draft)
             event = except_occurrence(master_of(mailbox, event), event.original_date)
         before = event.attendees
+        moved = (draft.start.instant, draft.end.instant) != (event.start.instant, event.end.instant) or (
+            draft.recurrence != event.recurrence
+        )
         _pass_on(draft, event)
         _take_over(draft, event)
         now = self._world.clock.now()
@@ -125,7 +128,7 @@ class Events:
             master_of(mailbox, event).touch(now)
         matters = set(given) & (WRITABLE - _OWN_MATTERS - {"attendees", "transactionId"})
         if matters or "attendees" in given:
-            self.meetings.changed(mailbox, event, before, everybody=bool(matters))
+            self.meetings.changed(mailbox, event, before, everybody=bool(matters), moved=moved)
         return event
 
     def respond(
@@ -174,7 +177,10 @@ class Events:
     def _earlier(self, mailbox: Mailbox, transaction_id: str, fingerprint: str) -> Event | None:
         known = mailbox.transactions.get(transaction_id)
         event = mailbox.events.get(known[1]) if known is not None else None
+        days = self._world.switches.transaction_memory_days
         if known is None or event is None:
+            return None
+        if days is not None and self._world.clock.now() - event.created >= timedelta(days=days):
             return None
         if known[0] == fingerprint:
             return event
@@ -225,7 +231,10 @@ class Events:
                 draft.exceptions, draft.cancelled_dates = {}, set()
             return
         if given.get("recurrence"):
-            self._set_recurrence(draft, given["recurrence"])
+            merged = self._world.switches.recurrence_update == "merge" and event.recurrence is not None
+            self._set_recurrence(
+                draft, _laid_over(event.recurrence, given["recurrence"]) if merged else given["recurrence"]
+            )
         elif draft.recurrence is None:
             return
         elif draft.start.local.date() != event.start.local.date():
@@ -254,7 +263,7 @@ class Events:
             event.attendees = self._attendees(mailbox, event, given["attendees"] or [])
 
     def _attendees(self, mailbox: Mailbox, event: Event, given: list[dict[str, Any]]) -> list[Attendee]:
-        check_attendees(given)
+        check_attendees(given, self._world.switches.most_attendees)
         kept = {attendee.address.lower(): attendee for attendee in event.attendees}
         result: dict[str, Attendee] = {}
         for entry in given:
@@ -330,6 +339,11 @@ def _take_over(draft: Event, event: Event) -> None:
             setattr(event, name, getattr(draft, name))
     if event.original_date is None:
         event.kind = draft.kind
+
+
+def _laid_over(present: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:
+    present = present or {}
+    return {part: {**(present.get(part) or {}), **(given.get(part) or {})} for part in ("pattern", "range")}
 
 
 def _refuse_server_properties(given: dict[str, Any]) -> None:

@@ -50,7 +50,7 @@ class Meetings:
                 self._mail("invitation", event, event.organizer[1], attendee.address)
             self._deliver(mailbox, event, attendee.address)
 
-    def changed(self, mailbox: Mailbox, event: Event, before: list[Attendee], *, everybody: bool) -> None:
+    def changed(self, mailbox: Mailbox, event: Event, before: list[Attendee], *, everybody: bool, moved: bool) -> None:
         """After the organizer's change: mail those it concerns and bring their copies up to date.
 
         Args:
@@ -58,9 +58,16 @@ class Meetings:
             event: what was changed; a master, a single event or an exception.
             before: the attendees before the change.
             everybody: something that matters to all changed, not only the list of attendees.
+            moved: start, end or recurrence changed, so that earlier answers no longer count.
         """
         if not event.is_organizer:
             return
+        restarted = moved and self._world.switches.reset_answers
+        if restarted:
+            for target in (event, *event.exceptions.values()):
+                target.attendees = [
+                    replace(one, response="none", response_time=NEVER, proposed=None) for one in target.attendees
+                ]
         old = {attendee.address.lower(): attendee for attendee in before}
         new = {attendee.address.lower(): attendee for attendee in event.attendees}
         for address, attendee in new.items():
@@ -75,7 +82,7 @@ class Meetings:
                     self._withdraw(event, attendee.address)
         master = master_of(mailbox, event)
         for attendee in master.attendees:
-            self._deliver(mailbox, master, attendee.address)
+            self._deliver(mailbox, master, attendee.address, asked_again=event if restarted else None)
 
     def cancelled(self, mailbox: Mailbox, event: Event, comment: str = "") -> None:
         """After the organizer took away a meeting or one occurrence: mail and mark the copies."""
@@ -143,8 +150,8 @@ class Meetings:
         target.touch(now)
         master.touch(now)
 
-    def _deliver(self, mailbox: Mailbox, event: Event, address: str) -> None:
-        """Give an attendee's mailbox the present state of the meeting."""
+    def _deliver(self, mailbox: Mailbox, event: Event, address: str, *, asked_again: Event | None = None) -> None:
+        """Give an attendee's mailbox the present state of the meeting; `asked_again`: what has a new time."""
         theirs = self._mailboxes.at_address(address)
         if theirs is None or theirs is mailbox:
             return
@@ -173,10 +180,18 @@ class Meetings:
             theirs.add(copy)
         _copy_shared(event, copy, theirs, now)
         copy.is_cancelled = False
+        if asked_again is event:
+            _ask_again(copy)
+            copy.exceptions = {}
         copy.cancelled_dates = set(event.cancelled_dates)
-        copy.exceptions = {}
+        answered, copy.exceptions = copy.exceptions, {}
         for day, exception in event.exceptions.items():
             own = except_occurrence(copy, day)
+            if day in answered:
+                own.response, own.response_time = answered[day].response, answered[day].response_time
+                own.show_as = answered[day].show_as
+            if asked_again is not None and asked_again.original_date == day:
+                _ask_again(own)
             _copy_shared(exception, own, theirs, now)
         copy.touch(now)
 
@@ -228,6 +243,10 @@ def _copy_shared(source: Event, copy: Event, theirs: Mailbox, now: datetime) -> 
     ]
     copy.modified = now
     copy.rendered.clear()
+
+
+def _ask_again(copy: Event) -> None:
+    copy.response, copy.response_time, copy.show_as = "notResponded", NEVER, "tentative"
 
 
 def _note_attendee(

@@ -52,6 +52,7 @@ class Request:
     id: str = ""
     person: Person | None = None
     scopes: frozenset[str] = frozenset()
+    client_id: str | None = None
 
     def json(self) -> Any:
         """The parsed body.

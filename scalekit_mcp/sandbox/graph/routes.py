@@ -232,11 +232,13 @@ class Routes:
             begin, end = self._window(request)
             if event.recurrence is None:
                 raise invalid_request("Instances can only be listed for a recurring event.")
-            found = list(instances(event, begin, end, self._world.switches.relative_days))
+            found = list(instances(event, begin, end, self._world.switches))
             return self._list(request, mailbox, found, in_view=True)
         _only(request, "POST")
         given = checked_parameters(request.json() if request.body.strip() else {}, name)
         if name == "permanentDelete":
+            if request.segments[1] == "me" and not self._world.switches.me_permanent_delete:
+                raise _no_segment(name)
             self._events.delete(mailbox, event, purge=True)
             return Answer(204)
         require_live(event)
@@ -281,7 +283,7 @@ class Routes:
 
     def _view(self, request: Request, mailbox: Mailbox, calendar: Calendar) -> Answer:
         begin, end = self._window(request)
-        found = view(listed(mailbox, calendar), begin, end, self._world.switches.relative_days)
+        found = view(listed(mailbox, calendar), begin, end, self._world.switches)
         return self._list(request, mailbox, found, in_view=True)
 
     def _window(self, request: Request) -> tuple[Any, Any]:

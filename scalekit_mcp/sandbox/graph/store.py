@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from scalekit_mcp.sandbox.graph import ids, recurrence
 from scalekit_mcp.sandbox.graph.errors import GraphError, item_not_found, malformed_id
 from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Calendar, Event, Mailbox
-from scalekit_mcp.sandbox.world import Person, World
+from scalekit_mcp.sandbox.world import Person, Switches, World
 
 
 class Mailboxes:
@@ -118,34 +118,37 @@ def dates_of(master: Event, first: date, last: date, several_days: str) -> list[
     return [day for day in recurrence.dates(rule, first, last) if day not in master.cancelled_dates]
 
 
-def instances(master: Event, begin: datetime, end: datetime, several_days: str) -> Iterator[Event]:
+def instances(master: Event, begin: datetime, end: datetime, switches: Switches) -> Iterator[Event]:
     """Occurrences and exceptions of a series that overlap a window; exceptions first, as Microsoft's pages show."""
     for exception in master.exceptions.values():
-        if overlaps(exception, begin, end):
+        if overlaps(exception, begin, end, switches):
             yield exception
     length = master.end.instant - master.start.instant
     first = _day(begin, -2 - length.days - 1)
-    for day in dates_of(master, first, _day(end, 2), several_days):
+    for day in dates_of(master, first, _day(end, 2), switches.relative_days):
         if day not in master.exceptions:
             occurrence = master.occurrence_on(day)
-            if overlaps(occurrence, begin, end):
+            if overlaps(occurrence, begin, end, switches):
                 yield occurrence
 
 
-def view(events: Iterable[Event], begin: datetime, end: datetime, several_days: str) -> list[Event]:
+def view(events: Iterable[Event], begin: datetime, end: datetime, switches: Switches) -> list[Event]:
     """A calendar view: singles, occurrences and exceptions that overlap the window, masters expanded, no order."""
     found: list[Event] = []
     for event in events:
         if event.recurrence is not None:
-            found.extend(instances(event, begin, end, several_days))
-        elif overlaps(event, begin, end):
+            found.extend(instances(event, begin, end, switches))
+        elif overlaps(event, begin, end, switches):
             found.append(event)
     return found
 
 
-def overlaps(event: Event, begin: datetime, end: datetime) -> bool:
+def overlaps(event: Event, begin: datetime, end: datetime, switches: Switches) -> bool:
     """Whether an event lies in the window; touching it from outside does not count, an empty event inside does."""
-    start, stop = event.view_start, event.view_end
+    if event.is_all_day and switches.all_day_window == "zone":
+        start, stop = event.start.instant, event.end.instant
+    else:
+        start, stop = event.view_start, event.view_end
     return start < end and (stop > begin or (start == stop and start >= begin))
 
 

@@ -21,7 +21,6 @@ from scalekit_mcp.sandbox.world import Switches
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,7}))?)?(Z|[+-]\d{2}:\d{2})?")
 _NAMESPACE = "Microsoft.OutlookServices"
-_MOST_ATTENDEES = 500
 _FIRST_YEAR = 1601  # Outlook's calendar; it also keeps zone arithmetic inside what Python's datetime can hold
 
 
@@ -141,6 +140,8 @@ def moment(value: dict[str, Any] | None, switches: Switches) -> Moment:
         GraphError: 400, the zone is missing or unknown, or the date-time unreadable.
     """
     zone_name = (value or {}).get("timeZone")
+    if zone_name is None and value and switches.missing_time_zone == "utc":
+        zone_name = "UTC"
     if not zone_name:
         raise zone_refused("" if zone_name is None else zone_name)
     try:
@@ -194,14 +195,14 @@ def check_span(start: Moment, end: Moment, *, all_day: bool) -> None:
             raise validation_failure()
 
 
-def check_attendees(attendees: list[dict[str, Any]]) -> None:
+def check_attendees(attendees: list[dict[str, Any]], most: int) -> None:
     """Refuse attendees without an address and more of them than an event may have.
 
     Raises:
         GraphError: 400 `ErrorInvalidRecipients` or `ErrorInvalidRequest`.
     """
-    if len(attendees) > _MOST_ATTENDEES:
-        raise invalid_request(f"The number of attendees is greater than {_MOST_ATTENDEES}.")
+    if len(attendees) > most:
+        raise invalid_request(f"The number of attendees is greater than {most}.")
     for attendee in attendees:
         mail: dict[str, Any] = attendee.get("emailAddress") or {}
         address = str(mail.get("address") or "")

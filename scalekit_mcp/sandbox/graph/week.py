@@ -94,7 +94,7 @@ def calendar_week(world: World, person: Person, start: date) -> list[WeekEntry]:
     begin = datetime.combine(start, time(), tzinfo=zone).astimezone(UTC)
     end = datetime.combine(start + timedelta(days=7), time(), tzinfo=zone).astimezone(UTC)
     events = listed(mailbox, mailbox.default_calendar)
-    found = view(events, begin - timedelta(days=1), end + timedelta(days=1), world.switches.relative_days)
+    found = view(events, begin - timedelta(days=1), end + timedelta(days=1), world.switches)
     entries: list[WeekEntry] = []
     for event in found:
         if event.is_all_day:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 import anyio
@@ -13,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped, take_token_fault
+from scalekit_mcp.sandbox.faults import take_token_fault
 from scalekit_mcp.sandbox.identity import discovery
 from scalekit_mcp.sandbox.identity.admin_consent import parse_admin_consent
 from scalekit_mcp.sandbox.identity.authorize import RedirectedError, WayBack, parse_authorize, single_values, way_back
@@ -270,13 +271,8 @@ class IdentityApp:
         """The switched failure's answer; None when it only delays."""
         if fault.delay_seconds:
             await anyio.sleep(fault.delay_seconds)
-        if fault.drop == "after":
-            try:
-                self._token_endpoint.answer(request)
-            except IdentityError as exc:
-                raise ConnectionDropped from exc
         if fault.drop:
-            raise ConnectionDropped
+            self._drop(request, fault.drop)
         if fault.body is not None:
             headers = {"content-type": "text/html; charset=utf-8", **fault.headers}
             return PlainTextResponse(fault.body, status_code=fault.status, headers=headers)
@@ -292,6 +288,14 @@ class IdentityApp:
         response = self._error_json(exchange, failure)
         response.headers.update(fault.headers)
         return response
+
+    def _drop(self, request: TokenRequest, when: str) -> NoReturn:
+        from scalekit_mcp.sandbox.dropped import ConnectionDropped
+
+        if when == "after":
+            with contextlib.suppress(IdentityError):
+                self._token_endpoint.answer(request)
+        raise ConnectionDropped
 
     async def _device_code(self, exchange: Exchange) -> Response:
         try:

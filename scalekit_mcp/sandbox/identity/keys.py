@@ -6,13 +6,10 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jwt
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 
 def b64url(data: bytes) -> str:
@@ -28,11 +25,17 @@ class SigningKey:
     """One RSA key with a self-signed certificate, as Microsoft publishes its keys."""
 
     @cached_property
-    def _private(self) -> rsa.RSAPrivateKey:
+    def _private(self) -> RSAPrivateKey:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     @cached_property
     def _certificate(self) -> bytes:
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.x509.oid import NameOID
+
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox, not Microsoft")])
         return (
             x509.CertificateBuilder()
@@ -53,6 +56,8 @@ class SigningKey:
 
     def sign(self, claims: dict[str, Any]) -> str:
         """A compact RS256 JWT of `claims`."""
+        import jwt
+
         return jwt.encode(claims, self._private, algorithm="RS256", headers={"kid": self.kid, "x5t": self.kid})
 
     def jwk(self, issuer: str) -> dict[str, Any]:

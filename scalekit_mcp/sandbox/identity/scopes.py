@@ -103,13 +103,16 @@ def needs_admin(scopes: frozenset[str], policy: str) -> frozenset[str]:
     return scopes & ADMIN_ONLY
 
 
-def echo(scopes: frozenset[str], *, personal: bool) -> str:
+def echo(scopes: frozenset[str], *, personal: bool, form: str = "by_account") -> str:
     """The `scope` member of a token answer: full names for organizations, short ones for personal accounts.
+
+    `form` `full` or `short` is one form for both.
 
     `offline_access` is not echoed.
     """
     names = sorted(resource_scopes(scopes))
+    if form == "full" or (form == "by_account" and not personal):
+        names = [GRAPH_PREFIX + name for name in names]
     if personal:
         return " ".join([*names, *(name for name in OIDC[:3] if name in scopes)])
-    oidc = list(OIDC[:3]) if "openid" in scopes else []
-    return " ".join([*(GRAPH_PREFIX + name for name in names), *oidc])
+    return " ".join([*names, *(OIDC[:3] if "openid" in scopes else ())])

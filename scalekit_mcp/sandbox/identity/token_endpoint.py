@@ -134,11 +134,18 @@ class TokenEndpoint:
         granted = self._refreshed_scopes(app, grant, person, request.form.get("scope"))
         self._check_policies(grant, request.form.get("claims"))
         answer = self._issue(app, grant, person, granted, request, nonce=None, first_issued_at=token.first_issued_at)
-        if self._world.switches.rotation == "one_time":
+        rotation = self._rotation(person)
+        if rotation == "one_time":
             token.ended_by = 70000
-        elif self._world.switches.rotation == "none":
+        elif rotation == "none":
             token.issued_at = self._world.clock.now()
         return answer
+
+    def _rotation(self, person: Person) -> str:
+        switches = self._world.switches
+        if self._world.tenants[person.tenant_id].personal and switches.personal_rotation != "same":
+            return switches.personal_rotation
+        return switches.rotation
 
     def _redeem_device_code(self, app: AppRegistration, request: TokenRequest) -> dict[str, Any]:
         device = self._store.devices.get(request.form.get("device_code") or request.required("code"))
@@ -201,8 +208,13 @@ class TokenEndpoint:
         if token.grant.spa:
             if token.first_issued_at + timedelta(seconds=SPA_SECONDS) <= now:
                 raise IdentityError(700084)
-        elif token.issued_at + timedelta(days=self._world.switches.refresh_token_days) <= now:
+        elif token.issued_at + timedelta(days=self._refresh_token_days(token.grant.person)) <= now:
             raise IdentityError(700082)
+
+    def _refresh_token_days(self, person: Person) -> int:
+        switches = self._world.switches
+        own = switches.personal_refresh_token_days if self._world.tenants[person.tenant_id].personal else None
+        return switches.refresh_token_days if own is None else own
 
     def _check_policies(self, grant: Grant, claims: str | None) -> None:
         switches = self._world.switches
@@ -269,7 +281,7 @@ class TokenEndpoint:
         seconds = self._tokens.lifetime_seconds(capabilities)
         answer: dict[str, Any] = {
             "token_type": "Bearer",
-            "scope": scoping.echo(scopes, personal=personal),
+            "scope": scoping.echo(scopes, personal=personal, form=self._world.switches.scope_echo),
             "expires_in": seconds,
             "ext_expires_in": seconds,
             "access_token": self._tokens.issue(
@@ -284,7 +296,7 @@ class TokenEndpoint:
         if seconds >= 7200:
             answer["refresh_in"] = seconds // 2
         refreshing = request.grant_type == "refresh_token"
-        if "offline_access" in grant.scopes and not (refreshing and self._world.switches.rotation == "none"):
+        if "offline_access" in grant.scopes and not (refreshing and self._rotation(person) == "none"):
             kept = replace(grant, scopes=grant.scopes | scopes) if refreshing else grant
             token = RefreshToken(kept, issued_at=self._world.clock.now(), first_issued_at=first_issued_at)
             answer["refresh_token"] = self._store.add_refresh_token(token, personal=personal)
