@@ -1,28 +1,15 @@
 """Bodies held against Microsoft's published schema, where GRAPH_CSDL names a copy of the v1.0 metadata."""
 
-import os
-import re
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from scalekit_mcp.microsoft.event_body import create_body, patch_body
 from scalekit_mcp.tools import CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
+from tests.support.csdl import CSDL, REASON, Schema
 
-CSDL = os.environ.get("GRAPH_CSDL", "")
-pytestmark = pytest.mark.skipif(not CSDL, reason="GRAPH_CSDL does not name Microsoft's metadata")
-
-EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
-SCALARS = {
-    "Edm.String": lambda v: isinstance(v, str),
-    "Edm.Boolean": lambda v: isinstance(v, bool),
-    "Edm.Int32": lambda v: isinstance(v, int) and not isinstance(v, bool),
-    "Edm.Double": lambda v: isinstance(v, float | int) and not isinstance(v, bool),
-    "Edm.Date": lambda v: isinstance(v, str) and bool(re.fullmatch(r"\d{4}-\d{2}-\d{2}", v)),
-    "Edm.DateTimeOffset": lambda v: isinstance(v, str) and v.endswith("Z"),
-}
+pytestmark = pytest.mark.skipif(not CSDL, reason=REASON)
 
 EVERYTHING: dict[str, Any] = {
     "subject": "x",
@@ -64,49 +51,6 @@ SERIES: list[dict[str, Any]] = [
     {"recurrence_type": "absoluteYearly", "recurrence_occurrences": 3},
     {"recurrence_type": "relativeYearly", "recurrence_occurrences": 3},
 ]
-
-
-class Schema:
-    def __init__(self, path: Path) -> None:
-        self.types: dict[str, tuple[str | None, dict[str, str]]] = {}
-        self.enums: dict[str, set[str]] = {}
-        for schema in ET.parse(path).getroot().iter(f"{EDM}Schema"):  # noqa: S314 - a file of ours
-            prefixes = [schema.get("Namespace"), schema.get("Alias")]
-            for element in schema:
-                for prefix in filter(None, prefixes):
-                    self._read(element, f"{prefix}.{element.get('Name')}")
-
-    def _read(self, element: ET.Element, name: str) -> None:
-        if element.tag in {f"{EDM}EntityType", f"{EDM}ComplexType"}:
-            properties = {p.get("Name", ""): p.get("Type", "") for p in element.findall(f"{EDM}Property")}
-            self.types[name] = (element.get("BaseType"), properties)
-        if element.tag == f"{EDM}EnumType":
-            self.enums[name] = {m.get("Name", "") for m in element.findall(f"{EDM}Member")}
-
-    def problems(self, value: Any, kind: str, path: str) -> list[str]:
-        """What does not fit; names that the schema does not declare are refused, as the service does."""
-        if value is None:
-            return []
-        if kind.startswith("Collection("):
-            if not isinstance(value, list):
-                return [f"{path}: no list"]
-            return [p for n, v in enumerate(value) for p in self.problems(v, kind[11:-1], f"{path}[{n}]")]
-        if kind in self.enums:
-            return [] if value in self.enums[kind] else [f"{path}: {value}"]
-        if kind in SCALARS:
-            return [] if SCALARS[kind](value) else [f"{path}: {value!r} is no {kind}"]
-        declared: dict[str, str] = {}
-        base: str | None = kind
-        while base is not None:
-            base, own = self.types[base]
-            declared |= own
-        found: list[str] = []
-        for name, member in value.items():
-            if name not in declared:
-                found.append(f"{path}.{name}: not declared")
-            else:
-                found += self.problems(member, declared[name], f"{path}.{name}")
-        return found
 
 
 @pytest.fixture(scope="module")
