@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scalekit_mcp.accounts.attempts import RACES, Attempts, same_browser, too_many_races
+from scalekit_mcp.accounts.attempts import RACES, Attempts, ended, same_browser, too_many_races
 from scalekit_mcp.accounts.callback import code_hash
 from scalekit_mcp.accounts.models import (
     Attempt,
     AttemptState,
     HeldGrant,
+    Reason,
     UserVerification,
 )
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.sealing import same_text, sha256_text
+from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.vault import (
     AttemptKey,
+    NoteAccount,
     SaveAttempt,
 )
 from scalekit_mcp.errors import InvalidInput
 
 WRONG_TRIES = 5
+CANCELLED_ON_THE_PAGE = "The user pressed Cancel on the page before signing in. Nothing was changed."
 
 
 class Confirmation(Attempts):
@@ -117,16 +121,25 @@ class Confirmation(Attempts):
         )
 
     async def cancel(self, ticket: str, browser_secret: str | None = None) -> AuthorizationOutcome:
-        """Discard held tokens, from the browser that brought them."""
+        """End the attempt as declined; held tokens are discarded, from the browser that brought them alone."""
         for _ in range(RACES):
             attempt = await self._by_ticket(ticket)
             if isinstance(attempt, AuthorizationOutcome):
                 return attempt
             if not same_browser(attempt, () if browser_secret is None else (browser_secret,)):
                 return self._pages.other_browser(attempt)
-            if attempt.state is not AttemptState.HELD or await self._void(attempt):
+            if await (self._void(attempt) if attempt.state is AttemptState.HELD else self._decline(attempt)):
                 return self._pages.cancelled(attempt)
         raise too_many_races()
+
+    async def _decline(self, attempt: Attempt) -> bool:
+        """End an attempt whose person does not want it, before any token came."""
+        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        if stored is None:
+            return True
+        note = NoteAccount(stored.account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)
+        moved = self._reason(stored.account, Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED)
+        return await self._commit(stored.account, SaveAttempt(ended(attempt, AttemptState.FAILED)), note, *moved)
 
 
 def _normal_code(typed: str) -> str:

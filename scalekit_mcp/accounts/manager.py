@@ -95,6 +95,10 @@ class ConnectedAccountManager:
         await self._refresher.aclose()
         await self._vault.aclose()
 
+    async def check(self) -> None:
+        """Write and read the vault and open what its keys were proved with; raises `VaultError`."""
+        await self._vault.check()
+
     # Accounts
 
     async def get_or_create(self, *, connection_name: str, identifier: str) -> AccountView:
@@ -118,8 +122,9 @@ class ConnectedAccountManager:
         status: str | None = None,
         page_size: int = 50,
         page_token: str | None = None,
+        account_id: str | None = None,
     ) -> AccountPage:
-        """One page of accounts in the order of (connection_name, identifier).
+        """One page of accounts in the order of (connection_name, identifier); with `account_id`, that one or none.
 
         Raises:
             InvalidInput: an unknown status, a page size outside 1 to 1000, or a page token of another list.
@@ -127,7 +132,7 @@ class ConnectedAccountManager:
         if not 1 <= page_size <= 1000:
             raise InvalidInput("page_size must be between 1 and 1000.", field="page_size")
         wanted = _status(status)
-        query = f"{connection_name}\n{identifier}\n{wanted}"
+        query = f"{connection_name}\n{identifier}\n{wanted}" + (f"\n{account_id}" if account_id else "")
         context = hashlib.sha256(query.encode()).hexdigest()
         ring = self._vault.key_ring
         after: tuple[str, str] | None = None
@@ -143,10 +148,15 @@ class ConnectedAccountManager:
             after, total = (str(opened["c"]), str(opened["i"])), int(opened["n"])
         else:
             total = await self._vault.count_accounts(
-                connection_name=connection_name, identifier=identifier, status=wanted
+                connection_name=connection_name, identifier=identifier, status=wanted, account_id=account_id
             )
         found = await self._vault.list_accounts(
-            connection_name=connection_name, identifier=identifier, status=wanted, after=after, limit=page_size + 1
+            connection_name=connection_name,
+            identifier=identifier,
+            status=wanted,
+            after=after,
+            limit=page_size + 1,
+            account_id=account_id,
         )
         page, token = found[:page_size], None
         if len(found) > page_size:

@@ -145,7 +145,7 @@ class Pages:
             OutcomeKind.CONFIRMATION_NEEDED,
             "One more step: type this code into the chat",
             "Type this only into the chat where you asked. If someone sent you the link, press Cancel.",
-            "Type the code into the chat. It is good for ten minutes.",
+            "The code is good for ten minutes.",
             mailbox=signed_in.mailbox,
             confirmation_code=code,
             ticket=attempt.secrets.ticket,

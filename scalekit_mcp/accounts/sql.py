@@ -69,15 +69,23 @@ class SqlVault:
         status: AccountStatus | None,
         after: tuple[str, str] | None,
         limit: int,
+        account_id: str | None = None,
     ) -> Sequence[StoredAccount]:
         """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
-        return await self._run(lambda store: store.list_accounts(connection_name, identifier, status, after, limit))
+        return await self._run(
+            lambda store: store.list_accounts(connection_name, identifier, status, after, limit, account_id)
+        )
 
     async def count_accounts(
-        self, *, connection_name: str | None, identifier: str | None, status: AccountStatus | None
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        account_id: str | None = None,
     ) -> int:
         """How many accounts a list has on all its pages."""
-        return await self._run(lambda store: store.count_accounts(connection_name, identifier, status))
+        return await self._run(lambda store: store.count_accounts(connection_name, identifier, status, account_id))
 
     async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
         """An attempt with its secrets."""
@@ -100,6 +108,10 @@ class SqlVault:
     async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
         """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
         return await self._run(lambda store: store.reseal(after, limit))
+
+    async def check(self) -> None:
+        """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
+        await self._run(lambda store: store.check())
 
     async def aclose(self) -> None:
         """Close all connections; waits for what is being written."""

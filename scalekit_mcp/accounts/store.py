@@ -149,9 +149,11 @@ class Store:
         status: AccountStatus | None,
         after: tuple[str, str] | None,
         limit: int,
+        account_id: str | None = None,
     ) -> Sequence[StoredAccount]:
         """See `Vault`."""
-        statement = _LISTED.select_from(_JOINED).where(*_filters(connection_name, identifier, status))
+        wanted = _filters(connection_name, identifier, status, account_id)
+        statement = _LISTED.select_from(_JOINED).where(*wanted)
         if after is not None:
             statement = statement.where(tuple_(_account.connection_name, _account.identifier) > tuple_(*after))
         statement = statement.order_by(_account.connection_name, _account.identifier).limit(limit)
@@ -160,11 +162,15 @@ class Store:
             return [rows.stored_from_row(row, None) for row in found]
 
     async def count_accounts(
-        self, connection_name: str | None, identifier: str | None, status: AccountStatus | None
+        self,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        account_id: str | None = None,
     ) -> int:
         """See `Vault`."""
         statement = select(func.count().label("n")).select_from(connected_accounts)
-        row = await self._first(statement.where(*_filters(connection_name, identifier, status)))
+        row = await self._first(statement.where(*_filters(connection_name, identifier, status, account_id)))
         return 0 if row is None else int(row["n"])
 
     # Attempts and history
@@ -347,6 +353,15 @@ class Store:
 
     # Keys
 
+    async def check(self) -> None:
+        """See `Vault`. What is written is what stood there: a write that fails is what is looked for."""
+        key_id = self._ring.sealing_key_id
+        async with self._writing() as connection:
+            statement = update(vault_keys).where(vault_keys.c.key_id == key_id).values(key_id=key_id)
+            await self._execute(connection, statement)
+        with translated():
+            await self._check_keys()
+
     async def _check_keys(self) -> None:
         known = {row["key_id"]: row["sealed_check"] for row in await self._all(select(vault_keys))}
         for key_id, check in known.items():
@@ -462,7 +477,7 @@ class Store:
 
 
 def _filters(
-    connection_name: str | None, identifier: str | None, status: AccountStatus | None
+    connection_name: str | None, identifier: str | None, status: AccountStatus | None, account_id: str | None
 ) -> list[ColumnElement[bool]]:
     given: list[ColumnElement[bool]] = []
     if connection_name is not None:
@@ -471,6 +486,8 @@ def _filters(
         given.append(_account.identifier == identifier)
     if status is not None:
         given.append(_account.status == status.value)
+    if account_id is not None:
+        given.append(_account.id == account_id)
     return given
 
 

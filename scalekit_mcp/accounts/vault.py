@@ -201,12 +201,18 @@ class Vault(Protocol):
         status: AccountStatus | None,
         after: tuple[str, str] | None,
         limit: int,
+        account_id: str | None = None,
     ) -> Sequence[StoredAccount]:
         """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
         ...
 
     async def count_accounts(
-        self, *, connection_name: str | None, identifier: str | None, status: AccountStatus | None
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        account_id: str | None = None,
     ) -> int:
         """How many accounts a list has on all its pages."""
         ...
@@ -231,6 +237,10 @@ class Vault(Protocol):
 
     async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
         """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
+        ...
+
+    async def check(self) -> None:
+        """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
         ...
 
     async def aclose(self) -> None:

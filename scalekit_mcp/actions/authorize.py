@@ -9,6 +9,7 @@ from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 
 OPEN_THE_LINK = "Ask the user to open authorization_url in a browser and to sign in, then repeat the call."
+FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in, then repeat the call."
 TYPE_THE_CODE = "Ask the user for the code on the page and call authorize with confirmation_code."
 
 
@@ -20,11 +21,14 @@ async def run_authorize(
     reconnect: bool = False,
     confirmation_code: str | None = None,
     login_hint: str | None = None,
+    expected_account: tuple[str, str] | None = None,
+    held_step: str = TYPE_THE_CODE,
 ) -> dict[str, Any]:
     """Say how the account stands and, where somebody must consent, hand out the link.
 
     Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, next_step, attempt?}`.
-    While tokens wait for a confirmation no new link is given, because it would void the code on the person's screen.
+    While tokens wait for a confirmation no new link is given, because it would void the code on the person's screen;
+    `held_step` says what the person does instead.
     Raises `InvalidInput` for a wrong code.
     """
     if confirmation_code is not None:
@@ -38,9 +42,13 @@ async def run_authorize(
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
         return _answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
     if account.held and not reconnect:
-        return _answer(account, next_step=TYPE_THE_CODE)
+        return _answer(account, next_step=held_step)
     link = await actions.get_authorization_link(
-        connection_name=connection_name, identifier=identifier, reconnect=reconnect, login_hint=login_hint
+        connection_name=connection_name,
+        identifier=identifier,
+        reconnect=reconnect,
+        login_hint=login_hint,
+        expected_account=expected_account,
     )
     response = await actions.get_connected_account(connection_name=connection_name, identifier=identifier)
     answer = _answer(response.connected_account, next_step=OPEN_THE_LINK)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 
-from scalekit_mcp.actions.authorize import TYPE_THE_CODE, run_authorize
+from scalekit_mcp.actions.authorize import FINISH_THE_PAGE, TYPE_THE_CODE, run_authorize
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -59,6 +59,7 @@ class EmbeddedActions:
         self._link_base = link_base
         self._timezone = timezone
         self._user_verification = user_verification
+        self._held_step = FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
         self._resolve = resolve
         self._opening = anyio.Lock()
         self._opened: Parts | None = None
@@ -68,6 +69,9 @@ class EmbeddedActions:
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.aclose()
+
+    async def check(self) -> None:
+        await (await self.parts()).manager.check()
 
     async def parts(self) -> Parts:
         """What the calls are made of, built on first use."""
@@ -118,6 +122,7 @@ class EmbeddedActions:
         status: str | None = None,
         page_size: int = 50,
         page_token: str | None = None,
+        account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
         page = await (await self.parts()).manager.list(
             connection_name=connection_name,
@@ -125,6 +130,7 @@ class EmbeddedActions:
             status=status,
             page_size=page_size,
             page_token=page_token,
+            account_id=account_id,
         )
         return ListConnectedAccountsResponse(
             connected_accounts=tuple(_view(account) for account in page.accounts),
@@ -149,6 +155,7 @@ class EmbeddedActions:
         state: str | None = None,
         user_verify_url: str | None = None,
         login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
         link = await self._begin(
             self._key(connection_name, identifier),
@@ -156,6 +163,7 @@ class EmbeddedActions:
             state=state,
             user_verify_url=user_verify_url,
             login_hint=login_hint,
+            expected_account=expected_account,
         )
         return AuthorizationLinkResponse(
             link=link.link,
@@ -219,6 +227,8 @@ class EmbeddedActions:
         tool_name: str,
         tool_input: Mapping[str, Any] | None = None,
         connection_name: str | None = None,
+        login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
         try:
             arguments = parse_arguments(tool_name, tool_input or {})
@@ -234,6 +244,9 @@ class EmbeddedActions:
                     **key,
                     reconnect=bool(arguments.reconnect),
                     confirmation_code=arguments.confirmation_code,
+                    login_hint=login_hint,
+                    expected_account=expected_account,
+                    held_step=self._held_step,
                 )
             )
         parts = await self.parts()
@@ -245,22 +258,27 @@ class EmbeddedActions:
                 await parts.manager.get_or_create(**key)
                 return ToolResult(await parts.run_tool(tool_name, arguments, **key))
         except AuthorizationRequired as error:
-            await self._add_link(key, error)
+            await self._add_link(key, error, login_hint=login_hint, expected_account=expected_account)
             raise
         except PermissionMissing as error:
             if missing := error.details.get("missing_scopes"):
-                link = await self._begin(key, scopes=(*parts.settings.scopes, *missing))
+                link = await self._begin(
+                    key,
+                    scopes=(*parts.settings.scopes, *missing),
+                    login_hint=login_hint,
+                    expected_account=expected_account,
+                )
                 error.details.setdefault("authorization_url", link.link)
             raise
 
-    async def _add_link(self, key: _Key, error: AuthorizationRequired) -> None:
+    async def _add_link(self, key: _Key, error: AuthorizationRequired, **vouched: Any) -> None:
         """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
         manager = (await self.parts()).manager
         view = await manager.get_or_create(**key)
         if view.held:
-            error.next_step = TYPE_THE_CODE
+            error.next_step = self._held_step
             return
-        link = await self._begin(key)
+        link = await self._begin(key, **vouched)
         error.details["authorization_url"] = link.link
         if link.admin_consent_url:
             error.details["admin_consent_url"] = link.admin_consent_url

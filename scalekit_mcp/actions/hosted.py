@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from scalekit_mcp.actions.authorize import TYPE_THE_CODE, run_authorize
+from scalekit_mcp.actions.authorize import FINISH_THE_PAGE, TYPE_THE_CODE, run_authorize
 from scalekit_mcp.actions.models import (
     AttemptState,
     AuthorizationLinkResponse,
@@ -92,6 +92,7 @@ class HostedActions:
         self._link_base = link_base
         self._connection_name = connection_name
         self._user_verification = user_verification
+        self._held_step = FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
         self._user_verify_url = user_verify_url
         self._timezone = timezone
         self._http = http
@@ -107,6 +108,10 @@ class HostedActions:
         opened, self._opened = self._opened, None
         if opened is not None:
             await opened.aclose()
+
+    async def check(self) -> None:
+        """See `Actions`. The vault is Scalekit's: whether it answers is what can be known."""
+        await self.list_connected_accounts(page_size=1)
 
     async def _parts(self) -> HostedParts:
         if self._opened is None:
@@ -167,11 +172,18 @@ class HostedActions:
         status: str | None = None,
         page_size: int = 50,
         page_token: str | None = None,
+        account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
         """See `Actions`."""
         if connection_name is not None:
             self._key(connection_name, identifier or "any")
         parts = await self._parts()
+        if account_id is not None:
+            one = await parts.directory.by_id(account_id)
+            fits = one is not None and identifier in (None, one.identifier)
+            views = tuple(self._view(parts, account) for account in (one,) if account is not None and fits)
+            views = tuple(view for view in views if status in (None, view.status))
+            return ListConnectedAccountsResponse(connected_accounts=views, total_size=len(views))
         accounts, total, following = await parts.directory.page(
             identifier=identifier, status=status, size=page_size, token=page_token
         )
@@ -233,11 +245,12 @@ class HostedActions:
         state: str | None = None,
         user_verify_url: str | None = None,
         login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
-        """See `Actions`. `login_hint` has no effect: Scalekit does not tell which mailbox consented."""
+        """See `Actions`. What the caller vouches for has no effect: Scalekit does not tell which mailbox consented."""
         from scalekit_mcp.actions.hosted_accounts import not_active
 
-        del login_hint
+        del login_hint, expected_account
         key = self._key(connection_name, identifier)
         parts = await self._parts()
         account = await parts.directory.get_or_create(key)
@@ -329,6 +342,8 @@ class HostedActions:
         tool_name: str,
         tool_input: Mapping[str, Any] | None = None,
         connection_name: str | None = None,
+        login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
         try:
@@ -337,6 +352,7 @@ class HostedActions:
             raise InvalidInput(
                 f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
             ) from error
+        del login_hint, expected_account  # as in `get_authorization_link`
         key = self._key(connection_name, identifier)
         if isinstance(arguments, Authorize):
             return ToolResult(
@@ -346,6 +362,7 @@ class HostedActions:
                     identifier=key[1],
                     reconnect=bool(arguments.reconnect),
                     confirmation_code=arguments.confirmation_code,
+                    held_step=self._held_step,
                 )
             )
         try:
@@ -427,7 +444,7 @@ class HostedActions:
         parts = await self._parts()
         view = self._view(parts, await parts.directory.get_or_create(key))
         if view.held:
-            error.next_step = TYPE_THE_CODE
+            error.next_step = self._held_step
             return
         link = await self.get_authorization_link(connection_name=key[0], identifier=key[1])
         error.details["authorization_url"] = link.link

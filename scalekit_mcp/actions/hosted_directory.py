@@ -43,6 +43,17 @@ class HostedDirectory:
             raise failure.as_error("look up the account") from failure
         return WireAccount.read(answer.get("connected_account"))
 
+    async def by_id(self, account_id: str) -> WireAccount | None:
+        """The account with this id on our connection; None if there is none."""
+        try:
+            answer = await self._rest.get("/connected_accounts/details", {"id": account_id})
+        except ScalekitFailure as failure:
+            if failure.status in (400, 404):
+                return None
+            raise failure.as_error("look up the account") from failure
+        account = WireAccount.read(answer.get("connected_account"))
+        return account if account.id == account_id else None
+
     async def known(self, key: Key) -> WireAccount:
         """The account; raises `ConnectedAccountNotFound`."""
         account = await self.find(key)

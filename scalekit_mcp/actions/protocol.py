@@ -42,8 +42,9 @@ class Actions(Protocol):
         status: str | None = None,
         page_size: int = 50,
         page_token: str | None = None,
+        account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
-        """One page of accounts, in the order of their identifiers."""
+        """One page of accounts, in the order of their identifiers; with `account_id`, that one or none."""
         ...
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
@@ -63,11 +64,12 @@ class Actions(Protocol):
         state: str | None = None,
         user_verify_url: str | None = None,
         login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
         """Begin an attempt, or return the live one; only `reconnect=True` supersedes it.
 
-        `login_hint` is an address that the caller vouches for (the `email` of a session token): a consenting account
-        that matches it needs no confirmation.
+        `login_hint` is an address that the caller vouches for (the `email` of a session token), `expected_account` a
+        Microsoft account, as (tid, oid): a consenting account that matches one of them needs no confirmation.
         """
         ...
 
@@ -90,7 +92,7 @@ class Actions(Protocol):
     async def cancel_held_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> AuthorizationOutcome:
-        """Discard tokens that wait for a confirmation."""
+        """End the attempt as declined; tokens that wait for a confirmation are discarded."""
         ...
 
     async def confirm_authorization(
@@ -120,6 +122,15 @@ class Actions(Protocol):
         tool_name: str,
         tool_input: Mapping[str, Any] | None = None,
         connection_name: str | None = None,
+        login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
-        """Run one tool of the catalogue. Validates first, then finds the account, then calls the provider."""
+        """Run one tool of the catalogue. Validates first, then finds the account, then calls the provider.
+
+        `login_hint` and `expected_account` are those of `get_authorization_link`, for a link that the call hands out.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raise `ScalekitMCPError` if no call could work: embedded writes and reads the vault and tries its keys."""
         ...

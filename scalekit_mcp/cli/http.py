@@ -61,6 +61,8 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 read_only=settings.read_only,
                 timezone=settings.timezone,
                 list_scope="private",
+                code_in_chat=settings.user_verification != "url",
+                confirm_mail=settings.confirm == "mail",
                 request_state_keys=_derived(keys, b"request state"),
             ),
         )
@@ -147,6 +149,7 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                     identifier_claim=settings.oidc_identifier_claim,
                     require_scopes=settings.oidc_require_scopes,
                     metadata_url=f"{settings.base_url}/.well-known/oauth-protected-resource/mcp",
+                    login_url=settings.login_url,
                 ),
                 http=http,
                 clock=SystemClock(),

@@ -71,6 +71,8 @@ def run_stdio(settings: Settings) -> None:
                     sandbox=settings.sandbox,
                     read_only=settings.read_only,
                     timezone=settings.timezone,
+                    code_in_chat=settings.user_verification != "url",
+                    confirm_mail=settings.confirm == "mail",
                 ),
             )
             await serve_stdio(server)

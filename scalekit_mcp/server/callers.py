@@ -20,14 +20,15 @@ RequestContext = ServerRequestContext[Any, Any]
 class Caller:
     """A verified caller: whose account it is, and what the credential allows.
 
-    `login_hint` is an address that the credential vouches for; a consenting Microsoft account that matches it needs no
-    confirmation code.
+    `login_hint` is an address that the credential vouches for, `expected_account` a Microsoft account, as (tid, oid); a
+    consenting Microsoft account that matches one of them needs no confirmation code.
     """
 
     identifier: str
     can_read: bool = True
     can_write: bool = True
     login_hint: str | None = None
+    expected_account: tuple[str, str] | None = None
 
 
 Identify = Callable[[RequestContext], Caller | str]
@@ -66,10 +67,11 @@ def authenticated_caller(context: RequestContext) -> Caller:
             who_acts="operator",
         )
     claims = token.claims or {}
-    hint = claims.get("email")
+    hint, tid, oid = (claims.get(name) for name in ("email", "tid", "oid"))
     return Caller(
         identifier=token.subject,
         can_read=READ_SCOPE in token.scopes,
         can_write=WRITE_SCOPE in token.scopes,
         login_hint=hint if isinstance(hint, str) else None,
+        expected_account=(tid, oid) if isinstance(tid, str) and isinstance(oid, str) else None,
     )

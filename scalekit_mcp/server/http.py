@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ class HttpOptions:
     `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
     the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.
     `metrics` is published with `metrics_key` as bearer, or openly without one: leave it None on a bind that is not
-    loopback. `check` raises `ScalekitMCPError` when the vault is out of order.
+    loopback.
     """
 
     public_url: str
@@ -66,7 +66,6 @@ class HttpOptions:
     cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
-    check: Callable[[], Awaitable[None]] | None = None
     metrics: CallMetrics | None = None
     metrics_key: str | None = field(default=None, repr=False)
 
@@ -269,10 +268,7 @@ def _health_routes(options: HttpOptions, clock: Clock, drain: Drain, actions: Ac
 
     async def check() -> bool:
         try:
-            if options.check is not None:
-                await options.check()
-            else:
-                await actions.list_connected_accounts(page_size=1)
+            await actions.check()
         except ScalekitMCPError as exc:
             logger.warning("Not ready: %s", exc.message)
             return False

@@ -56,8 +56,6 @@ class CalendarJob:
     async def run(self, *, resumed: bool) -> dict[str, Any]:
         """The calendar's answer; raises `ScalekitMCPError` and `ConfirmationNeeded`."""
         del resumed
-        if self._caller.login_hint is not None:
-            await self._vouch(self._caller.login_hint)
         async with self._limiter.slot(self.identifier):
             if not self.confirmed:
                 await self._ask_if_it_mails_or_deletes()
@@ -73,6 +71,8 @@ class CalendarJob:
             tool_name=tool_name,
             tool_input=tool_input,
             connection_name=self._connection_name,
+            login_hint=self._caller.login_hint,
+            expected_account=self._caller.expected_account,
         )
 
     async def _ask_if_it_mails_or_deletes(self) -> None:
@@ -91,17 +91,6 @@ class CalendarJob:
             raise ConfirmationNeeded(confirmation.delete_question(event))
         if confirmation.mails_on_update(given, event):
             raise ConfirmationNeeded(confirmation.update_question(given, event))
-
-    async def _vouch(self, login_hint: str) -> None:
-        """Begin the attempt of an account that is not ACTIVE with the address that the caller's token vouches for."""
-        response = await self._actions.get_or_create_connected_account(
-            connection_name=self._connection_name, identifier=self.identifier
-        )
-        view = response.connected_account
-        if view.status != "ACTIVE" and not view.held:
-            await self._actions.get_authorization_link(
-                connection_name=self._connection_name, identifier=self.identifier, login_hint=login_hint
-            )
 
 
 class AuthorizeJob:
@@ -171,6 +160,7 @@ class AuthorizeJob:
             identifier=self.identifier,
             reconnect=self._reconnect,
             login_hint=self._caller.login_hint,
+            expected_account=self._caller.expected_account,
         )
         kind = AdminApprovalRequired if view.reason == "admin_approval_required" else AuthorizationRequired
         return kind(

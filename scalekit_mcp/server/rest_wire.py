@@ -21,6 +21,7 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
+from scalekit_mcp.tools import ToolSpec
 
 ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"
 OUR_ERROR = "scalekit-mcp/error"
@@ -65,6 +66,27 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "account_status": view.status,
         "reason": view.reason,
         "who_acts": view.who_acts,
+    }
+
+
+def wire_tool(spec: ToolSpec) -> dict[str, Any]:
+    """One tool of the catalogue with its schemas."""
+    return {
+        "id": spec.name,
+        "provider": "OUTLOOK",
+        "definition": {
+            "name": spec.name,
+            "display_name": spec.title,
+            "description": spec.description,
+            "input_schema": spec.input_schema,
+            "output_schema": spec.output_schema,
+            "annotations": {
+                "read_only_hint": spec.read_only,
+                "destructive_hint": spec.destructive,
+                "idempotent_hint": spec.idempotent,
+                "open_world_hint": spec.open_world,
+            },
+        },
     }
 
 
@@ -151,6 +173,19 @@ def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
                 "Say who consented",
                 _object({"post_user_verify_redirect_url": text}),
                 body=_object(verify, required=list(verify)),
+            )
+        },
+        "/tools": {
+            "get": _operation(
+                "List the tools",
+                _object(
+                    {
+                        "tools": {"type": "array", "items": {"type": "object"}},
+                        "tool_names": {"type": "array", "items": text},
+                        "total_size": {"type": "integer"},
+                    }
+                ),
+                query={"filter.tool_name": text, "filter.summary": {"type": "boolean"}},
             )
         },
         "/execute_tool": {

@@ -533,11 +533,24 @@ async def test_a_grant_from_a_device_code_connects_without_an_attempt_and_switch
         assert view.account.provider_account.mailbox == ALICE
 
 
-async def test_cancel_before_anything_is_held_ends_nothing():
+async def test_cancel_before_anything_is_held_ends_the_attempt_as_declined():
     async with open_room(**CONFIRM) as room:
         ticket = await room.begin()
         assert (await room.manager.cancel_held(ticket)).kind is OutcomeKind.CANCELLED
-        assert isinstance(await room.manager.prompt(ticket), AuthorizationPrompt)
+        over = await room.manager.prompt(ticket)
+        assert isinstance(over, AuthorizationOutcome)
+        assert over.kind is OutcomeKind.LINK_USED
+        view = await room.manager.get(**room.key())
+        assert (view.account.status, view.account.reason) == ("PENDING", "consent_declined")
+        assert await room.begin() != ticket
+
+
+async def test_cancel_of_a_started_sign_in_counts_only_in_its_own_browser():
+    async with open_room(**CONFIRM) as room:
+        ticket = await room.begin()
+        assert isinstance(await room.manager.start(ticket, COOKIE), str)
+        assert (await room.manager.cancel_held(ticket, "another cookie")).kind is OutcomeKind.OTHER_BROWSER
+        assert (await room.manager.cancel_held(ticket, COOKIE)).kind is OutcomeKind.CANCELLED
 
 
 async def test_an_unknown_connection_is_refused_by_name():

@@ -611,3 +611,16 @@ async def test_a_database_that_the_server_does_not_have_is_said_to_be_missing(po
     with pytest.raises(VaultError, match="does not exist on the server"):
         await vault.find_account("outlook", "ana")
     await vault.aclose()
+
+
+async def test_a_vault_in_order_passes_its_check_and_one_that_went_away_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "vault.sqlite3"
+    vault = SqlVault(f"sqlite+aiosqlite:///{path.as_posix()}", KeyRing.generate())
+    try:
+        await vault.check()
+        with sqlite3.connect(path) as other:  # somebody writes, and does not stop
+            other.execute("DROP TABLE vault_keys")
+        with pytest.raises(VaultError):
+            await vault.check()
+    finally:
+        await vault.aclose()

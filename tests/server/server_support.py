@@ -56,7 +56,9 @@ class MemoryActions:
     accounts: dict[str, Account] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
     calls: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    hints: list[str | None] = field(default_factory=list)
+    hints: list[tuple[str | None, tuple[str, str] | None]] = field(default_factory=list)
+    checks: int = 0
+    broken: Exception | None = None
     crash: Exception | None = None
     event: dict[str, Any] | None = None
     gate: anyio.Event | None = None
@@ -131,11 +133,14 @@ class MemoryActions:
         status: str | None = None,
         page_size: int = 50,
         page_token: str | None = None,
+        account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
         wanted = [
             self._view(a).connected_account
             for _, a in sorted(self.accounts.items())
-            if identifier in (None, a.identifier) and status in (None, a.status)
+            if identifier in (None, a.identifier)
+            and status in (None, a.status)
+            and account_id in (None, f"ca_{a.identifier}")
         ]
         start = int(page_token or 0)
         page = wanted[start : start + page_size]
@@ -160,8 +165,9 @@ class MemoryActions:
         state: str | None = None,
         user_verify_url: str | None = None,
         login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
-        self.hints.append(login_hint)
+        self.hints.append((login_hint, expected_account))
         account = self.account(identifier)
         if account.ticket is None or reconnect:
             account.ticket = secrets.token_urlsafe(32)
@@ -227,7 +233,7 @@ class MemoryActions:
             return AuthorizationOutcome(
                 kind=OutcomeKind.CONFIRMATION_NEEDED,
                 title="One more step",
-                message="Signed in.",
+                message="Type this only into the chat where you asked. If someone sent you the link, press Cancel.",
                 next_step="Go back to the chat.",
                 mailbox="ana@contoso.example",
                 confirmation_code=account.code,
@@ -278,6 +284,11 @@ class MemoryActions:
             kind=OutcomeKind.CONNECTED, title="Approved", message="Thank you.", next_step="Tell the user."
         )
 
+    async def check(self) -> None:
+        self.checks += 1
+        if self.broken is not None:
+            raise self.broken
+
     async def wait_for_authorization(
         self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
     ) -> ConnectedAccountResponse:
@@ -294,6 +305,8 @@ class MemoryActions:
         tool_name: str,
         tool_input: Mapping[str, Any] | None = None,
         connection_name: str | None = None,
+        login_hint: str | None = None,
+        expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
         self.entered += 1
         if self.gate is not None:
@@ -307,7 +320,13 @@ class MemoryActions:
         account = self.account(identifier)
         if account.status != "ACTIVE":
             held = account.attempt is AttemptState.HELD
-            link = None if held else await self.get_authorization_link(identifier=identifier)
+            link = (
+                None
+                if held
+                else await self.get_authorization_link(
+                    identifier=identifier, login_hint=login_hint, expected_account=expected_account
+                )
+            )
             raise AuthorizationRequired(
                 "The Outlook calendar is not connected.",
                 status=account.status,

@@ -281,7 +281,18 @@ async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: st
         with anyio.fail_after(10):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
-    assert actions.hints[0] == actions.hints[-1] == "ana@contoso.example"
+    assert set(actions.hints) == {("ana@contoso.example", None)}
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_microsoft_account_that_the_token_names_goes_with_the_link(era: str) -> None:
+    actions = MemoryActions()
+    caller = Caller("ana", expected_account=("tid-1", "oid-1"))
+    async with Client(server_over(actions, caller=caller), mode=era) as client:
+        with anyio.fail_after(10):
+            await client.call_tool(LIST, {})
+            await client.call_tool("authorize", {})
+    assert set(actions.hints) == {(None, ("tid-1", "oid-1"))}
 
 
 async def test_a_modern_client_never_waits_more_rounds_than_it_may() -> None:

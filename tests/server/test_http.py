@@ -206,26 +206,19 @@ async def test_the_consent_pages_are_served_without_a_token() -> None:
 
 
 async def test_health_answers_for_every_host_and_readiness_is_asked_at_most_every_five_seconds() -> None:
-    asked: list[int] = []
-
-    async def check() -> None:
-        asked.append(1)
-
     with anyio.fail_after(60):
-        async with remote(check=check) as server, server.browser() as http:
+        async with remote() as server, server.browser() as http:
             healthy = await http.get("/healthz", headers={"host": "10.0.0.7"})
             ready = [await http.get("/readyz") for _ in range(3)]
     assert healthy.json() == {"ok": True}
     assert [answer.status_code for answer in ready] == [200, 200, 200]
-    assert len(asked) == 1
+    assert server.actions.checks == 1
 
 
 async def test_a_broken_vault_is_not_ready_and_says_nothing_more() -> None:
-    async def check() -> None:
-        raise VaultError("The key does not open the vault at /secret/path.")
-
+    actions = MemoryActions(broken=VaultError("The key does not open the vault at /secret/path."))
     with anyio.fail_after(60):
-        async with remote(check=check) as server, server.browser() as http:
+        async with remote(actions) as server, server.browser() as http:
             answer = await http.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False}

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2 as httpx
 import pytest
 from http_support import SERVICE_KEY, Remote, remote
@@ -28,6 +29,7 @@ from scalekit_mcp.errors import (
     VaultError,
 )
 from scalekit_mcp.server.rest_wire import openapi_document, wire_error
+from scalekit_mcp.tools import TOOLS
 
 KEY = {"authorization": f"Bearer {SERVICE_KEY}"}
 LIST = "outlook_list_calendar_events"
@@ -269,4 +271,35 @@ async def test_the_description_names_every_route() -> None:
         "/connected_accounts:delete",
         "/execute_tool",
         "/session_tokens",
+        "/tools",
     }
+
+
+async def test_the_catalogue_is_listed_with_schemas_or_by_name() -> None:
+    async with backend() as (_, http):
+        every = (await http.get("/tools")).json()
+        one = (await http.get("/tools", params={"filter.tool_name": LIST})).json()
+        names = (await http.get("/tools", params={"filter.summary": "true"})).json()
+    assert [tool["definition"]["name"] for tool in every["tools"]] == list(TOOLS) == names["tool_names"]
+    assert one["tools"][0]["definition"]["input_schema"] == TOOLS[LIST].input_schema
+    assert (one["total_size"], names["tools"]) == (1, [])
+
+
+async def test_the_seventeenth_call_of_one_user_waits_while_another_user_is_served() -> None:
+    actions = MemoryActions(gate=anyio.Event())
+    actions.activate("ana")
+    answers: list[httpx.Response] = []
+    async with backend(actions) as (_, http), anyio.create_task_group() as tasks:
+
+        async def call() -> None:
+            answers.append(await http.post("/execute_tool", json={"identifier": "ana", "tool_name": LIST}))
+
+        for _ in range(20):
+            tasks.start_soon(call)
+        while actions.entered < 16:
+            await anyio.lowlevel.checkpoint()
+        # a request that came later is through the door: the twenty of the other user were at the limit before it
+        listed = await http.get("/connected_accounts")
+        assert (listed.status_code, actions.entered) == (200, 16)
+        actions.gate.set()
+    assert [answer.status_code for answer in answers] == [200] * 20

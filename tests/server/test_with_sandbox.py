@@ -49,7 +49,7 @@ class Human:
         self.button = button
         self.types = types
         self.pages: list[Page] = []
-        self.busy = anyio.Event()
+        self.seen = anyio.Event()
 
     async def __call__(self, context: Any, params: Any) -> ElicitResult:
         if isinstance(params, ElicitRequestURLParams):
@@ -57,6 +57,7 @@ class Human:
             return ElicitResult(action="accept")
         if not self.types:
             return ElicitResult(action="decline")
+        await self.seen.wait()  # the client may ask before the person's browser has the page
         return ElicitResult(action="accept", content={"confirmation_code": self.code()})
 
     async def visit(self, url: str) -> Page:
@@ -69,6 +70,7 @@ class Human:
                 page = await browser.press(page, DANA)
                 page = await browser.press(page, self.button)
         self.pages.append(page)
+        self.seen.set()
         return page
 
     def code(self) -> str:
