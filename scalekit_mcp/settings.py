@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     timezone: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    webhook_url: str = ""
+    webhook_secret: SecretStr | None = None
+    otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otel_service_name: str = Field("scalekit-mcp", validation_alias="OTEL_SERVICE_NAME")
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -93,7 +97,13 @@ class Settings(BaseSettings):
         return value.upper() if isinstance(value, str) else value
 
     @field_validator(
-        "public_url", "microsoft_login_url", "microsoft_graph_url", "scalekit_env_url", "user_verify_url", mode="after"
+        "public_url",
+        "microsoft_login_url",
+        "microsoft_graph_url",
+        "scalekit_env_url",
+        "user_verify_url",
+        "webhook_url",
+        mode="after",
     )
     @classmethod
     def _https_unless_loopback(cls, value: str | None) -> str | None:
@@ -176,6 +186,8 @@ class Settings(BaseSettings):
             problems.append("SCALEKIT_MCP_VAULT_KEYS is missing: PostgreSQL needs it, as kid:base64 of 32 bytes.")
         if self.user_verification == "url" and not self.user_verify_url:
             problems.append("SCALEKIT_MCP_USER_VERIFY_URL is missing: user verification 'url' sends people there.")
+        if bool(self.webhook_url) != bool(self.webhook_secret):
+            problems.append("SCALEKIT_MCP_WEBHOOK_URL and SCALEKIT_MCP_WEBHOOK_SECRET belong together: set both.")
         if transport == "stdio" and not self.identifier and not self.sandbox:
             problems.append(
                 "No identifier is set: say whose account this is with --identifier or SCALEKIT_MCP_IDENTIFIER."
@@ -218,6 +230,7 @@ SECRETS = (
     "SCALEKIT_MCP_VAULT_KEYS",
     "SCALEKIT_MCP_SESSION_KEYS",
     "SCALEKIT_MCP_SERVICE_KEY",
+    "SCALEKIT_MCP_WEBHOOK_SECRET",
 )
 """Settings that have no flag and may stand in a file that NAME_FILE names."""
 

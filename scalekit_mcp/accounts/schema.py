@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from scalekit_mcp.accounts.statuses import STATUS_REASONS
 
-HEAD = "0001"
+HEAD = "0002"
 
 # Instants are microseconds since 1970 in UTC: exact, comparable and the same on every database.
 
@@ -131,8 +131,11 @@ history = Table(
     Column("new_reason", String(40)),
     Column("cause", String(40), nullable=False),
     Column("code", String(64)),
+    Column("delivery_due", BigInteger),
+    Column("delivery_tries", Integer, nullable=False, server_default="0"),
     Index("ix_history_account", "connection_name", "identifier", "at"),
     Index("ix_history_at", "at"),
+    Index("ix_history_delivery_due", "delivery_due"),
 )
 
 vault_keys = Table(

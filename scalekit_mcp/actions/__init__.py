@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from scalekit_mcp.actions.embedded import EmbeddedActions
     from scalekit_mcp.actions.hosted import HostedActions
     from scalekit_mcp.settings import Settings
+    from scalekit_mcp.telemetry import Metrics
 
 __all__ = ["Actions", "LinkBase", "open_actions"]
 
@@ -38,17 +40,18 @@ async def open_actions(
     link_base: LinkBase | None = None,
     timezone: str | None = None,
     user_verification: str = "off",
+    metrics: Metrics | None = None,
 ) -> AsyncGenerator[Actions]:
     """The calls, for as long as the context lasts.
 
     `link_base` says where our pages are served (default: the public URL of the settings). `timezone` is the zone of
     answers when neither a call nor the settings name one (default: UTC). `user_verification` holds unless the settings
-    name one. Raises `ConfigurationError`.
+    name one. `metrics` counts what happens at Microsoft. Raises `ConfigurationError`.
     """
     settings.check()
     _check_zone(settings.timezone)
     async with _resolved(settings) as resolve:
-        actions = _implementation(settings)(
+        actions = _implementation(settings, metrics)(
             settings,
             clock=clock or SystemClock(),
             link_base=link_base,
@@ -63,7 +66,7 @@ async def open_actions(
                 await actions.aclose()
 
 
-def _implementation(settings: Settings) -> Callable[..., EmbeddedActions | HostedActions]:
+def _implementation(settings: Settings, metrics: Metrics | None) -> Callable[..., EmbeddedActions | HostedActions]:
     """Who keeps the tokens; only that one is imported."""
     if settings.resolved_mode == "hosted":
         from scalekit_mcp.actions.hosted_settings import hosted_actions
@@ -71,7 +74,7 @@ def _implementation(settings: Settings) -> Callable[..., EmbeddedActions | Hoste
         return hosted_actions
     from scalekit_mcp.actions.embedded import EmbeddedActions
 
-    return EmbeddedActions
+    return partial(EmbeddedActions, metrics=metrics)
 
 
 def _check_zone(name: str | None) -> None:

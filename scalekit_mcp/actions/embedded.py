@@ -25,6 +25,7 @@ from scalekit_mcp.tools import Authorize, UnknownTool, parse_arguments
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.models import AccountView, AuthorizationLink
     from scalekit_mcp.actions.parts import Parts
+    from scalekit_mcp.telemetry import Metrics
 
 CALLBACK_PATH = "/oauth/callback"
 ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
@@ -53,6 +54,7 @@ class EmbeddedActions:
         timezone: str,
         user_verification: str,
         resolve: Callable[[], Awaitable[Settings]] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -61,6 +63,7 @@ class EmbeddedActions:
         self._user_verification = user_verification
         self._held_step = FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
         self._resolve = resolve
+        self._metrics = metrics
         self._opening = anyio.Lock()
         self._opened: Parts | None = None
 
@@ -82,8 +85,13 @@ class EmbeddedActions:
 
                     settings = await self._resolve() if self._resolve else self._settings
                     self._opened = build_parts(
-                        settings, clock=self._clock, timezone=self._timezone, user_verification=self._user_verification
+                        settings,
+                        clock=self._clock,
+                        timezone=self._timezone,
+                        user_verification=self._user_verification,
+                        metrics=self._metrics,
                     )
+                    self._opened.start()
         return self._opened
 
     def _key(self, connection_name: str | None, identifier: str) -> _Key:

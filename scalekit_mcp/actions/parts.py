@@ -17,15 +17,17 @@ from platformdirs import user_config_path, user_data_path
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
-from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.quiet import HostOnly
+from scalekit_mcp.actions.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import InternalError
+from scalekit_mcp.errors import ConfigurationError, InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, ClientSecret, PublicClient
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.settings import Settings
+from scalekit_mcp.telemetry import Metrics, traced
 from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
@@ -96,10 +98,18 @@ class Parts:
     graph: GraphClient
     pages: SealedPages
     log_rule: HostOnly
+    webhook: WebhookSender | None = None
+
+    def start(self) -> None:
+        """Begin what runs beside the calls."""
+        if self.webhook is not None:
+            self.webhook.start()
 
     async def aclose(self) -> None:
         """Close the vault and the connections."""
         self.log_rule.detach()
+        if self.webhook is not None:
+            await self.webhook.aclose()
         await self.manager.aclose()
         await self.http.aclose()
 
@@ -107,6 +117,12 @@ class Parts:
         self, tool_name: str, arguments: Arguments, *, connection_name: str, identifier: str
     ) -> dict[str, Any]:
         """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
+        with traced(f"execute {tool_name}", error_type=_code_of, gen_ai__tool__name=tool_name):
+            return await self._run_tool(tool_name, arguments, connection_name, identifier)
+
+    async def _run_tool(
+        self, tool_name: str, arguments: Arguments, connection_name: str, identifier: str
+    ) -> dict[str, Any]:
         scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
         tokens = AccountTokens(self.manager, connection_name, identifier, scopes)
         # The first token also proves that the account may be used, before anything is built on it.
@@ -139,13 +155,20 @@ class Parts:
                 raise LookupError(f"no operation for {tool_name}")
 
 
-def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verification: str) -> Parts:
+def build_parts(
+    settings: Settings, *, clock: Clock, timezone: str, user_verification: str, metrics: Metrics | None = None
+) -> Parts:
     """Put the parts together. Opens no connection; raises `ConfigurationError` or `VaultError` for unusable keys."""
+    metrics = metrics or Metrics()
     ring = _key_ring(settings)
+    webhook_target = _webhook_target(settings)
     # Cookies of the login host would travel from one user's request to another's.
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    http = httpx.AsyncClient(limits=POOL, follow_redirects=False, cookies=no_cookies)
-    provider = MicrosoftOAuth(
+    http = ObservedClient(
+        metrics, graph_url=settings.graph_url, limits=POOL, follow_redirects=False, cookies=no_cookies
+    )
+    provider = ObservedOAuth(
+        metrics,
         http,
         client_id=settings.microsoft_client_id or "",
         credentials=_credentials(settings),
@@ -155,8 +178,16 @@ def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verific
         graph_url=settings.graph_url,
         clock=clock,
     )
+    vault = ObservedVault(metrics, _database_url(settings), ring, outbox=webhook_target is not None)
+    webhook = (
+        None
+        if webhook_target is None
+        else WebhookSender(webhook_target, vault, http=http, clock=clock, metrics=metrics)
+    )
+    if webhook is not None:
+        vault.on_change(webhook.wake)
     manager = ConnectedAccountManager(
-        SqlVault(_database_url(settings), ring),
+        vault,
         providers={settings.connection: provider},
         clock=clock,
         settings=ManagerSettings(
@@ -174,7 +205,21 @@ def build_parts(settings: Settings, *, clock: Clock, timezone: str, user_verific
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),
         log_rule=HostOnly(settings.login_url, settings.graph_url).attach(),
+        webhook=webhook,
     )
+
+
+def _webhook_target(settings: Settings) -> Webhook | None:
+    if not settings.webhook_url or settings.webhook_secret is None:
+        return None
+    try:
+        return Webhook(settings.webhook_url, parse_secret(settings.webhook_secret.get_secret_value()))
+    except ValueError as error:
+        raise ConfigurationError(f"SCALEKIT_MCP_WEBHOOK_SECRET is not valid: {error}.") from error
+
+
+def _code_of(error: Exception) -> str:
+    return error.code if isinstance(error, ScalekitMCPError) else type(error).__qualname__
 
 
 def _credentials(settings: Settings) -> ClientCredentials:

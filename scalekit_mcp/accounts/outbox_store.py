@@ -1,0 +1,42 @@
+"""Statements of the outbox. Heavy: imported with the first use of a vault that has one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from scalekit_mcp.accounts import rows
+from scalekit_mcp.accounts.models import HistoryEntry
+from scalekit_mcp.accounts.schema import history
+from scalekit_mcp.accounts.store import Store
+
+
+class OutboxStore(Store):
+    """An opened vault whose history entries are due until they are told."""
+
+    async def due_deliveries(self, now: datetime, limit: int) -> Sequence[tuple[str, datetime, int, HistoryEntry]]:
+        """See `OutboxVault`."""
+        due_at = history.c.delivery_due
+        statement = (
+            select(history).where(due_at.is_not(None), due_at <= rows.to_micros(now)).order_by(due_at, history.c.id)
+        )
+        found = await self._all(statement.limit(limit))
+        return [
+            (row["id"], rows.from_micros(row["delivery_due"]), row["delivery_tries"], rows.history_from_row(row))
+            for row in found
+        ]
+
+    async def settle_delivery(self, entry_id: str, due_at: datetime, next_due_at: datetime | None, tries: int) -> bool:
+        """See `OutboxVault`."""
+        statement = update(history).where(history.c.id == entry_id, history.c.delivery_due == rows.to_micros(due_at))
+        values = {"delivery_due": rows.maybe_micros(next_due_at), "delivery_tries": tries}
+        async with self._writing() as connection:
+            return await self._execute(connection, statement.values(values)) == 1
+
+    async def _add_history(self, connection: AsyncConnection, entry: HistoryEntry) -> None:
+        values = rows.history_values(entry, self._history_id(entry))
+        due = {"delivery_due": values["at"]}
+        await self._execute(connection, self._insert(history).values({**values, **due}))
