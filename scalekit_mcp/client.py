@@ -382,11 +382,7 @@ def _closed(what: str) -> ConfigurationError:
 
 @asynccontextmanager
 async def _composition(settings: Settings) -> AsyncGenerator[Actions]:
-    """The calls; where they are embedded and no public URL serves our pages, with a loopback listener."""
-    if settings.resolved_mode == "hosted":
-        async with open_actions(settings) as actions:
-            yield actions
-        return
+    """The calls; where no public URL serves our pages, with a loopback listener, opened by the first link."""
     if settings.public_url:
         # Links go to strangers' browsers: as over HTTP, whoever consents has to prove to be the one who asked.
         async with open_actions(settings, user_verification="confirm") as actions:
