@@ -1,13 +1,15 @@
 """The LangChain tools: schemas of the catalogue, JSON answers, errors an agent can act on."""
 
+import asyncio
 import json
 
 import httpx2 as httpx
 import pytest
 
 import scalekit_mcp.client
+from scalekit_mcp import load_settings, open_actions
 from scalekit_mcp.demo.browser import Browser, consent
-from scalekit_mcp.errors import AuthorizationRequired
+from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, InvalidInput
 from scalekit_mcp.tools import TOOLS
 
 pytest.importorskip("langchain_core", reason="langchain-core is not installed (`make test-full` does)")
@@ -79,3 +81,45 @@ async def test_a_wrong_argument_is_told_to_the_model_by_name(client):
 def test_read_only_offers_no_tool_that_changes_a_calendar(client):
     names = {tool.name for tool in get_tools("outlook", "ana", client, read_only=True)}
     assert names == {"outlook_get_calendar_event", "outlook_list_calendar_events", "authorize"}
+
+
+@pytest.mark.parametrize("identifier", ["", "a" * 101, "line\nbreak"])
+def test_a_wrong_identifier_is_refused_when_the_tools_are_made(client, identifier):
+    with pytest.raises(InvalidInput) as raised:
+        get_tools("outlook", identifier, client)
+    assert raised.value.details["field"] == "identifier"
+
+
+async def test_the_asynchronous_calls_give_asynchronous_tools():
+    async with open_actions(load_settings(sandbox=True)) as actions:
+        tool = named(get_tools("outlook", "direct", actions), "authorize")
+        message = await tool.ainvoke(call(tool.name, {}))
+        assert json.loads(message.content)["status"] == "PENDING"
+        with pytest.raises(ConfigurationError, match="asynchronous"):
+            tool.invoke(call(tool.name, {}))
+
+
+async def test_three_calls_at_once_each_get_their_own_answer(client):
+    await connect(client, "parallel")
+    tool = named(get_tools("outlook", "parallel", client), "outlook_list_calendar_events")
+    messages = await asyncio.gather(*(tool.ainvoke(call(tool.name, {"top": top})) for top in (1, 2, 3)))
+    assert [len(message.artifact["value"]) for message in messages] == [1, 2, 3]
+
+
+async def test_tools_outlive_the_client_that_they_were_made_from():
+    tools = get_tools("outlook", "orphan", scalekit_mcp.client.ScalekitClient(sandbox=True))
+    message = await named(tools, "authorize").ainvoke(call("authorize", {}))
+    assert json.loads(message.content)["status"] == "PENDING"
+
+
+async def test_a_delete_answers_json_as_every_other_tool(client):
+    await connect(client, "deleting")
+    tools = get_tools("outlook", "deleting", client)
+    listed = await named(tools, "outlook_list_calendar_events").ainvoke(
+        call("outlook_list_calendar_events", {"top": 1})
+    )
+    event_id = listed.artifact["value"][0]["id"]
+    deleted = await named(tools, "outlook_delete_calendar_event").ainvoke(
+        call("outlook_delete_calendar_event", {"event_id": event_id})
+    )
+    assert json.loads(deleted.content) == {"deleted": True, "already_gone": False}
