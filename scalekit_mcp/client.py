@@ -50,7 +50,8 @@ class ScalekitClient:
     """Connected accounts and tools for synchronous code.
 
     With Scalekit credentials the calls are hosted by Scalekit; without any, the embedded settings come from the
-    environment; `sandbox=True` uses the built-in Microsoft look-alike. `settings` overrides all of it. Making one does
+    environment; `sandbox=True` uses the built-in Microsoft look-alike, whatever else is given. `settings` overrides all
+    of it. Making one does
     no input or output: the vault, the connections and the sandbox wait for the first call.
 
     Closed by `close()`, by `with`, or when neither it nor its `actions` are referred to any more, also at the end of
@@ -295,6 +296,7 @@ class _CoreThread:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._process = os.getpid()
         self._ready = threading.Event()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -317,6 +319,8 @@ class _CoreThread:
 
     def close(self) -> None:
         """Let the calls under way end, cancel what lasts longer, and wait for the thread."""
+        if self._process != os.getpid():
+            return  # the copy that a fork left in the child
         if self._thread is threading.current_thread():
             # Garbage was collected in here: the thread cannot wait for itself.
             threading.Thread(target=self.close, name="scalekit-mcp-close", daemon=True).start()
@@ -399,12 +403,8 @@ async def _composition(settings: Settings) -> AsyncGenerator[Actions]:
 
 
 def _settings(env_url: str | None, client_id: str | None, client_secret: str | None, *, sandbox: bool) -> Settings:
-    if not (env_url or client_id or client_secret):
+    if sandbox or not (env_url or client_id or client_secret):
         return load_settings(sandbox=sandbox or None)
     return load_settings(
-        mode="hosted",
-        SCALEKIT_ENV_URL=env_url,
-        SCALEKIT_CLIENT_ID=client_id,
-        SCALEKIT_CLIENT_SECRET=client_secret,
-        sandbox=sandbox or None,
+        mode="hosted", SCALEKIT_ENV_URL=env_url, SCALEKIT_CLIENT_ID=client_id, SCALEKIT_CLIENT_SECRET=client_secret
     )

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 
 import pytest
 
@@ -76,6 +77,18 @@ def test_a_tool_call_before_consent_raises_with_the_link(client):
     assert raised.value.details["authorization_url"].startswith("http://localhost:")
 
 
+def test_answers_have_the_members_that_published_samples_read(client):
+    link = client.actions.get_authorization_link(connection_name="outlook", identifier="shapes")
+    assert link.link.startswith("http://localhost:")
+    assert link.expiry == link.expires_at
+    assert link.expiry.utcoffset() == timedelta(0)
+    answer = client.actions.execute_tool({}, "authorize", "shapes", connection_name="outlook")
+    assert answer.data == dict(answer)
+    assert answer.data["status"] == "PENDING"
+    assert answer.execution_id is None
+    assert client.connect is client.actions
+
+
 def test_an_unknown_tool_is_refused_by_name(client):
     with pytest.raises(InvalidInput, match="outlook_fly_to_the_moon"):
         client.actions.execute_tool(identifier=IDENTIFIER, tool_name="outlook_fly_to_the_moon", tool_input={})
@@ -94,6 +107,17 @@ def test_without_any_credentials_the_client_says_what_to_set(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(ConfigurationError, match="MICROSOFT_CLIENT_ID"):
         scalekit_mcp.client.ScalekitClient()
+
+
+def test_with_the_sandbox_chosen_no_credential_is_used():
+    with scalekit_mcp.client.ScalekitClient("https://example.scalekit.com", "skc_1", "secret", sandbox=True) as client:
+        assert client.actions.get_or_create_connected_account(identifier="x").connected_account.status == "PENDING"
+
+
+def test_credentials_choose_scalekit_whatever_else_is_in_the_environment(monkeypatch):
+    monkeypatch.setenv("MICROSOFT_CLIENT_ID", "5a9db0c5-0000-4000-8000-00000000c0de")
+    with pytest.raises(ConfigurationError, match="SCALEKIT_CLIENT_SECRET"):
+        scalekit_mcp.client.ScalekitClient("https://example.scalekit.com", "skc_1")
 
 
 def test_a_program_that_forgets_its_client_ends_by_itself(tmp_path):
@@ -181,8 +205,10 @@ def test_a_client_made_before_a_fork_works_in_the_child(tmp_path):
         "child = os.fork()\n"
         "status = client.actions.get_or_create_connected_account('outlook', 'y').connected_account.status\n"
         "if child == 0:\n"
-        "    os._exit(0 if status == 'PENDING' else 1)\n"
-        "print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), status)\n"
+        "    sys.exit(0 if status == 'PENDING' else 1)\n"
+        "ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])\n"
+        "client.actions.get_connected_account('outlook', 'y')\n"
+        "print(ended, status)\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],

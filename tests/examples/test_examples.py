@@ -39,6 +39,12 @@ def test_every_example_of_an_agent_is_run():
     assert agents == {example.program for example in EXAMPLES}
 
 
+def test_the_overview_names_every_program():
+    overview = (ROOT / "examples" / "README.md").read_text("utf-8")
+    for path in (ROOT / "examples").glob("*.py"):
+        assert f"`{path.name}`" in overview
+
+
 @pytest.mark.parametrize("today", [date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 28)])
 def test_next_monday_lies_one_to_seven_days_ahead(today):
     monday = next_monday(today)
