@@ -40,7 +40,8 @@ def neutralised(value: Any) -> tuple[Any, bool]:
                 part = part[:MAX_TEXT_CHARACTERS] + " [...]"
             return part if part.isprintable() else neutralise(part)
         if isinstance(part, dict):
-            return {neutralise(key): clean(member) for key, member in cast("Mapping[str, Any]", part).items()}
+            members = cast("Mapping[str, Any]", part).items()
+            return {key if key.isprintable() else neutralise(key): clean(member) for key, member in members}
         if isinstance(part, list):
             return [clean(member) for member in cast("list[Any]", part)]
         return part

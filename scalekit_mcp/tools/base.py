@@ -42,14 +42,14 @@ class Arguments(BaseModel):
     @classmethod
     def parse(cls, mapping: Mapping[str, Any]) -> Self:
         """Read a wire mapping; raises `InvalidInput` that names the field and the fix."""
-        parameters = parameters_of(cls)
+        parameters, required = parameters_of(cls), _required(cls)
         problems = _unknown([str(name) for name in mapping if name not in parameters], parameters)
         read: dict[str, Any] = {}
         for name, parameter in parameters.items():
             value = mapping.get(name)
-            if is_absent(value) or (value == [] and not cls.empty_list_means_something):
-                if cls.model_fields[name].is_required():
-                    problems.append(Refused(f"is missing: {_lower_first(parameter.description)}", name))
+            if value is None or is_absent(value) or (value == [] and not cls.empty_list_means_something):
+                if name in required:
+                    problems.append(Refused(f"is missing ({_lower_first(parameter.description)})", name))
                 continue
             try:
                 read[name] = parameter.parse(value)
@@ -89,11 +89,21 @@ def parameters_of(cls: type[Arguments]) -> dict[str, Parameter]:
     return found
 
 
+@cache
+def _required(cls: type[Arguments]) -> frozenset[str]:
+    return frozenset(name for name in parameters_of(cls) if cls.model_fields[name].is_required())
+
+
 def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[Refused]:
+    """Names that are no parameters; the first with what may be meant: its kin, the nearest, or all of a few."""
     problems = [Refused("is not a parameter of this tool", name) for name in names]
-    hint = nearest(names[0], parameters) if names else []
-    if hint:
-        problems[0] = Refused(f"is not a parameter of this tool; did you mean {hint[0]}?", names[0])
+    if names:
+        kin = [known for known in parameters if known.startswith(f"{names[0].casefold()}_")]
+        hint = kin[:3] or nearest(names[0], parameters) or (list(parameters) if len(parameters) <= 10 else [])
+        if kin or len(hint) == 1:
+            problems[0] = Refused(f"is not a parameter of this tool; did you mean {' or '.join(hint)}?", names[0])
+        elif hint:
+            problems[0] = Refused(f"is not a parameter of this tool, which takes {', '.join(hint)}", names[0])
     return problems
 
 
@@ -106,9 +116,11 @@ def _invalid_input(problems: list[Refused]) -> InvalidInput:
     names = [shown(p.field or "")[1:-1] for p in problems]
     end = "" if first.message.endswith("?") else "."
     message = f"`{names[0]}` {first.message}{end}"
-    others = list(dict.fromkeys(n for n in names[1:] if n and n != names[0]))
-    if others:
-        message += f" Also wrong: {', '.join(others[:10])}."
+    others = {n: p.message.startswith("is missing") for n, p in zip(names, problems, strict=True) if n != names[0]}
+    for how, said in (("wrong", False), ("missing", True)):
+        also = [name for name, missing in others.items() if name and missing is said]
+        if also:
+            message += f" Also {how}: {', '.join(also[:10])}."
     return InvalidInput(message, field=names[0] or None)
 
 

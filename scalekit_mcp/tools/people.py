@@ -17,6 +17,8 @@ MAXIMUM_ATTENDEES = 500
 _FORBIDDEN = re.compile(r"[\s@<>()\[\]\\,;:\"]")
 _NAMED = re.compile(r"\s*(?P<name>.*?)\s*<\s*(?P<address>[^<>]*)\s*>\s*", re.DOTALL)
 
+_NO_ADDRESS = "which is not an e-mail address; ask the user for one that is not known"
+
 
 @dataclass(frozen=True, slots=True)
 class Attendee:
@@ -78,11 +80,11 @@ def _split(text: str) -> list[object]:
             pending = whole
             continue
         if pending and "<" not in part:
-            raise Refused(f"holds {shown(pending)}, which is not an e-mail address")
+            raise Refused(f"holds {shown(pending)}, {_NO_ADDRESS}")
         merged.append(whole)
         pending = ""
     if pending:
-        raise Refused(f"holds {shown(pending)}, which is not an e-mail address")
+        raise Refused(f"holds {shown(pending)}, {_NO_ADDRESS}")
     return merged
 
 
@@ -116,7 +118,7 @@ def _attendee_object(part: Mapping[str, object]) -> Attendee:
 def _address(text: str) -> str:
     address = text.strip().removeprefix("mailto:")
     if not _is_address(address):
-        raise Refused(f"holds {shown(text.strip())}, which is not an e-mail address")
+        raise Refused(f"holds {shown(text.strip())}, {_NO_ADDRESS}")
     return address
 
 

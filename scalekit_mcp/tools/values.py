@@ -48,7 +48,9 @@ def nearest(name: str, known: Iterable[str], count: int = 1) -> list[str]:
 
 
 def has(text: str, *categories: str) -> bool:
-    """Whether the text has a character of one of the Unicode categories: `Cc` controls, `Cs` halves of a pair, ..."""
+    """Whether the text has a character of one of these unprintable categories: `Cc` controls, `Cs` half pairs, ..."""
+    if text.isprintable():
+        return False
     return any(unicodedata.category(c) in categories for c in text)
 
 
@@ -86,7 +88,7 @@ def opaque_id(value: object) -> str:
     if not isinstance(value, str):
         raise Refused("must be text: an id from an earlier answer, unchanged")
     result = value.strip()
-    if len(result) > 1024 or any(c.isspace() for c in result) or has(result, "Cc", "Cf", "Cs"):
+    if len(result) > 1024 or len(result.split()) != 1 or has(result, "Cc", "Cf", "Cs"):
         raise Refused("is not an id: use one from an earlier answer, unchanged")
     return result
 
