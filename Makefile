@@ -29,6 +29,9 @@ format: .venv/dev.done
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+conformance: .venv/full.done  ## the official conformance suite of the Model Context Protocol, both eras
+	@$(BIN)/pytest -q tests/full/test_conformance.py
+
 bench: .venv/dev.done  ## ratios to a floor measured in the same run
 	@$(BIN)/python -m bench
 

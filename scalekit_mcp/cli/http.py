@@ -63,6 +63,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 list_scope="private",
                 code_in_chat=settings.user_verification != "url",
                 confirm_mail=settings.confirm == "mail",
+                stopping=lambda: drain.refusing,
                 request_state_keys=_derived(keys, b"request state"),
             ),
         )

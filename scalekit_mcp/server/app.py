@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -53,7 +53,7 @@ class ServerOptions:
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
     code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
-    callers may see different tools. `metrics` counts the calls.
+    callers may see different tools. `metrics` counts the calls. While `stopping`, no call waits for a person.
     """
 
     connection_name: str | None = None
@@ -68,6 +68,7 @@ class ServerOptions:
     confirm_mail: bool = False
     metrics: CallMetrics = field(default_factory=CallMetrics)
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
+    stopping: Callable[[], bool] = lambda: False
 
 
 def create_server(actions: Actions, *, identify: Identify, options: ServerOptions) -> Server[Any]:
@@ -109,6 +110,7 @@ class _Calls:
             connection_name=options.connection_name,
             times=options.consent_times,
             code_in_chat=options.code_in_chat,
+            stopping=options.stopping,
         )
         self._tools = {name: _published(spec) for name, spec in TOOLS.items()}
 

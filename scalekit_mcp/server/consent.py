@@ -14,6 +14,7 @@ agreed to open the page (MCP specification, "Elicitation", URL mode), so the acc
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -95,7 +96,9 @@ class Consent:
         connection_name: str | None = None,
         times: ConsentTimes,
         code_in_chat: bool = True,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._stopping = stopping
         self._code_in_chat = code_in_chat
         self._actions = actions
         self._connection_name = connection_name
@@ -115,9 +118,11 @@ class Consent:
         if state is not None:
             job.confirmed = state.confirmed
             if state.step is Step.MAIL:
-                if not _said_yes(response_to(params, MAIL_KEY)):
-                    raise words.not_confirmed()
-                job.confirmed = True
+                answer = response_to(params, MAIL_KEY)
+                if answer is not None:  # a round without the answer is asked again
+                    if not _said_yes(answer):
+                        raise words.not_confirmed()
+                    job.confirmed = True
             else:
                 resumed = True
                 verdict = await self._next_round(context, params, job, state)
@@ -149,10 +154,15 @@ class Consent:
     ) -> Answer | None:
         """What to answer in this round, or None when the account is ready and the job can run."""
         if state.step is Step.CODE:
-            refusal = await self._take_code(job, response_to(params, CODE_KEY))
+            typed = response_to(params, CODE_KEY)
+            if typed is None:
+                return _code_question(state)
+            refusal = await self._take_code(job, typed)
             return None if refusal is None else await job.refuse(refusal)
         if state.step is Step.URL:
             answer = response_to(params, URL_KEY)
+            if answer is None and state.authorization_url is not None:
+                return url_question(state.authorization_url, state)
             if answer is None or answer.action != "accept":
                 refusal = words.not_opened(answer.action if answer else "cancel", state.authorization_url)
                 return await job.refuse(refusal)
@@ -257,10 +267,13 @@ class Consent:
         return None
 
     async def _wait(self, context: RequestContext, identifier: str, seconds: float) -> ConnectedAccountView:
-        """Wait until the attempt ends or is held, or the time is over; progress keeps the client waiting."""
+        """Wait until the attempt ends or is held, or the time is over; progress keeps the client waiting.
+
+        A server that is being shut down does not make anybody wait: the next round finds another replica.
+        """
         started = anyio.current_time()
         while True:
-            left = seconds - (anyio.current_time() - started)
+            left = 0.0 if self._stopping() else seconds - (anyio.current_time() - started)
             response = await self._actions.wait_for_authorization(
                 connection_name=self._connection_name,
                 identifier=identifier,
@@ -268,7 +281,7 @@ class Consent:
             )
             view = response.connected_account
             spent = anyio.current_time() - started
-            if self._needs_code(view) or not self._is_running(view) or spent >= seconds:
+            if self._needs_code(view) or not self._is_running(view) or spent >= seconds or self._stopping():
                 return view
             await context.session.report_progress(spent, seconds, "Waiting for the sign-in to Microsoft.")
             await anyio.sleep(min(_RETURNED_EARLY_PAUSE_SECONDS, max(0.0, seconds - spent)))

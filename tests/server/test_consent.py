@@ -314,3 +314,26 @@ def test_a_call_state_that_is_not_ours_counts_as_none(text: str) -> None:
 def test_a_call_state_comes_back_as_it_was() -> None:
     state = CallState(Step.WAIT, 3, "https://login.example/admin", "http://localhost:8754/connect/t", True)
     assert CallState.load(state.dump()) == state
+
+
+async def test_a_round_without_the_answer_is_asked_again() -> None:
+    actions = MemoryActions()
+    async with Client(server_over(actions), mode="auto", elicitation_callback=Person()) as client:
+        with anyio.fail_after(10):
+            first = await client.session.call_tool(LIST, {}, allow_input_required=True)
+            second = await client.session.call_tool(
+                LIST, {}, request_state=first.request_state, allow_input_required=True
+            )
+    assert second.result_type == "input_required"
+    assert second.input_requests == first.input_requests
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_server_that_is_being_shut_down_lets_nobody_wait(era: str) -> None:
+    actions = MemoryActions()
+    options = ServerOptions(stopping=lambda: True, consent_times=ConsentTimes(rounds=2))
+    server = create_server(actions, identify=lambda _: "ana", options=options)
+    async with Client(server, mode=era, elicitation_callback=Person()) as client:
+        with anyio.fail_after(20):  # far less than one round
+            error = error_of(await client.call_tool(LIST, {}))
+    assert "not finished" in error["message"]
