@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.."
 compile pyproject.toml --extra postgres --extra langchain --extra otel requirements/runtime.in requirements/dev.in requirements/full.in -o requirements/full.txt
 compile pyproject.toml --extra postgres requirements/runtime.in requirements/dev.in -c requirements/full.txt -o requirements/dev.txt
 compile pyproject.toml requirements/runtime.in -c requirements/full.txt -o requirements/runtime.txt
+compile pyproject.toml --extra postgres --extra otel requirements/runtime.in -c requirements/full.txt -o requirements/server.txt
 frameworks=requirements/frameworks
 for name in langchain langchain-classic; do
   compile pyproject.toml --extra langchain requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt

@@ -1,0 +1,56 @@
+"""What `deploy/` and the container file name exists: settings, sources, lock file, routes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import yaml
+from packaging_support import ROOT
+from test_bundle import variables
+
+DEPLOY = ROOT / "deploy"
+CONTAINER = (DEPLOY / "Containerfile").read_text("utf-8")
+COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+
+
+def test_the_container_file_copies_what_there_is_and_runs_as_nobody_special():
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINER, re.MULTILINE)
+    assert copied
+    assert not [name for line in copied for name in line.split() if not (ROOT / name).exists()]
+    assert "--require-hashes -r requirements/server.txt" in CONTAINER
+    assert re.search(r"^USER (?!root)\w+$", CONTAINER, re.MULTILINE)
+    assert set(re.findall(r"\b(SCALEKIT_MCP_\w+|MICROSOFT_\w+)=", CONTAINER)) <= variables()
+
+
+def test_the_compose_file_runs_two_replicas_of_one_configuration():
+    servers = [service for name, service in COMPOSE["services"].items() if name.startswith("server-")]
+    assert len(servers) == 2
+    assert servers[0] == servers[1]
+    assert set(servers[0]["environment"]) <= variables()
+    assert set(servers[0]["secrets"]) == set(COMPOSE["secrets"])
+    for value in servers[0]["environment"].values():
+        if value.startswith("/run/secrets/"):
+            assert value.removeprefix("/run/secrets/") in COMPOSE["secrets"]
+
+
+def test_no_secret_stands_in_a_deploy_file():
+    assert not [v for s in COMPOSE["services"].values() for v in s.get("environment", {}).values() if "password" in v]
+    assert (DEPLOY / ".gitignore").read_text("utf-8").split() == ["secrets/", ".env"]
+
+
+@pytest.mark.parametrize("name", ["Caddyfile", "nginx.conf"])
+def test_each_proxy_reaches_both_replicas_and_keeps_the_metrics_inside(name: str):
+    text = (DEPLOY / name).read_text("utf-8")
+    assert "server-1:8754" in text
+    assert "server-2:8754" in text
+    for route in ("metrics", "readyz", "healthz"):
+        assert route in text
+
+
+def test_the_servers_lock_holds_the_same_versions_as_the_tested_one():
+    def pins(name: str) -> set[str]:
+        return set(re.findall(r"^[\w.-]+==\S+", (ROOT / "requirements" / name).read_text("utf-8"), re.MULTILINE))
+
+    assert pins("runtime.txt") <= pins("server.txt") <= pins("full.txt")
+    assert any(pin.startswith("asyncpg==") for pin in pins("server.txt"))
