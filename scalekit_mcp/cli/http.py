@@ -7,6 +7,7 @@ import sys
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -15,7 +16,8 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli.serve import configure_logging
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+from scalekit_mcp.settings import LOOPBACK_HOSTS, SANDBOX_IDENTIFIER, Settings
+from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.authentication import Authentication
@@ -36,6 +38,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import authenticated_caller
     from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+    from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
     from scalekit_mcp.server.rest import RestOptions
 
     if settings.user_verification == "off":
@@ -48,7 +51,10 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
     async with AsyncExitStack() as stack:
-        actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm"))
+        registry = Metrics()
+        actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
+        numbers = AccountNumbers(registry, actions, connection_name=settings.connection)
+        metrics = CallMetrics(registry, gather=numbers)
         authentication = await _authentication(settings, tokens, stack)
         drain = Drain()
         server = create_server(
@@ -65,6 +71,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 confirm_mail=settings.confirm == "mail",
                 stopping=lambda: drain.refusing,
                 request_state_keys=_derived(keys, b"request state"),
+                metrics=metrics,
             ),
         )
         service_key = settings.service_key.get_secret_value() if settings.service_key else None
@@ -85,10 +92,13 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                     version=__version__,
                     read_only=settings.read_only,
                     session_tokens=tokens,
+                    metrics=metrics,
                 )
                 if service_key
                 else None,
                 resource_metadata=_resource_metadata(settings) if settings.auth == "oidc" else None,
+                metrics=metrics if service_key or _is_local(settings) else None,
+                metrics_key=service_key,
             ),
             clock=clock,
             drain=drain,
@@ -177,6 +187,11 @@ def _derived(keys: dict[str, bytes], purpose: bytes) -> tuple[bytes, ...]:
         HKDF(algorithm=SHA256(), length=32, salt=None, info=b"scalekit-mcp " + purpose).derive(key)
         for key in keys.values()
     )
+
+
+def _is_local(settings: Settings) -> bool:
+    """Whether nobody beyond this machine reaches the server, also through a proxy on it."""
+    return settings.host in LOOPBACK_HOSTS and (urlsplit(settings.base_url).hostname or "") in LOOPBACK_HOSTS
 
 
 def _listed(text: str) -> tuple[str, ...]:

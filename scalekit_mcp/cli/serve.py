@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,21 +9,17 @@ from datetime import date
 
 import anyio
 
-from scalekit_mcp import __version__
+from scalekit_mcp import __version__, telemetry
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 
 def configure_logging(settings: Settings) -> None:
-    """Log to stderr only: stdout belongs to the protocol."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(settings.log_level)
-    for name in ("httpx2", "httpcore2", "aiosqlite", "uvicorn", "mcp"):
-        # Addresses of requests carry codes and filters: never logged, whatever the level. The rest of these is noise.
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Log to stderr, in the form that the settings name, and send spans where they name a collector."""
+    telemetry.configure_logging(level=settings.log_level, log_format=settings.log_format)
+    telemetry.export_spans(
+        endpoint=settings.otlp_endpoint, service_name=settings.otel_service_name, version=__version__
+    )
 
 
 @asynccontextmanager

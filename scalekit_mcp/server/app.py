@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
-import anyio
 from mcp import MCPError
 from mcp.server.caching import CacheHint
 from mcp.server.lowlevel import Server
@@ -32,13 +31,12 @@ from scalekit_mcp.server.callers import Caller, Identify, RequestContext, the_ca
 from scalekit_mcp.server.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.jobs import AuthorizeJob, CalendarJob
 from scalekit_mcp.server.limits import CallLimiter
-from scalekit_mcp.server.metrics import CallMetrics
+from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.results import error_result
 from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
 from scalekit_mcp.tools.instructions import server_instructions
 
 logger = logging.getLogger(__name__)
-audit = logging.getLogger("scalekit_mcp.audit")
 
 SERVER_NAME = "scalekit-mcp"
 SANDBOX_SERVER_NAME = "scalekit-mcp (sandbox, not Microsoft)"
@@ -127,35 +125,32 @@ class _Calls:
         spec = TOOLS.get(params.name)
         if spec is None:
             raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]}")
-        started = anyio.current_time()
-        identifier = "-"
-        outcome = "cancelled"
-        try:
-            arguments = params.arguments or {}
-            parsed = parse_arguments(params.name, arguments)
-            caller = the_caller(self._identify, context)
-            identifier = caller.identifier
-            self._authorize_call(caller, spec)
-            job = self._job(caller, spec, arguments, parsed)
-            answer = await self._consent.complete(context, params, job)
-            outcome = _outcome(answer)
-        except MCPError:
-            outcome = "protocol_error"
-            raise
-        except ScalekitMCPError as exc:
-            outcome = exc.code
-            return error_result(exc)
-        except Exception:
-            outcome = "internal_error"
-            reference = secrets.token_hex(4)
-            logger.exception("%s failed unexpectedly, reference %s", params.name, reference)
-            return error_result(_unexpected(params.name, reference))
-        else:
-            return answer
-        finally:
-            seconds = anyio.current_time() - started
-            self._options.metrics.observe(params.name, outcome, seconds)
-            _audit(params.name, identifier, outcome, seconds)
+        with watched(self._options.metrics, params.name) as call:
+            try:
+                arguments = params.arguments or {}
+                call.acts_on(arguments)
+                parsed = parse_arguments(params.name, arguments)
+                caller = the_caller(self._identify, context)
+                call.identifier = caller.identifier
+                self._authorize_call(caller, spec)
+                job = self._job(caller, spec, arguments, parsed)
+                answer = await self._consent.complete(context, params, job)
+                call.outcome = _outcome(answer)
+                if answer.result_type == "complete":
+                    call.acts_on(cast("Mapping[str, Any] | None", answer.structured_content))
+            except MCPError:
+                call.outcome = "protocol_error"
+                raise
+            except ScalekitMCPError as exc:
+                call.outcome = exc.code
+                return error_result(exc)
+            except Exception:
+                call.outcome = "internal_error"
+                reference = secrets.token_hex(4)
+                logger.exception("%s failed unexpectedly, reference %s", params.name, reference)
+                return error_result(_unexpected(params.name, reference))
+            else:
+                return answer
 
     def _authorize_call(self, caller: Caller, spec: ToolSpec) -> None:
         if _reads(spec):
@@ -240,21 +235,3 @@ def _outcome(answer: Answer) -> str:
         return "ok"
     content = cast("Mapping[str, Mapping[str, str]] | None", answer.structured_content)
     return content["error"]["code"] if content else "error"
-
-
-def _audit(tool_name: str, identifier: str, outcome: str, seconds: float) -> None:
-    milliseconds = round(seconds * 1000)
-    audit.info(
-        "%s for %s: %s in %d ms",
-        tool_name,
-        identifier,
-        outcome,
-        milliseconds,
-        extra={
-            "event": "tool_call",
-            "tool_name": tool_name,
-            "identifier": identifier,
-            "outcome": outcome,
-            "duration_ms": milliseconds,
-        },
-    )

@@ -249,7 +249,7 @@ def _metrics_route(metrics: CallMetrics, key: str | None) -> Route:
                 return denial(Denied(401, "invalid_token", "The service key is wrong."))
         except Denied as denied:
             return denial(denied)
-        return Response(metrics.render(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        return Response(await metrics.page(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
 
     return Route("/metrics", show, methods=["GET"])
 

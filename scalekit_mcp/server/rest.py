@@ -19,6 +19,7 @@ from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.rest_wire import (
     error_body,
     openapi_document,
@@ -46,7 +47,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class RestOptions:
     """What the routes need: the key that opens them, and what mints session tokens (None: minting is not offered).
 
-    `calls_in_flight` is how many tool calls of one user run at once.
+    `calls_in_flight` is how many tool calls of one user run at once; `metrics` counts the calls.
     """
 
     service_key: str = field(repr=False)
@@ -55,6 +56,7 @@ class RestOptions:
     read_only: bool = False
     session_tokens: SessionTokens | None = None
     calls_in_flight: int = 16
+    metrics: CallMetrics = field(default_factory=CallMetrics)
 
 
 class Rest:
@@ -219,16 +221,19 @@ class Rest:
         if not identifier:
             raise InvalidInput("identifier is required, or connected_account_id.", field="identifier")
         execution_id = f"exec_{secrets.token_hex(8)}"
-        try:
-            async with self._limiter.slot(identifier):
-                result = await self._actions.execute_tool(
-                    identifier=identifier,
-                    tool_name=tool_name,
-                    tool_input=cast("dict[str, Any]", params),
-                    connection_name=connector,
-                )
-        except ScalekitMCPError as exc:
-            return _failure(exc, execution_id)
+        tool_input = cast("dict[str, Any]", params)
+        with watched(self._options.metrics, tool_name, identifier=identifier) as call:
+            call.acts_on(tool_input)
+            try:
+                async with self._limiter.slot(identifier):
+                    result = await self._actions.execute_tool(
+                        identifier=identifier, tool_name=tool_name, tool_input=tool_input, connection_name=connector
+                    )
+            except ScalekitMCPError as exc:
+                call.outcome = exc.code
+                return _failure(exc, execution_id)
+            call.outcome = "ok"
+            call.acts_on(result)
         return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
 
     async def session_tokens(self, request: Request) -> Response:

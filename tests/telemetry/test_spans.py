@@ -1,0 +1,108 @@
+"""OpenTelemetry spans: tool, refresh and Graph, nested, with no content in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from telemetry_support import CONTENT, a_day, observed
+
+from scalekit_mcp.actions.observed import route_of
+from scalekit_mcp.telemetry import noting, traced
+
+
+@pytest.fixture(scope="module")
+def exporter():
+    """OpenTelemetry takes one provider in the life of a process."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
+async def test_graph_calls_and_refreshes_lie_below_their_tool_call(exporter):
+    exporter.clear()
+    async with observed() as seen:
+        await a_day(seen)
+        secrets = seen.secrets()
+    spans = {span.context.span_id: span for span in exporter.get_finished_spans()}
+
+    def ancestors(span):
+        while span.parent is not None and span.parent.span_id in spans:
+            span = spans[span.parent.span_id]
+            yield span.name
+
+    named = {}
+    for span in spans.values():
+        named.setdefault(span.name, []).append(span)
+    (created,) = named["POST /me/events"]
+    assert "execute outlook_create_calendar_event" in ancestors(created)
+    assert created.attributes["http.response.status_code"] == 201
+    assert len(named["refresh"]) == 2
+    for refresh in named["refresh"]:
+        assert "execute outlook_get_calendar_event" in ancestors(refresh)
+    assert named["refresh"][1].attributes["error.type"] == "AADSTS50173"
+    assert any("refresh" in ancestors(span) for span in named["POST token"])
+    text = json.dumps([json.loads(span.to_json()) for span in spans.values()])
+    for planted in (*CONTENT, *secrets):
+        assert planted not in text
+
+
+def test_an_exception_leaves_its_kind_alone_in_a_span(exporter):
+    exporter.clear()
+    with pytest.raises(ValueError, match="Zanzibar"), traced("work"):
+        raise ValueError("planted Zanzibar")
+    (span,) = exporter.get_finished_spans()
+    assert span.attributes["error.type"] == "ValueError"
+    assert span.events == ()
+    assert "Zanzibar" not in span.to_json()
+
+
+def test_an_audit_line_names_the_trace_that_it_belongs_to(exporter):
+    with traced("outer") as _, noting("tool") as call:
+        assert call.trace_id == f"{trace.get_current_span().get_span_context().trace_id:032x}"
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/me/events", "/me/events"),
+        ("/me/events/AAMkAD=", "/me/events/{id}"),
+        ("/me/calendars/secret plan/calendarView", "/me/calendars/{id}/calendarView"),
+        ("/me/events/x/instances", "/me/events/{id}/instances"),
+        ("/users/dana@company.com/events/Zanzibar", "/users/{id}/events/{id}"),
+    ],
+)
+def test_a_route_shows_graphs_words_and_nothing_else(path, route):
+    assert route_of(path) == route
+
+
+def test_a_collector_without_the_extra_is_a_warning_and_not_a_failure():
+    program = (
+        "import sys, logging; logging.basicConfig()\n"
+        "sys.modules['opentelemetry.exporter'] = None\n"
+        "from scalekit_mcp.telemetry import export_spans\n"
+        "print(export_spans(endpoint='http://127.0.0.1:9', service_name='s', version='1'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.strip() == "False"
+    assert "scalekit-mcp[otel]" in done.stderr
+
+
+def test_nothing_of_opentelemetrys_sdk_is_imported_without_a_collector():
+    program = (
+        "import sys\n"
+        "from scalekit_mcp.telemetry import export_spans\n"
+        "export_spans(endpoint='', service_name='s', version='1')\n"
+        "print([name for name in sys.modules if name.startswith('opentelemetry')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
