@@ -107,7 +107,8 @@ class Application:
             f"<li>{escape(event['start']['dateTime'][:16])} {escape(event['subject'])}</li>"
             for event in listed["value"]
         )
-        return _page(f"<p>{escape(session.user)}: ACTIVE, {escape(account.mailbox or '')}</p><ul>{events}</ul>{BOOK}")
+        whose = f"{session.user}: ACTIVE" + (f", {account.mailbox}" if account.mailbox else "")
+        return _page(f"<p>{escape(whose)}</p><ul>{events}</ul>{BOOK}")
 
     async def connect(self, request: Request, session: Session) -> Response:
         """Send the user to consent; the `state` ties the way back to this session."""

@@ -15,6 +15,9 @@ from examples.web_app.app import VERIFY_PATH, Application
 from scalekit_mcp import Actions, load_settings, open_actions
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput
+from scalekit_mcp.sandbox import Sandbox
+
+MODES = ["embedded", "hosted"]
 
 
 @dataclass
@@ -46,22 +49,31 @@ class Visitor:
 
 
 @contextlib.asynccontextmanager
-async def running() -> AsyncIterator[Running]:
+async def running(mode: str) -> AsyncIterator[Running]:
+    """The application on a port; `embedded` or `hosted` says who keeps the tokens."""
     config = uvicorn.Config("", port=0, log_level="warning", lifespan="off")
-    with contextlib.closing(config.bind_socket()) as listening:
+    async with contextlib.AsyncExitStack() as stack:
+        listening = stack.enter_context(contextlib.closing(config.bind_socket()))
         url = f"http://localhost:{listening.getsockname()[1]}"
+        sandbox = Sandbox()
+        await stack.enter_async_context(sandbox.serve())
+        given = {"sandbox": True} if mode == "embedded" else {"mode": mode, **sandbox.scalekit_environment()}
         settings = load_settings(
-            sandbox=True, public_url=url, user_verification="url", user_verify_url=url + VERIFY_PATH
+            **given,
+            public_url=url,
+            user_verification="url",
+            user_verify_url=url + VERIFY_PATH,
+            timezone="Europe/Berlin",
         )
-        async with open_actions(settings) as actions:
-            config.app = Application(actions, public_url=url, sandbox=True).starlette()
-            server = uvicorn.Server(config)
-            task = asyncio.create_task(server.serve(sockets=[listening]))
-            try:
-                yield Running(url, actions)
-            finally:
-                server.should_exit = True
-                await task
+        actions = await stack.enter_async_context(open_actions(settings))
+        config.app = Application(actions, public_url=url, sandbox=True).starlette()
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        try:
+            yield Running(url, actions)
+        finally:
+            server.should_exit = True
+            await task
 
 
 @contextlib.asynccontextmanager
@@ -70,22 +82,25 @@ async def visitor(app: Running) -> AsyncIterator[Visitor]:
         yield Visitor(http, app.url)
 
 
-async def test_two_users_connect_their_own_calendars_and_book_in_them():
-    async with running() as app, visitor(app) as dana, visitor(app) as bob:
+@pytest.mark.parametrize("mode", MODES)
+async def test_two_users_connect_their_own_calendars_and_book_in_them(mode):
+    async with running(mode) as app, visitor(app) as dana, visitor(app) as bob:
         for person, user, address in ((dana, "user-dana", "dana@company.com"), (bob, "user-bob", "bob@company.com")):
             page = await person.sign_in(user)
             assert f"{user}: PENDING (never_authorized)" in page.text
             page = await consent(person.browser, await person.link(), address)
             assert page.url == app.url + "/"
-            assert f"{user}: ACTIVE, {address}" in page.text
+            assert f"{user}: ACTIVE" in page.text
+            assert (address in page.text) == (mode == "embedded")  # Scalekit does not tell whose mailbox it is
         times = {"start": "2026-04-01T10:00", "end": "2026-04-01T11:00"}
         page = await dana.browser.press(await dana.browser.open(app.url), "Book", subject="Only for Dana", **times)
-        assert "2026-04-01T08:00 Only for Dana" in page.text
+        assert "2026-04-01T10:00 Only for Dana" in page.text
         assert "Only for Dana" not in (await bob.browser.open(app.url)).text
 
 
-async def test_a_link_sent_to_another_user_connects_nobody():
-    async with running() as app, visitor(app) as mallory, visitor(app) as dana:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_link_sent_to_another_user_connects_nobody(mode):
+    async with running(mode) as app, visitor(app) as mallory, visitor(app) as dana:
         await mallory.sign_in("mallory")
         await dana.sign_in("dana")
         link = await mallory.link()
@@ -97,16 +112,18 @@ async def test_a_link_sent_to_another_user_connects_nobody():
             await app.actions.execute_tool(identifier="mallory", tool_name="outlook_list_calendar_events")
 
 
-async def test_a_link_opened_by_somebody_without_a_session_connects_nobody():
-    async with running() as app, visitor(app) as mallory, visitor(app) as stranger:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_link_opened_by_somebody_without_a_session_connects_nobody(mode):
+    async with running(mode) as app, visitor(app) as mallory, visitor(app) as stranger:
         await mallory.sign_in("mallory")
         page = await consent(stranger.browser, await mallory.link(), "dana@company.com")
         assert page.status == 401
         assert await app.status("mallory") == "PENDING"
 
 
-async def test_the_state_of_ones_own_attempt_does_not_match_that_of_another():
-    async with running() as app, visitor(app) as mallory, visitor(app) as dana:
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_state_of_ones_own_attempt_does_not_match_that_of_another(mode):
+    async with running(mode) as app, visitor(app) as mallory, visitor(app) as dana:
         await mallory.sign_in("mallory")
         await dana.sign_in("dana")
         await dana.link()  # dana has a state of her own, which is not mallory's
@@ -115,8 +132,9 @@ async def test_the_state_of_ones_own_attempt_does_not_match_that_of_another():
         assert [await app.status(user) for user in ("mallory", "dana")] == ["PENDING", "PENDING"]
 
 
-async def test_the_seam_refuses_a_wrong_user_and_takes_the_right_one():
-    async with running() as app, visitor(app) as browser:
+@pytest.mark.parametrize("mode", MODES)
+async def test_the_seam_refuses_a_wrong_user_and_takes_the_right_one(mode):
+    async with running(mode) as app, visitor(app) as browser:
         await app.actions.get_or_create_connected_account(identifier="dana")
         link = await app.actions.get_authorization_link(identifier="dana", state="s")
         page = await consent(browser.browser, link.link, "dana@company.com")
@@ -130,8 +148,9 @@ async def test_the_seam_refuses_a_wrong_user_and_takes_the_right_one():
         assert response.connected_account.status == "ACTIVE"
 
 
-async def test_a_state_is_good_for_one_return_only():
-    async with running() as app, visitor(app) as dana:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_state_is_good_for_one_return_only(mode):
+    async with running(mode) as app, visitor(app) as dana:
         await dana.sign_in("dana")
         link = await dana.link()
         back: list[str] = []
@@ -146,8 +165,9 @@ async def test_a_state_is_good_for_one_return_only():
         assert (await dana.browser.open(back[0])).status == 403
 
 
-async def test_a_user_whose_verification_was_lost_connects_by_pressing_again():
-    async with running() as app, visitor(app) as dana, visitor(app) as other_device:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_user_whose_verification_was_lost_connects_by_pressing_again(mode):
+    async with running(mode) as app, visitor(app) as dana, visitor(app) as other_device:
         await dana.sign_in("dana")
         page = await consent(other_device.browser, await dana.link(), "dana@company.com")
         assert page.status == 401
@@ -155,8 +175,9 @@ async def test_a_user_whose_verification_was_lost_connects_by_pressing_again():
         assert "dana: ACTIVE" in page.text
 
 
-async def test_a_disconnected_user_is_offered_to_connect_again():
-    async with running() as app, visitor(app) as dana:
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_disconnected_user_is_offered_to_connect_again(mode):
+    async with running(mode) as app, visitor(app) as dana:
         await dana.sign_in("dana")
         page = await consent(dana.browser, await dana.link(), "dana@company.com")
         page = await dana.browser.press(page, "Disconnect")
@@ -164,7 +185,8 @@ async def test_a_disconnected_user_is_offered_to_connect_again():
         assert page.forms[-1].buttons
 
 
-async def test_another_host_is_not_served():
-    async with running() as app, httpx.AsyncClient(timeout=30) as http:
+@pytest.mark.parametrize("mode", MODES)
+async def test_another_host_is_not_served(mode):
+    async with running(mode) as app, httpx.AsyncClient(timeout=30) as http:
         answer = await http.get(app.url, headers={"host": "evil.example"})
         assert answer.status_code == 400
