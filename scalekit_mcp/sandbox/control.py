@@ -20,6 +20,7 @@ from scalekit_mcp.sandbox.world import (
 
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.dispatch import Dispatcher
+    from scalekit_mcp.sandbox.identity.store import AdminRequest
 
 
 class Controls(FailureSwitches):
@@ -103,6 +104,16 @@ class Controls(FailureSwitches):
         principal.deleted = False
         principal.admin_scopes |= set(scopes.split()) if scopes else set(app.permissions)
 
+    def approve_admin_request(self, number: int) -> None:
+        """An administrator approves what somebody asked for with "Request approval": consent for everybody."""
+        request = self._admin_request(number)
+        self.grant_admin_consent(request.tenant_id, " ".join(request.scopes), request.client_id)
+        request.state = "approved"
+
+    def deny_admin_request(self, number: int) -> None:
+        """An administrator denies it; neither the application nor the person hears of it."""
+        self._admin_request(number).state = "denied"
+
     def set_consent_policy(
         self, tenant: str, policy: Literal["allow_all", "managed", "none"], workflow: bool | None = None
     ) -> None:
@@ -170,6 +181,28 @@ class Controls(FailureSwitches):
 
     # People
 
+    def answer_invitation(
+        self,
+        address: str,
+        subject: str,
+        response: Literal["accept", "decline", "tentativelyAccept"] = "accept",
+        comment: str = "",
+    ) -> None:
+        """Somebody answers the newest invitation with this subject, as with the buttons in Outlook.
+
+        Raises LookupError when there is none in that person's calendar.
+        """
+        from scalekit_mcp.sandbox.graph.events import Events
+        from scalekit_mcp.sandbox.graph.store import Mailboxes, listed
+
+        mailboxes = Mailboxes(self.world)
+        mailbox = mailboxes.of(self.person(address))
+        wanted = (event for event in listed(mailbox, None) if event.subject == subject and not event.is_organizer)
+        event = next(wanted, None)
+        if event is None:
+            raise LookupError(f"'{address}' has no invitation with the subject '{subject}'.")
+        Events(self.world, mailboxes).respond(mailbox, event, response, comment=comment)
+
     def add_person(
         self, address: str, name: str | None = None, tenant: str = "Contoso", time_zone: str = "UTC"
     ) -> None:
@@ -229,6 +262,12 @@ class Controls(FailureSwitches):
         from scalekit_mcp.sandbox.state import state_of
 
         return state_of(self)
+
+    def _admin_request(self, number: int) -> AdminRequest:
+        for request in self.halves.identity.store.admin_requests:
+            if request.number == number and request.state == "pending":
+                return request
+        raise LookupError(f"The sandbox has no request for approval {number} that waits.")
 
     def _principal(self, tenant: str, client_id: str | None) -> EnterpriseApp:
         app, found = self.registration(client_id), self.tenant(tenant)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from scalekit_mcp.sandbox.faults import next_token_fault
+from scalekit_mcp.sandbox.switches import checked_behaviour
 from scalekit_mcp.sandbox.world import GraphFault, Person, Switches, TokenFault, World
 
 if TYPE_CHECKING:
@@ -173,6 +174,13 @@ class FailureSwitches:
     def slow(self, seconds: float = 0.0) -> None:
         """Every answer of identity and Graph waits this long (real seconds)."""
         self.world.switches.slow_seconds = seconds
+
+    def behaviour(self, name: str, value: Any = None) -> None:
+        """Let the look-alike behave in another way where Microsoft's behaviour varies or is not documented.
+
+        Raises LookupError for an unknown name and ValueError for a value that it cannot take.
+        """
+        setattr(self.world.switches, name, checked_behaviour(name, value))
 
     def clear_faults(self) -> None:
         """Forget every failure that is still waiting for its request."""

@@ -25,7 +25,10 @@ SWITCHES = (
     "add_person",
     "add_redirect_uri",
     "advance_clock",
+    "answer_invitation",
+    "approve_admin_request",
     "assign_person",
+    "behaviour",
     "claims_challenge",
     "clear_faults",
     "conditional_access",
@@ -34,6 +37,7 @@ SWITCHES = (
     "delete_person",
     "delete_registration",
     "deleted_app_answer",
+    "deny_admin_request",
     "disable_app",
     "disable_person",
     "drop_connection",
@@ -82,7 +86,9 @@ class ControlApp:
         if path == "" and method in ("GET", "HEAD"):
             from scalekit_mcp.sandbox.start_page import start_page
 
-            return start_page(self._controls, f"{request.url.scheme}://{request.headers.get('host', 'localhost')}")
+            base_url = f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
+            turned = request.query_params.get("turned", "")
+            return start_page(self._controls, base_url, turned=turned if turned in SWITCHES else "")
         name = path.removeprefix("/_sandbox/")
         if method == "GET" and name == "state":
             return JSONResponse(self._controls.state())

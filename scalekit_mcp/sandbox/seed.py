@@ -38,7 +38,7 @@ def seed(world: World) -> None:
 
 def _people(world: World) -> list[Person]:
     def at_contoso(name: str, local: str, **more: object) -> Person:
-        person = Person(world.new_guid(), CONTOSO, name, f"{local}@company.com", time_zone="Europe/Berlin")
+        person = Person(world.new_guid(), CONTOSO, name, f"{local}@company.com", time_zone="America/Chicago")
         for field, value in more.items():
             setattr(person, field, value)
         return person
@@ -50,14 +50,14 @@ def _people(world: World) -> list[Person]:
         at_contoso("Alice Moreau", "alice"),
         at_contoso("Bob Tanaka", "bob", time_zone="America/New_York"),
         at_contoso("Carol Adeyemi", "carol", time_zone="Europe/London"),
-        at_contoso("Dave Novak", "dave"),
+        at_contoso("Dave Novak", "dave", time_zone="Europe/Berlin"),
         at_contoso("Irene Admin", "admin", is_admin=True),
         at_contoso("Dieter Disabled", "dieter", enabled=False),
         at_contoso("Nora Nomailbox", "nora", has_mailbox=False),
         Person(world.new_guid(), FABRIKAM, "Fiona Walsh", "fiona@fabrikam.example", time_zone="Europe/London"),
         Person(world.new_guid(), FABRIKAM, "Felix Osei", "felix@fabrikam.example", time_zone="America/New_York"),
         gina,
-        Person(world.new_guid(), FABRIKAM, "Ivan Admin", "admin@fabrikam.example", is_admin=True),
+        Person(world.new_guid(), FABRIKAM, "Ivan Admin", "admin@fabrikam.example", "Europe/London", is_admin=True),
         at_contoso(
             "Gina Rossi (guest)",
             "gina_fabrikam.example#EXT#",

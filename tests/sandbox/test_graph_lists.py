@@ -260,8 +260,8 @@ async def test_mailbox_settings_need_their_own_permission():
     async with graph.signed_in() as client:
         assert refusal(await client.get("/me/mailboxSettings")) == (403, "ErrorAccessDenied")
     async with graph.signed_in(scopes=frozenset({"MailboxSettings.Read"})) as client:
-        assert (await client.get("/me/mailboxSettings")).json()["timeZone"] == "W. Europe Standard Time"
-        assert (await client.get("/me/mailboxSettings/timeZone")).json()["value"] == "W. Europe Standard Time"
+        assert (await client.get("/me/mailboxSettings")).json()["timeZone"] == "Central Standard Time"
+        assert (await client.get("/me/mailboxSettings/timeZone")).json()["value"] == "Central Standard Time"
 
 
 async def test_the_supported_zones_come_in_both_standards():

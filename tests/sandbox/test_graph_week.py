@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import combinations, pairwise
 from typing import Any
 
 import httpx2 as httpx
@@ -10,6 +11,7 @@ import pytest
 from graph_client import Graph, create
 
 from scalekit_mcp.sandbox.graph import WeekEntry, calendar_week
+from scalekit_mcp.sandbox.graph.week import week_start
 from scalekit_mcp.sandbox.world import Person
 
 MONDAY = date(2026, 3, 23)
@@ -82,3 +84,27 @@ async def test_somebody_who_joins_later_gets_a_week_too():
     newcomer = Person(graph.world.new_guid(), dana.tenant_id, "Nils New", "nils@company.com", "Asia/Tokyo")
     graph.world.people[newcomer.address] = newcomer
     assert any(entry.subject == "Weekly sync" for entry in calendar_week(graph.world, newcomer, MONDAY))
+
+
+@pytest.mark.parametrize("day", ["2026-03-09", "2026-03-25", "2026-04-06", "2026-07-01", "2026-10-28", "2026-12-02"])
+async def test_nobody_has_two_appointments_at_a_time_or_one_twice(day: str):
+    graph = Graph(at=f"{day}T09:00:00+00:00")
+    for person in graph.world.people.values():
+        if not person.has_mailbox:
+            continue
+        entries = calendar_week(graph.world, person, week_start(graph.world))
+        timed = [entry for entry in entries if not entry.all_day]
+        clashes = [(a, b) for a, b in pairwise(timed) if b.start < a.end]
+        assert not clashes, (person.name, clashes)
+        subjects = [entry.subject for entry in entries]
+        assert len(set(subjects)) == len(subjects), person.name
+
+
+async def test_colleagues_have_different_weeks():
+    graph = Graph()
+    weeks = [
+        {(entry.subject, entry.start) for entry in calendar_week(graph.world, person, MONDAY)}
+        for person in graph.world.people.values()
+        if person.has_mailbox
+    ]
+    assert max(len(a & b) for a, b in combinations(weeks, 2)) < min(map(len, weeks))

@@ -6,19 +6,25 @@ The week is that of `World.week_of`, else the present one. It is the same for th
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
-from typing import Any
 
 from scalekit_mcp.sandbox.graph import teams
 from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
 from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
 from scalekit_mcp.sandbox.graph.store import Mailboxes, listed, view
+from scalekit_mcp.sandbox.graph.week_plans import (
+    MEETINGS,
+    MEETINGS_ZONE,
+    STRANGER,
+    Plan,
+    invitation_of,
+    plans_of,
+)
 from scalekit_mcp.sandbox.graph.zones import zone_named
 from scalekit_mcp.sandbox.world import Person, World
 
-_STRANGER = ("Erin Park", "erin.park@fabrikam.example")
 _CALENDARS = (("Calendar", True, True), ("Birthdays", False, False), ("Private", False, True))
 
 
@@ -31,32 +37,6 @@ class WeekEntry:
     subject: str
     all_day: bool
     show_as: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """One event of the seeded week: day 0 is Monday; `starts` is hours and minutes; `minutes` its length."""
-
-    subject: str
-    day: int
-    starts: tuple[int, int] = (0, 0)
-    minutes: int = 60
-    body: str = ""
-    place: str = ""
-    guests: int = 0
-    online: bool = False
-    all_day_days: int = 0
-    changes: dict[str, Any] = field(default_factory=dict[str, Any])
-
-
-_MEETINGS = ("Roadmap review", "Pipeline review", "Hiring sync", "Launch plan", "Budget check", "Support triage")
-_WEEK = (
-    _Plan("Focus: quarterly numbers", 0, (13, 0), 120, changes={"categories": ["Blue category"]}),
-    _Plan("Roadmap review", 1, (10, 0), 60, "Agenda: what ships, what waits.", guests=2, online=True),
-    _Plan("Lunch with the design team", 2, (12, 0), 60, place="Canteen"),
-    _Plan("Dentist", 3, (8, 30), 45, changes={"sensitivity": "private", "show_as": "oof"}),
-    _Plan("Conference day", 4, all_day_days=1, place="Town hall", changes={"show_as": "oof"}),
-)
 
 
 def seed_weeks(world: World, *, also: Person | None = None) -> None:
@@ -134,41 +114,46 @@ class _Seeder:
 
     def fill(self) -> None:
         """Put the week into the mailbox."""
-        for plan in _WEEK:
+        place = list(self._world.people.values()).index(self._person)
+        for plan in plans_of(place):
             self._add(plan)
+        self._add_meeting()
         self._add_series()
-        self._add_invitation()
+        self._add_invitation(invitation_of(place))
         self._add_to_other_calendars()
 
-    def _add(self, plan: _Plan) -> Event:
+    def _add(self, plan: Plan) -> Event:
         event = self._event(plan.subject, plan.day, plan.starts, plan.minutes)
-        if plan.all_day_days:
+        if plan.all_day:
             event.is_all_day = True
             midnight = datetime.combine(self._monday + timedelta(days=plan.day), time())
             event.start = Moment.of(midnight, self._person.time_zone)
-            event.end = Moment.of(midnight + timedelta(days=plan.all_day_days), self._person.time_zone)
+            event.end = Moment.of(midnight + timedelta(days=1), self._person.time_zone)
         event.body = plan.body
         if plan.place:
             event.location = {"displayName": plan.place}
             event.locations = [event.location]
         for name, value in plan.changes.items():
             setattr(event, name, copy(value))
-        event.attendees = [Attendee(person.address, person.name) for person in self._colleagues()[: plan.guests]]
-        if plan.guests:
-            self._spread(event)
-        if plan.online:
-            teams.set_online(self._world, self._mailbox, event, None)
         self._mailbox.add(event)
-        self._meetings.created(self._mailbox, event, quietly=True)
         return event
 
-    def _spread(self, event: Event) -> None:
-        """Meetings of colleagues get their own subjects and hours, so that a guest's week has no pile of them."""
+    def _add_meeting(self) -> None:
+        """The meeting that the person organizes: an hour of its own in the organization, so that nobody has two."""
         place = len(self._colleagues_before())
-        event.subject = _MEETINGS[place % len(_MEETINGS)]
-        later = timedelta(hours=place % 6)
-        event.start = Moment.of(event.start.local + later, event.start.zone)
-        event.end = Moment.of(event.end.local + later, event.end.zone)
+        if place >= len(MEETINGS):
+            return
+        meeting = MEETINGS[place]
+        event = self._event(meeting.subject, meeting.day, meeting.starts, meeting.minutes)
+        begins = Moment.of(event.start.local, MEETINGS_ZONE).instant.astimezone(zone_named(self._person.time_zone))
+        local = begins.replace(tzinfo=None)
+        event.start = Moment.of(local, event.start.zone)
+        event.end = Moment.of(local + timedelta(minutes=meeting.minutes), event.end.zone)
+        event.body = meeting.body
+        event.attendees = [Attendee(person.address, person.name) for person in self._colleagues()[:2]]
+        teams.set_online(self._world, self._mailbox, event, None)
+        self._mailbox.add(event)
+        self._meetings.created(self._mailbox, event, quietly=True)
 
     def _add_series(self) -> None:
         """A weekly meeting since four weeks, this week's moved by an hour, next week's cancelled."""
@@ -201,13 +186,13 @@ class _Seeder:
         event.cancelled_dates.add(self._monday + timedelta(days=7))
         self._mailbox.add(event)
 
-    def _add_invitation(self) -> None:
+    def _add_invitation(self, plan: Plan) -> None:
         """A meeting that somebody outside organizes."""
-        event = self._event("Fabrikam contract", 2, (15, 0), 45)
-        event.organizer = _STRANGER
+        event = self._event(plan.subject, plan.day, plan.starts, plan.minutes)
+        event.organizer = STRANGER
         event.is_organizer = False
         event.response, event.show_as = "notResponded", "tentative"
-        event.body = "Could we go through the open points of the contract?"
+        event.body = plan.body
         event.attendees = [Attendee(self._person.address, self._person.name)]
         self._mailbox.add(event)
 

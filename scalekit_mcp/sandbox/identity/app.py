@@ -203,7 +203,7 @@ class IdentityApp:
         if isinstance(outcome, Page):
             return self._pages.render(outcome.template, outcome.variables, outcome.status)
         if outcome.form is not None:
-            return self._pages.render("form_post.html", {"url": outcome.url, "fields": outcome.form})
+            return self._pages.form_post(outcome.url, outcome.form)
         return RedirectResponse(outcome.url, status_code=302, headers={"referrer-policy": "no-referrer"})
 
     def _failed_way_back(self, exchange: Exchange, refused: RedirectedError) -> WayBack:

@@ -226,7 +226,14 @@ class SignIn:
         request = flow.request
         scopes = sorted(scoping.resource_scopes(request.scopes))
         self._store.admin_requests.append(
-            AdminRequest(person.address, request.client_id, person.tenant_id, scopes, justification.strip())
+            AdminRequest(
+                person.address,
+                request.client_id,
+                person.tenant_id,
+                scopes,
+                justification.strip(),
+                number=len(self._store.admin_requests) + 1,
+            )
         )
         if self._world.switches.redirect_after_admin_request:
             raise RedirectedError(request, IdentityError(90095, error="access_denied"), subcode="cancel")

@@ -118,6 +118,9 @@ class AdminRequest:
     tenant_id: str
     scopes: list[str]
     justification: str
+    number: int = 0
+    state: str = "pending"
+    """`pending`, `approved` or `denied`."""
 
 
 @dataclass(repr=False)

@@ -1,8 +1,10 @@
-"""Pages of the sandbox: small templates, no script, no external resource; each says that it is not Microsoft."""
+"""Pages of the sandbox: small templates, nothing external, one script; each says that it is not Microsoft."""
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 from starlette.responses import HTMLResponse
@@ -14,6 +16,8 @@ _HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
+_SUBMIT = "document.forms[0].submit()"
+_SUBMIT_HASH = b64encode(sha256(_SUBMIT.encode()).digest()).decode()
 
 
 @cache
@@ -37,6 +41,12 @@ class Pages:
         """One page. Every variable is escaped."""
         html: str = _templates().get_template(template).render(**variables)
         return HTMLResponse(html, status_code=status, headers=dict(_HEADERS))
+
+    def form_post(self, url: str, fields: dict[str, str]) -> HTMLResponse:
+        """A form that sends itself ("OAuth 2.0 Form Post Response Mode"); the one page with a script."""
+        response = self.render("form_post.html", {"url": url, "fields": fields, "script": _SUBMIT})
+        response.headers["content-security-policy"] += f"; script-src 'sha256-{_SUBMIT_HASH}'"
+        return response
 
     def message(self, title: str, text: str, status: int = 200) -> HTMLResponse:
         """A page with a heading and a sentence."""

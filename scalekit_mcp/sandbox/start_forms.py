@@ -1,0 +1,132 @@
+"""The switches of the start page as forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a switch's form; `kind` is `person`, `tenant`, `choice`, `number` or `text`."""
+
+    name: str
+    label: str
+    kind: str = "text"
+    default: str = ""
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SwitchForm:
+    """One switch as a form."""
+
+    name: str
+    title: str
+    fields: tuple[Field, ...] = ()
+
+
+_PERSON = Field("address", "Person", "person")
+_TENANT = Field("tenant", "Tenant", "tenant")
+_TIMES = Field("times", "Times", "number", "1")
+FORMS: tuple[tuple[str, tuple[SwitchForm, ...]], ...] = (
+    (
+        "Consent and people",
+        (
+            SwitchForm(
+                "revoke_grant", "Revoke the grant", (_PERSON, Field("by", "By", "choice", "", ("user", "admin")))
+            ),
+            SwitchForm("revoke_sessions", "Revoke sessions", (_PERSON,)),
+            SwitchForm("disable_person", "Disable a person", (_PERSON,)),
+            SwitchForm("enable_person", "Enable or restore a person", (_PERSON,)),
+            SwitchForm("delete_person", "Delete a person", (_PERSON,)),
+            SwitchForm("no_mailbox", "Remove the mailbox", (_PERSON,)),
+            SwitchForm(
+                "teams_allowed",
+                "Teams meetings",
+                (_PERSON, Field("allowed", "Allowed", "choice", "", ("false", "true"))),
+            ),
+            SwitchForm(
+                "set_consent_policy",
+                "Who may consent",
+                (
+                    _TENANT,
+                    Field("policy", "Policy", "choice", "", ("allow_all", "managed", "none")),
+                    Field("workflow", "Form to ask administrators", "choice", "", ("false", "true")),
+                ),
+            ),
+            SwitchForm(
+                "answer_invitation",
+                "Answer an invitation",
+                (
+                    _PERSON,
+                    Field("subject", "Subject", "text", "Northwind contract"),
+                    Field("response", "Answer", "choice", "", ("accept", "tentativelyAccept", "decline")),
+                ),
+            ),
+            SwitchForm("grant_admin_consent", "Consent for everybody", (_TENANT,)),
+            SwitchForm("disable_app", "Disable the enterprise app", (_TENANT,)),
+            SwitchForm("enable_app", "Enable the enterprise app", (_TENANT,)),
+            SwitchForm("delete_app", "Delete the enterprise app", (_TENANT,)),
+            SwitchForm("require_assignment", "Require assignment", (_TENANT,)),
+        ),
+    ),
+    (
+        "Tokens",
+        (
+            SwitchForm(
+                "next_token_error",
+                "Next token request fails",
+                (Field("code", "AADSTS number", "number", "50173"), _TIMES),
+            ),
+            SwitchForm(
+                "token_error_raw",
+                "Next token answer is not JSON",
+                (Field("status", "HTTP status", "number", "429"), Field("body", "Body", "text", "Too Many Requests")),
+            ),
+            SwitchForm("expire_access_tokens", "Expire all access tokens"),
+            SwitchForm("expire_refresh_tokens", "Expire all refresh tokens"),
+            SwitchForm(
+                "rotation",
+                "Refresh token rotation",
+                (Field("policy", "Policy", "choice", "", ("keep", "one_time", "none")),),
+            ),
+            SwitchForm("require_mfa", "Require MFA", (Field("required", "Required", "choice", "", ("true", "false")),)),
+            SwitchForm(
+                "conditional_access",
+                "Conditional access blocks",
+                (Field("code", "AADSTS number (0: off)", "number", "53003"),),
+            ),
+            SwitchForm("expire_client_secret", "Expire the client secret"),
+            SwitchForm("roll_signing_keys", "Roll the signing keys"),
+        ),
+    ),
+    (
+        "Graph, network and time",
+        (
+            SwitchForm(
+                "throttle_graph",
+                "Throttle Graph",
+                (_TIMES, Field("retry_after", "Retry-After (seconds)", "number", "2")),
+            ),
+            SwitchForm(
+                "graph_error",
+                "Next Graph request fails",
+                (Field("status", "HTTP status", "number", "503"), Field("code", "Error code"), _TIMES),
+            ),
+            SwitchForm(
+                "drop_connection",
+                "Drop the connection",
+                (
+                    Field("when", "When", "choice", "", ("before", "after")),
+                    Field("area", "Where", "choice", "", ("graph", "identity")),
+                ),
+            ),
+            SwitchForm("claims_challenge", "Claims challenge"),
+            SwitchForm("slow", "Slow answers", (Field("seconds", "Seconds", "number", "2"),)),
+            SwitchForm("advance_clock", "Advance the clock", (Field("seconds", "Seconds", "number", "3600"),)),
+            SwitchForm("clear_faults", "Forget waiting failures"),
+            SwitchForm("switches_off", "All of these off"),
+            SwitchForm("reset", "Start over"),
+        ),
+    ),
+)
