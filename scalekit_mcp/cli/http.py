@@ -104,7 +104,11 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             drain=drain,
         )
         path = "/sse" if sse else "/mcp"
-        sys.stderr.write(f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops.\n")
+        serving = f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops."
+        if settings.log_format == "json":
+            logger.info(serving)
+        else:
+            sys.stderr.write(serving + "\n")
         await serve_http(app, host=settings.host, port=settings.port, drain=drain)
 
 

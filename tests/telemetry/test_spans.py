@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from telemetry_support import CONTENT, a_day, observed
 
 from scalekit_mcp.actions.observed import route_of
@@ -21,8 +21,12 @@ from scalekit_mcp.telemetry import noting, traced
 @pytest.fixture(scope="module")
 def exporter():
     """OpenTelemetry takes one provider in the life of a process."""
+    sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="the extra `otel` is not installed")
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
     exporter = InMemorySpanExporter()
-    provider = TracerProvider()
+    provider = sdk.TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     return exporter
@@ -66,7 +70,8 @@ def test_an_exception_leaves_its_kind_alone_in_a_span(exporter):
     assert "Zanzibar" not in span.to_json()
 
 
-def test_an_audit_line_names_the_trace_that_it_belongs_to(exporter):
+@pytest.mark.usefixtures("exporter")
+def test_an_audit_line_names_the_trace_that_it_belongs_to():
     with traced("outer") as _, noting("tool") as call:
         assert call.trace_id == f"{trace.get_current_span().get_span_context().trace_id:032x}"
 
@@ -106,3 +111,36 @@ def test_nothing_of_opentelemetrys_sdk_is_imported_without_a_collector():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_spans_reach_a_collector_that_the_environment_names():
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the extra `otel` is not installed")
+    received: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self):
+            received.append(self.rfile.read(int(self.headers["content-length"])))
+            assert self.path == "/v1/traces"
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            """Quiet."""
+
+    program = (
+        "import os\n"
+        "from opentelemetry import trace\n"
+        "from scalekit_mcp.telemetry import export_spans, traced\n"
+        "assert export_spans(endpoint=os.environ['OTEL_EXPORTER_OTLP_ENDPOINT'], service_name='cal', version='1')\n"
+        "with traced('execute tool'):\n    pass\n"
+        "trace.get_tracer_provider().shutdown()"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        endpoint = f"http://127.0.0.1:{server.server_address[1]}"
+        environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}
+        subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=60)
+        server.shutdown()
+    text = gzip.decompress(received[0]) if received[0][:2] == b"\x1f\x8b" else received[0]
+    assert b"execute tool" in text
+    assert b"cal" in text
