@@ -125,7 +125,7 @@ def serve(settings: Settings, transport: str) -> None:
 
 
 @cli.command()
-@click.option("--mode", type=click.Choice(["embedded"]), default="embedded", show_default=True)
+@click.option("--mode", type=click.Choice(["embedded", "hosted"]), default="embedded", show_default=True)
 @click.option("--interactive", is_flag=True, help="Give the consent yourself, in your own browser.")
 def demo(mode: str, *, interactive: bool) -> None:
     """The guided tour: a real client, a real server, the built-in Microsoft."""
@@ -133,8 +133,7 @@ def demo(mode: str, *, interactive: bool) -> None:
 
     from scalekit_mcp.demo.tour import run_tour
 
-    del mode
-    sys.exit(anyio.run(lambda: run_tour(interactive=interactive)))
+    sys.exit(anyio.run(lambda: run_tour(hosted=mode == "hosted", interactive=interactive)))
 
 
 @cli.command()
@@ -250,10 +249,10 @@ def accounts_delete(settings: Settings, identifier: str) -> None:
 @click.option("--format", "form", type=click.Choice(["portal", "az", "json"]), default="portal", show_default=True)
 def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) -> None:
     """Print the Azure app registration that this configuration needs."""
-    from scalekit_mcp.cli import azure_app as printed
+    from scalekit_mcp.cli.azure_app import as_az, as_json, as_portal, registration
 
-    app = printed.registration(settings, public_client=public_client, name=name)
-    write = {"portal": printed.as_portal, "az": printed.as_az, "json": printed.as_json}[form]
+    app = registration(settings, public_client=public_client, name=name)
+    write = {"portal": as_portal, "az": as_az, "json": as_json}[form]
     click.echo(write(app))
 
 
