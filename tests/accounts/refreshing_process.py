@@ -1,8 +1,8 @@
 """A process of its own that asks for access tokens; started by the tests, told what to do on its command line.
 
 Arguments: database URL, key ring, base URL of the sandbox, number of callers, stage to stop at (`-`, `before`,
-`after`, `saved`). It prints `ready`, waits for a line, then prints `stopped` at its stage, or the distinct tokens'
-hashes as JSON.
+`after`, `saved`). It prints `ready`; for each line that it reads, the seconds by which its clock is ahead, it prints
+`stopped` at its stage, or the distinct tokens' hashes as JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import json
 import sys
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx2 as httpx
@@ -42,6 +43,15 @@ class Stopping:
         return answer
 
 
+class ClockAhead(SystemClock):
+    """The machine's clock, some seconds ahead."""
+
+    ahead = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
 def say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
@@ -53,18 +63,19 @@ async def stop() -> None:
 
 
 async def main(database_url: str, keys: str, base_url: str, callers: str, stage: str) -> None:
-    clock = SystemClock()
+    clock = ClockAhead()
     async with httpx.AsyncClient() as http:
         provider = Stopping(provider_for(http, clock, login_url=base_url), stage)
         vault = open_vault(database_url, KeyRing.from_text(keys))
         manager = ConnectedAccountManager(vault, providers={"outlook": provider}, clock=clock)
         await vault.count_accounts(connection_name=None, identifier=None, status=None)
         say("ready")
-        await asyncio.to_thread(sys.stdin.readline)
-        tokens = await asyncio.gather(*(manager.access_token("outlook", "ana") for _ in range(int(callers))))
-        if stage == "saved":
-            await stop()
-        say(json.dumps(sorted({hashlib.sha256(token.encode()).hexdigest() for token in tokens})))
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            clock.ahead = timedelta(seconds=int(line))
+            tokens = await asyncio.gather(*(manager.access_token("outlook", "ana") for _ in range(int(callers))))
+            if stage == "saved":
+                await stop()
+            say(json.dumps(sorted({hashlib.sha256(token.encode()).hexdigest() for token in tokens})))
         await manager.aclose()
 
 

@@ -48,17 +48,30 @@ async def served_room(database_url: str) -> AsyncIterator[tuple[Room, str]]:
             await manager.aclose()
 
 
-async def start(database_url: str, base_url: str, callers: int = 1, stage: str = "-") -> asyncio.subprocess.Process:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.accounts.refreshing_process",
-        *(database_url, KEYS, base_url, str(callers), stage),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert await line_of(process) == "ready"
-    return process
+@asynccontextmanager
+async def started(
+    count: int, database_url: str, base_url: str, callers: int = 1, stage: str = "-"
+) -> AsyncIterator[list[asyncio.subprocess.Process]]:
+    """Processes that are ready to ask for tokens; none of them outlives the test."""
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.accounts.refreshing_process",
+            *(database_url, KEYS, base_url, str(callers), stage),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    try:
+        assert [await line_of(process) for process in processes] == ["ready"] * count
+        yield processes
+    finally:
+        for process in processes:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
 
 
 async def line_of(process: asyncio.subprocess.Process) -> str:
@@ -67,26 +80,33 @@ async def line_of(process: asyncio.subprocess.Process) -> str:
         return (await process.stdout.readline()).decode().strip()
 
 
-async def go(process: asyncio.subprocess.Process) -> None:
+async def go(process: asyncio.subprocess.Process, *, later_seconds: int = 0) -> None:
+    """Let the process ask for tokens, by a clock that is ahead."""
     assert process.stdin is not None
-    process.stdin.write(b"go\n")
+    process.stdin.write(f"{later_seconds}\n".encode())
     await process.stdin.drain()
 
 
-async def test_three_processes_with_twenty_callers_each_cause_one_grant_and_nobody_fails(shared_database_url: str):
-    async with served_room(shared_database_url) as (room, base_url):
+async def test_four_processes_with_fifty_callers_each_cause_one_grant_per_expiry_and_nobody_fails(
+    shared_database_url: str,
+):
+    async with (
+        served_room(shared_database_url) as (room, base_url),
+        started(4, shared_database_url, base_url, callers=50) as processes,
+    ):
         room.sandbox.rotation("one_time")
-        processes = await asyncio.gather(*(start(shared_database_url, base_url, 20) for _ in range(3)))
-        room.sandbox.slow(0.4)
-        await asyncio.gather(*(go(process) for process in processes))
-        answers = [json.loads(await line_of(process)) for process in processes]
-        for process in processes:
-            await process.communicate()
-        assert [process.returncode for process in processes] == [0, 0, 0]
-        assert room.grants() == 1
-        stored = await room.stored_tokens()
-        assert stored is not None
-        assert answers == [[hashlib.sha256(stored.access_token.encode()).hexdigest()]] * 3
+        room.sandbox.slow(0.3)
+        for expiries in (1, 2):
+            await asyncio.gather(*(go(process, later_seconds=(expiries - 1) * 4000) for process in processes))
+            answers = [json.loads(await line_of(process)) for process in processes]
+            stored = await room.stored_tokens()
+            assert stored is not None
+            assert answers == [[hashlib.sha256(stored.access_token.encode()).hexdigest()]] * 4
+            assert room.grants() == expiries
+        async with asyncio.timeout(60):
+            for process in processes:
+                await process.communicate(b"")  # the end of its input ends it
+        assert [process.returncode for process in processes] == [0] * 4
 
 
 @pytest.mark.parametrize(
@@ -103,11 +123,11 @@ async def test_a_killed_refresher_is_recovered_from_within_one_lease(
 ):
     async with served_room(shared_database_url) as (room, base_url):
         room.sandbox.rotation(rotation)  # pyright: ignore[reportArgumentType] - a literal of the table
-        process = await start(shared_database_url, base_url, stage=stage)
-        await go(process)
-        assert await line_of(process) == "stopped"
-        process.kill()
-        await process.communicate()
+        async with started(1, shared_database_url, base_url, stage=stage) as (process,):
+            await go(process)
+            assert await line_of(process) == "stopped"
+            process.kill()
+            await process.communicate()
         assert room.grants() == grants_before
         room.clock.at = datetime.now(UTC) + timedelta(seconds=60)
         room.sandbox.freeze_clock(room.clock.at)

@@ -61,7 +61,7 @@ def postgresql_server() -> Iterator[str]:
 
 @asynccontextmanager
 async def new_database(server_url: str) -> AsyncIterator[str]:
-    """The SQLAlchemy URL of an empty database of our own on the server; gone afterwards, and nothing else is touched."""
+    """The SQLAlchemy URL of an empty database of our own on the server, gone afterwards; no other one is touched."""
     import asyncpg
     from sqlalchemy.engine import make_url
 
