@@ -20,7 +20,7 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, InvalidInput, PermissionMissing
 from scalekit_mcp.settings import Settings, check_identifier
-from scalekit_mcp.tools import Authorize, UnknownTool, parse_arguments
+from scalekit_mcp.tools import Arguments, Authorize, UnknownTool, parse_arguments
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.models import AccountView, AuthorizationLink
@@ -233,7 +233,7 @@ class EmbeddedActions:
         *,
         identifier: str,
         tool_name: str,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,

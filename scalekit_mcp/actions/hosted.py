@@ -340,7 +340,7 @@ class HostedActions:
         *,
         identifier: str,
         tool_name: str,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,

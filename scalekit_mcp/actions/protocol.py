@@ -13,6 +13,7 @@ from scalekit_mcp.actions.models import (
     ListConnectedAccountsResponse,
     ToolResult,
 )
+from scalekit_mcp.tools import Arguments
 
 
 class Actions(Protocol):
@@ -120,12 +121,14 @@ class Actions(Protocol):
         *,
         identifier: str,
         tool_name: str,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
         """Run one tool of the catalogue. Validates first, then finds the account, then calls the provider.
+
+        `tool_input` is what a caller sent, or the `Arguments` that it was read into already.
 
         `login_hint` and `expected_account` are those of `get_authorization_link`, for a link that the call hands out.
         """

@@ -133,7 +133,7 @@ class _Calls:
                 caller = the_caller(self._identify, context)
                 call.identifier = caller.identifier
                 self._authorize_call(caller, spec)
-                job = self._job(caller, spec, arguments, parsed)
+                job = self._job(caller, spec, parsed)
                 answer = await self._consent.complete(context, params, job)
                 call.outcome = _outcome(answer)
                 if answer.result_type == "complete":
@@ -174,7 +174,7 @@ class _Calls:
                 who_acts="operator",
             )
 
-    def _job(self, caller: Caller, spec: ToolSpec, arguments: Mapping[str, Any], parsed: Any) -> Job:
+    def _job(self, caller: Caller, spec: ToolSpec, parsed: Any) -> Job:
         connection_name = self._options.connection_name
         if spec.name == AUTHORIZE:
             return AuthorizeJob(
@@ -192,8 +192,7 @@ class _Calls:
             caller=caller,
             connection_name=connection_name,
             tool_name=spec.name,
-            tool_input=arguments,
-            parsed=parsed,
+            arguments=parsed,
             confirm_mail=self._options.confirm_mail,
         )
 

@@ -39,8 +39,7 @@ class CalendarJob:
         caller: Caller,
         connection_name: str | None,
         tool_name: str,
-        tool_input: Mapping[str, Any],
-        parsed: Arguments,
+        arguments: Arguments,
         confirm_mail: bool = False,
     ) -> None:
         self.identifier = caller.identifier
@@ -50,8 +49,7 @@ class CalendarJob:
         self._caller = caller
         self._connection_name = connection_name
         self._tool_name = tool_name
-        self._tool_input = tool_input
-        self._parsed = parsed
+        self._arguments = arguments
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
         """The calendar's answer; raises `ScalekitMCPError` and `ConfirmationNeeded`."""
@@ -59,13 +57,13 @@ class CalendarJob:
         async with self._limiter.slot(self.identifier):
             if not self.confirmed:
                 await self._ask_if_it_mails_or_deletes()
-            return await self._execute(self._tool_name, self._tool_input)
+            return await self._execute(self._tool_name, self._arguments)
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
         """The error in words."""
         return error_result(error)
 
-    async def _execute(self, tool_name: str, tool_input: Mapping[str, Any]) -> dict[str, Any]:
+    async def _execute(self, tool_name: str, tool_input: Mapping[str, Any] | Arguments) -> dict[str, Any]:
         return await self._actions.execute_tool(
             identifier=self.identifier,
             tool_name=tool_name,
@@ -77,7 +75,7 @@ class CalendarJob:
 
     async def _ask_if_it_mails_or_deletes(self) -> None:
         """Raise `ConfirmationNeeded` where a person has to say yes. Reads first: it settles the account, too."""
-        given = self._parsed.to_wire()
+        given = self._arguments.to_wire()
         if self._tool_name == confirmation.CREATE and confirmation.mails_on_create(given):
             await self._execute(_LIST, {"top": 1, "select": "id"})
             raise ConfirmationNeeded(confirmation.create_question(given))

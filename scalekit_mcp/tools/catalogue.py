@@ -149,7 +149,7 @@ _SPECS = (
         arguments=a.Authorize,
         output_properties={
             "status": {"type": "string"},
-            "reason": {"type": ["string", "null"]},
+            "reason": {"description": "Why the account is not ACTIVE; null when it is."},
             "who_acts": {"type": "string"},
             "authorization_url": {"type": "string"},
             "expires_at": {"type": "string"},
@@ -166,11 +166,16 @@ TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in _S
 """All tools, in the order in which they are listed."""
 
 
-def parse_arguments(tool_name: str, mapping: Mapping[str, Any] | None) -> Arguments:
-    """Read the arguments of one call; raises `UnknownTool`, or `InvalidInput` that names the field and the fix."""
+def parse_arguments(tool_name: str, mapping: Mapping[str, Any] | Arguments | None) -> Arguments:
+    """Read the arguments of one call; raises `UnknownTool`, or `InvalidInput` that names the field and the fix.
+
+    Arguments of this tool that were read before come back as they are.
+    """
     spec = TOOLS.get(tool_name)
     if spec is None:
         raise UnknownTool(tool_name)
+    if isinstance(mapping, spec.arguments):
+        return mapping
     if mapping is not None and not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - wire
         raise InvalidInput("The arguments must be a JSON object.")
     return spec.arguments.parse(mapping or {})

@@ -23,6 +23,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, EventNotFound, InvalidInput
+from scalekit_mcp.tools import Arguments
 
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 WHEN = {
@@ -32,6 +33,10 @@ WHEN = {
     "end_datetime": "2026-04-01T10:30:00",
     "end_timezone": "UTC",
 }
+
+
+def wire_of(tool_input: Mapping[str, Any] | Arguments | None) -> dict[str, Any]:
+    return tool_input.to_wire() if isinstance(tool_input, Arguments) else dict(tool_input or {})
 
 
 @dataclass
@@ -303,7 +308,7 @@ class MemoryActions:
         *,
         identifier: str,
         tool_name: str,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,
@@ -334,7 +339,7 @@ class MemoryActions:
                 authorization_url=link.link if link else None,
                 admin_consent_url="https://login.example/adminconsent",
             )
-        self.calls.append((identifier, tool_name, dict(tool_input or {})))
+        self.calls.append((identifier, tool_name, wire_of(tool_input)))
         if tool_name == "outlook_list_calendar_events":
             return ToolResult({"value": [{"id": "e1", "subject": f"of {identifier}"}]})
         if tool_name == "outlook_get_calendar_event":

@@ -101,6 +101,7 @@ def test_an_output_schema_declares_outer_fields_and_leaves_the_rest_open(spec: T
     Draft202012Validator.check_schema(spec.output_schema)
     assert "additionalProperties" not in spec.output_schema
     assert set(spec.output_schema["required"]) <= set(spec.output_schema["properties"])
+    assert all(isinstance(declared.get("type", ""), str) for declared in spec.output_schema["properties"].values())
 
 
 @every_tool
