@@ -1,0 +1,131 @@
+"""Write the generated blocks of README.md and docs/: tools, commands, error codes, statuses.
+
+    python scripts/generate_docs.py           writes
+    python scripts/generate_docs.py --check   exit 1 and names the files that are not up to date
+
+A block begins with `<!-- generated: NAME -->` and ends with `<!-- end generated -->`.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scalekit_mcp import errors
+from scalekit_mcp.accounts import words
+from scalekit_mcp.accounts.models import AccountStatus
+from scalekit_mcp.accounts.statuses import STATUS_REASONS, WHO_ACTS
+from scalekit_mcp.cli import cli
+from scalekit_mcp.tools import markdown_table
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
+ACTORS = {
+    "user": "the user",
+    "it_admin": "the customer's IT administrator",
+    "operator": "the operator of the server",
+    "nobody": "nobody",
+}
+
+
+def help_of(command: click.Command, *names: str) -> str:
+    """What `--help` prints on a terminal of 80 columns."""
+    context = click.Context(command, info_name=" ".join(("scalekit-mcp", *names)), terminal_width=80)
+    return command.get_help(context).rstrip()
+
+
+def commands(group: Any, *names: str) -> list[tuple[tuple[str, ...], click.Command]]:
+    """Every command with its name, those of groups after the group."""
+    found: list[tuple[tuple[str, ...], click.Command]] = []
+    for name, command in sorted(group.commands.items()):
+        found.append(((*names, name), command))
+        if isinstance(command, click.Group):
+            found += commands(command, *names, name)
+    return found
+
+
+def all_commands() -> str:
+    """A section for each command."""
+    return "\n\n".join(
+        f"## `{' '.join(names)}`\n\n```text\n{help_of(command, *names)}\n```" for names, command in commands(cli)
+    )
+
+
+def error_classes() -> list[type[errors.ScalekitMCPError]]:
+    """One class for each code, in the order of the module."""
+    found: dict[str, type[errors.ScalekitMCPError]] = {}
+    for _, kind in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(kind, errors.ScalekitMCPError) and "code" in vars(kind) and kind is not errors.ScalekitMCPError:
+            found[kind.code] = kind
+    order = inspect.getsource(errors)
+    return sorted(found.values(), key=lambda kind: order.index(f"\nclass {kind.__name__}("))
+
+
+def error_table() -> str:
+    """code, meaning, who acts, what next, whether repeating can help."""
+    lines = ["| code | what happened | who acts | what next | repeat? |", "|---|---|---|---|---|"]
+    for kind in error_classes():
+        meaning = (inspect.getdoc(kind) or "").split("\n")[0].split(" Details:")[0].replace("`", "")
+        lines.append(
+            f"| `{kind.code}` | {meaning} | {ACTORS[kind.default_who_acts]} | {kind.default_next_step} | "
+            f"{'yes' if kind.default_retryable else 'no'} |"
+        )
+    return "\n".join(lines)
+
+
+def reason_table() -> str:
+    """status, reason, what happened, who acts, what next."""
+    lines = ["| status | reason | what happened | who acts | what next |", "|---|---|---|---|---|"]
+    for status in AccountStatus:
+        for reason in sorted(STATUS_REASONS[status], key=lambda reason: list(WHO_ACTS).index(reason)):
+            if reason is None:
+                lines.append(f"| `{status.value}` | | Connected; calls are made. | nobody | Nothing. |")
+                continue
+            happened = words.sentence(reason, "USER").replace("'USER'", "the user")
+            happened = happened[0].upper() + happened[1:]
+            lines.append(
+                f"| `{status.value}` | `{reason.value}` | {happened} | {ACTORS[WHO_ACTS[reason]]} | "
+                f"{words.next_step(reason)} |"
+            )
+    return "\n".join(lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "tools": markdown_table,
+    "command": lambda: f"```text\n{help_of(cli)}\n```",
+    "commands": all_commands,
+    "errors": error_table,
+    "reasons": reason_table,
+}
+
+
+def rendered(text: str) -> str:
+    """The text with every generated block written anew; raises KeyError for an unknown block."""
+    return BLOCK.sub(lambda found: f"{found[1]}\n{BLOCKS[found[2]]().strip()}\n\n{found[3]}", text)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description="Write the generated blocks of the documentation.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is out of date")
+    given = parser.parse_args()
+    stale: list[str] = []
+    for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        text = path.read_text("utf-8")
+        new = rendered(text)
+        if new != text:
+            stale.append(path.relative_to(ROOT).as_posix())
+            if not given.check:
+                path.write_text(new, "utf-8")
+    if stale:
+        print(("Out of date: " if given.check else "Wrote ") + ", ".join(stale))
+    return 1 if stale and given.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
