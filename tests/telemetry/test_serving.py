@@ -1,0 +1,117 @@
+"""A running server as an operator sees it: `/metrics` behind its key, log lines in JSON, audit lines with ids."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from contextlib import asynccontextmanager
+
+import anyio
+import httpx2 as httpx
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from telemetry_support import CONTENT, EVENT
+
+from scalekit_mcp.demo.browser import Browser, consent
+from tests.support.processes import command, environment
+
+KEY = "planted-service-key-0123456789"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@asynccontextmanager
+async def server(home, *arguments, **values):
+    """The HTTP server in a process of its own on the built-in sandbox: its address and the file of its stderr."""
+    port = free_port()
+    log = home / "stderr.txt"
+    line = command("serve", "--transport", "http", "--sandbox", "--port", str(port), "--auth", "none", *arguments)
+    with log.open("wb") as stderr:
+        async with await anyio.open_process(line, env=environment(home, **values), stderr=stderr) as process:
+            try:
+                base = f"http://127.0.0.1:{port}"
+                async with httpx.AsyncClient(timeout=20) as http:
+                    with anyio.fail_after(60):
+                        while True:
+                            try:
+                                await http.get(f"{base}/healthz")
+                                break
+                            except httpx.ConnectError:
+                                assert process.returncode is None, log.read_text()
+                                await anyio.lowlevel.checkpoint()
+                    yield base, log, http
+            finally:
+                process.terminate()
+
+
+async def test_the_numbers_need_the_service_key_where_one_is_set(tmp_path):
+    async with server(tmp_path, SCALEKIT_MCP_SERVICE_KEY=KEY) as (base, _, http):
+        assert (await http.get(f"{base}/metrics")).status_code == 401
+        assert (await http.get(f"{base}/metrics", headers={"authorization": "Bearer wrong"})).status_code == 401
+        told = await http.get(f"{base}/metrics", headers={"authorization": f"Bearer {KEY}"})
+    assert told.status_code == 200
+    assert 'scalekit_mcp_connected_accounts{status="ACTIVE"} 0' in told.text
+
+
+async def test_on_loopback_without_a_key_the_numbers_are_open(tmp_path):
+    async with server(tmp_path) as (base, _, http):
+        assert (await http.get(f"{base}/metrics")).status_code == 200
+
+
+async def test_behind_a_public_address_without_a_key_there_are_no_numbers(tmp_path):
+    values = {"SCALEKIT_MCP_PUBLIC_URL": "https://calendar.example", "SCALEKIT_MCP_AUTH": "session-token"}
+    port = free_port()
+    line = command("serve", "--transport", "http", "--sandbox", "--port", str(port))
+    async with await anyio.open_process(line, env=environment(tmp_path, **values), stderr=None) as process:
+        try:
+            async with httpx.AsyncClient(timeout=20) as http:
+                with anyio.fail_after(60):
+                    while True:
+                        try:
+                            found = await http.get(
+                                f"http://127.0.0.1:{port}/metrics", headers={"host": "calendar.example"}
+                            )
+                            break
+                        except httpx.ConnectError:
+                            assert process.returncode is None
+                            await anyio.lowlevel.checkpoint()
+        finally:
+            process.terminate()
+    assert found.status_code == 404
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+async def test_a_working_day_leaves_readable_lines_and_no_content(tmp_path, log_format):
+    values = {"SCALEKIT_MCP_LOG_FORMAT": log_format, "SCALEKIT_MCP_LOG_LEVEL": "DEBUG"}
+    async with (
+        server(tmp_path, "--user-verification", "off", **values) as (base, log, http),
+        Client(streamable_http_client(f"{base}/mcp"), read_timeout_seconds=60) as client,
+    ):
+        asked = await client.call_tool("authorize", {})
+        assert asked.structured_content
+        link = asked.structured_content["authorization_url"]
+        await consent(Browser(http), link, "dana@company.com")
+        created = await client.call_tool("outlook_create_calendar_event", EVENT)
+        assert created.structured_content
+        event_id = created.structured_content["id"]
+        await client.call_tool("outlook_get_calendar_event", {"event_id": event_id})
+        numbers = (await http.get(f"{base}/metrics")).text
+    text = log.read_text("utf-8")
+    for planted in (*CONTENT, link.rpartition("/")[2], KEY):
+        assert planted not in text + numbers
+    lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    if log_format == "json":
+        assert len(lines) == len(text.splitlines())
+    calls = [line for line in lines if line["logger"] == "scalekit_mcp.audit"]
+    assert [line["tool_name"] for line in calls][-2:] == ["outlook_create_calendar_event", "outlook_get_calendar_event"]
+    for line in calls[-2:]:
+        assert (line["identifier"], line["outcome"], line["target_id"]) == ("user_outlook_789", "ok", event_id)
+        assert all(re.fullmatch(r"[0-9a-f-]{36}", request_id) for request_id in line["request_ids"])
+        assert line["request_ids"]
+    assert 'scalekit_mcp_tool_calls_total{tool="outlook_create_calendar_event",outcome="ok"} 1' in numbers
