@@ -11,7 +11,7 @@ demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the 
 test: .venv/dev.done  ## the tests that need nothing but Python
 	@$(BIN)/pytest -q -n auto -m "not full"
 
-test-full: .venv/full.done check  ## the same and the real counterparts
+test-full: .venv/full.done .venv/clients/done check  ## the same and the real counterparts
 	@$(BIN)/pytest -q -n auto --dist loadgroup
 
 FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
@@ -53,6 +53,14 @@ clean:
 .venv/%.done: requirements/%.txt pyproject.toml | .venv/bin/python
 	@$(PIP) --require-hashes -r requirements/$*.txt
 	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Clients of other generations and languages, which meet this project only as a process.
+.venv/clients/done: requirements/clients/mcp-1.txt tests/clients/typescript/package-lock.json | .venv/full.done
+	@echo "Setting up the other clients (once) ..."
+	@$(BIN)/python -m venv .venv/clients/mcp-1
+	@.venv/clients/mcp-1/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients/mcp-1.txt
+	@$(BIN)/python -m tests.support.node ci --silent --no-audit --no-fund --prefix tests/clients/typescript
 	@touch $@
 
 # langchain-mcp-adapters needs mcp 1.x and meets this project only as a process.

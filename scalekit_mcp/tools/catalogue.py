@@ -31,7 +31,6 @@ class ToolSpec:
     description: str
     arguments: type[Arguments]
     output_properties: Mapping[str, Any]
-    output_required: tuple[str, ...]
     read_only: bool = False
     destructive: bool = False
     idempotent: bool = False
@@ -55,10 +54,15 @@ class ToolSpec:
 
     @cached_property
     def output_schema(self) -> dict[str, Any]:
-        """The fixed outer members; events carry Graph's own members besides."""
-        return {"type": "object", "properties": dict(self.output_properties), "required": list(self.output_required)}
+        """The fixed outer members; events carry Graph's own members besides.
+
+        No member is required and `error` is one of them, because clients (the TypeScript SDK) hold the structured
+        content of a failed call against this schema, too.
+        """
+        return {"type": "object", "properties": {**self.output_properties, **_ERROR}}
 
 
+_ERROR = {"error": {"type": "object", "description": "Why the call failed, and who acts; nothing else is set then."}}
 _WARNINGS = {"warnings": {"type": "array", "items": {"type": "string"}}}
 _EVENT = {"id": {"type": "string"}, **_WARNINGS}
 _TIMES = "Times are local time without an offset; the zone is its own parameter. "
@@ -73,7 +77,6 @@ _SPECS = (
         ),
         arguments=a.CreateCalendarEvent,
         output_properties=_EVENT,
-        output_required=("id",),
     ),
     ToolSpec(
         name="outlook_get_calendar_event",
@@ -84,7 +87,6 @@ _SPECS = (
         ),
         arguments=a.GetCalendarEvent,
         output_properties=_EVENT,
-        output_required=("id",),
         read_only=True,
         idempotent=True,
         required_scope="calendar.read",
@@ -105,7 +107,6 @@ _SPECS = (
             "now": {"type": "object"},
             **_WARNINGS,
         },
-        output_required=("value",),
         read_only=True,
         idempotent=True,
         required_scope="calendar.read",
@@ -121,7 +122,6 @@ _SPECS = (
         ),
         arguments=a.UpdateCalendarEvent,
         output_properties=_EVENT,
-        output_required=("id",),
         destructive=True,
     ),
     ToolSpec(
@@ -134,7 +134,6 @@ _SPECS = (
         ),
         arguments=a.DeleteCalendarEvent,
         output_properties={"deleted": {"type": "boolean"}, "already_gone": {"type": "boolean"}, **_WARNINGS},
-        output_required=("deleted", "already_gone"),
         destructive=True,
         idempotent=True,
     ),
@@ -156,7 +155,6 @@ _SPECS = (
             "admin_consent_url": {"type": "string"},
             "next_step": {"type": "string"},
         },
-        output_required=("status", "reason", "who_acts", "next_step"),
         idempotent=True,
         required_scope="calendar.read",
     ),
