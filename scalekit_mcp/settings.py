@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ CLOUDS: dict[str, tuple[str, str]] = {
     "china": ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0"),
 }
 """Login host and Graph base of each cloud; two clouds never share registrations, tokens or users."""
+
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -186,8 +189,7 @@ class Settings(BaseSettings):
             problems.append("SCALEKIT_MCP_VAULT_KEYS is missing: PostgreSQL needs it, as kid:base64 of 32 bytes.")
         if self.user_verification == "url" and not self.user_verify_url:
             problems.append("SCALEKIT_MCP_USER_VERIFY_URL is missing: user verification 'url' sends people there.")
-        if bool(self.webhook_url) != bool(self.webhook_secret):
-            problems.append("SCALEKIT_MCP_WEBHOOK_URL and SCALEKIT_MCP_WEBHOOK_SECRET belong together: set both.")
+        problems.extend(self._webhook_problems(mode))
         if transport == "stdio" and not self.identifier and not self.sandbox:
             problems.append(
                 "No identifier is set: say whose account this is with --identifier or SCALEKIT_MCP_IDENTIFIER."
@@ -196,6 +198,16 @@ class Settings(BaseSettings):
             problems.extend(self._http_problems(database))
         if problems:
             raise ConfigurationError(*problems)
+
+    def _webhook_problems(self, mode: str | None) -> list[str]:
+        problems: list[str] = []
+        if bool(self.webhook_url) != bool(self.webhook_secret):
+            problems.append("SCALEKIT_MCP_WEBHOOK_URL and SCALEKIT_MCP_WEBHOOK_SECRET belong together: set both.")
+        elif self.webhook_secret and not _WEBHOOK_SECRET.fullmatch(self.webhook_secret.get_secret_value().strip()):
+            problems.append("SCALEKIT_MCP_WEBHOOK_SECRET must be whsec_ and the base64 of 24 to 64 random bytes.")
+        if self.webhook_url and mode == "hosted":
+            problems.append("SCALEKIT_MCP_WEBHOOK_URL is for embedded mode: in hosted mode Scalekit sends webhooks.")
+        return problems
 
     def _http_problems(self, database: str) -> list[str]:
         problems: list[str] = []

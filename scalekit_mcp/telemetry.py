@@ -299,8 +299,11 @@ def traced(
     name: str, *, client: bool = False, error_type: Callable[[Exception], str] | None = None, **attributes: str
 ) -> Generator[Traced]:
     """A span below the one that runs. An exception goes through and leaves its `error_type` alone, never its text."""
-    from opentelemetry.trace import SpanKind, get_tracer
+    from opentelemetry.trace import INVALID_SPAN, ProxyTracerProvider, SpanKind, get_tracer, get_tracer_provider
 
+    if isinstance(get_tracer_provider(), ProxyTracerProvider):  # nobody listens: a tenth of the cost
+        yield Traced(INVALID_SPAN)
+        return
     with get_tracer(TRACER).start_as_current_span(
         name,
         kind=SpanKind.CLIENT if client else SpanKind.INTERNAL,

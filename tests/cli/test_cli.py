@@ -76,7 +76,7 @@ def test_a_vault_key_file_is_private_and_not_beside_the_data(tmp_path):
 
 
 def test_the_help_of_every_command_fits_a_terminal(tmp_path):
-    for name in ("serve", "demo", "sandbox", "connect", "accounts", "tools"):
+    for name in ("serve", "demo", "sandbox", "connect", "accounts", "tools", "azure-app", "doctor", "vault", "audit"):
         done = run(tmp_path, name, "--help")
         assert done.returncode == 0
         assert max(len(line) for line in done.stdout.splitlines()) <= 100

@@ -233,9 +233,24 @@ def test_a_secret_of_another_form_is_refused(text):
         parse_secret(text)
 
 
-def test_address_and_secret_belong_together():
-    settings = load_settings(MICROSOFT_CLIENT_ID="app", webhook_url="https://operator.example/hook")
-    with pytest.raises(ConfigurationError, match="set both"):
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"webhook_url": "https://operator.example/hook"}, "set both"),
+        ({"webhook_secret": SECRET}, "set both"),
+        ({"webhook_url": "https://operator.example/hook", "webhook_secret": "hunter2"}, "must be whsec_"),
+    ],
+)
+def test_a_start_with_half_a_webhook_is_refused(values, problem):
+    settings = load_settings(MICROSOFT_CLIENT_ID="app", **values)
+    with pytest.raises(ConfigurationError, match=problem) as refused:
+        settings.check()
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_webhook_in_hosted_mode_is_refused():
+    settings = load_settings(mode="hosted", webhook_url="https://operator.example/hook", webhook_secret=SECRET)
+    with pytest.raises(ConfigurationError, match="Scalekit sends"):
         settings.check()
 
 
