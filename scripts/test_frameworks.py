@@ -43,10 +43,13 @@ class Example:
     program: str
     distributions: tuple[str, ...]
     over_mcp: bool = True
+    asks_again: bool = True
+    """The user repeats the question after the consent; otherwise the application waits for it."""
 
 
 EXAMPLES = (
     Example("langchain", "langchain_agent.py", ("langchain", "langchain-core"), over_mcp=False),
+    Example("langchain", "langchain_waiting_agent.py", ("langchain",), over_mcp=False, asks_again=False),
     Example("langchain-classic", "langchain_classic_agent.py", ("langchain-classic",), over_mcp=False),
     Example("langchain-mcp-adapters", "langchain_mcp_agent.py", ("langchain", "langchain-mcp-adapters", "mcp")),
     Example("openai-agents", "openai_agents_sdk.py", ("openai-agents", "mcp")),
@@ -85,12 +88,15 @@ class Conversation:
         self._process = process
         self.said: list[str] = []
 
-    async def ask(self, question: str, *, until: str) -> str:
-        """Type a line and read until one contains `until`."""
+    async def ask(self, question: str) -> None:
+        """Type a line."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(f"{question}\n".encode())
         await self._process.stdin.drain()
+
+    async def hear(self, until: str) -> str:
+        """Read until a line contains `until`."""
+        assert self._process.stdout is not None
         async with asyncio.timeout(LINE_SECONDS):
             while line := (await self._process.stdout.readline()).decode():
                 self.said.append(line.strip())
@@ -124,7 +130,7 @@ async def run(example: Example) -> str:
             env=environment(home, **model_environment(url)),
         )
         try:
-            after = await talk(Conversation(process), model)
+            after = await talk(Conversation(process), model, asks_again=example.asks_again)
         except (Failed, TimeoutError, LookupError, TypeError, httpx.HTTPError) as problem:
             errors.seek(0)
             raise Failed(f"{type(problem).__name__}: {problem}\n{errors.read().decode()[-4000:]}") from problem
@@ -138,9 +144,10 @@ async def run(example: Example) -> str:
     return f"{versions}, {face}: {len(model.calls)} tool calls, {model.requests} model calls, {seconds:.1f} s; {after}"
 
 
-async def talk(conversation: Conversation, model: ScriptedModel) -> str:
+async def talk(conversation: Conversation, model: ScriptedModel, *, asks_again: bool) -> str:
     """Ask, consent, ask again, then look at the calendar itself."""
-    answer = await conversation.ask(QUESTION, until="/connect/")
+    await conversation.ask(QUESTION)
+    answer = await conversation.hear("/connect/")
     link = LINK.search(answer)
     held(link, f"no link in: {answer}")
     assert link is not None
@@ -151,7 +158,9 @@ async def talk(conversation: Conversation, model: ScriptedModel) -> str:
     async with httpx.AsyncClient(timeout=30) as http:
         page = await consent(Browser(http), link[0], PERSON)
         held(page.status == 200, f"the consent ended with {page.status}: {page.text[:300]}")
-        await conversation.ask(QUESTION, until="Scheduled 'Q2 Planning'")
+        if asks_again:
+            await conversation.ask(QUESTION)
+        await conversation.hear("Scheduled 'Q2 Planning'")
         event = await only_new_event(http, sandbox_url)
     held(sorted(model.tools) == sorted(TOOLS), f"the model was offered {list(model.tools)}")
     for name, schema in model.tools.items():

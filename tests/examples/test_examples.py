@@ -20,7 +20,7 @@ LISTED: dict[str, Any] = {"value": [{"subject": "Roadmap review"}]}
 CREATED = {"id": "x", "subject": "Q2 Planning", "onlineMeeting": {"joinUrl": "https://teams.microsoft.com/l/1"}}
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.program)
 def test_an_example_has_at_most_forty_lines_and_a_locked_environment(example):
     program = ROOT / "examples" / example.program
     assert len(program.read_text("utf-8").splitlines()) <= 40
