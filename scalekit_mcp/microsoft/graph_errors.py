@@ -188,11 +188,14 @@ def _with_reason(row: GraphErrorRow, failure: GraphFailure) -> str:
 
 def _unauthenticated(claims: str | None, details: dict[str, Any]) -> ScalekitMCPError:
     if claims is not None:
-        return PermissionMissing(
+        missing = PermissionMissing(
             "Microsoft demands a stronger sign-in for this call than the connected account has.",
-            next_step="Call authorize with reconnect=true; the user signs in again as Microsoft demands.",
+            next_step="Ask the user to open the authorization link and to sign in as Microsoft demands, then repeat "
+            "the call; without a link, call authorize with reconnect=true.",
             **details,
         )
+        missing.claims = claims
+        return missing
     return ProviderUnavailable(
         "Microsoft Graph refuses an access token that Microsoft has just issued.",
         who_acts="operator",
@@ -248,7 +251,10 @@ def _bad_query(
     if option is None and row.means is Means.BAD_PATH:
         return InternalError("Microsoft Graph cannot read the address of the request.", **details)
     example = {
-        "filter": f"A filter that works: {FILTER_EXAMPLE} (text and dates in single quotes, times in UTC)",
+        "filter": (
+            f"A filter that works: {FILTER_EXAMPLE} (text and dates in single quotes, a quote inside text doubled, "
+            "times in UTC)"
+        ),
         "orderby": f"An order that works: {ORDERBY_EXAMPLE}",
         "select": f"Names of event properties, for example: {SELECT_EXAMPLE}",
     }.get(option or "")

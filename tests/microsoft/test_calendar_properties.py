@@ -1,6 +1,7 @@
 """Laws of the calendar operations, tried on many inputs against one sandbox."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.tools.zones import resolve_zone
 from tests.support.microsoft import SignedIn, signed_in
+from tests.support.tool_calls import create_arguments
 
 MANY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 ZONES = [
@@ -148,6 +150,62 @@ def test_around_every_clock_change_the_wall_time_and_zone_asked_for_are_the_ones
         stored = next(iter(me.sandbox.world.mailboxes[me.account.oid].events.values()))
         assert stored.start.instant == start.replace(tzinfo=rules).astimezone(UTC)
         assert stored.end.instant == end.replace(tzinfo=rules).astimezone(UTC)
+
+    alone(body)
+
+
+def _people(arguments: dict[str, Any]) -> dict[str, str]:
+    """Address to kind, of all three lists of attendees."""
+    return {
+        address: kind
+        for kind in ("required", "optional", "resource")
+        for address in re.findall(r"[\w.]+@[\w.]+", str(arguments.get(f"attendees_{kind}", "")))
+    }
+
+
+@settings(MANY, max_examples=60)
+@given(create_arguments())
+def test_every_field_that_a_create_gives_is_in_the_event_that_is_read_back(made: dict[str, Any]) -> None:
+    async def body(me: SignedIn) -> None:
+        event_id = (await me.create(**made))["id"]
+        html = made.get("body_contentType") == "html"
+        zone = made["start_timezone"]
+        event = await me.get(event_id, timezone=zone, body_format="html" if html else "text")
+        assert event["subject"] == made["subject"]
+        for name in ("importance", "sensitivity", "showAs"):
+            assert event[name].casefold() == made.get(name, event[name]).casefold()
+        for name in ("hideAttendees", "isReminderOn", "reminderMinutesBeforeStart", "responseRequested"):
+            assert event[name] == made.get(name, event[name])
+        assert event["allowNewTimeProposals"] == made.get("allowNewTimeProposals", event["allowNewTimeProposals"])
+        assert event["isReminderOn"] or "reminderMinutesBeforeStart" not in made
+        assert event["isAllDay"] == made.get("isAllDay", False)
+        assert set(event["categories"]) == set(made.get("categories", ()))
+        assert {p["emailAddress"]["address"]: p["type"] for p in event["attendees"]} == _people(made)
+        places = [made["location"]] if "location" in made else []
+        places += [place["displayName"] for place in made.get("locations", ())]
+        assert {place["displayName"] for place in event["locations"]} == set(places)
+        assert "".join(made.get("body_content", "").split()) in "".join(event["body"]["content"].split())
+        assert event["start"]["dateTime"][:19] == made["start_datetime"]
+        end = datetime.fromisoformat(event["end"]["dateTime"][:19]).replace(tzinfo=tz.gettz(resolve_zone(zone).iana))
+        there = tz.gettz(resolve_zone(made["end_timezone"]).iana)
+        if not event["isAllDay"]:
+            end = end.astimezone(there)
+        assert end.replace(tzinfo=None) == datetime.fromisoformat(made["end_datetime"])
+        if "recurrence_type" not in made:
+            assert event["recurrence"] is None
+            return
+        pattern, until = event["recurrence"]["pattern"], event["recurrence"]["range"]
+        assert pattern["type"] == {"yearly": "absoluteYearly"}.get(made["recurrence_type"], made["recurrence_type"])
+        assert pattern["interval"] == made["recurrence_interval"]
+        assert until["startDate"] == made["start_datetime"][:10]
+        if "recurrence_days_of_week" in made:
+            assert set(pattern["daysOfWeek"]) == set(made["recurrence_days_of_week"].split(","))
+            assert pattern["firstDayOfWeek"] == made["recurrence_first_day_of_week"]
+        if "recurrence_end_date" in made:
+            assert (until["type"], until["endDate"]) == ("endDate", made["recurrence_end_date"])
+        if "recurrence_occurrences" in made:
+            assert (until["type"], until["numberOfOccurrences"]) == ("numbered", made["recurrence_occurrences"])
+        assert until["type"] == made.get("recurrence_range_type", until["type"])
 
     alone(body)
 
