@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import logging
 import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
@@ -36,6 +37,8 @@ from scalekit_mcp.tools import TOOLS
 BOTH_SCOPES = (READ_SCOPE, WRITE_SCOPE)
 IDENTIFIER_HEADER = "x-scalekit-identifier"
 AUTHORIZE = "authorize"
+
+logger = logging.getLogger(__name__)
 
 
 class Denied(Exception):
@@ -185,11 +188,23 @@ class RequireCaller:
             if self._authentication.demands_scopes:
                 _check_scopes(headers, token)
         except Denied as denied:
+            tell_denial(denied, scope["path"])
             await denial(denied, self._authentication.challenge)(scope, receive, send)
             return
         scope["user"] = AuthenticatedUser(token)
         scope["auth"] = AuthCredentials(token.scopes)
         await self._app(scope, receive, send)
+
+
+def tell_denial(denied: Denied, route: str) -> None:
+    """One line for a request that was refused before anybody was known; nothing of its headers."""
+    logger.info(
+        "A caller of %s was refused: %d %s",
+        route,
+        denied.status,
+        denied.error,
+        extra={"event": "caller_refused", "route": route, "status_code": denied.status, "code": denied.error},
+    )
 
 
 def denial(denied: Denied, challenge: str = "") -> Response:

@@ -271,6 +271,16 @@ class Rest:
 
     def _guarded(self, handler: Handler) -> Handler:
         async def handle(request: Request) -> Response:
+            response = await answer(request)
+            logger.info(
+                "REST %s: %d",
+                handler.__name__,
+                response.status_code,
+                extra={"event": "rest_call", "route": handler.__name__, "status_code": response.status_code},
+            )
+            return response
+
+        async def answer(request: Request) -> Response:
             try:
                 if not same_secret(bearer_of(request.headers), self._options.service_key):
                     raise Denied(401, "invalid_token", "The service key is wrong.")  # noqa: TRY301

@@ -27,11 +27,11 @@ def free_port():
 
 
 @asynccontextmanager
-async def server(home, *arguments, **values):
+async def server(home, *arguments, auth="none", **values):
     """The HTTP server in a process of its own on the built-in sandbox: its address and the file of its stderr."""
     port = free_port()
     log = home / "stderr.txt"
-    line = command("serve", "--transport", "http", "--sandbox", "--port", str(port), "--auth", "none", *arguments)
+    line = command("serve", "--transport", "http", "--sandbox", "--port", str(port), "--auth", auth, *arguments)
     with log.open("wb") as stderr:
         async with await anyio.open_process(line, env=environment(home, **values), stderr=stderr) as process:
             try:
@@ -115,3 +115,29 @@ async def test_a_working_day_leaves_readable_lines_and_no_content(tmp_path, log_
         assert all(re.fullmatch(r"[0-9a-f-]{36}", request_id) for request_id in line["request_ids"])
         assert line["request_ids"]
     assert 'scalekit_mcp_tool_calls_total{tool="outlook_create_calendar_event",outcome="ok"} 1' in numbers
+
+
+async def test_a_refused_caller_and_a_rest_call_are_one_line_each_without_the_credential(tmp_path):
+    values = {"SCALEKIT_MCP_SERVICE_KEY": KEY, "SCALEKIT_MCP_LOG_FORMAT": "json"}
+    async with server(tmp_path, auth="session-token", **values) as (base, log, http):
+        await http.post(f"{base}/mcp", json={}, headers={"authorization": "Bearer planted.session.token"})
+        await http.get(
+            f"{base}/api/v1/connected_accounts/details",
+            params={"identifier": "nobody"},
+            headers={"authorization": f"Bearer {KEY}"},
+        )
+        await http.post(
+            f"{base}/api/v1/execute_tool",
+            json={"identifier": "ana", "tool_name": "outlook_create_calendar_event", "params": EVENT},
+            headers={"authorization": f"Bearer {KEY}"},
+        )
+    text = log.read_text("utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    told = [
+        (line["event"], line["status_code"]) for line in lines if line.get("event") in {"caller_refused", "rest_call"}
+    ]
+    assert told == [("caller_refused", 401), ("rest_call", 404), ("rest_call", 400)]
+    (call,) = [line for line in lines if line["logger"] == "scalekit_mcp.audit"]
+    assert (call["identifier"], call["outcome"]) == ("ana", "authorization_required")
+    for planted in (*CONTENT, KEY, "planted.session.token"):
+        assert planted not in text
