@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import socket
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import httpx2 as httpx
@@ -16,10 +13,7 @@ from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandb
 from scalekit_mcp.sandbox.control import Controls
 from scalekit_mcp.sandbox.control_http import SWITCHES
 from scalekit_mcp.sandbox.faults import ConnectionDropped, take_graph_fault
-from scalekit_mcp.sandbox.pytest_plugin import outlook_sandbox
-from scalekit_mcp.sandbox.start_page import FORMS
-
-__all__ = ["outlook_sandbox"]
+from scalekit_mcp.sandbox.start_forms import FORMS
 
 DANA, ALICE = "dana@company.com", "alice@company.com"
 
@@ -338,61 +332,6 @@ async def test_every_form_of_the_start_page_can_be_sent_as_it_stands() -> None:
                 assert (await browser.submit(shown)).startswith("http://localhost/?turned="), form.name
 
 
-# On a socket
-
-
-async def test_the_sandbox_answers_on_both_loopback_addresses_and_stops() -> None:
-    sandbox = Sandbox()
-    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
-        port = base_url.rpartition(":")[2]
-        assert sandbox.url == base_url
-        assert (await client.get(f"{base_url}/_sandbox/state")).json()["base_url"] == base_url
-        assert (await client.get(f"http://localhost:{port}/_sandbox/state")).status_code == 200
-        document = (await client.get(f"{base_url}/common/v2.0/.well-known/openid-configuration")).json()
-        assert document["token_endpoint"] == f"{base_url}/common/oauth2/v2.0/token"
-    async with httpx.AsyncClient() as client:
-        with pytest.raises(httpx.ConnectError):
-            await client.get(base_url)
-
-
-async def test_a_taken_port_is_an_os_error() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(OSError, match="in use"):
-            async with Sandbox().serve(port=taken.getsockname()[1]):
-                pass
-
-
-async def test_a_dropped_connection_is_a_protocol_error_on_the_wire_and_the_server_goes_on() -> None:
-    sandbox = Sandbox()
-    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
-        headers = {"authorization": f"Bearer {sandbox.access_token(DANA)}"}
-        turns: list[Callable[[], None]] = [
-            lambda: sandbox.drop_connection("before"),
-            lambda: sandbox.drop_connection("after"),
-        ]
-        for turn in turns:
-            turn()
-            with pytest.raises(httpx.RemoteProtocolError):
-                await client.get(f"{base_url}/v1.0/me/events", headers=headers)
-        sandbox.drop_connection("before", area="identity")
-        with pytest.raises(httpx.RemoteProtocolError):
-            await client.post(f"{base_url}/common/oauth2/v2.0/token", data={"grant_type": "refresh_token"})
-        assert (await client.get(f"{base_url}/v1.0/me/events", headers=headers)).status_code == 200
-
-
-async def test_many_requests_at_once_on_a_socket_all_get_their_own_answer() -> None:
-    sandbox = Sandbox()
-    async with sandbox.serve() as base_url, httpx.AsyncClient() as client:
-        tokens = [sandbox.access_token(address) for address in (DANA, ALICE) for _ in range(10)]
-        answers = await asyncio.gather(
-            *(client.get(f"{base_url}/v1.0/me", headers={"authorization": f"Bearer {token}"}) for token in tokens)
-        )
-    owners = [answer.json()["userPrincipalName"] for answer in answers]
-    assert owners == [DANA] * 10 + [ALICE] * 10
-
-
 def test_the_environment_names_the_default_application() -> None:
     assert Sandbox().environment("http://127.0.0.1:9400") == {
         "MICROSOFT_CLIENT_ID": DEFAULT_CLIENT_ID,
@@ -400,20 +339,3 @@ def test_the_environment_names_the_default_application() -> None:
         "MICROSOFT_LOGIN_URL": "http://127.0.0.1:9400",
         "MICROSOFT_GRAPH_URL": "http://127.0.0.1:9400/v1.0",
     }
-
-
-# The pytest plugin
-
-
-def test_the_plugin_gives_blocking_code_a_running_sandbox(outlook_sandbox: Sandbox) -> None:
-    headers = {"authorization": f"Bearer {outlook_sandbox.access_token(DANA)}"}
-    answer = httpx.get(f"{outlook_sandbox.url}/v1.0/me/events", headers=headers)
-    assert answer.status_code == 200
-    assert [request.area for request in outlook_sandbox.requests] == ["graph"]
-
-
-async def test_the_plugin_serves_asynchronous_tests_too(outlook_sandbox: Sandbox) -> None:
-    outlook_sandbox.throttle_graph()
-    headers = {"authorization": f"Bearer {outlook_sandbox.access_token(DANA)}"}
-    async with httpx.AsyncClient() as client:
-        assert (await client.get(f"{outlook_sandbox.url}/v1.0/me/events", headers=headers)).status_code == 429

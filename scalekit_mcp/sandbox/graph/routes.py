@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -20,6 +19,15 @@ from scalekit_mcp.sandbox.graph.events import Events, require_live
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
 from scalekit_mcp.sandbox.graph.meetings import RESPONSES
 from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
+from scalekit_mcp.sandbox.graph.profile import (
+    json_answer,
+    need,
+    no_segment,
+    only,
+    profile_answer,
+    settings_answer,
+    user_id,
+)
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
 from scalekit_mcp.sandbox.graph.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
@@ -29,13 +37,10 @@ from scalekit_mcp.sandbox.world import Person, World
 _READ = frozenset({"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Calendars.ReadWrite.Shared",
                    "Calendars.ReadBasic"})  # fmt: skip
 _WRITE = frozenset({"Calendars.ReadWrite", "Calendars.ReadWrite.Shared"})
-_USER = frozenset({"User.Read", "User.ReadWrite", "User.Read.All", "User.ReadBasic.All", "Directory.Read.All"})
-_SETTINGS = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
 _ACTIONS = frozenset({*RESPONSES, "cancel", "permanentDelete"})
 _OPTIONS = frozenset({"$filter", "$select", "$orderby", "$top", "$skip", "$count", "$expand", "$format"})
 _MOST_DAYS = 1825
 _MOST_ON_A_PAGE = 1000
-_WORKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"]
 
 
 class Routes:
@@ -54,11 +59,11 @@ class Routes:
         """
         person, rest = self._owner(request)
         if not rest:
-            return self._profile(request, person)
+            return profile_answer(self._world, request, person)
         head = rest[0]
         if head in ("mailboxSettings", "outlook"):
-            return self._settings(request, person, rest)
-        _need(request, _READ if request.method == "GET" else _WRITE)
+            return settings_answer(self._world, self._mailboxes, request, person, rest)
+        need(request, _READ if request.method == "GET" else _WRITE)
         self._check_zone(request)
         mailbox = self._mailboxes.of(person)
         if head == "calendars" and len(rest) == 1:
@@ -71,80 +76,18 @@ class Routes:
         person = request.person
         segments = request.segments
         if person is None or len(segments) < 2 or segments[0] != "v1.0":
-            raise _no_segment(segments[0] if segments else "")
+            raise no_segment(segments[0] if segments else "")
         if segments[1] == "me":
             return person, segments[2:]
         if segments[1] != "users" or len(segments) < 3:
-            raise _no_segment(segments[1])
+            raise no_segment(segments[1])
         named = segments[2].lower()
-        if named in (person.oid.lower(), person.address.lower(), _user_id(self._world, person)):
+        if named in (person.oid.lower(), person.address.lower(), user_id(self._world, person)):
             return person, segments[3:]
         known = self._world.people.get(named) or self._world.person_by_oid(named)
         if known is not None and known.tenant_id == person.tenant_id and not known.deleted:
             raise access_denied()
         raise GraphError(404, "ErrorInvalidUser", f"The requested user '{segments[2]}' is invalid.")
-
-    def _profile(self, request: Request, person: Person) -> Answer:
-        _only(request, "GET")
-        if not request.scopes & _USER:
-            raise GraphError(403, "Authorization_RequestDenied", "Insufficient privileges to complete the operation.")
-        given, _, family = person.name.partition(" ")
-        personal = self._world.tenants[person.tenant_id].personal
-        profile: dict[str, Any] = {
-            "@odata.context": f"{request.base_url}/$metadata#users/$entity",
-            "displayName": person.name,
-            "givenName": given,
-            "surname": family,
-            "mail": person.address if person.has_mailbox and not personal else None,
-            "preferredLanguage": "en-US",
-            "userPrincipalName": person.address,
-            "id": _user_id(self._world, person),
-        }
-        wanted = request.query.get("$select")
-        if wanted:
-            names = {name.strip() for name in wanted.split(",")} | {"@odata.context"}
-            profile = {name: value for name, value in profile.items() if name in names}
-        return _json(200, profile)
-
-    def _settings(self, request: Request, person: Person, rest: tuple[str, ...]) -> Answer:
-        _only(request, "GET")
-        if rest[0] == "outlook":
-            _need(request, _USER | _SETTINGS)
-            if len(rest) != 2 or not rest[1].startswith("supportedTimeZones"):
-                raise _no_segment(rest[-1])
-            standard = "iana" if "'iana'" in rest[1].lower() else "windows"
-            return _json(
-                200,
-                {
-                    "@odata.context": f"{request.base_url}/$metadata#Collection(microsoft.graph.timeZoneInformation)",
-                    "value": zones.supported(standard, self._world.clock.now()),
-                },
-            )
-        _need(request, _SETTINGS)
-        self._mailboxes.of(person)
-        windows = zones.windows_name(person.time_zone)
-        if rest[1:] == ("timeZone",):
-            context = f"{request.base_url}/$metadata#users('{_user_id(self._world, person)}')/mailboxSettings/timeZone"
-            return _json(200, {"@odata.context": context, "value": windows})
-        if rest[1:]:
-            raise _no_segment(rest[1])
-        return _json(
-            200,
-            {
-                "@odata.context": f"{request.base_url}/$metadata#users('{_user_id(self._world, person)}')"
-                "/mailboxSettings",
-                "timeZone": windows,
-                "dateFormat": "yyyy-MM-dd",
-                "timeFormat": "HH:mm",
-                "language": {"locale": "en-US", "displayName": "English (United States)"},
-                "workingHours": {
-                    "daysOfWeek": _WORKDAYS,
-                    "startTime": "08:00:00.0000000",
-                    "endTime": "17:00:00.0000000",
-                    "timeZone": {"name": windows},
-                },
-            },
-        )
 
     def _check_zone(self, request: Request) -> None:
         if request.prefer.zone is not None:
@@ -155,10 +98,10 @@ class Routes:
                 raise zone_not_supported(request.prefer.zone) from exc
 
     def _calendars(self, request: Request, mailbox: Mailbox) -> Answer:
-        _only(request, "GET")
+        only(request, "GET")
         resources = [calendar_resource(self._world, mailbox, calendar) for calendar in mailbox.calendars.values()]
         names = _plain_select(request)
-        return _json(
+        return json_answer(
             200,
             {
                 "@odata.context": _context(request, self._world, mailbox, "calendars"),
@@ -170,19 +113,19 @@ class Routes:
         self, request: Request, mailbox: Mailbox, calendar: Calendar | None, rest: tuple[str, ...]
     ) -> Answer:
         if not rest:
-            _only(request, "GET")
+            only(request, "GET")
             resource = calendar_resource(self._world, mailbox, calendar or mailbox.default_calendar)
             context = _context(request, self._world, mailbox, "calendars/$entity")
-            return _json(200, {"@odata.context": context, **_picked(resource, _plain_select(request))})
+            return json_answer(200, {"@odata.context": context, **_picked(resource, _plain_select(request))})
         if rest[0] == "calendarView" and len(rest) == 1:
-            _only(request, "GET")
+            only(request, "GET")
             return self._view(request, mailbox, calendar or mailbox.default_calendar)
         if rest[0] != "events":
-            raise _no_segment(rest[0])
+            raise no_segment(rest[0])
         if len(rest) == 1:
             if request.method == "POST":
                 return self._create(request, mailbox, calendar or mailbox.default_calendar)
-            _only(request, "GET")
+            only(request, "GET")
             if calendar is None and self._world.switches.me_events == "default":
                 calendar = mailbox.default_calendar
             return self._list(request, mailbox, listed(mailbox, calendar), in_view=False)
@@ -193,7 +136,7 @@ class Routes:
     ) -> Answer:
         action = rest[0].removeprefix("microsoft.graph.") if rest else ""
         if len(rest) > 1 or (rest and action not in {*_ACTIONS, "instances"}):
-            raise _no_segment(rest[-1])
+            raise no_segment(rest[-1])
         event = event_by_id(
             mailbox,
             event_id,
@@ -210,7 +153,7 @@ class Routes:
         self._check_match(request, mailbox, event)
         if request.method == "PATCH":
             return self._event_answer(request, mailbox, self._events.change(mailbox, event, request.json()))
-        _only(request, "DELETE")
+        only(request, "DELETE")
         self._events.delete(mailbox, event)
         return Answer(204)
 
@@ -228,17 +171,17 @@ class Routes:
 
     def _below_event(self, request: Request, mailbox: Mailbox, event: Event, name: str) -> Answer:
         if name == "instances":
-            _only(request, "GET")
+            only(request, "GET")
             begin, end = self._window(request)
             if event.recurrence is None:
                 raise invalid_request("Instances can only be listed for a recurring event.")
             found = list(instances(event, begin, end, self._world.switches))
             return self._list(request, mailbox, found, in_view=True)
-        _only(request, "POST")
+        only(request, "POST")
         given = checked_parameters(request.json() if request.body.strip() else {}, name)
         if name == "permanentDelete":
             if request.segments[1] == "me" and not self._world.switches.me_permanent_delete:
-                raise _no_segment(name)
+                raise no_segment(name)
             self._events.delete(mailbox, event, purge=True)
             return Answer(204)
         require_live(event)
@@ -360,27 +303,6 @@ def _calendar_of(mailbox: Mailbox, rest: tuple[str, ...]) -> tuple[Calendar | No
     return None, rest
 
 
-def _user_id(world: World, person: Person) -> str:
-    """The `id` of /me: the object id, for personal accounts a number of 16 hexadecimal digits."""
-    if world.tenants[person.tenant_id].personal:
-        return hashlib.sha256(person.oid.encode()).hexdigest()[:16]
-    return person.oid
-
-
-def _need(request: Request, any_of: frozenset[str]) -> None:
-    if not request.scopes & any_of:
-        raise access_denied()
-
-
-def _only(request: Request, method: str) -> None:
-    if request.method != method:
-        raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
-
-
-def _no_segment(name: str) -> GraphError:
-    return GraphError(400, "RequestBroker--ParseUri", f"Resource not found for the segment '{name}'.")
-
-
 def _check_options(options: dict[str, str]) -> None:
     if "$search" in options:
         raise GraphError(400, "UnsupportedQueryOption", "The query option '$search' is not supported for events.")
@@ -390,7 +312,7 @@ def _check_options(options: dict[str, str]) -> None:
 
 
 def _context(request: Request, world: World, mailbox: Mailbox, what: str) -> str:
-    return f"{request.base_url}/$metadata#users('{_user_id(world, mailbox.owner)}')/{what}"
+    return f"{request.base_url}/$metadata#users('{user_id(world, mailbox.owner)}')/{what}"
 
 
 def _applied(request: Request) -> dict[str, str]:
@@ -411,7 +333,3 @@ def _plain_select(request: Request) -> set[str]:
 
 def _picked(resource: dict[str, Any], names: set[str]) -> dict[str, Any]:
     return {name: value for name, value in resource.items() if not names or name in names or name == "id"}
-
-
-def _json(status: int, value: dict[str, Any]) -> Answer:
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())

@@ -1,0 +1,156 @@
+"""The tables of `docs/sandbox.md`, made from the code: `python -m scalekit_mcp.sandbox.reference docs/sandbox.md`.
+
+A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from scalekit_mcp.sandbox import Sandbox
+from scalekit_mcp.sandbox.control import Controls
+from scalekit_mcp.sandbox.control_http import SWITCHES
+from scalekit_mcp.sandbox.switches import Behaviour, behaviours
+
+_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def filled(text: str) -> str:
+    """The document with every table as the code has it. Raises LookupError for a table that is not known."""
+    tables = {
+        "people": people_table,
+        "tenants": tenants_table,
+        "apps": apps_table,
+        "switches": switch_table,
+        "unverified": unverified_table,
+        "settings": settings_table,
+    }
+
+    def fill(match: re.Match[str]) -> str:
+        if match[2] not in tables:
+            raise LookupError(f"there is no table '{match[2]}'")
+        return f"{match[1]}{tables[match[2]]()}\n{match[3]}"
+
+    return _MARKED.sub(fill, text)
+
+
+def people_table() -> str:
+    """Everybody of a new sandbox."""
+    sandbox = Sandbox()
+
+    def marks(person: Any) -> str:
+        tenant = sandbox.world.tenants[person.tenant_id]
+        named = {
+            "administrator": person.is_admin,
+            "disabled": not person.enabled,
+            "guest": person.is_guest,
+            "no mailbox": not person.has_mailbox,
+            "personal account": tenant.personal,
+            "asks an administrator": tenant.user_consent != "allow_all" and not person.is_admin,
+        }
+        return ", ".join(mark for mark, is_so in named.items() if is_so)
+
+    return _table(
+        ("person", "address", "tenant", "zone", ""),
+        (
+            (
+                person.name,
+                f"`{person.address}`",
+                sandbox.world.tenants[person.tenant_id].name,
+                person.time_zone,
+                marks(person),
+            )
+            for person in sandbox.people.values()
+        ),
+    )
+
+
+def tenants_table() -> str:
+    """The organizations of a new sandbox."""
+    tenants = Sandbox().world.tenants.values()
+    return _table(
+        ("tenant", "id", "domain", "who consents"),
+        ((tenant.name, f"`{tenant.id}`", tenant.domain, f"`{tenant.user_consent}`") for tenant in tenants),
+    )
+
+
+def apps_table() -> str:
+    """The registrations of a new sandbox."""
+    apps = Sandbox().world.apps.values()
+    return _table(
+        ("application", "client id", "secret", "platform", "audience"),
+        (
+            (
+                app.name,
+                f"`{app.client_id}`",
+                f"`{app.client_secret}`" if app.client_secret else "",
+                app.platform,
+                app.audience,
+            )
+            for app in apps
+        ),
+    )
+
+
+def switch_table() -> str:
+    """Every switch with its arguments and its first sentence."""
+
+    def row(name: str) -> tuple[str, str, str]:
+        method = getattr(Controls, name)
+        parameters = [parameter for key, parameter in inspect.signature(method).parameters.items() if key != "self"]
+        shown = ", ".join(
+            parameter.name
+            if parameter.default is inspect.Parameter.empty
+            else f"{parameter.name}={_value(parameter.default)}"
+            for parameter in parameters
+        )
+        about = " ".join((inspect.getdoc(method) or "").partition("\n\n")[0].split())
+        return f"`{name}`", f"`{shown}`" if shown else "", about
+
+    return _table(("switch", "arguments", "what it does"), (row(name) for name in SWITCHES))
+
+
+def unverified_table() -> str:
+    """Behaviours that Microsoft does not document."""
+    return _behaviours(known for known in behaviours() if not known.verified)
+
+
+def settings_table() -> str:
+    """Behaviours that are documented and can be set all the same."""
+    return _behaviours(known for known in behaviours() if known.verified)
+
+
+def _behaviours(chosen: Iterable[Behaviour]) -> str:
+    return _table(
+        ("behaviour", "default", "can be", "what it is about"),
+        (
+            (
+                f"`{known.name}`",
+                f"`{_value(known.default)}`",
+                ", ".join(f"`{_value(choice)}`" for choice in known.choices) or "any",
+                known.about,
+            )
+            for known in chosen
+        ),
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, str) and not value.startswith("{"):
+        return value.encode("unicode_escape").decode() or '""'
+    return "{...}" if isinstance(value, str) else str(value)
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    document = Path(sys.argv[1])
+    document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
