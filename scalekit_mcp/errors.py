@@ -139,6 +139,8 @@ class PermissionMissing(ScalekitMCPError):
     code = "permission_missing"
     default_who_acts = "user"
     default_next_step = "Ask the user to open the authorization link and grant the missing permission."
+    claims: str | None = None
+    """A claims challenge (a JSON text) that only the person can meet; for the next authorization, not for the model."""
 
 
 class Conflict(ScalekitMCPError):

@@ -20,6 +20,7 @@ from scalekit_mcp.accounts.models import (
     Reason,
     StoredAccount,
 )
+from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.pages import Pages
 from scalekit_mcp.accounts.provider import Grant, OAuthProvider
@@ -44,6 +45,7 @@ RACES = 20
 """How often a step is decided anew when somebody else changed the record in between."""
 
 ListenerAlive = Callable[[str], Awaitable[bool]]
+"""Whether the way back at a redirect URI, which another process gave, is still served."""
 FindOrCreate = Callable[[str, str], Awaitable[StoredAccount]]
 
 
@@ -58,6 +60,7 @@ class Attempts:
         settings: ManagerSettings,
         find_or_create: FindOrCreate,
         forget: Callable[[str, str], None],
+        operator: OperatorMatters,
         listener_alive: ListenerAlive | None = None,
     ) -> None:
         self._vault = vault
@@ -66,6 +69,7 @@ class Attempts:
         self._settings = settings
         self._find_or_create = find_or_create
         self._forget = forget
+        self._operator = operator
         self._listener_alive = listener_alive
         self._pages = Pages(vault, providers, clock, settings)
         self._running: set[asyncio.Task[AuthorizationOutcome]] = set()
@@ -117,7 +121,7 @@ class Attempts:
             )
         fresh = replace(
             account,
-            provider_account=held.account,
+            provider_account=_as_known(account, held.account),
             granted_scopes=tokens.granted_scopes,
             client_id=provider.client_id,
             login_host=provider.login_host,
@@ -231,6 +235,18 @@ def same_browser(attempt: Attempt, browser_secrets: Sequence[str]) -> bool:
 def same_account(account: ConnectedAccount, other: ProviderAccount) -> bool:
     """Whether this is the account of the provider that is connected."""
     return account.provider_account is not None and account.provider_account.key == other.key
+
+
+def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> ProviderAccount:
+    """Who signed in; the addresses that a consent for a part only does not bring stay as they were."""
+    known = account.provider_account
+    if known is None or not same_account(account, signed_in):
+        return signed_in
+    return replace(
+        signed_in,
+        mail=signed_in.mail or known.mail,
+        user_principal_name=signed_in.user_principal_name or known.user_principal_name,
+    )
 
 
 def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:

@@ -73,7 +73,7 @@ class Authorizations(Callback, Confirmation):
             live = await self._live(stored)
             changes: list[Change] = []
             if live is not None:
-                if not reconnect and await self._still_good(live, stored):
+                if not reconnect and await self._still_good(live, stored, redirect_uri):
                     wanted = live.secrets.scopes if scopes is None else united(live.secrets.scopes, scopes)
                     renewed = replace(
                         live.secrets,
@@ -110,7 +110,7 @@ class Authorizations(Callback, Confirmation):
                 return self._link(attempt, stored.account)
         raise too_many_races()
 
-    async def _still_good(self, live: Attempt, stored: StoredAccount) -> bool:
+    async def _still_good(self, live: Attempt, stored: StoredAccount, redirect_uri: str) -> bool:
         now = self._clock.now()
         if live.expires_at <= now:
             return False
@@ -119,7 +119,12 @@ class Authorizations(Callback, Confirmation):
             raise words.not_active(account)
         if live.expires_at - now < timedelta(seconds=self._settings.min_link_seconds):
             return False
-        return self._listener_alive is None or await self._listener_alive(live.redirect_uri)
+        # An attempt with the same way back as a new one would have is served by whoever asks for it now.
+        return (
+            live.redirect_uri == redirect_uri
+            or self._listener_alive is None
+            or await self._listener_alive(live.redirect_uri)
+        )
 
     def _new_attempt(
         self, account: ConnectedAccount, redirect_uri: str, *, reconnect: bool, secrets_: AttemptSecrets

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,8 +29,6 @@ from scalekit_mcp.accounts.vault import (
     NoteAccount,
     SaveAttempt,
 )
-
-_log = logging.getLogger(__name__)
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_CHARACTERS = 8
@@ -138,13 +135,7 @@ class Callback(Attempts):
             GrantFault.ADMIN_APPROVAL: (Cause.ADMIN_APPROVAL_NEEDED, Reason.ADMIN_APPROVAL_REQUIRED),
         }.get(failure.fault, (None, None))
         if failure.fault is GrantFault.MISCONFIGURED:
-            _log.error(
-                "The connection '%s' is misconfigured: %s (%s) %s",
-                attempt.connection_name,
-                failure.message,
-                failure.code,
-                failure.next_step,
-            )
+            self._operator.tell(attempt.connection_name, failure)
         # The link stays good: a declined or failed sign-in may be started again from it until its time is over.
         failed = replace(
             attempt,

@@ -26,6 +26,7 @@ from scalekit_mcp.accounts.models import (
     StoredAccount,
     UserVerification,
 )
+from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.refresh import Need, Refresher
@@ -84,9 +85,10 @@ class ConnectedAccountManager:
         self._settings = settings or ManagerSettings()
         self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
         self._pruned_at: datetime | None = None
-        self._refresher = Refresher(vault, providers, clock, self._settings, self._remember)
+        operator = OperatorMatters(clock, self._settings)
+        self._refresher = Refresher(vault, providers, clock, self._settings, self._remember, operator)
         self._authorizations = Authorizations(
-            vault, providers, clock, self._settings, self._find_or_create, self._forget, listener_alive
+            vault, providers, clock, self._settings, self._find_or_create, self._forget, operator, listener_alive
         )
 
     async def aclose(self) -> None:
@@ -224,6 +226,12 @@ class ConnectedAccountManager:
             if written:
                 return self._view(await self._find(connection_name, identifier))
         raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
+
+    async def note_challenge(self, *, connection_name: str, identifier: str, claims: str) -> None:
+        """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
+        stored = await self._find(connection_name, identifier)
+        await self._vault.commit(NoteAccount(stored.account.id, pending_claims=claims))
+        self._forget(connection_name, identifier)
 
     async def history(
         self,

@@ -281,3 +281,4 @@ class ManagerSettings:
     history_days: int = 400
     admin_state_days: int = 30
     cool_down_seconds: float = 5
+    misconfigured_seconds: float = 30

@@ -36,7 +36,8 @@ class GrantFailure(Exception):
     """A provider's refusal, translated: never carries a token, code or raw body.
 
     `code` is the provider's own number or word (`AADSTS50173`) for support; `message` and `next_step` are words for a
-    person; `claims` is a claims challenge (a JSON text) to be put into the next authorization.
+    person; `claims` is a claims challenge (a JSON text) to be put into the next authorization. `whole_connection` says
+    of a misconfiguration that it meets every account: the application's own credentials are refused.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class GrantFailure(Exception):
         claims: str | None = None,
         missing_consent: bool = False,
         correlation_id: str | None = None,
+        whole_connection: bool = False,
     ) -> None:
         super().__init__(message)
         self.fault = fault
@@ -66,6 +68,7 @@ class GrantFailure(Exception):
         self.claims = claims
         self.missing_consent = missing_consent
         self.correlation_id = correlation_id
+        self.whole_connection = whole_connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from scalekit_mcp.accounts import statuses, words
 from scalekit_mcp.accounts.models import (
@@ -24,6 +24,7 @@ from scalekit_mcp.accounts.models import (
     TenantMark,
     TokenSet,
 )
+from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.scopes import identity_scopes, united
 from scalekit_mcp.accounts.statuses import Cause
@@ -41,7 +42,6 @@ from scalekit_mcp.accounts.vault import (
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
-    ConnectionMisconfigured,
     InternalError,
     ProviderUnavailable,
     VaultError,
@@ -52,7 +52,6 @@ _log = logging.getLogger(__name__)
 _FIRST_POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.2
 _LONGEST_COOL_DOWN_SECONDS = 3600.0
-_ALARM_SECONDS = 600.0
 _SAVE_SECONDS = 30.0
 _SAVE_TRIES = 4
 
@@ -89,6 +88,7 @@ class Refresher:
         clock: Clock,
         settings: ManagerSettings,
         remember: Callable[[StoredAccount], None],
+        operator: OperatorMatters,
     ) -> None:
         self._vault = vault
         self._providers = providers
@@ -98,7 +98,7 @@ class Refresher:
         self._owner = secrets.token_hex(8)
         self._flights: dict[str, asyncio.Task[StoredAccount]] = {}
         self._unsaved: dict[str, _Unsaved] = {}
-        self._alarms: dict[str, datetime] = {}
+        self._operator = operator
         self._news = TenantNews()
 
     async def refreshed(self, stored: StoredAccount, need: Need) -> StoredAccount:
@@ -164,6 +164,11 @@ class Refresher:
             self._respect_cool_down(found, need)
             if self._must_stay_usable(found, need):
                 return found
+            refused = self._operator.still_refused(found.account)
+            if refused is not None:
+                if self._still_valid(found, need):
+                    return found
+                raise refused
             owner = f"{self._owner}-{secrets.token_hex(8)}"
             now = self._clock.now()
             until = now + timedelta(seconds=self._settings.lease_seconds)
@@ -310,14 +315,10 @@ class Refresher:
             raise await self._dead(account, failure, failure.claims or need.claims) from failure
         if failure.fault is GrantFault.MISCONFIGURED:
             await self._vault.commit(ReleaseLease(account.id, owner))
-            self._alarm(account.connection_name, failure)
+            refused = self._operator.refused(account, failure)
             if self._still_valid(found, need):
                 return found
-            raise ConnectionMisconfigured(
-                f"The connection '{account.connection_name}' is refused: {failure.message} ({failure.code})",
-                next_step=failure.next_step,
-                who_acts="operator",
-            ) from failure
+            raise refused from failure
         if failure.fault is GrantFault.TRANSIENT:
             seconds = min(failure.retry_after_seconds or self._settings.cool_down_seconds, _LONGEST_COOL_DOWN_SECONDS)
             not_before = self._clock.now() + timedelta(seconds=seconds)
@@ -361,20 +362,6 @@ class Refresher:
         if current is not None:
             self._remember(current)
         return written
-
-    def _alarm(self, connection_name: str, failure: GrantFailure) -> None:
-        """One line to the operator, not one per user."""
-        now = self._clock.now()
-        last = self._alarms.get(connection_name)
-        if last is None or now - last >= timedelta(seconds=_ALARM_SECONDS):
-            self._alarms[connection_name] = now
-            _log.error(
-                "The connection '%s' is misconfigured: %s (%s) %s",
-                connection_name,
-                failure.message,
-                failure.code,
-                failure.next_step,
-            )
 
 
 def _scopes_to_ask(provider: OAuthProvider, account: ConnectedAccount) -> tuple[str, ...]:

@@ -269,13 +269,11 @@ class EmbeddedActions:
             await self._add_link(key, error, login_hint=login_hint, expected_account=expected_account)
             raise
         except PermissionMissing as error:
-            if missing := error.details.get("missing_scopes"):
-                link = await self._begin(
-                    key,
-                    scopes=(*parts.settings.scopes, *missing),
-                    login_hint=login_hint,
-                    expected_account=expected_account,
-                )
+            missing = error.details.get("missing_scopes")
+            if error.claims is not None:
+                await parts.manager.note_challenge(**key, claims=error.claims)
+            if missing or error.claims is not None:
+                link = await self._begin(key, scopes=missing, login_hint=login_hint, expected_account=expected_account)
                 error.details.setdefault("authorization_url", link.link)
             raise
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import anyio
 import httpx2 as httpx
 from platformdirs import user_config_path, user_data_path
 
@@ -42,6 +44,8 @@ APP_NAME = "scalekit-mcp"
 READ_SCOPES = ("Calendars.Read",)
 """Writing covers reading: `Calendars.ReadWrite` will do as well ("Microsoft Graph permissions reference")."""
 WRITE_SCOPES = ("Calendars.ReadWrite",)
+LISTENER_SECONDS = 2.0
+"""Bound on asking whether another process of this machine still serves its pages."""
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
 
 
@@ -193,6 +197,7 @@ def build_parts(
         settings=ManagerSettings(
             user_verification=UserVerification(user_verification), user_verify_url=settings.user_verify_url
         ),
+        listener_alive=listener_alive,
     )
     return Parts(
         settings=settings,
@@ -220,6 +225,24 @@ def _webhook_target(settings: Settings) -> Webhook | None:
 
 def _code_of(error: Exception) -> str:
     return error.code if isinstance(error, ScalekitMCPError) else type(error).__qualname__
+
+
+async def listener_alive(redirect_uri: str) -> bool:
+    """Whether the process that gave this redirect URI on this machine still serves it; any other URI counts as served.
+
+    A way back without a query changes nothing and is answered with the address of its outcome: nobody else's program
+    that took the port since does that.
+    """
+    if urlsplit(redirect_uri).hostname != "localhost":
+        return True
+    try:
+        # A client of its own: nothing here may travel through a proxy, or wait for a place in the pool.
+        async with httpx.AsyncClient(timeout=LISTENER_SECONDS, trust_env=False) as http:
+            with anyio.fail_after(LISTENER_SECONDS):
+                answer = await http.get(redirect_uri)
+    except (TimeoutError, httpx.HTTPError):
+        return False
+    return answer.status_code == 303 and "/oauth/outcome/" in answer.headers.get("location", "")
 
 
 def _credentials(settings: Settings) -> ClientCredentials:

@@ -91,6 +91,7 @@ def ruled_failure(
         claims=claims,
         missing_consent=ruling.missing_consent,
         correlation_id=correlation_id,
+        whole_connection=verdict in (aadsts.SECRET, aadsts.CERTIFICATE),
     )
 
 

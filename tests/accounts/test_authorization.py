@@ -96,7 +96,18 @@ async def test_a_link_of_a_listener_that_no_longer_answers_is_superseded():
 
         manager = room.another_manager()
         manager._authorizations._listener_alive = nobody_answers
-        assert await room.begin(manager=manager) != first
+        assert await room.begin(manager=manager) == first  # the same way back: whoever asks serves it
+        elsewhere = "http://localhost:8755"
+        link = await manager.begin_authorization(
+            **room.key(),
+            link_base=elsewhere,
+            redirect_uri=f"{elsewhere}/oauth/callback",
+            admin_redirect_uri=f"{elsewhere}/oauth/admin-consent",
+        )
+        assert not link.link.endswith(first)
+        over = await room.manager.prompt(first)
+        assert isinstance(over, AuthorizationOutcome)
+        assert over.kind is OutcomeKind.LINK_USED
 
 
 async def test_an_unknown_and_an_expired_link_say_so():

@@ -344,10 +344,27 @@ async def test_an_expired_client_secret_changes_no_account_and_is_told_once(capl
                 assert raised.value.who_acts == "operator"
         told = [record for record in caplog.records if "misconfigured" in record.getMessage()]
         assert len(told) == 1
+        assert room.grants() == 1
         for identifier in ("ana", "bea"):
             assert (await room.view(identifier)).account.status is AccountStatus.ACTIVE
         room.sandbox.expire_client_secret(expired=False)
+        with pytest.raises(ConnectionMisconfigured):
+            await room.token()
+        room.advance(30)
         assert await room.token()
+
+
+async def test_what_one_customer_lacks_stops_no_other_account():
+    async with open_room() as room:
+        await room.consent("ana", DANA)
+        await room.consent("bea", ALICE)
+        expire(room)
+        room.sandbox.next_token_error(650052, error="invalid_client", person=DANA)
+        for _ in range(3):
+            with pytest.raises(ConnectionMisconfigured):
+                await room.token("ana")
+        assert room.grants() == 1
+        assert await room.token("bea")
 
 
 # Tenants
