@@ -1,4 +1,4 @@
-"""`make bench`: cold start, and list, get and create over stdio, each beside its floor in the same run."""
+"""`make bench`: cold start, then calls over stdio and over HTTP, each beside its floor in the same run."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from mcp.client.stdio import stdio_client
 from rich.console import Console
 from rich.table import Table
 
+from bench.http import remote
 from scalekit_mcp.demo.browser import Browser, consent
 
 STARTS = int(os.environ.get("BENCH_STARTS", "7"))
@@ -135,6 +136,7 @@ async def main() -> None:
                 aim = "1.25" if label == "p50" else ""
                 row = (f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{b / a:.2f}", aim)
                 table.add_row(f"{tool}, {label} of {CALLS}", *row)
+        await remote(stack, table, {**(ours.env or {})}, floor.env["FLOOR"], arguments)
         console.print(table)
 
 

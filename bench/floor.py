@@ -24,14 +24,17 @@ async def list_tools(ctx, params) -> ListToolsResult:
     )
 
 
-def main() -> None:
-    http = httpx.AsyncClient(timeout=20)
+def build() -> Server:
+    """The server; its HTTP client is made with the first call, on the loop that serves."""
+    clients: list[httpx.AsyncClient] = []
 
     async def call_tool(ctx, params) -> CallToolResult:
         method, path, query, headers, body = SPEC["calls"][params.name]
         if body is not None:
             body = {**body, "transactionId": str(uuid.uuid4())}
-        answer = await http.request(
+        if not clients:
+            clients.append(httpx.AsyncClient(timeout=20))
+        answer = await clients[0].request(
             method,
             SPEC["base"] + path,
             params=query,
@@ -43,7 +46,11 @@ def main() -> None:
             content=[TextContent(type="text", text=json.dumps(value))], structured_content=value, is_error=False
         )
 
-    server = Server("floor", on_list_tools=list_tools, on_call_tool=call_tool)
+    return Server("floor", on_list_tools=list_tools, on_call_tool=call_tool)
+
+
+def main() -> None:
+    server = build()
 
     async def run() -> None:
         async with stdio_server() as (read, write):
