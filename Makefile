@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test test-full test-frameworks check format bench soak lock mcp.json clean
+.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench soak lock mcp.json clean
 
 demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
 	@$(BIN)/scalekit-mcp demo
@@ -40,6 +40,17 @@ mcp.json: .venv/runtime.done  ## a host configuration for the sandbox, with the 
 
 lock:  ## write requirements/*.txt anew (needs uv)
 	@scripts/lock.sh
+
+docs: .venv/dev.done  ## write the generated parts of README.md and docs/ anew
+	@$(BIN)/python scripts/generate_docs.py
+
+vulnerabilities:  ## compare the lock files with published vulnerabilities (pip-audit asks pypi.org about each package)
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3"
+	@for lock in runtime server full; do \
+	  echo "requirements/$$lock.txt"; \
+	  .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --disable-pip --require-hashes -r requirements/$$lock.txt || exit 1; \
+	done
 
 clean:
 	rm -rf .venv .venv-frameworks dist build .pytest_cache .ruff_cache .hypothesis
