@@ -4,7 +4,7 @@ The server runs in a process of its own, pinned to one core where the system all
 the client is this process: plain sockets that keep 8 requests under way, so that its own cost stays small. The rate is
 per second of the server's processor time, so that a busy machine does not change it.
 
-    python bench/sandbox_rate.py [--seconds 5] [--floor 1000]
+    python -m bench.sandbox_rate [--seconds 5] [--floor 1000]
 """
 
 from __future__ import annotations
