@@ -158,8 +158,8 @@ async def test_a_retry_waits_for_its_time():
         assert await here.sender.deliver_due() == 1
 
 
-async def test_what_a_process_did_not_tell_the_next_one_tells(tmp_path):
-    database, ring = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}", KeyRing.generate()
+async def test_what_a_process_did_not_tell_the_next_one_tells(shared_database_url):
+    database, ring = shared_database_url, KeyRing.generate()
     async with bench(database, ring) as first:
         await first.account()
         first.receiver.answers = [503]
@@ -170,8 +170,8 @@ async def test_what_a_process_did_not_tell_the_next_one_tells(tmp_path):
         assert second.receiver.moves() == [("created", None, "PENDING_AUTH")]
 
 
-async def test_two_processes_tell_a_change_once(tmp_path):
-    database, ring = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}", KeyRing.generate()
+async def test_two_processes_tell_a_change_once(shared_database_url):
+    database, ring = shared_database_url, KeyRing.generate()
     async with bench(database, ring) as here:
         other = OutboxVault(database, ring, outbox=True)
         second = here.another_sender(other)
@@ -195,8 +195,8 @@ async def test_a_process_that_died_while_telling_is_made_up_for_after_its_lease(
         assert await here.sender.deliver_due() == 1
 
 
-async def test_what_happened_before_a_webhook_was_set_is_not_told(tmp_path):
-    database, ring = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}", KeyRing.generate()
+async def test_what_happened_before_a_webhook_was_set_is_not_told(shared_database_url):
+    database, ring = shared_database_url, KeyRing.generate()
     silent = OutboxVault(database, ring)
     manager = ConnectedAccountManager(silent, providers={"outlook": None}, clock=HandClock(AT))
     await manager.get_or_create(connection_name="outlook", identifier="ana")
