@@ -15,6 +15,7 @@ import json
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -152,7 +153,8 @@ class WebhookSender:
     def start(self) -> None:
         """Begin to deliver; a second call changes nothing."""
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="webhook")
+            # Not in the context of whichever call came first: nothing of that call belongs to what is told later.
+            self._task = asyncio.create_task(self._run(), name="webhook", context=Context())
 
     def wake(self) -> None:
         """Something may have become due."""

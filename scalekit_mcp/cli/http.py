@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from scalekit_mcp import __version__
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli.serve import configure_logging
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import LOOPBACK_HOSTS, SANDBOX_IDENTIFIER, Settings
 from scalekit_mcp.telemetry import Metrics
 
@@ -53,6 +53,9 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     async with AsyncExitStack() as stack:
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
+        if settings.webhook_url:
+            with suppress(ScalekitMCPError):  # /readyz tells what is wrong; what an earlier process left is told now
+                await actions.list_connected_accounts(page_size=1)
         numbers = AccountNumbers(registry, actions, connection_name=settings.connection)
         metrics = CallMetrics(registry, gather=numbers)
         authentication = await _authentication(settings, tokens, stack)

@@ -14,7 +14,12 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from telemetry_support import CONTENT, EVENT
 
+from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.outbox import OutboxVault
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
+from scalekit_mcp.sandbox.serving import serving
 from tests.support.processes import command, environment
 
 KEY = "planted-service-key-0123456789"
@@ -141,3 +146,30 @@ async def test_a_refused_caller_and_a_rest_call_are_one_line_each_without_the_cr
     assert (call["identifier"], call["outcome"]) == ("ana", "authorization_required")
     for planted in (*CONTENT, KEY, "planted.session.token"):
         assert planted not in text
+
+
+async def test_what_an_earlier_process_left_is_told_when_a_server_starts(tmp_path):
+    told = anyio.Event()
+
+    async def operator(scope, receive, send):
+        told.set()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async with serving(operator, port=0, host="127.0.0.1") as address:
+        values = {
+            "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}",
+            "SCALEKIT_MCP_VAULT_KEYS": KeyRing.generate().to_text(),
+            "SCALEKIT_MCP_WEBHOOK_URL": f"{address}/hook",
+            "SCALEKIT_MCP_WEBHOOK_SECRET": "whsec_" + "A" * 32,
+        }
+        vault = OutboxVault(
+            values["SCALEKIT_MCP_DATABASE_URL"], KeyRing.from_text(values["SCALEKIT_MCP_VAULT_KEYS"]), outbox=True
+        )
+        manager = ConnectedAccountManager(vault, providers={"outlook": None}, clock=SystemClock())
+        await manager.get_or_create(connection_name="outlook", identifier="ana")
+        await manager.aclose()
+        assert not told.is_set()
+        async with server(tmp_path, **values):
+            with anyio.fail_after(30):
+                await told.wait()
