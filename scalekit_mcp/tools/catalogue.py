@@ -148,7 +148,7 @@ _SPECS = (
         arguments=a.Authorize,
         output_properties={
             "status": {"type": "string"},
-            "reason": {"description": "Why the account is not ACTIVE; null when it is."},
+            "reason": {"description": "One word: why the account is not ACTIVE. null when it is.", "maxLength": 64},
             "who_acts": {"type": "string"},
             "authorization_url": {"type": "string"},
             "expires_at": {"type": "string"},

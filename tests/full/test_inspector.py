@@ -22,5 +22,6 @@ def test_the_inspector_lists_exactly_the_six_tools(tmp_path, era):
         env=environment(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "Warning: tool" not in done.stderr
     answer, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{") :])
     assert [tool["name"] for tool in answer["result"]["tools"]] == list(TOOLS)

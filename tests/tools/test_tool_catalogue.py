@@ -103,7 +103,9 @@ def test_an_output_schema_declares_outer_fields_and_leaves_the_rest_open(spec: T
     assert "required" not in spec.output_schema
     refusal = {"error": {"code": "authorization_required", "message": "Not connected."}}
     assert Draft202012Validator(spec.output_schema).is_valid(refusal)  # as the TypeScript SDK checks a failed call
-    assert all(isinstance(declared.get("type", ""), str) for declared in spec.output_schema["properties"].values())
+    for declared in spec.output_schema["properties"].values():
+        assert isinstance(declared.get("type", ""), str)  # a union of types is not read by every client
+        assert declared.keys() - {"description"}  # nor is a schema that says nothing
 
 
 @every_tool
