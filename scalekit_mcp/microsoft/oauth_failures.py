@@ -54,7 +54,10 @@ def token_failure(
             if status == 429
             else "Microsoft's sign-in service does not work at the moment."
         )
-        return transient_failure(message, code=f"http_{status}", retry_after_seconds=retry_after_seconds)
+        # A number that would end a grant is not believed from a service in trouble.
+        known = [number for number in _numbers_of_body(body or {}) if _is_passing(number)]
+        code = f"AADSTS{known[0]}" if known else f"http_{status}"
+        return transient_failure(message, code=code, retry_after_seconds=retry_after_seconds)
     suberror, claims, correlation = body.get("suberror"), body.get("claims"), body.get("correlation_id")
     return ruled_failure(
         rule(
@@ -149,6 +152,11 @@ def _numbers_in_uri(uri: str) -> list[int]:
     except ValueError:
         return []
     return [number for code in codes if (number := number_of(code)) is not None]
+
+
+def _is_passing(number: int) -> bool:
+    row = aadsts.TABLE.get(number)
+    return row is not None and row.verdict.fault is GrantFault.TRANSIENT
 
 
 def _is_admin_approval(number: int) -> bool:
