@@ -142,9 +142,11 @@ def create_http_app(
         async with manager.run():
             yield
 
+    # A scraper knows an address of ours, not our name; without a key the name protects against DNS rebinding.
+    exempt = ("/healthz", "/readyz", "/metrics") if options.metrics_key else ("/healthz", "/readyz")
     middleware = [
         Middleware(TrimHeaders),
-        Middleware(HostGuard, allowed_hosts=lambda: hosts, exempt=("/healthz", "/readyz")),
+        Middleware(HostGuard, allowed_hosts=lambda: hosts, exempt=exempt),
         Middleware(
             CORSMiddleware,
             allow_origins=list(origins),

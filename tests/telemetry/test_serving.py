@@ -59,7 +59,7 @@ async def test_the_numbers_need_the_service_key_where_one_is_set(tmp_path):
     async with server(tmp_path, SCALEKIT_MCP_SERVICE_KEY=KEY) as (base, _, http):
         assert (await http.get(f"{base}/metrics")).status_code == 401
         assert (await http.get(f"{base}/metrics", headers={"authorization": "Bearer wrong"})).status_code == 401
-        told = await http.get(f"{base}/metrics", headers={"authorization": f"Bearer {KEY}"})
+        told = await http.get(f"{base}/metrics", headers={"authorization": f"Bearer {KEY}", "host": "10.0.0.5:8754"})
     assert told.status_code == 200
     assert 'scalekit_mcp_connected_accounts{status="ACTIVE"} 0' in told.text
 
@@ -67,6 +67,7 @@ async def test_the_numbers_need_the_service_key_where_one_is_set(tmp_path):
 async def test_on_loopback_without_a_key_the_numbers_are_open(tmp_path):
     async with server(tmp_path) as (base, _, http):
         assert (await http.get(f"{base}/metrics")).status_code == 200
+        assert (await http.get(f"{base}/metrics", headers={"host": "rebound.example"})).status_code >= 400
 
 
 async def test_behind_a_public_address_without_a_key_there_are_no_numbers(tmp_path):
