@@ -34,8 +34,9 @@ ACTORS = {
 
 
 def help_of(command: click.Command, *names: str) -> str:
-    """What `--help` prints on a terminal of 80 columns."""
-    context = click.Context(command, info_name=" ".join(("scalekit-mcp", *names)), terminal_width=80)
+    """What `--help` prints on a terminal of 80 columns, two of which click leaves free."""
+    settings: dict[str, Any] = {**cli.context_settings, "terminal_width": 78}
+    context = click.Context(command, info_name=" ".join(("scalekit-mcp", *names)), **settings)
     return command.get_help(context).rstrip()
 
 

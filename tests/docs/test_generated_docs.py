@@ -15,6 +15,7 @@ from scalekit_mcp.accounts.statuses import STATUS_REASONS
 from scalekit_mcp.cli import cli
 from scalekit_mcp.settings import SECRETS, Settings
 from scalekit_mcp.tools import TOOLS, markdown_table
+from tests.support.processes import command, environment
 
 LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 MARKDOWN = [*pages(), *(ROOT / name for name in ("SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"))]
@@ -46,6 +47,15 @@ def test_the_readme_carries_the_tool_table_and_the_commands():
     assert markdown_table().strip() in text
     assert [f"### `{name}`" for name in TOOLS] == re.findall(r"^### `outlook_\w+`|^### `authorize`", text, re.MULTILINE)
     assert not [name for name in cli.commands if not re.search(rf"^  {name} ", text, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("name", [(), ("serve",), ("accounts", "list"), ("doctor",)], ids=" ".join)
+def test_the_help_in_the_documentation_is_what_the_command_prints(tmp_path: Path, name: tuple[str, ...]):
+    page = ROOT / ("docs/cli.md" if name else "README.md")
+    values = environment(tmp_path, COLUMNS="80")
+    done = subprocess.run(command(*name, "--help"), env=values, capture_output=True, text=True, check=True, timeout=60)
+    printed = done.stdout.strip().replace("python -m scalekit_mcp", "scalekit-mcp")
+    assert " ".join(printed.split()) in " ".join(page.read_text("utf-8").split())
 
 
 def every_code(kind: type[errors.ScalekitMCPError] = errors.ScalekitMCPError) -> set[str]:
