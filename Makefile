@@ -35,6 +35,13 @@ conformance: .venv/full.done  ## the official conformance suite of the Model Con
 bench: .venv/dev.done  ## ratios to a floor measured in the same run
 	@$(BIN)/python -m bench
 
+bench-vault: .venv/full.done  ## reading one account among 1,000 to 1,000,000, SQLite and PostgreSQL
+	@$(BIN)/python -m bench.vault
+
+soak: .venv/dev.done  ## the long ones: 10,000 interleaved calls over each transport and era, memory over 20,000
+	@SOAK_CALLS=10000 $(BIN)/pytest -q tests/server/test_http.py -k interleaved
+	@$(BIN)/python -m bench.soak
+
 mcp.json: .venv/runtime.done  ## a host configuration for the sandbox, with the absolute path of this checkout
 	@$(BIN)/python scripts/write_mcp_json.py > $@.tmp && mv $@.tmp $@ && echo "Wrote $@"
 

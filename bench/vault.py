@@ -1,0 +1,190 @@
+"""How reading one account grows with the number of accounts: p99 against that with 1,000, in the same run.
+
+`python -m bench.vault [--most N] [--database sqlite|postgresql]`. Each size is read in turns with a vault of 1,000
+beside it, so that whatever else the machine does meets both. Accounts are real: sealed tokens of a usual length.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from scalekit_mcp.accounts import rows
+from scalekit_mcp.accounts.models import AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
+from scalekit_mcp.accounts.schema import connected_accounts
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.sql import SqlVault
+from tests.support import postgres
+
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
+MOST_RATIO = 1.5
+READS = 3_000
+LISTS = 300
+NOW = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)
+ACCESS, REFRESH = "a" * 1_600, "r" * 900
+NAMES = [column.name for column in connected_accounts.columns]
+
+
+def identifier(number: int) -> str:
+    return f"user_{number:09d}"
+
+
+def account_row(ring: KeyRing, number: int) -> tuple[object, ...]:
+    """The row of one ACTIVE account."""
+    account = ConnectedAccount(
+        id=f"ca_{number:024x}",
+        connection_name="outlook",
+        identifier=identifier(number),
+        status=AccountStatus.ACTIVE,
+        reason=None,
+        who_acts="nobody",
+        created_at=NOW,
+        updated_at=NOW,
+        provider_account=ProviderAccount(f"t{number % 97}", f"o{number}", f"{number}@company.com"),
+        granted_scopes=("User.Read", "Calendars.ReadWrite"),
+        client_id="client",
+        login_host="login.microsoftonline.com",
+        token_expires_at=NOW + timedelta(hours=1),
+    )
+    tokens = TokenSet(ACCESS, REFRESH, NOW + timedelta(hours=1), account.granted_scopes)
+    values = {
+        "id": account.id,
+        "connection_name": account.connection_name,
+        "identifier": account.identifier,
+        "created_at": rows.to_micros(NOW),
+        **rows.account_values(account),
+        "sealed_tokens": rows.seal_tokens(ring, account, tokens),
+        "key_id": ring.sealing_key_id,
+    }
+    return tuple(values.get(name) for name in NAMES)
+
+
+@dataclass
+class Filled:
+    """One vault and how many accounts it has."""
+
+    url: str
+    ring: KeyRing
+    vault: SqlVault
+    size: int = 0
+
+    async def fill(self, size: int) -> None:
+        """Add accounts up to `size`, past the product, as a restored backup would."""
+        await self.vault.count_accounts(connection_name=None, identifier=None, status=None)
+        batch: Iterator[tuple[object, ...]] = (account_row(self.ring, number) for number in range(self.size, size))
+        if self.url.startswith("sqlite"):
+            with sqlite3.connect(self.url.partition("///")[2]) as direct:
+                direct.execute("PRAGMA synchronous = OFF")
+                marks = ", ".join("?" * len(NAMES))
+                direct.executemany(f"INSERT INTO connected_accounts ({', '.join(NAMES)}) VALUES ({marks})", batch)
+                direct.commit()
+                direct.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            direct.close()
+        else:
+            import asyncpg
+
+            direct_pg = await asyncpg.connect(self.url.replace("postgresql+asyncpg", "postgresql"))
+            await direct_pg.copy_records_to_table("connected_accounts", records=batch, columns=NAMES)
+            await direct_pg.execute("VACUUM ANALYZE connected_accounts")
+            await direct_pg.close()
+        self.size = size
+
+    async def read_one(self) -> None:
+        found = await self.vault.find_account("outlook", identifier(random.randrange(self.size)))
+        assert found is not None
+        assert found.tokens is not None
+        assert found.tokens.access_token == ACCESS
+
+    async def list_page(self) -> None:
+        after = ("outlook", identifier(random.randrange(self.size)))
+        await self.vault.list_accounts(connection_name=None, identifier=None, status=None, after=after, limit=51)
+
+
+def p99_ms(seconds: list[float]) -> float:
+    return sorted(seconds)[int(len(seconds) * 0.99)] * 1000
+
+
+async def timed(call: Callable[[], Awaitable[None]]) -> float:
+    begin = time.perf_counter()
+    await call()
+    return time.perf_counter() - begin
+
+
+async def compared(
+    small: Callable[[], Awaitable[None]], large: Callable[[], Awaitable[None]], times: int
+) -> tuple[float, float]:
+    """The p99 of both in milliseconds, taken in turns."""
+    for _ in range(times // 10):
+        await small()
+        await large()
+    pairs = [(await timed(small), await timed(large)) for _ in range(times)]
+    return p99_ms([pair[0] for pair in pairs]), p99_ms([pair[1] for pair in pairs])
+
+
+@asynccontextmanager
+async def vaults(kind: str) -> AsyncIterator[tuple[Filled, Filled]]:
+    """Two empty vaults on one database system."""
+    ring = KeyRing.generate()
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="scalekit-mcp-bench-") as folder:
+            urls = [f"sqlite+aiosqlite:///{(Path(folder) / name).as_posix()}" for name in ("small", "large")]
+            both = [Filled(url, ring, SqlVault(url, ring)) for url in urls]
+            yield both[0], both[1]
+            for each in both:
+                await each.vault.aclose()
+        return
+    with postgres.postgresql_server() as server:
+        async with postgres.new_database(server) as first, postgres.new_database(server) as second:
+            both = [Filled(url, ring, SqlVault(url, ring)) for url in (first, second)]
+            yield both[0], both[1]
+            for each in both:
+                await each.vault.aclose()
+
+
+async def run(kind: str, most: int) -> bool:
+    """Print one line for each size; whether every ratio is within its bound."""
+    good = True
+    async with vaults(kind) as (small, large):
+        await small.fill(SIZES[0])
+        for size in (size for size in SIZES if size <= most):
+            begin = time.perf_counter()
+            await large.fill(size)
+            filled = time.perf_counter() - begin
+            floor, reading = await compared(small.read_one, large.read_one, READS)
+            list_floor, listing = await compared(small.list_page, large.list_page, LISTS)
+            ratio, list_ratio = reading / floor, listing / list_floor
+            verdict = "" if ratio <= MOST_RATIO else f"  more than {MOST_RATIO}"
+            good = good and ratio <= MOST_RATIO
+            print(
+                f"{kind:<11}{size:>9,}  {filled:>7.1f} s  {reading:>8.2f} ms {ratio:>6.2f}"
+                f"  {listing:>9.2f} ms {list_ratio:>6.2f}{verdict}",
+                flush=True,
+            )
+    return good
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int, default=SIZES[-1])
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    given = parser.parse_args()
+    print(f"{'database':<11}{'accounts':>9}  {'filled in':>9}  {'read one p99, ratio':>18}  {'list 51 p99, ratio':>19}")
+    try:
+        good = [asyncio.run(run(kind, given.most)) for kind in given.database or ("sqlite", "postgresql")]
+    except postgres.NoPostgreSQL as exc:
+        print(f"postgresql: left out, {exc}")
+        return 0
+    return 0 if all(good) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
