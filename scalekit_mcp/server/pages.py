@@ -38,8 +38,8 @@ SCOPE_WORDS: Mapping[str, str] = {
 
 _TONES: Mapping[OutcomeKind, str] = {
     OutcomeKind.CONNECTED: "good",
-    OutcomeKind.CONFIRMATION_NEEDED: "good",
-    OutcomeKind.VERIFY_AT_URL: "good",
+    OutcomeKind.CONFIRMATION_NEEDED: "warn",  # not done yet: a tick would let people close the page
+    OutcomeKind.VERIFY_AT_URL: "warn",
     OutcomeKind.DECLINED: "warn",
     OutcomeKind.CANCELLED: "warn",
     OutcomeKind.ADMIN_APPROVAL_REQUIRED: "warn",

@@ -48,6 +48,7 @@ class Remote:
         transport: str = "http",
         era: str = "auto",
         headers: dict[str, str] | None = None,
+        kind: type[Client] = Client,
         **options: Any,
     ) -> AsyncIterator[Client]:
         sent = {"authorization": f"Bearer {self.bearer(identifier)}"} if headers is None else headers
@@ -58,7 +59,7 @@ class Remote:
             else:
                 http = await stack.enter_async_context(httpx.AsyncClient(headers=sent, timeout=30))
                 target = streamable_http_client(f"{self.base}/mcp", http_client=http)
-            yield await stack.enter_async_context(Client(target, mode=era, **options))
+            yield await stack.enter_async_context(kind(target, mode=era, **options))
 
     def browser(self, **headers: str) -> httpx.AsyncClient:
         return httpx.AsyncClient(base_url=self.base, headers=headers)

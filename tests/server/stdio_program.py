@@ -9,6 +9,7 @@ from server_support import MemoryActions
 
 from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.callers import fixed_caller
+from scalekit_mcp.server.consent import ConsentTimes
 from scalekit_mcp.server.listener import Listener
 from scalekit_mcp.server.stdio import serve_stdio
 
@@ -25,11 +26,13 @@ class SlowActions(MemoryActions):
 
 async def main() -> None:
     async with Listener(preferred_port=0) as listener:
-        actions = SlowActions(base=listener.base_url)
+        actions = SlowActions(base=listener.base_url, confirm=bool(os.environ.get("CONFIRM")))
         if os.environ.get("CONNECTED"):
             actions.activate("ana")
         listener.serve(actions)
-        await serve_stdio(create_server(actions, identify=fixed_caller("ana"), options=ServerOptions()))
+        no_time = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)
+        options = ServerOptions(consent_times=no_time if os.environ.get("NO_TIME") else ConsentTimes())
+        await serve_stdio(create_server(actions, identify=fixed_caller("ana"), options=options))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ async def test_two_users_interleaved_never_see_each_other(transport: str, era: s
             result = await client.call_tool(LIST, {})
             answers[identifier].add(result.structured_content["value"][0]["subject"])
 
-    with anyio.fail_after(120):
+    with anyio.fail_after(60 + calls_each):
         async with remote() as server:
             for identifier in answers:
                 server.actions.activate(identifier)
@@ -63,25 +63,6 @@ async def test_two_users_interleaved_never_see_each_other(transport: str, era: s
                     tasks.start_soon(work, client, identifier)
     assert answers == {"ana": {"of ana"}, "bob": {"of bob"}}
     assert len(server.actions.calls) == 4 * calls_each
-
-
-@pytest.mark.parametrize("era", ERAS)
-@pytest.mark.parametrize("transport", TRANSPORTS)
-async def test_a_call_waits_for_the_consent_on_every_transport(transport: str, era: str) -> None:
-    actions = MemoryActions()
-
-    async def sign_in(url: str) -> None:
-        actions.succeed("ana")
-
-    person = Person(on_url=sign_in)
-    with anyio.fail_after(60):
-        async with (
-            remote(actions) as server,
-            server.client(transport=transport, era=era, elicitation_callback=person) as client,
-        ):
-            result = await client.call_tool(LIST, {})
-    assert not result.is_error
-    assert len(person.urls) == 1
 
 
 @pytest.mark.parametrize(
