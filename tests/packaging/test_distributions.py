@@ -195,7 +195,10 @@ async def test_the_wheel_alone_starts_what_runs_on(installed: Path, tmp_path: Pa
             assert process.stderr
             heard = b""
             while b"Ctrl-C stops" not in heard:
-                heard += await process.stderr.receive()
+                try:
+                    heard += await process.stderr.receive()
+                except anyio.EndOfStream:
+                    pytest.fail(f"it ended by itself: {heard.decode()}")
             process.terminate()
             await process.wait()
     assert b"Traceback" not in heard
