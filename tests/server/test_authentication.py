@@ -398,3 +398,34 @@ async def test_the_protected_resource_metadata_names_the_authorization_server() 
         "scopes_supported": ["calendar.read", "calendar.write"],
         "bearer_methods_supported": ["header"],
     }
+
+
+TENANT, PERSON = "8d9e6a2c-0000-4000-8000-000000000001", "5f2c0a61-0000-4000-8000-000000000002"
+ENTRA = "https://login.microsoftonline.com"
+
+
+@pytest.mark.parametrize(
+    ("issuer", "login_url", "vouches"),
+    [
+        pytest.param(f"{ENTRA}/{TENANT}/v2.0", ENTRA, True, id="Entra"),
+        pytest.param(f"https://sts.windows.net/{TENANT}/", ENTRA, True, id="Entra, version 1.0"),
+        pytest.param(f"{ENTRA}/another-tenant/v2.0", ENTRA, False, id="another tenant's issuer"),
+        pytest.param(f"https://as.example/{TENANT}/v2.0", ENTRA, False, id="an issuer that is not Microsoft"),
+        pytest.param(f"{ENTRA}/{TENANT}/v2.0", "https://login.microsoftonline.us", False, id="another cloud"),
+        pytest.param(f"{ENTRA}/{TENANT}/v2.0", None, False, id="no login host"),
+    ],
+)
+async def test_only_a_token_of_the_connections_own_login_host_names_a_microsoft_account(
+    issuer: str, login_url: str | None, vouches: bool
+) -> None:
+    server = AuthorizationServer()
+    server.issuer = issuer
+    http = httpx.AsyncClient(transport=httpx.MockTransport(server.document))
+    options = OidcOptions(issuer=issuer, audience="api://outlook", login_url=login_url)
+    token = server.token(iss=issuer, tid=TENANT, oid=PERSON)
+    caller = await OidcTokens(options, http=http, clock=HandClock()).authenticate(
+        Headers({"authorization": f"Bearer {token}"})
+    )
+    assert caller.claims is not None
+    found = (caller.claims.get("tid"), caller.claims.get("oid"))
+    assert found == ((TENANT, PERSON) if vouches else (None, None))

@@ -17,6 +17,9 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
+from scalekit_mcp.demo.browser import Browser, consent
+from tests.support import processes
+
 HERE = Path(__file__).parent
 PROGRAM = str(HERE / "stdio_program.py")
 ERAS = ["legacy", "auto"]
@@ -119,3 +122,26 @@ def test_the_server_imports_nothing_heavy_at_its_start() -> None:
         [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=True, timeout=60
     )
     assert shown.stdout.strip() == "[]"
+
+
+async def test_the_setting_confirm_mail_reaches_the_person_before_a_deletion(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def person(context: Any, params: Any) -> ElicitResult:
+        if isinstance(params, ElicitRequestURLParams):
+            async with httpx.AsyncClient(timeout=30) as http:
+                await consent(Browser(http), params.url, "dana@company.com")
+            return ElicitResult(action="accept")
+        asked.append(params.message)
+        return ElicitResult(action="accept", content={"confirm": False})
+
+    parameters = processes.server(tmp_path, "--sandbox", SCALEKIT_MCP_CONFIRM="mail")
+    with anyio.fail_after(60):
+        async with Client(parameters, mode="auto", elicitation_callback=person) as client:
+            listed = await client.call_tool("outlook_list_calendar_events", {"top": 1})
+            event_id = listed.structured_content["value"][0]["id"]
+            refused = await client.call_tool("outlook_delete_calendar_event", {"event_id": event_id})
+            still = await client.call_tool("outlook_get_calendar_event", {"event_id": event_id})
+    assert refused.structured_content["error"]["code"] == "permission_missing"
+    assert "Delete '" in asked[0]
+    assert not still.is_error

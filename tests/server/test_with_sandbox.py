@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx2 as httpx
 import pytest
-from http_support import ERAS, TRANSPORTS, remote
+from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
 from mcp import Client
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
@@ -30,12 +30,15 @@ WEEK = {"start_datetime": "2026-04-06T00:00:00", "end_datetime": "2026-04-11T00:
 
 
 @contextlib.asynccontextmanager
-async def embedded(sandbox: Sandbox, link_base: Any, *, verification: str = "off") -> AsyncIterator[Any]:
+async def embedded(
+    sandbox: Sandbox, link_base: Any, *, verification: str = "off", **options: Any
+) -> AsyncIterator[Any]:
     async with sandbox.serve() as base_url:
         settings = load_settings(
             mode="embedded",
             database_url="sqlite+aiosqlite:///:memory:",
             vault_keys=KeyRing.generate().to_text(),
+            **options,
             **sandbox.environment(base_url),
         )
         async with open_actions(settings, link_base=link_base, user_verification=verification) as actions:
@@ -173,3 +176,46 @@ async def test_the_address_that_a_session_token_vouches_for_needs_no_code() -> N
             async with server.client("ana", headers=headers, elicitation_callback=human) as client:
                 result = await client.call_tool(LIST, WEEK)
     assert not result.is_error
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_the_operators_page_verifies_the_person_and_the_waiting_call_finishes(era: str) -> None:
+    """`url`: the browser goes to the operator, whose backend says over REST who it was; no code is asked for."""
+    sandbox = Sandbox(week_of=date(2026, 4, 6))
+    seen: list[dict[str, str]] = []
+
+    def opened(base: str) -> Any:
+        async def link_base() -> str:
+            return base
+
+        page = f"{base}/healthz"  # stands for the operator's page
+        return embedded(sandbox, link_base, verification="url", user_verify_url=page)
+
+    class AtTheOperator(Human):
+        async def visit(self, url: str) -> Page:
+            page = await super().visit(url)
+            seen.append(dict(httpx.URL(page.url).params))
+            held.append(await plain.call_tool(LIST, WEEK))
+            body = {"auth_request_id": seen[0]["auth_request_id"], "identifier": "bob"}
+            wrong.append(await rest.post("/connected_accounts/user/verify", json=body))
+            right = await rest.post("/connected_accounts/user/verify", json={**body, "identifier": "ana"})
+            assert right.status_code == 200, right.text
+            return page
+
+    human = AtTheOperator(types=False)
+    held: list[Any] = []
+    wrong: list[httpx.Response] = []
+    with anyio.fail_after(90):
+        async with (
+            remote(opened=opened, server_options={"code_in_chat": False}) as server,
+            httpx.AsyncClient(
+                base_url=f"{server.base}/api/v1", headers={"authorization": f"Bearer {SERVICE_KEY}"}
+            ) as rest,
+            server.client("ana", era=era) as plain,
+            server.client("ana", era=era, elicitation_callback=human) as client,
+        ):
+            result = await client.call_tool(LIST, WEEK)
+    assert not result.is_error
+    assert [answer.status_code for answer in wrong] == [403]
+    assert "finish on the page" in held[0].structured_content["error"]["next_step"]
+    assert "code" not in held[0].structured_content["error"]["next_step"]
