@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench soak lock mcp.json clean
+.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench bench-vault soak lock mcp.json clean
 
 demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
 	@$(BIN)/scalekit-mcp demo

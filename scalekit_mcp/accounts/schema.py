@@ -60,11 +60,12 @@ connected_accounts = Table(
     Column("client_id", String(200)),
     Column("login_host", String(255)),
     Column("token_expires_at", BigInteger),
-    Column("sealed_tokens", LargeBinary),
     Column("key_id", String(255)),
     Column("lease_owner", String(64)),
     Column("lease_until", BigInteger),
     Column("refresh_not_before", BigInteger),
+    # Last, so that SQLite reads no overflow page of it where a list does not ask for it.
+    Column("sealed_tokens", LargeBinary),
     UniqueConstraint("connection_name", "identifier", name="uq_connected_accounts_identifier"),
     CheckConstraint(_legal_pairs(), name="ck_connected_accounts_status_reason"),
     Index("ix_connected_accounts_status", "status", "connection_name", "identifier"),

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 import pytest
 
 from scalekit_mcp.accounts.provider import Grant, GrantFault
-from scalekit_mcp.demo.browser import Browser, Page, read_page
+from scalekit_mcp.demo.browser import Browser, Page
 from scalekit_mcp.microsoft.aadsts import CERTIFICATE, SECRET, TABLE
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers
-from tests.support.seam import ALICE, DANA, FIONA, PAGES, PAT, Seam, open_seam, state_in
+from tests.support.seam import ALICE, DANA, FIONA, PAGES, PAT, Seam, open_seam, pressed_continue, state_in
 
 WHOLE_CONNECTION = {number for number, row in TABLE.items() if row.verdict in (SECRET, CERTIFICATE)}
 TENANT = {7000112, 700016}
@@ -274,11 +274,7 @@ def at_sign_in(number: int, error: str) -> GrantFault:
 
 async def come_back(browser: Browser, link: str, **query: str) -> Page:
     """Press Continue, and come back from Microsoft with this query."""
-    page = await browser.open(link)
-    form = page.forms[0]
-    leaving = await browser._http.post(form.action, data={**form.fields, "action": "continue"})
-    to_microsoft = read_page(str(leaving.url), leaving.status_code, leaving.text).refresh
-    assert to_microsoft is not None, leaving.text
+    to_microsoft = await pressed_continue(browser, link)
     return await browser.open(f"{PAGES}/oauth/callback?{urlencode({**query, 'state': state_in(to_microsoft)})}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.embedded import EmbeddedActions
 from scalekit_mcp.actions.models import ConnectedAccountView
-from scalekit_mcp.demo.browser import Browser, Page, consent
+from scalekit_mcp.demo.browser import Browser, Page, consent, read_page
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
+from scalekit_mcp.sandbox.browser import Browser as SandboxBrowser
 from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.server.web import Web, WebOptions
 from scalekit_mcp.settings import load_settings
@@ -107,6 +109,30 @@ class Seam:
     def forget(self) -> None:
         """Begin the record of requests anew."""
         self.sandbox.world.requests.clear()
+
+
+async def pressed_continue(browser: Browser, link: str) -> str:
+    """Open a link, press Continue, and stay there: the address at Microsoft that the page goes on to."""
+    form = (await browser.open(link)).forms[0]
+    leaving = await browser._http.post(form.action, data={**form.fields, "action": "continue"})
+    to_microsoft = read_page(str(leaving.url), leaving.status_code, leaving.text).refresh
+    assert to_microsoft is not None, leaving.text
+    return to_microsoft
+
+
+async def signed_in(seam: Seam, to_microsoft: str, address: str) -> str:
+    """Sign in and accept in some browser at Microsoft; the way back that it was sent to, not yet opened."""
+    async with SandboxBrowser.of(
+        seam.sandbox.app, base_url=seam.sandbox.base_url, stop_at=(f"{PAGES}/oauth/callback",)
+    ) as elsewhere:
+        return await elsewhere.sign_in(to_microsoft, address)
+
+
+def code_on(page: Page) -> str:
+    """The confirmation code that a page shows."""
+    found = re.search(r"\b([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})\b", page.text)
+    assert found, page.text
+    return found[1] + found[2]
 
 
 def state_in(url: str) -> str:

@@ -41,11 +41,12 @@ def upgrade() -> None:
         sa.Column("client_id", sa.String(200)),
         sa.Column("login_host", sa.String(255)),
         sa.Column("token_expires_at", sa.BigInteger),
-        sa.Column("sealed_tokens", sa.LargeBinary),
         sa.Column("key_id", sa.String(255)),
         sa.Column("lease_owner", sa.String(64)),
         sa.Column("lease_until", sa.BigInteger),
         sa.Column("refresh_not_before", sa.BigInteger),
+        # Last, so that SQLite reads no overflow page of it where a list does not ask for it.
+        sa.Column("sealed_tokens", sa.LargeBinary),
         sa.UniqueConstraint("connection_name", "identifier", name="uq_connected_accounts_identifier"),
         sa.CheckConstraint(_LEGAL, name="ck_connected_accounts_status_reason"),
     )
