@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Executable, delete, exists, func, or_, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scalekit_mcp.accounts import rows
-from scalekit_mcp.accounts.database import Database, in_words, translated
+from scalekit_mcp.accounts.database import Database, translated
+from scalekit_mcp.accounts.key_store import KeyStore
 from scalekit_mcp.accounts.models import AccountStatus, Attempt, ConnectedAccount, HistoryEntry, StoredAccount
-from scalekit_mcp.accounts.schema import attempts, connected_accounts, history, tenant_marks, vault_keys
+from scalekit_mcp.accounts.schema import attempts, connected_accounts, history, tenant_marks
 from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.statements import NoLongerHolds
 from scalekit_mcp.accounts.vault import (
     KEEP,
     AddHistory,
@@ -33,16 +31,10 @@ from scalekit_mcp.accounts.vault import (
     MarkTenant,
     NoteAccount,
     ReleaseLease,
-    ResealStep,
     SaveAttempt,
     SaveTokens,
     TakeLease,
 )
-from scalekit_mcp.errors import VaultError
-
-_log = logging.getLogger(__name__)
-
-_KEY_CHECK = b"scalekit-mcp"
 
 _account = connected_accounts.c
 _attempt = attempts.c
@@ -70,18 +62,12 @@ _ATTEMPT_COLUMNS = {
 }
 
 
-class _NoLongerHolds(Exception):
-    """A change of a commit was decided on something that is no longer so."""
-
-
-class Store:
+class Store(KeyStore):
     """An opened vault."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
-        self._database = database
-        self._ring = ring
+        super().__init__(database, ring)
         self._written = itertools.count()
-        self._insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
 
     @classmethod
     async def open(cls, database_url: str, ring: KeyRing) -> Store:
@@ -95,7 +81,7 @@ class Store:
             await database.migrate()
             store = cls(database, ring)
             with translated():
-                await store._check_keys()
+                await store.check_keys()
         except BaseException:
             await database.aclose()
             raise
@@ -212,7 +198,7 @@ class Store:
             async with self._writing() as connection:
                 for change in changes:
                     await self._apply_or_stop(connection, change)
-        except _NoLongerHolds:
+        except NoLongerHolds:
             return False
         if any(isinstance(change, ChangeStatus) and change.tokens is None for change in changes):
             await self._database.forget_free_pages()
@@ -220,7 +206,7 @@ class Store:
 
     async def _apply_or_stop(self, connection: AsyncConnection, change: Change) -> None:
         if not await self._apply(connection, change):
-            raise _NoLongerHolds
+            raise NoLongerHolds
 
     async def _apply(self, connection: AsyncConnection, change: Change) -> bool:
         match change:
@@ -351,130 +337,6 @@ class Store:
         # Sorts by instant, then by the order in which this process wrote.
         return f"{rows.to_micros(entry.at):020d}{next(self._written):010d}{secrets.token_hex(6)}"
 
-    # Keys
-
-    async def check(self) -> None:
-        """See `Vault`. What is written is what stood there: a write that fails is what is looked for."""
-        key_id = self._ring.sealing_key_id
-        async with self._writing() as connection:
-            statement = update(vault_keys).where(vault_keys.c.key_id == key_id).values(key_id=key_id)
-            await self._execute(connection, statement)
-        with translated():
-            await self._check_keys()
-
-    async def _check_keys(self) -> None:
-        known = {row["key_id"]: row["sealed_check"] for row in await self._all(select(vault_keys))}
-        for key_id, check in known.items():
-            if self._ring.key(key_id) is None:
-                used = await self._first(select(exists().where(_account.key_id == key_id).label("used")))
-                if used is not None and used["used"]:
-                    raise VaultError(
-                        f"The vault holds tokens sealed with the key '{key_id}', which is not among the keys given "
-                        f"({', '.join(self._ring.key_ids)}). Nothing was overwritten.",
-                        next_step="The operator adds the missing key to the vault keys and starts again.",
-                    )
-            else:
-                self._open_check(key_id, check)
-        if self._ring.sealing_key_id not in known:
-            key_id = self._ring.sealing_key_id
-            check = self._ring.seal(_KEY_CHECK, kind="key check", owner=key_id, context=[key_id])
-            statement = self._insert(vault_keys).values(key_id=key_id, sealed_check=check)
-            async with self._writing() as connection:
-                await self._execute(connection, statement.on_conflict_do_nothing())
-            row = await self._first(select(vault_keys).where(vault_keys.c.key_id == key_id))
-            if row is not None:
-                self._open_check(key_id, row["sealed_check"])
-
-    def _open_check(self, key_id: str, check: bytes) -> None:
-        try:
-            self._ring.open(check, kind="key check", owner=key_id, context=[key_id])
-        except VaultError as exc:
-            raise VaultError(
-                f"The vault key '{key_id}' is not the one that this vault was sealed with. Nothing was overwritten.",
-                next_step="The operator restores the right vault key and starts again.",
-            ) from exc
-
-    async def reseal(self, after: str | None, limit: int) -> ResealStep:
-        """See `Vault`."""
-        current = self._ring.sealing_key_id
-        table, key = ("accounts", after) if after is None else cast("tuple[str, str]", tuple(after.split(":", 1)))
-        if table == "accounts":
-            statement = select(
-                _account.id, _account.connection_name, _account.identifier, _account.version, _account.sealed_tokens
-            ).where(_account.key_id.is_not(None), _account.key_id != current)
-            found = await self._all(_page(statement, _account.id, key, limit))
-            resealed, unreadable = await self._reseal(found, self._resealed_account)
-            following = f"accounts:{found[-1]['id']}" if len(found) == limit else "attempts:"
-        else:
-            statement = select(attempts).where(_attempt.key_id != current)
-            found = await self._all(_page(statement, _attempt.id, key, limit))
-            resealed, unreadable = await self._reseal(found, self._resealed_attempt)
-            following = f"attempts:{found[-1]['id']}" if len(found) == limit else None
-        return ResealStep(resealed, unreadable, await self._to_reseal(current), following)
-
-    async def _reseal(self, found: Sequence[rows.Row], resealed: Callable[[rows.Row], Executable]) -> tuple[int, int]:
-        done = unreadable = 0
-        statements: list[Executable] = []
-        for row in found:
-            try:
-                statements.append(resealed(row))
-            except VaultError as exc:
-                unreadable += 1
-                _log.error("Not sealed anew: %s", exc.message)
-        if statements:
-            async with self._writing() as connection:
-                for statement in statements:
-                    done += await self._execute(connection, statement)
-        return done, unreadable
-
-    def _resealed_account(self, row: rows.Row) -> Executable:
-        seal: dict[str, Any] = {
-            "kind": "tokens",
-            "owner": row["id"],
-            "context": [row["connection_name"], row["identifier"]],
-        }
-        sealed = self._ring.seal(self._ring.open(row["sealed_tokens"], **seal), **seal)
-        statement = update(connected_accounts).where(_account.id == row["id"], _account.version == row["version"])
-        return statement.values(sealed_tokens=sealed, key_id=self._ring.sealing_key_id)
-
-    def _resealed_attempt(self, row: rows.Row) -> Executable:
-        statement = update(attempts).where(_attempt.id == row["id"], _attempt.version == row["version"])
-        sealed = rows.reseal_attempt(row, self._ring)
-        return statement.values(sealed_secrets=sealed, key_id=self._ring.sealing_key_id)
-
-    async def _to_reseal(self, current: str) -> int:
-        accounts_left = select(func.count()).where(_account.key_id.is_not(None), _account.key_id != current)
-        attempts_left = select(func.count()).where(_attempt.key_id != current)
-        row = await self._first(select((accounts_left.scalar_subquery() + attempts_left.scalar_subquery()).label("n")))
-        return 0 if row is None else int(row["n"])
-
-    # One place for errors and transactions
-
-    async def _first(self, statement: Any) -> rows.Row | None:
-        with translated():
-            async with self._database.reading() as connection:
-                return cast("rows.Row | None", (await connection.execute(statement)).mappings().first())
-
-    async def _all(self, statement: Any) -> Sequence[rows.Row]:
-        with translated():
-            async with self._database.reading() as connection:
-                return cast("Sequence[rows.Row]", (await connection.execute(statement)).mappings().all())
-
-    @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[AsyncConnection]:
-        with translated():
-            try:
-                async with self._database.writing() as connection:
-                    yield connection
-            except IntegrityError as exc:
-                if "CHECK" in str(exc.orig).upper():
-                    raise VaultError("The vault refused a status that does not exist. Nothing was written.") from exc
-                raise _NoLongerHolds from in_words(exc)
-
-    @staticmethod
-    async def _execute(connection: AsyncConnection, statement: Executable) -> int:
-        return cast("CursorResult[Any]", await connection.execute(statement)).rowcount
-
 
 def _filters(
     connection_name: str | None, identifier: str | None, status: AccountStatus | None, account_id: str | None
@@ -489,9 +351,3 @@ def _filters(
     if account_id is not None:
         given.append(_account.id == account_id)
     return given
-
-
-def _page(statement: Any, column: Any, after: str | None, limit: int) -> Any:
-    if after:
-        statement = statement.where(column > after)
-    return statement.order_by(column).limit(limit)

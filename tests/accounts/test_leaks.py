@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from scalekit_mcp.accounts import models
 from scalekit_mcp.accounts.models import UserVerification
+from scalekit_mcp.accounts.schema import metadata
 from scalekit_mcp.accounts.sealing import KeyRing, add_key_to_file
 from scalekit_mcp.accounts.vault import AttemptKey, Vault, open_vault, sqlite_url
 from scalekit_mcp.errors import ScalekitMCPError
 from tests.accounts.accounts_support import COOKIE, Room, open_room
+from tests.support import postgres
 
 
 async def secrets_of(vault: Vault, identifier: str = "ana") -> set[str]:
@@ -79,7 +82,9 @@ async def test_no_secret_is_found_in_the_database_its_log_the_logs_or_any_repr(
         attempt = await room.vault.find_attempt(AttemptKey.LIVE_ACCOUNT, stored.account.id)
         assert attempt is not None
         shown = [
-            repr(thing) for thing in gc.get_objects() if str(type(thing).__module__).startswith("scalekit_mcp.accounts")
+            repr(thing)
+            for thing in gc.get_objects()
+            if str(type(thing).__module__).startswith(("scalekit_mcp.accounts", "scalekit_mcp.microsoft"))
         ]
         assert any("StoredAccount(" in line for line in shown)
         assert any("AttemptSecrets(" in line for line in shown)
@@ -87,7 +92,7 @@ async def test_no_secret_is_found_in_the_database_its_log_the_logs_or_any_repr(
         ours = [
             record.getMessage()
             for record in caplog.records
-            if record.name.startswith(("scalekit_mcp.accounts", "sqlalchemy", "aiosqlite"))
+            if record.name.startswith(("scalekit_mcp.", "sqlalchemy", "aiosqlite"))
         ]
         assert ours
         for secret in found:
@@ -95,6 +100,37 @@ async def test_no_secret_is_found_in_the_database_its_log_the_logs_or_any_repr(
                 assert secret.encode() not in content, name
             assert not [line for line in shown if secret in line]
             assert not [line for line in ours if secret in line]
+
+
+@pytest.mark.full
+async def test_no_secret_is_found_in_any_row_of_postgresql_nor_in_what_sqlalchemy_tells_at_debug_level(
+    postgresql_server: str, caplog: pytest.LogCaptureFixture
+):
+    import asyncpg
+
+    caplog.set_level(logging.DEBUG)
+    async with postgres.new_database(postgresql_server) as url:
+        async with open_room(url, user_verification=UserVerification.CONFIRM) as room:
+            found = await play(room)
+        connection = await asyncpg.connect(url.replace("postgresql+asyncpg", "postgresql"))
+        try:
+            rows = [
+                [bytes(value) if isinstance(value, bytes) else str(value).encode() for value in row.values()]
+                for table in metadata.sorted_tables
+                for row in await connection.fetch(str(select(table)))
+            ]
+        finally:
+            await connection.close()
+    assert len(rows) > 5
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if not record.name.startswith(("scalekit_mcp.sandbox", "httpcore", "httpx"))
+    ]
+    assert told
+    for secret in found:
+        assert not [row for row in rows if any(secret.encode() in value for value in row)]
+        assert not [line for line in told if secret in line]
 
 
 async def test_no_secret_is_found_in_errors_and_their_tracebacks(tmp_path: Path):
@@ -136,8 +172,8 @@ async def test_deleting_an_account_leaves_not_even_its_sealed_tokens_in_the_file
         assert not [name for name, content in contents(tmp_path).items() if bytes(sealed)[-64:] in content]
 
 
-async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path):
-    path, url = tmp_path / "vault.keys", sqlite_url(tmp_path / "vault.sqlite3")
+async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_database_url: str):
+    path, url = tmp_path / "vault.keys", shared_database_url
     async with open_room(url, key_ring=KeyRing.from_file(path)) as room:
         people = [f"person{number}@company.com" for number in range(8)]
         for address in people:
