@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -13,6 +11,7 @@ from datetime import datetime, timedelta
 from scalekit_mcp.accounts import statuses, words
 from scalekit_mcp.accounts.attempts import ListenerAlive
 from scalekit_mcp.accounts.authorization import Authorizations
+from scalekit_mcp.accounts.directory import AccountDirectory
 from scalekit_mcp.accounts.models import (
     AccountPage,
     AccountStatus,
@@ -31,14 +30,11 @@ from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPr
 from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.refresh import Need, Refresher
 from scalekit_mcp.accounts.scopes import missing_scopes
-from scalekit_mcp.accounts.sealing import SealBroken
 from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
 from scalekit_mcp.accounts.vault import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
-    ConnectedAccountNotFound,
-    InvalidInput,
     VaultError,
     WhoActs,
 )
@@ -46,10 +42,7 @@ from scalekit_mcp.errors import (
 _log = logging.getLogger(__name__)
 
 _RACES = 20
-_CACHE_SIZE = 20_000
 _TOUCH_INTERVAL = timedelta(minutes=15)
-_PRUNE_INTERVAL = timedelta(days=1)
-_LONGEST_IDENTIFIER = 100
 _WAIT_POLL_SECONDS = 0.25
 _RESEAL_BATCH = 200
 
@@ -83,12 +76,18 @@ class ConnectedAccountManager:
         self._providers = providers
         self._clock = clock
         self._settings = settings or ManagerSettings()
-        self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
-        self._pruned_at: datetime | None = None
+        self._directory = AccountDirectory(vault, providers, clock, self._settings)
         operator = OperatorMatters(clock, self._settings)
-        self._refresher = Refresher(vault, providers, clock, self._settings, self._remember, operator)
+        self._refresher = Refresher(vault, providers, clock, self._settings, self._directory.remember, operator)
         self._authorizations = Authorizations(
-            vault, providers, clock, self._settings, self._find_or_create, self._forget, operator, listener_alive
+            vault,
+            providers,
+            clock,
+            self._settings,
+            self._directory.find_or_create,
+            self._directory.forget,
+            operator,
+            listener_alive,
         )
 
     async def aclose(self) -> None:
@@ -109,12 +108,12 @@ class ConnectedAccountManager:
         Raises:
             InvalidInput: an unknown connection, or an identifier that is empty, too long or has control characters.
         """
-        return self._view(await self._find_or_create(connection_name, identifier))
+        return self._directory.view(await self._directory.find_or_create(connection_name, identifier))
 
     async def get(self, *, connection_name: str, identifier: str, cached: bool = False) -> AccountView:
         """The account; raises `ConnectedAccountNotFound`. `cached` accepts what was read up to two seconds ago."""
-        stored = self._snapshot(connection_name, identifier) if cached else None
-        return self._view(stored or await self._find(connection_name, identifier))
+        stored = self._directory.snapshot(connection_name, identifier) if cached else None
+        return self._directory.view(stored or await self._directory.find(connection_name, identifier))
 
     async def list(
         self,
@@ -131,46 +130,19 @@ class ConnectedAccountManager:
         Raises:
             InvalidInput: an unknown status, a page size outside 1 to 1000, or a page token of another list.
         """
-        if not 1 <= page_size <= 1000:
-            raise InvalidInput("page_size must be between 1 and 1000.", field="page_size")
-        wanted = _status(status)
-        query = f"{connection_name}\n{identifier}\n{wanted}" + (f"\n{account_id}" if account_id else "")
-        context = hashlib.sha256(query.encode()).hexdigest()
-        ring = self._vault.key_ring
-        after: tuple[str, str] | None = None
-        if page_token:
-            try:
-                opened = ring.open_token("account page", context, page_token, now=self._clock.now())
-            except SealBroken:
-                raise InvalidInput(
-                    "The page token does not belong to this list, or is damaged.",
-                    field="page_token",
-                    next_step="Repeat the call without a page token.",
-                ) from None
-            after, total = (str(opened["c"]), str(opened["i"])), int(opened["n"])
-        else:
-            total = await self._vault.count_accounts(
-                connection_name=connection_name, identifier=identifier, status=wanted, account_id=account_id
-            )
-        found = await self._vault.list_accounts(
+        return await self._directory.list(
             connection_name=connection_name,
             identifier=identifier,
-            status=wanted,
-            after=after,
-            limit=page_size + 1,
+            status=status,
+            page_size=page_size,
+            page_token=page_token,
             account_id=account_id,
         )
-        page, token = found[:page_size], None
-        if len(found) > page_size:
-            last = page[-1].account
-            payload = {"c": last.connection_name, "i": last.identifier, "n": total}
-            token = ring.seal_token("account page", context, payload)
-        return AccountPage(tuple(self._view(stored) for stored in page), total, token)
 
     async def delete(self, *, connection_name: str, identifier: str) -> bool:
         """Remove the account and its sealed tokens for good; False if there was none."""
         stored = await self._vault.find_account(connection_name, identifier)
-        self._forget(connection_name, identifier)
+        self._directory.forget(connection_name, identifier)
         if stored is None:
             return False
         account = stored.account
@@ -190,16 +162,16 @@ class ConnectedAccountManager:
     async def disconnect(self, *, connection_name: str, identifier: str) -> AccountView:
         """Forget the tokens, end a live attempt, keep the record as REVOKED / `disconnected`."""
         for _ in range(_RACES):
-            stored = await self._find(connection_name, identifier)
+            stored = await self._directory.find(connection_name, identifier)
             account = stored.account
             cleared = replace(account, token_expires_at=None, granted_scopes=(), pending_claims=None)
             changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
             changes: list[Change] = [ChangeStatus(replace(changed, before=account), None)]
             changes += await self._authorizations.end_live(stored)
             written = await self._vault.commit(*changes)
-            self._forget(connection_name, identifier)
+            self._directory.forget(connection_name, identifier)
             if written:
-                return self._view(await self._find(connection_name, identifier))
+                return self._directory.view(await self._directory.find(connection_name, identifier))
         raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
 
     async def report(
@@ -214,24 +186,24 @@ class ConnectedAccountManager:
     ) -> AccountView:
         """Write what a call to the provider's API proved about an ACTIVE account, such as a grant taken back."""
         for _ in range(_RACES):
-            stored = await self._find(connection_name, identifier)
+            stored = await self._directory.find(connection_name, identifier)
             if stored.account.status is not AccountStatus.ACTIVE:
-                return self._view(stored)
+                return self._directory.view(stored)
             changed = statuses.change(
                 stored.account, Cause.CALL_REFUSED, reason=reason, at=self._clock.now(), who_acts=who_acts, code=code
             )
             changed = replace(changed, after=replace(changed.after, pending_claims=claims))
             written = await self._vault.commit(ChangeStatus(changed))
-            self._forget(connection_name, identifier)
+            self._directory.forget(connection_name, identifier)
             if written:
-                return self._view(await self._find(connection_name, identifier))
+                return self._directory.view(await self._directory.find(connection_name, identifier))
         raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
 
     async def note_challenge(self, *, connection_name: str, identifier: str, claims: str) -> None:
         """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
-        stored = await self._find(connection_name, identifier)
+        stored = await self._directory.find(connection_name, identifier)
         await self._vault.commit(NoteAccount(stored.account.id, pending_claims=claims))
-        self._forget(connection_name, identifier)
+        self._directory.forget(connection_name, identifier)
 
     async def history(
         self,
@@ -293,9 +265,9 @@ class ConnectedAccountManager:
         Raises:
             InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
         """
-        await self._find_or_create(connection_name, identifier)
+        await self._directory.find_or_create(connection_name, identifier)
         await self._authorizations.adopt(connection_name, identifier, grant, reconnect=reconnect)
-        return self._view(await self._find(connection_name, identifier))
+        return self._directory.view(await self._directory.find(connection_name, identifier))
 
     async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         """What the page behind the link shows; changes nothing."""
@@ -316,7 +288,7 @@ class ConnectedAccountManager:
     async def confirm(self, *, connection_name: str, identifier: str, confirmation_code: str) -> AccountView:
         """Redeem the code from the page as the caller `identifier`; raises `InvalidInput`."""
         await self._authorizations.confirm(connection_name, identifier, confirmation_code)
-        return self._view(await self._find(connection_name, identifier))
+        return self._directory.view(await self._directory.find(connection_name, identifier))
 
     async def verify_user(self, *, auth_request_id: str, identifier: str) -> AccountView:
         """The operator's backend confirms who consented.
@@ -325,7 +297,7 @@ class ConnectedAccountManager:
             InvalidInput: `details["field"]` is `auth_request_id` (unknown, used, expired) or `identifier` (wrong).
         """
         connection_name, confirmed = await self._authorizations.verify_user(auth_request_id, identifier)
-        return self._view(await self._find(connection_name, confirmed))
+        return self._directory.view(await self._directory.find(connection_name, confirmed))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """Take what the admin-consent callback received; for display only."""
@@ -335,8 +307,8 @@ class ConnectedAccountManager:
         """Wait until the live attempt ends, fails, or needs a code typed, or the time is over; the account then."""
         deadline = self._clock.now() + timedelta(seconds=timeout_seconds)
         while True:
-            stored = await self._find(connection_name, identifier)
-            view = self._view(stored)
+            stored = await self._directory.find(connection_name, identifier)
+            view = self._directory.view(stored)
             needs_code = view.held and self._settings.user_verification is UserVerification.CONFIRM
             if view.attempt_state is None or view.attempt_state is AttemptState.FAILED or needs_code:
                 return view
@@ -367,7 +339,9 @@ class ConnectedAccountManager:
             ProviderUnavailable: the provider fails and no valid token is left.
             ConnectedAccountNotFound: there is no such account.
         """
-        stored = self._snapshot(connection_name, identifier) or await self._find(connection_name, identifier)
+        stored = self._directory.snapshot(connection_name, identifier) or await self._directory.find(
+            connection_name, identifier
+        )
         account = stored.account
         now = self._clock.now()
         if account.status is not AccountStatus.ACTIVE:
@@ -409,13 +383,13 @@ class ConnectedAccountManager:
             account, Cause.CONNECTION_CHANGED, reason=Reason.CONNECTION_CHANGED, at=self._clock.now()
         )
         await self._vault.commit(ChangeStatus(changed))
-        self._forget(account.connection_name, account.identifier)
+        self._directory.forget(account.connection_name, account.identifier)
         raise words.not_active(changed.after)
 
     async def _touch(self, account: ConnectedAccount, now: datetime) -> None:
         if account.last_used_at is not None and now - account.last_used_at < _TOUCH_INTERVAL:
             return
-        self._forget(account.connection_name, account.identifier)
+        self._directory.forget(account.connection_name, account.identifier)
         with suppress(VaultError):  # a vault that cannot be written must not stop a call that has its token
             await self._vault.commit(NoteAccount(account.id, last_used_at=now))
 
@@ -434,114 +408,3 @@ class ConnectedAccountManager:
             if step.after is None:
                 return state
             after = step.after
-
-    # Inside
-
-    async def _find(self, connection_name: str, identifier: str) -> StoredAccount:
-        self._known(connection_name)
-        stored = await self._vault.find_account(connection_name, identifier)
-        if stored is None:
-            raise ConnectedAccountNotFound(connection_name, identifier)
-        self._remember(stored)
-        return stored
-
-    async def _find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
-        self._known(connection_name)
-        check_identifier(identifier)
-        await self._prune()
-        stored = await self._vault.find_account(connection_name, identifier)
-        if stored is not None:
-            return stored
-        now = self._clock.now()
-        account = ConnectedAccount(
-            id="ca_" + secrets.token_hex(12),
-            connection_name=connection_name,
-            identifier=identifier,
-            status=AccountStatus.PENDING,
-            reason=Reason.NEVER_AUTHORIZED,
-            who_acts="user",
-            created_at=now,
-            updated_at=now,
-        )
-        entry = HistoryEntry(
-            at=now,
-            account_id=account.id,
-            connection_name=connection_name,
-            identifier=identifier,
-            old_status=None,
-            new_status=account.status,
-            old_reason=None,
-            new_reason=account.reason,
-            cause=Cause.CREATED,
-        )
-        await self._vault.create_account(account, entry)
-        return await self._find(connection_name, identifier)
-
-    def _known(self, connection_name: str) -> None:
-        if connection_name not in self._providers:
-            raise InvalidInput(
-                f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._providers))}.",
-                field="connection_name",
-            )
-
-    async def _prune(self) -> None:
-        now = self._clock.now()
-        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
-            return
-        self._pruned_at = now
-        with suppress(VaultError):  # what cannot be written today is forgotten tomorrow
-            await self._vault.prune(
-                history_before=now - timedelta(days=self._settings.history_days),
-                attempts_before=now - _PRUNE_INTERVAL,
-            )
-
-    def _view(self, stored: StoredAccount) -> AccountView:
-        now = self._clock.now()
-        attempt = statuses.attempt_in_progress(stored.attempt, now)
-        return AccountView(
-            statuses.as_shown(stored.account, stored.attempt, now),
-            None if attempt is None else attempt.state,
-            None if attempt is None else attempt.expires_at,
-        )
-
-    def _snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
-        found = self._snapshots.get((connection_name, identifier))
-        if found is None:
-            return None
-        stored, read_at = found
-        age = abs((self._clock.now() - read_at).total_seconds())
-        return stored if age < self._settings.snapshot_seconds else None
-
-    def _remember(self, stored: StoredAccount) -> None:
-        if len(self._snapshots) >= _CACHE_SIZE:
-            self._snapshots.clear()
-        key = (stored.account.connection_name, stored.account.identifier)
-        self._snapshots[key] = (stored, self._clock.now())
-
-    def _forget(self, connection_name: str, identifier: str) -> None:
-        self._snapshots.pop((connection_name, identifier), None)
-
-
-def check_identifier(identifier: str) -> None:
-    """Refuse what is no identifier; raises `InvalidInput`."""
-    if not 1 <= len(identifier) <= _LONGEST_IDENTIFIER:
-        raise InvalidInput(
-            f"An identifier has 1 to {_LONGEST_IDENTIFIER} characters, not {len(identifier)}.", field="identifier"
-        )
-    if any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in identifier):
-        raise InvalidInput("An identifier has no control characters.", field="identifier")
-    try:
-        identifier.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("An identifier is text that can be encoded as UTF-8.", field="identifier") from None
-
-
-def _status(status: str | None) -> AccountStatus | None:
-    if status is None or status == "":
-        return None
-    try:
-        return AccountStatus(status.upper())
-    except ValueError:
-        raise InvalidInput(
-            f"There is no status '{status}'; there are {', '.join(AccountStatus)}.", field="status"
-        ) from None

@@ -186,7 +186,7 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
             served = 0
             while not stop.is_set() or served < 3:
                 token = await room.manager.access_token("outlook", address)
-                room.manager._forget("outlook", address)
+                room.manager._directory.forget("outlook", address)
                 assert await room.manager.access_token("outlook", address, rejected=token) != token
                 served += 1
             return served

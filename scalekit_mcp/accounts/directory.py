@@ -1,0 +1,212 @@
+"""The accounts of a vault: found, made, listed, and remembered for a moment."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from scalekit_mcp.accounts import statuses
+from scalekit_mcp.accounts.models import (
+    AccountPage,
+    AccountStatus,
+    AccountView,
+    ConnectedAccount,
+    HistoryEntry,
+    ManagerSettings,
+    Reason,
+    StoredAccount,
+)
+from scalekit_mcp.accounts.provider import OAuthProvider
+from scalekit_mcp.accounts.sealing import SealBroken
+from scalekit_mcp.accounts.statuses import Cause
+from scalekit_mcp.accounts.vault import Vault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
+
+_CACHE_SIZE = 20_000
+_PRUNE_INTERVAL = timedelta(days=1)
+_LONGEST_IDENTIFIER = 100
+
+
+class AccountDirectory:
+    """The accounts of one vault; a snapshot of each is good for two seconds in this process."""
+
+    def __init__(
+        self, vault: Vault, providers: Mapping[str, OAuthProvider], clock: Clock, settings: ManagerSettings
+    ) -> None:
+        self._vault = vault
+        self._providers = providers
+        self._clock = clock
+        self._settings = settings
+        self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
+        self._pruned_at: datetime | None = None
+
+    async def find(self, connection_name: str, identifier: str) -> StoredAccount:
+        """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
+        self.known(connection_name)
+        stored = await self._vault.find_account(connection_name, identifier)
+        if stored is None:
+            raise ConnectedAccountNotFound(connection_name, identifier)
+        self.remember(stored)
+        return stored
+
+    async def find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
+        """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
+        self.known(connection_name)
+        check_identifier(identifier)
+        await self._prune()
+        stored = await self._vault.find_account(connection_name, identifier)
+        if stored is not None:
+            return stored
+        now = self._clock.now()
+        account = ConnectedAccount(
+            id="ca_" + secrets.token_hex(12),
+            connection_name=connection_name,
+            identifier=identifier,
+            status=AccountStatus.PENDING,
+            reason=Reason.NEVER_AUTHORIZED,
+            who_acts="user",
+            created_at=now,
+            updated_at=now,
+        )
+        entry = HistoryEntry(
+            at=now,
+            account_id=account.id,
+            connection_name=connection_name,
+            identifier=identifier,
+            old_status=None,
+            new_status=account.status,
+            old_reason=None,
+            new_reason=account.reason,
+            cause=Cause.CREATED,
+        )
+        await self._vault.create_account(account, entry)
+        return await self.find(connection_name, identifier)
+
+    def known(self, connection_name: str) -> None:
+        """Refuse a connection that is not configured."""
+        if connection_name not in self._providers:
+            raise InvalidInput(
+                f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._providers))}.",
+                field="connection_name",
+            )
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
+            return
+        self._pruned_at = now
+        with suppress(VaultError):  # what cannot be written today is forgotten tomorrow
+            await self._vault.prune(
+                history_before=now - timedelta(days=self._settings.history_days),
+                attempts_before=now - _PRUNE_INTERVAL,
+            )
+
+    def view(self, stored: StoredAccount) -> AccountView:
+        """What the outside sees of a record."""
+        now = self._clock.now()
+        attempt = statuses.attempt_in_progress(stored.attempt, now)
+        return AccountView(
+            statuses.as_shown(stored.account, stored.attempt, now),
+            None if attempt is None else attempt.state,
+            None if attempt is None else attempt.expires_at,
+        )
+
+    def snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
+        """What was read a moment ago, if it was."""
+        found = self._snapshots.get((connection_name, identifier))
+        if found is None:
+            return None
+        stored, read_at = found
+        age = abs((self._clock.now() - read_at).total_seconds())
+        return stored if age < self._settings.snapshot_seconds else None
+
+    def remember(self, stored: StoredAccount) -> None:
+        """Keep what was just read for a moment."""
+        if len(self._snapshots) >= _CACHE_SIZE:
+            self._snapshots.clear()
+        key = (stored.account.connection_name, stored.account.identifier)
+        self._snapshots[key] = (stored, self._clock.now())
+
+    def forget(self, connection_name: str, identifier: str) -> None:
+        """Read the record anew next time."""
+        self._snapshots.pop((connection_name, identifier), None)
+
+    async def list(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        status: str | None = None,
+        page_size: int = 50,
+        page_token: str | None = None,
+        account_id: str | None = None,
+    ) -> AccountPage:
+        """One page of accounts in the order of (connection_name, identifier); with `account_id`, that one or none.
+
+        Raises:
+            InvalidInput: an unknown status, a page size outside 1 to 1000, or a page token of another list.
+        """
+        if not 1 <= page_size <= 1000:
+            raise InvalidInput("page_size must be between 1 and 1000.", field="page_size")
+        wanted = _status(status)
+        query = f"{connection_name}\n{identifier}\n{wanted}" + (f"\n{account_id}" if account_id else "")
+        context = hashlib.sha256(query.encode()).hexdigest()
+        ring = self._vault.key_ring
+        after: tuple[str, str] | None = None
+        if page_token:
+            try:
+                opened = ring.open_token("account page", context, page_token, now=self._clock.now())
+            except SealBroken:
+                raise InvalidInput(
+                    "The page token does not belong to this list, or is damaged.",
+                    field="page_token",
+                    next_step="Repeat the call without a page token.",
+                ) from None
+            after, total = (str(opened["c"]), str(opened["i"])), int(opened["n"])
+        else:
+            total = await self._vault.count_accounts(
+                connection_name=connection_name, identifier=identifier, status=wanted, account_id=account_id
+            )
+        found = await self._vault.list_accounts(
+            connection_name=connection_name,
+            identifier=identifier,
+            status=wanted,
+            after=after,
+            limit=page_size + 1,
+            account_id=account_id,
+        )
+        page, token = found[:page_size], None
+        if len(found) > page_size:
+            last = page[-1].account
+            payload = {"c": last.connection_name, "i": last.identifier, "n": total}
+            token = ring.seal_token("account page", context, payload)
+        return AccountPage(tuple(self.view(stored) for stored in page), total, token)
+
+
+def check_identifier(identifier: str) -> None:
+    """Refuse what is no identifier; raises `InvalidInput`."""
+    if not 1 <= len(identifier) <= _LONGEST_IDENTIFIER:
+        raise InvalidInput(
+            f"An identifier has 1 to {_LONGEST_IDENTIFIER} characters, not {len(identifier)}.", field="identifier"
+        )
+    if any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in identifier):
+        raise InvalidInput("An identifier has no control characters.", field="identifier")
+    try:
+        identifier.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput("An identifier is text that can be encoded as UTF-8.", field="identifier") from None
+
+
+def _status(status: str | None) -> AccountStatus | None:
+    if status is None or status == "":
+        return None
+    try:
+        return AccountStatus(status.upper())
+    except ValueError:
+        raise InvalidInput(
+            f"There is no status '{status}'; there are {', '.join(AccountStatus)}.", field="status"
+        ) from None
