@@ -88,6 +88,7 @@ def create_server(actions: Actions, *, identify: Identify, options: ServerOption
         },
         on_list_tools=calls.list_tools,
         on_call_tool=calls.call_tool,
+        get_tool_input_schema=_schema_of_headers,
     )
     keys = options.request_state_keys or (secrets.token_bytes(32),)
     security = RequestStateSecurity(keys=keys, bind_principal=lambda context: the_caller(identify, context).identifier)
@@ -195,6 +196,11 @@ class _Calls:
             arguments=parsed,
             confirm_mail=self._options.confirm_mail,
         )
+
+
+def _schema_of_headers(tool_name: str) -> None:
+    """No argument is mirrored into a header. Without this answer the SDK runs `tools/list` for every call."""
+    del tool_name
 
 
 def _published(spec: ToolSpec) -> Tool:

@@ -429,3 +429,13 @@ async def test_only_a_token_of_the_connections_own_login_host_names_a_microsoft_
     assert caller.claims is not None
     found = (caller.claims.get("tid"), caller.claims.get("oid"))
     assert found == ((TENANT, PERSON) if vouches else (None, None))
+
+
+def test_a_token_that_was_taken_once_is_refused_when_its_time_is_over() -> None:
+    clock = HandClock()
+    tokens = session_tokens(clock)
+    token, _ = tokens.mint("ana", ttl_seconds=60)
+    assert tokens.verify(token).subject == "ana"
+    clock.at += timedelta(seconds=120)
+    with pytest.raises(Denied, match="expired"):
+        tokens.verify(token)
