@@ -21,7 +21,7 @@ from mcp.client.stdio import stdio_client
 from rich.console import Console
 from rich.table import Table
 
-from bench.http import remote
+from bench.over_http import remote
 from scalekit_mcp.demo.browser import Browser, consent
 
 STARTS = int(os.environ.get("BENCH_STARTS", "7"))

@@ -20,7 +20,7 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from bench.http import LIST, free_port
+from bench.over_http import LIST, free_port
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.server.tokens import SessionTokens, parse_keys
