@@ -56,7 +56,7 @@ vulnerabilities:  ## compare the lock files with published vulnerabilities (pip-
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3"
 	@for lock in runtime server full; do \
 	  echo "requirements/$$lock.txt"; \
-	  .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --disable-pip --require-hashes -r requirements/$$lock.txt || exit 1; \
+	  .venv-audit/bin/pip-audit $(AUDIT_OPTIONS) --strict --disable-pip --require-hashes -r requirements/$$lock.txt || exit 1; \
 	done
 
 clean:
