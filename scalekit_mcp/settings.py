@@ -156,8 +156,8 @@ class Settings(BaseSettings):
             return "hosted"
         raise ConfigurationError(
             "No credentials are set: set MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET to use your own Azure app, or "
-            "SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL to use Scalekit, or add --sandbox to try "
-            "everything without an account."
+            "SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL to use Scalekit, or start with "
+            "`scalekit-mcp serve --sandbox` to try everything without an account."
         )
 
     def check(self, *, transport: Literal["stdio", "http"] | None = None) -> None:

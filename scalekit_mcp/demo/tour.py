@@ -121,7 +121,9 @@ class Tour:
     async def call(self, tool: str, arguments: dict[str, Any], *, show: bool = True) -> CallToolResult:
         """One tool call through the real client, shown as the agent makes it."""
         if show:
-            text = json.dumps(arguments, ensure_ascii=False)
+            # An event id is too long to read; its beginning tells it from others.
+            short = {"event_id": f"{arguments['event_id'][:8]}…"} if "event_id" in arguments else {}
+            text = json.dumps({**arguments, **short}, ensure_ascii=False)
             self.console.print(Syntax(f"{tool}({text})", "json", word_wrap=True, background_color="default"))
         return await self.client.call_tool(tool, arguments)
 

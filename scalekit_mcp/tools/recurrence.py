@@ -16,7 +16,6 @@ TYPES = ("daily", "weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearl
 SHORT_TYPES = {"monthly": "absoluteMonthly", "yearly": "absoluteYearly"}
 RANGE_TYPES = ("endDate", "noEnd", "numbered")
 WEEK_INDEXES = ("first", "second", "third", "fourth", "last")
-MAXIMUM_OCCURRENCES = 999
 _SETS = (frozenset(WEEKDAYS), frozenset(WEEKDAYS[:5]), frozenset(WEEKDAYS[5:]))
 
 _USED: dict[str, frozenset[str]] = {

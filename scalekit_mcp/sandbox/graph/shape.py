@@ -15,7 +15,6 @@ from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox,
 from scalekit_mcp.sandbox.graph.zones import zone_named
 from scalekit_mcp.sandbox.world import World
 
-BASE = "https://graph.microsoft.com/v1.0"
 _PREVIEW_CHARACTERS = 255
 _TAGS = re.compile(r"<[^>]*>")
 _BREAKS = re.compile(r"<br\s*/?>|</(?:p|div|h[1-6]|li|tr)>", re.IGNORECASE)

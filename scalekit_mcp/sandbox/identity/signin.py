@@ -50,7 +50,7 @@ class SignIn:
         """The first page (or the way back at once, when nothing has to be asked)."""
         flow = self._store.begin(request)
         self._take_from_session(flow, session)
-        return self._next(flow, session)
+        return self._next(flow)
 
     def step(self, fields: Mapping[str, str], session: BrowserSession) -> Outcome:
         """What follows a submitted form.
@@ -80,7 +80,7 @@ class SignIn:
             return self._accepted(flow, flow.person, for_everybody=fields.get("organization") == "on")
         elif fields.get("address"):
             return self._chosen(flow, fields["address"], session)
-        return self._next(flow, session)
+        return self._next(flow)
 
     # Who
 
@@ -109,7 +109,7 @@ class SignIn:
         flow.mfa = home.oid in session.mfa
         if home not in session.homes:
             session.homes.append(home)
-        return self._next(flow, session)
+        return self._next(flow)
 
     def _accounts(self, flow: Flow, *, everybody: bool = False, problem: str | None = None) -> Page:
         request = flow.request
@@ -143,7 +143,7 @@ class SignIn:
 
     # What next
 
-    def _next(self, flow: Flow, session: BrowserSession) -> Outcome:
+    def _next(self, flow: Flow) -> Outcome:
         request = flow.request
         if request.kind == "device" and not flow.device_confirmed:
             app = self._world.apps[request.client_id]

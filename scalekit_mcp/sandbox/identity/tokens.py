@@ -46,8 +46,6 @@ class AccessTokenInfo:
     """The claims request the token was issued for, JSON."""
     capabilities: frozenset[str] = frozenset()
     """Client capabilities; `cp1` asks for continuous access evaluation."""
-    claims_satisfied: bool = True
-    """Always true of a token that `check` let through."""
     revoked_at: datetime | None = None
     """When the sessions of the person ended; only a cp1 token hears of it."""
 
