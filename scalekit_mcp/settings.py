@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from scalekit_mcp.errors import ConfigurationError
 
@@ -253,18 +254,25 @@ def load_settings(*, env_file: Path | None = None, **options: Any) -> Settings:
     Raises `ConfigurationError` with one sentence per problem.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    if env_file is not None and not env_file.is_file():
+        raise ConfigurationError(f"--env-file names no file: {env_file}.")
+    # As for every setting: the environment comes before the file, and a value before the name of a file.
+    in_file: Mapping[str, str | None] = (
+        {} if env_file is None else DotEnvSettingsSource(Settings, env_file=env_file).env_vars
+    )
     problems: list[str] = []
     for name in SECRETS:
-        path = os.environ.get(f"{name}_FILE")
-        if path and not os.environ.get(name):
+        path = os.environ.get(f"{name}_FILE") or in_file.get(f"{name}_FILE".lower())
+        if path and not (os.environ.get(name) or in_file.get(name.lower())):
             try:
-                text = Path(path).read_text("utf-8").strip()
+                text = Path(path).read_text("utf-8-sig").strip()
             except OSError as error:
                 problems.append(f"{name}_FILE names a file that cannot be read: {error.strerror}.")
                 continue
+            except UnicodeDecodeError:
+                problems.append(f"{name}_FILE names a file that is not UTF-8 text.")
+                continue
             given.setdefault(_init_name(name), text)
-    if env_file is not None and not env_file.is_file():
-        problems.append(f"--env-file names no file: {env_file}.")
     if problems:
         raise ConfigurationError(*problems)
     try:

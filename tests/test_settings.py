@@ -70,6 +70,30 @@ def test_a_secret_file_that_is_missing_is_named(monkeypatch, tmp_path):
     assert problem.startswith("MICROSOFT_CLIENT_SECRET_FILE")
 
 
+def test_an_env_file_may_name_the_file_of_a_secret(tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n", "utf-8-sig")
+    (tmp_path / "env").write_text(f"MICROSOFT_CLIENT_SECRET_FILE={(tmp_path / 'secret').as_posix()}\n", "utf-8")
+    secret = load_settings(env_file=tmp_path / "env", **APP).microsoft_client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "s3cret"
+
+
+def test_a_secret_in_an_env_file_comes_before_the_name_of_a_file(tmp_path):
+    (tmp_path / "secret").write_text("from the file", "utf-8")
+    lines = ["MICROSOFT_CLIENT_SECRET=given", f"MICROSOFT_CLIENT_SECRET_FILE={(tmp_path / 'secret').as_posix()}"]
+    (tmp_path / "env").write_text("\n".join(lines), "utf-8")
+    secret = load_settings(env_file=tmp_path / "env", **APP).microsoft_client_secret
+    assert secret is not None
+    assert secret.get_secret_value() == "given"
+
+
+def test_a_secret_file_that_is_no_text_is_named(monkeypatch, tmp_path):
+    (tmp_path / "secret").write_bytes(b"\xff\xfe\x00")
+    monkeypatch.setenv("MICROSOFT_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
+    (problem,) = problems_of(**APP)
+    assert problem == "MICROSOFT_CLIENT_SECRET_FILE names a file that is not UTF-8 text."
+
+
 def test_no_secret_shows_in_a_repr(monkeypatch):
     monkeypatch.setenv("MICROSOFT_CLIENT_SECRET", "planted-secret")
     monkeypatch.setenv("SCALEKIT_MCP_VAULT_KEYS", "k1:planted-key")

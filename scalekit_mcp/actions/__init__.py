@@ -50,6 +50,7 @@ async def open_actions(
     """
     settings.check()
     _check_zone(settings.timezone)
+    _check_keys(settings)
     async with _resolved(settings) as resolve:
         actions = _implementation(settings, metrics)(
             settings,
@@ -87,6 +88,20 @@ def _check_zone(name: str | None) -> None:
         resolve_zone(name)
     except ValueError as error:
         raise ConfigurationError(f"SCALEKIT_MCP_TIMEZONE {error}.") from error
+
+
+def _check_keys(settings: Settings) -> None:
+    """Refuse keys that could not be used, before the first call meets them."""
+    if settings.sandbox:
+        return
+    if settings.vault_keys is not None:
+        from scalekit_mcp.accounts.sealing import KeyRing
+
+        KeyRing.from_text(settings.vault_keys.get_secret_value())
+    if settings.microsoft_client_certificate is not None and settings.resolved_mode == "embedded":
+        from scalekit_mcp.microsoft.credentials import ClientCertificate
+
+        ClientCertificate.from_file(settings.microsoft_client_certificate)
 
 
 @asynccontextmanager

@@ -108,11 +108,14 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         )
         path = "/sse" if sse else "/mcp"
         serving = f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops."
-        if settings.log_format == "json":
-            logger.info(serving)
-        else:
-            sys.stderr.write(serving + "\n")
-        await serve_http(app, host=settings.host, port=settings.port, drain=drain)
+
+        def listening() -> None:
+            if settings.log_format == "json":
+                logger.info(serving)
+            else:
+                sys.stderr.write(serving + "\n")
+
+        await serve_http(app, host=settings.host, port=settings.port, drain=drain, listening=listening)
 
 
 def mint_session_token(

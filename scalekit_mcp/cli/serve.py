@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 
 import anyio
 
 from scalekit_mcp import __version__, telemetry
 from scalekit_mcp.actions import Actions, open_actions
+from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 
@@ -81,7 +82,14 @@ def run_sandbox(*, port: int, host: str, week_of: date | None) -> None:
 
     async def run() -> None:
         sandbox = Sandbox(week_of=week_of)
-        async with sandbox.serve(port=port, host=host) as base_url:
+        async with AsyncExitStack() as stack:
+            try:
+                base_url = await stack.enter_async_context(sandbox.serve(port=port, host=host))
+            except (OSError, OverflowError) as exc:
+                raise ConfigurationError(
+                    f"The sandbox cannot listen on {host}, port {port}: another process has the port, or the address "
+                    "is not this machine's. Stop that process, or choose another --port or --host."
+                ) from exc
             lines = [
                 f"The built-in Microsoft (not Microsoft) runs at {base_url}",
                 "Point a server at it with:",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Generator
+import socket
+from collections.abc import AsyncGenerator, Callable, Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
-from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.server.authentication import (
     Authentication,
     Denied,
@@ -126,7 +127,7 @@ def create_http_app(
         Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
         Mount("/messages/", app=protected(sse.handle_post_message)),
         *_browser_routes(actions, options, clock, origins),
-        *_health_routes(options, clock, drain, actions),
+        *_health_routes(clock, drain, actions),
     ]
     if options.metrics is not None:
         routes.append(_metrics_route(options.metrics, options.metrics_key))
@@ -177,9 +178,18 @@ class SseEndpoint:
 
 
 async def serve_http(
-    app: Starlette, *, host: str, port: int, drain: Drain, drain_seconds: float = DRAIN_SECONDS
+    app: Starlette,
+    *,
+    host: str,
+    port: int,
+    drain: Drain,
+    drain_seconds: float = DRAIN_SECONDS,
+    listening: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; then new calls are refused and those in flight have `drain_seconds` to finish."""
+    """Serve until SIGINT or SIGTERM; then new calls are refused and those in flight have `drain_seconds` to finish.
+
+    Calls `listening` once the port answers; raises `ConfigurationError` when it cannot be opened.
+    """
     import uvicorn
 
     from scalekit_mcp.server.signals import on_stop_signal
@@ -187,9 +197,19 @@ async def serve_http(
     stop = anyio.Event()
 
     class Unsignalled(uvicorn.Server):
+        deaf = False
+
         @contextlib.contextmanager
         def capture_signals(self) -> Generator[None]:
             yield
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            try:
+                await super().startup(sockets=sockets)
+            except SystemExit:  # uvicorn's word for a port that it cannot open; it has logged the system's reason
+                self.deaf = self.should_exit = True
+            if self.started:
+                listening()
 
     config = uvicorn.Config(
         app,
@@ -214,6 +234,11 @@ async def serve_http(
             tasks.start_soon(stop_gracefully)
             await uvicorn_server.serve()
             tasks.cancel_scope.cancel()
+    if uvicorn_server.deaf:
+        raise ConfigurationError(
+            f"Nothing can listen on {host}, port {port}: another process has the port, or the address is not this "
+            "machine's. Stop that process, or choose another --port or --host."
+        )
 
 
 def allowed_hosts(options: HttpOptions) -> tuple[str, ...]:
@@ -264,7 +289,7 @@ def _metadata_route(document: dict[str, Any]) -> Route:
     return Route("/.well-known/oauth-protected-resource/mcp", metadata, methods=["GET"])
 
 
-def _health_routes(options: HttpOptions, clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
+def _health_routes(clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
     lock = anyio.Lock()
     told: tuple[float, bool] | None = None
 
