@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
+
+from tests.support.processes import command, environment
 
 APP = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
 
 
-def started(*arguments: str, home: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def started(*arguments: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command, which has nothing to do with the settings of whoever runs the tests."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SCALEKIT_", "MICROSOFT_"))}
-    folders = dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA", "APPDATA"), home)
     return subprocess.run(
-        [sys.executable, "-m", "scalekit_mcp", *arguments],
-        env={**kept, **folders, **settings},
+        command(*arguments),
+        env=environment(home, **settings),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -29,14 +28,14 @@ def started(*arguments: str, home: str, **settings: str) -> subprocess.Completed
 
 
 @pytest.mark.parametrize(
-    "command", [("serve", "--transport", "http", "--sandbox"), ("sandbox",)], ids=["server", "sandbox"]
+    "line", [("serve", "--transport", "http", "--sandbox"), ("sandbox",)], ids=["server", "sandbox"]
 )
-def test_a_port_that_is_taken_is_named_with_what_to_do(command, tmp_path):
+def test_a_port_that_is_taken_is_named_with_what_to_do(line, tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        ended = started(*command, "--port", str(port), home=str(tmp_path))
+        ended = started(*line, "--port", str(port), home=tmp_path)
     assert ended.returncode == 2
     assert f"127.0.0.1, port {port}: another process has the port" in ended.stderr
     assert "choose another --port" in ended.stderr
@@ -52,7 +51,7 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(command, tmp_path):
     ],
 )
 def test_keys_that_cannot_be_used_end_the_start_and_not_the_first_call(setting, value, said, tmp_path):
-    ended = started("serve", "--identifier", "ana", home=str(tmp_path), **APP, **{setting: value})
+    ended = started("serve", "--identifier", "ana", home=tmp_path, **APP, **{setting: value})
     assert ended.returncode == 2
     assert said in ended.stderr
     assert "planted" not in ended.stderr
