@@ -32,7 +32,7 @@ format: .venv/dev.done
 conformance: .venv/full.done  ## the official conformance suite of the Model Context Protocol, both eras
 	@$(BIN)/pytest -q tests/full/test_conformance.py
 
-bench: .venv/dev.done  ## ratios to a floor measured in the same run
+bench: .venv/full.done  ## one report: start, payload, calls, memory, vault, refresh storm, each beside a floor of the same run
 	@$(BIN)/python -m bench
 
 bench-vault: .venv/full.done  ## reading one account among 1,000 to 1,000,000, SQLite and PostgreSQL

@@ -1,144 +1,149 @@
-"""`make bench`: cold start, then calls over stdio and over HTTP, each beside its floor in the same run."""
+"""`make bench`: start, first call, payload, calls over stdio and HTTP, memory, vault, refresh storm.
+
+`python -m bench [--only calls|vault|storm] [--write]`. Each row stands beside its floor in the same run. `--write`
+measures everything twice and writes docs/benchmarks.md and docs/benchmarks.svg.
+"""
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
-import platform
 import secrets
-import statistics
 import sys
 import tempfile
-import time
 from base64 import b64encode
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2 as httpx
 from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from rich.console import Console
-from rich.table import Table
 
-from bench.over_http import remote
+from bench import over_stdio, report, vault
+from bench.over_http import Remote, process
+from bench.report import Report
+from bench.storm import storm
 from scalekit_mcp.demo.browser import Browser, consent
 
-STARTS = int(os.environ.get("BENCH_STARTS", "7"))
-CALLS = int(os.environ.get("BENCH_CALLS", "150"))
+DOCS = Path(__file__).parents[1] / "docs"
+PARTS = ("calls", "vault", "storm")
+MEMORY_CALLS = 1_000
 PERSON = "dana@company.com"
 KEPT_HEADERS = {"prefer", "accept", "content-type"}
-CREATE = {
+LIST, GET, CREATE = (
+    f"outlook_{name}" for name in ("list_calendar_events", "get_calendar_event", "create_calendar_event")
+)
+SHORT = {LIST: "list of 20 events", GET: "get", CREATE: "create"}
+EVENT = {
     "subject": "Benchmark",
-    "start_datetime": "2026-04-01T10:00:00",
+    "start_datetime": "2031-04-01T10:00:00",
     "start_timezone": "America/New_York",
-    "end_datetime": "2026-04-01T11:00:00",
+    "end_datetime": "2031-04-01T11:00:00",
     "end_timezone": "America/New_York",
 }
 
 
-def quiet(command: StdioServerParameters):
-    return stdio_client(command, errlog=Path(os.devnull).open("w", encoding="utf-8"))
-
-
-async def cold_start(command: StdioServerParameters) -> float:
-    """Seconds from the start of the process to the answer of tools/list."""
-    started = time.perf_counter()
-    async with Client(quiet(command)) as client:
-        await client.list_tools()
-        return time.perf_counter() - started
-
-
-def p(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-async def main() -> None:
-    console = Console()
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-    console.print(f"Python {platform.python_version()}, {machine}")
+async def calls(found: Report) -> None:
+    """Everything about calls: two servers on stdio, two on HTTP, one sandbox."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        sandbox = await anyio.open_process(
-            [sys.executable, "-m", "bench.sandbox_process"], stdin=None, stdout=-1, stderr=None
-        )
-        stack.callback(sandbox.terminate)
+        sandbox = await process(stack, ["-m", "bench.sandbox_process"], stderr=None)
         assert sandbox.stdout is not None
         environment = json.loads(await sandbox.stdout.receive())
         base = environment["MICROSOFT_GRAPH_URL"].removesuffix("/v1.0")
-        ours = StdioServerParameters(
-            command=sys.executable,
-            args=["-m", "scalekit_mcp", "serve", "--identifier", "bench"],
-            env={
-                **os.environ,
-                **environment,
-                "SCALEKIT_MCP_LOG_LEVEL": "WARNING",
-                "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'vault.sqlite3').as_posix()}",
-                "SCALEKIT_MCP_VAULT_KEYS": f"bench:{b64encode(secrets.token_bytes(32)).decode()}",
-            },
-        )
-        floor = StdioServerParameters(command=sys.executable, args=["-m", "bench.floor"], env={**os.environ})
-        table = Table("measured", "floor", "ours", "ratio", "aim", title="Beside a bare MCP server, same run")
-
-        for command in (floor, ours):
-            await cold_start(command)  # writes byte code and warms the disk
-        times: dict[str, list[float]] = {"floor": [], "ours": []}
-        for _ in range(STARTS):
-            times["floor"].append(await cold_start(floor))
-            times["ours"].append(await cold_start(ours))
-        ratios = [b / a for a, b in zip(times["floor"], times["ours"], strict=True)]
-        table.add_row(
-            f"cold start to tools/list, median of {STARTS}",
-            f"{statistics.median(times['floor']) * 1000:.0f} ms",
-            f"{statistics.median(times['ours']) * 1000:.0f} ms",
-            f"{statistics.median(ratios):.2f}",
-            "1.25",
-        )
-
-        http = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
-        client = await stack.enter_async_context(Client(quiet(ours)))
-        refused = await client.call_tool("outlook_list_calendar_events", {"top": 20})
-        await consent(Browser(http), refused.structured_content["error"]["authorization_url"], PERSON)
-
-        for number in range(25):  # enough events for a list of twenty
-            given = {**CREATE, "subject": f"Benchmark {number}"}
-            created = await client.call_tool("outlook_create_calendar_event", given)
-        event_id = created.structured_content["id"]
-        arguments = {
-            "outlook_list_calendar_events": {"top": 20},
-            "outlook_get_calendar_event": {"event_id": event_id},
-            "outlook_create_calendar_event": CREATE,
+        ours_env = {
+            **os.environ,
+            **environment,
+            "SCALEKIT_MCP_LOG_LEVEL": "WARNING",
+            "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'vault.sqlite3').as_posix()}",
+            "SCALEKIT_MCP_VAULT_KEYS": f"bench:{b64encode(secrets.token_bytes(32)).decode()}",
         }
-        calls: dict[str, list] = {}
-        token = ""
-        for tool, given in arguments.items():
-            result = await client.call_tool(tool, given)
-            assert not result.is_error, result
-            recorded = (await http.get(f"{base}/_sandbox/requests", params={"area": "graph"})).json()
-            last = (recorded["requests"] if isinstance(recorded, dict) else recorded)[-1]
-            token = last["headers"]["authorization"].removeprefix("Bearer ")
-            body = {k: v for k, v in last["body"].items() if k != "transactionId"} if last["body"] else None
-            headers = {name: value for name, value in last["headers"].items() if name in KEPT_HEADERS}
-            calls[tool] = [last["method"], last["path"], last["query"], headers, body]
-        floor.env["FLOOR"] = json.dumps({"base": base, "token": token, "calls": calls})
-        bare = await stack.enter_async_context(Client(quiet(floor)))
-        for tool, given in arguments.items():
-            spent: dict[str, list[float]] = {"floor": [], "ours": []}
-            for number in range(CALLS + 10):
-                for name, who, what in (("floor", bare, {}), ("ours", client, given)):
-                    started = time.perf_counter()
-                    result = await who.call_tool(tool, what)
-                    if number >= 10:
-                        spent[name].append(time.perf_counter() - started)
-                    assert not result.is_error, result
-            for share, label in ((0.5, "p50"), (0.99, "p99")):
-                a, b = p(spent["floor"], share), p(spent["ours"], share)
-                aim = "1.25" if label == "p50" else ""
-                row = (f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{b / a:.2f}", aim)
-                table.add_row(f"{tool}, {label} of {CALLS}", *row)
-        await remote(stack, table, {**(ours.env or {})}, floor.env["FLOOR"], arguments)
-        console.print(table)
+        serve = ["-m", "scalekit_mcp", "serve", "--identifier", "bench"]
+        ours = StdioServerParameters(command=sys.executable, args=serve, env=ours_env)
+        http = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
+        pids: dict[str, int | None] = {}
+        before = over_stdio.children()
+        client = await stack.enter_async_context(Client(over_stdio.quiet(ours)))
+        pids["ours"] = next(iter(over_stdio.children() - before), None)
+        arguments, spec = await recorded(client, http, base)
+
+        floor = StdioServerParameters(
+            command=sys.executable, args=["-m", "bench.floor"], env={**os.environ, "FLOOR": spec}
+        )
+        await over_stdio.starts(found, floor, ours, LIST, arguments[LIST])
+        before = over_stdio.children()
+        bare = await stack.enter_async_context(Client(over_stdio.quiet(floor)))
+        pids["floor"] = next(iter(over_stdio.children() - before), None)
+        await over_stdio.payloads(found, bare, client, LIST, arguments[LIST])
+        local, remote = over_stdio.Local(found, bare, client), Remote(stack, found)
+        await remote.start(ours_env, spec)
+        for tools in ((LIST, GET), (CREATE,)):  # creating comes last: it makes the mailbox larger
+            for tool in tools:
+                await local.measure(tool, SHORT[tool], arguments[tool])
+            for tool in tools:
+                await remote.measure(tool, SHORT[tool], arguments[tool])
+        await local.memory(pids, MEMORY_CALLS, LIST, arguments[LIST])
+        await remote.memory(MEMORY_CALLS)
+    order = list(dict.fromkeys(row.group for row in found.rows))
+    found.rows.sort(key=lambda row: order.index(row.group))
+
+
+async def recorded(client: Client, http: httpx.AsyncClient, base: str) -> tuple[dict[str, Any], str]:
+    """Sign in, make 25 events, and record the Graph request of each tool: our arguments, and the floor's orders."""
+    refused = await client.call_tool(LIST, {"top": 20})
+    await consent(Browser(http), refused.structured_content["error"]["authorization_url"], PERSON)
+    created = None
+    for number in range(25):  # enough events for a list of twenty
+        created = await client.call_tool(CREATE, {**EVENT, "subject": f"Benchmark {number}"})
+    assert created is not None
+    arguments = {LIST: {"top": 20}, GET: {"event_id": created.structured_content["id"]}, CREATE: EVENT}
+    orders: dict[str, list[Any]] = {}
+    token = ""
+    for tool, given in arguments.items():
+        count = len(await graph_requests(http, base))
+        result = await client.call_tool(tool, given)
+        assert not result.is_error, result
+        requests = await graph_requests(http, base)
+        assert len(requests) == count + 1, f"{tool} made {len(requests) - count} requests, the floor makes one"
+        last = requests[-1]
+        token = last["headers"]["authorization"].removeprefix("Bearer ")
+        body = {k: v for k, v in last["body"].items() if k != "transactionId"} if last["body"] else None
+        headers = {name: value for name, value in last["headers"].items() if name in KEPT_HEADERS}
+        orders[tool] = [last["method"], last["path"], last["query"], headers, body]
+    return arguments, json.dumps({"base": base, "token": token, "calls": orders})
+
+
+async def graph_requests(http: httpx.AsyncClient, base: str) -> list[Any]:
+    answer = (await http.get(f"{base}/_sandbox/requests", params={"area": "graph"})).json()
+    return answer["requests"] if isinstance(answer, dict) else answer
+
+
+async def measured(parts: tuple[str, ...]) -> Report:
+    found = Report()
+    for part in parts:
+        await {"calls": calls, "vault": vault.growth, "storm": storm}[part](found)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=PARTS, action="append")
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    runs: list[Report] = []
+    for _ in range(2 if given.write else 1):
+        runs.append(anyio.run(measured, tuple(given.only or PARTS)))
+        report.on_console(runs[-1])
+    print(" ".join(f"{name}={value:.1f}" for name, value in runs[-1].facts.items()))
+    if given.write:
+        text = (Path(__file__).parent / "page.md").read_text(encoding="utf-8")
+        page = report.page(runs, date=f"{datetime.now(UTC):%Y-%m-%d}", text=text)
+        (DOCS / "benchmarks.md").write_text(page, encoding="utf-8")
+        (DOCS / "benchmarks.svg").write_text(report.picture(runs[0]), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    anyio.run(main)
+    main()

@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import httpx2 as httpx
-from rich.table import Table
 
+from bench.report import MORE, Report
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.tokens import SessionTokens, parse_keys
 
-CALLS = int(os.environ.get("BENCH_HTTP_CALLS", "160"))
+CALLS = int(os.environ.get("BENCH_HTTP_CALLS", "64"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 CLIENTS = (1, 16)
+MOST_MB = 110
 LIST = "outlook_list_calendar_events"
 VERSION = "2026-07-28"
 META = {
@@ -44,6 +46,28 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+async def process(stack: AsyncExitStack, arguments: list[str], **options: Any) -> anyio.abc.Process:
+    """A Python process that ends with the stack."""
+    started = await anyio.open_process([sys.executable, *arguments], stdin=None, **options)
+
+    async def end() -> None:
+        started.terminate()
+        await started.wait()
+        await started.aclose()
+
+    stack.push_async_callback(end)
+    return started
+
+
+def resident_mb(pid: int) -> float | None:
+    """Resident memory of the process in 10^6 bytes; None where the system does not say."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def processor_seconds(pid: int) -> float | None:
     """What the process has used so far; None where the system does not say."""
     try:
@@ -56,18 +80,23 @@ def processor_seconds(pid: int) -> float | None:
 class Target:
     """One server under load."""
 
-    def __init__(self, name: str, pid: int, port: int, arguments: dict[str, Any], token: str = "none") -> None:
+    def __init__(self, name: str, pid: int, port: int, token: str = "none") -> None:
         self.name = name
         self.pid = pid
         self.port = port
-        self.body = {"name": LIST, "arguments": arguments, "_meta": META}
-        self.headers = {
+        self.calls = 0
+        self.common = {
             "accept": "application/json, text/event-stream",
             "authorization": f"Bearer {token}",
             "mcp-protocol-version": VERSION,
             "mcp-method": "tools/call",
-            "mcp-name": LIST,
         }
+        self.use(LIST, {})
+
+    def use(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Make the next calls those of this tool."""
+        self.body = {"name": tool, "arguments": arguments, "_meta": META}
+        self.headers = {**self.common, "mcp-name": tool}
 
     async def answers(self) -> None:
         """Until it does; bounded."""
@@ -87,6 +116,7 @@ class Target:
         result = json.loads(answer.content).get("result")
         assert result is not None, answer.text[:500]
         assert not result.get("isError"), answer.text[:500]
+        self.calls += 1
 
     async def round(self, https: list[httpx.AsyncClient], calls: int) -> tuple[float, list[float]]:
         """Calls per second and the seconds of each call, of so many clients that each wait for their answer."""
@@ -108,43 +138,73 @@ class Target:
         return len(spent) / (time.perf_counter() - began), spent
 
 
-async def remote(
-    stack: AsyncExitStack, table: Table, environment: dict[str, str], floor_spec: str, arguments: dict[str, Any]
-) -> None:
-    """Add the rows of the HTTP face. `environment` is that of our stdio server, whose account is signed in."""
-    ours, floor = free_port(), free_port()
-    keys = f"bench:{b64encode(secrets.token_bytes(32)).decode()}"
-    values = {
-        **environment,
-        "SCALEKIT_MCP_SESSION_KEYS": keys,
-        "SCALEKIT_MCP_PUBLIC_URL": f"http://localhost:{ours}",
-        "SCALEKIT_MCP_PORT": str(ours),
-        "SCALEKIT_MCP_USER_VERIFICATION": "off",
-    }
-    commands = (
-        (["-m", "scalekit_mcp", "serve", "--transport", "http"], values),
-        (["-m", "bench.http_floor", str(floor)], {**os.environ, "FLOOR": floor_spec}),
-    )
-    pids: list[int] = []
-    for arguments_, env in commands:
-        process = await anyio.open_process([sys.executable, *arguments_], env=env, stdin=None, stdout=-3, stderr=-3)
-        stack.callback(process.terminate)
-        pids.append(process.pid)
-    tokens = SessionTokens(parse_keys(keys), audience=f"http://localhost:{ours}/mcp", clock=SystemClock())
-    targets = (
-        Target("floor", pids[1], floor, arguments[LIST]),
-        Target("ours", pids[0], ours, arguments[LIST], tokens.mint("bench")[0]),
-    )
-    for target in targets:
-        await target.answers()
-    for count in CLIENTS:
+class Remote:
+    """Our server and the floor over HTTP."""
+
+    def __init__(self, stack: AsyncExitStack, report: Report) -> None:
+        self._stack = stack
+        self._report = report
+        self._targets: tuple[Target, ...] = ()
+
+    async def start(self, environment: dict[str, str], floor_spec: str) -> None:
+        """Begin both. `environment` is that of our stdio server, whose account is signed in."""
+        ours, floor = free_port(), free_port()
+        keys = f"bench:{b64encode(secrets.token_bytes(32)).decode()}"
+        values = {
+            **environment,
+            "SCALEKIT_MCP_SESSION_KEYS": keys,
+            "SCALEKIT_MCP_PUBLIC_URL": f"http://localhost:{ours}",
+            "SCALEKIT_MCP_PORT": str(ours),
+            "SCALEKIT_MCP_USER_VERIFICATION": "off",
+        }
+        commands = (
+            (["-m", "scalekit_mcp", "serve", "--transport", "http"], values),
+            (["-m", "bench.http_floor", str(floor)], {**os.environ, "FLOOR": floor_spec}),
+        )
+        pids: list[int] = []
+        for arguments, env in commands:
+            pids.append((await process(self._stack, arguments, env=env, stdout=-3, stderr=-3)).pid)
+        tokens = SessionTokens(parse_keys(keys), audience=f"http://localhost:{ours}/mcp", clock=SystemClock())
+        self._targets = (Target("floor", pids[1], floor), Target("ours", pids[0], ours, tokens.mint("bench")[0]))
+        for target in self._targets:
+            await target.answers()
+
+    async def measure(self, tool: str, short: str, arguments: dict[str, Any]) -> None:
+        """Add the rows of one tool."""
+        for target in self._targets:
+            target.use(tool, arguments)
+        for count in CLIENTS:
+            await self._measure(short, count)
+
+    async def memory(self, calls: int) -> None:
+        """Add the memory of both after so many calls."""
+        found: list[float | None] = []
+        async with httpx.AsyncClient(timeout=60) as http:
+            for target in self._targets:
+                if target.calls < calls:
+                    await target.round([http], calls - target.calls)
+                found.append(resident_mb(target.pid))
+        floor, ours = found
+        if floor is None or ours is None:
+            self._report.left_out.append("memory: this system does not tell it")
+            return
+        self._report.ratio(
+            "Memory",
+            f"HTTP, resident after {calls:,} calls or more",
+            (floor, ours),
+            "{:.0f} MB",
+            aim_text=f"≤ {MOST_MB} MB",
+            good=ours <= MOST_MB,
+        )
+
+    async def _measure(self, short: str, count: int) -> None:
         rates: dict[str, list[float]] = {"floor": [], "ours": []}
         spent: dict[str, list[float]] = {"floor": [], "ours": []}
         used: dict[str, list[float]] = {"floor": [], "ours": []}
         async with AsyncExitStack() as clients:
             https = [await clients.enter_async_context(httpx.AsyncClient(timeout=60)) for _ in range(count)]
             for number in range(ROUNDS + 1):
-                for target in targets:
+                for target in self._targets:
                     before = processor_seconds(target.pid)
                     rate, seconds = await target.round(https, CALLS)
                     after = processor_seconds(target.pid)
@@ -153,16 +213,21 @@ async def remote(
                             used[target.name].append((after - before) / len(seconds))
                         rates[target.name].append(rate)
                         spent[target.name] += seconds
-        ratio = statistics.median(b / a for a, b in zip(rates["floor"], rates["ours"], strict=True))
-        label = f"HTTP, {count} client{'s' if count > 1 else ''}"
-        a, b = (statistics.median(rates[name]) for name in ("floor", "ours"))
-        table.add_row(f"{label}: calls per second", f"{a:.0f}", f"{b:.0f}", f"{ratio:.2f}", "0.75")
-        for share, name in ((0.5, "p50"), (0.99, "p99")):
-            a, b = (sorted(spent[who])[int(len(spent[who]) * share)] for who in ("floor", "ours"))
-            row = (f"{a * 1000:.1f} ms", f"{b * 1000:.1f} ms", f"{b / a:.2f}")
-            table.add_row(f"{label}: {name} of {len(spent['ours'])}", *row, "1.25" if name == "p50" else "")
+        group = f"HTTP, {count} client{'s' if count > 1 else ''}"
+        add_calls(self._report, group, short, rates, spent)
         if used["floor"]:
-            a, b = (statistics.mean(used[name]) for name in ("floor", "ours"))
-            table.add_row(
-                f"{label}: processor time of a call", f"{a * 1e3:.1f} ms", f"{b * 1e3:.1f} ms", f"{b / a:.2f}"
-            )
+            floor, ours = (statistics.mean(used[name]) for name in ("floor", "ours"))
+            self._report.ratio(group, f"{short}: processor time of a call", (floor * 1e3, ours * 1e3), "{:.1f} ms")
+            self._report.facts[f"http_{short}_{count}_processor_ms"] = ours * 1e3
+
+
+def add_calls(
+    report: Report, group: str, short: str, rates: dict[str, list[float]], spent: dict[str, list[float]]
+) -> None:
+    """Add p50, p99 and calls per second of one tool. `rates` are those of the rounds, `spent` the seconds of calls."""
+    for share, name in ((0.5, "p50"), (0.99, "p99")):
+        floor, ours = (sorted(spent[who])[int(len(spent[who]) * share)] * 1e3 for who in ("floor", "ours"))
+        report.ratio(group, f"{short}: {name}", (floor, ours), "{:.1f} ms", aim=1.25 if name == "p50" else None)
+    ratio = statistics.median(b / a for a, b in zip(rates["floor"], rates["ours"], strict=True))
+    middle = (statistics.median(rates["floor"]), statistics.median(rates["ours"]))
+    report.ratio(group, f"{short}: calls per second", middle, "{:.0f}", ratio, aim=0.75, better=MORE)

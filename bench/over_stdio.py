@@ -1,0 +1,150 @@
+"""Over stdio: the start, the first call, what is sent, the times of calls, and memory, beside the floor."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from bench.over_http import CLIENTS, MOST_MB, add_calls, resident_mb
+from bench.report import NONE, Report, Row
+
+STARTS = int(os.environ.get("BENCH_STARTS", "5"))
+CALLS = int(os.environ.get("BENCH_CALLS", "64"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+CHARACTERS_OF_A_TOKEN = 4
+
+
+def quiet(command: StdioServerParameters):
+    return stdio_client(command, errlog=Path(os.devnull).open("w", encoding="utf-8"))
+
+
+def children() -> set[int]:
+    """The processes that this one started; empty where the system does not say."""
+    found: set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1]) == os.getpid():
+                found.add(int(path.parent.name))
+    return found
+
+
+async def started(command: StdioServerParameters, tool: str, arguments: dict[str, Any]) -> tuple[float, float, float]:
+    """Seconds from the start of the process to tools/list, of the first call after it, and of both."""
+    began = time.perf_counter()
+    async with Client(quiet(command)) as client:
+        await client.list_tools()
+        listed = time.perf_counter()
+        result = await client.call_tool(tool, arguments)
+        called = time.perf_counter()
+        assert not result.is_error, result
+        return listed - began, called - listed, called - began
+
+
+async def starts(
+    report: Report, floor: StdioServerParameters, ours: StdioServerParameters, tool: str, arguments: dict[str, Any]
+) -> None:
+    """Add cold start and first call; the account is signed in already."""
+    for command in (floor, ours):
+        await started(command, tool, arguments)  # writes byte code and warms the disk
+    pairs = [
+        (await started(floor, tool, arguments), await started(ours, tool, arguments)) for _ in range(max(1, STARTS))
+    ]
+    names = (
+        ("process start to the answer of tools/list", 1.15),
+        ("first list call after that", None),
+        ("process start to the answer of the first list call", None),
+    )
+    for number, (name, aim) in enumerate(names):
+        middle = tuple(statistics.median(pair[who][number] for pair in pairs) * 1e3 for who in (0, 1))
+        ratio = statistics.median(pair[1][number] / pair[0][number] for pair in pairs)
+        report.ratio("Start, stdio", name, (middle[0], middle[1]), "{:.0f} ms", ratio, aim=aim)
+
+
+async def payloads(report: Report, floor: Client, ours: Client, tool: str, arguments: dict[str, Any]) -> None:
+    """Add the sizes of what a host receives."""
+    tools = (await ours.list_tools()).model_dump_json(by_alias=True, exclude_none=True)
+    group = "Payload"
+    size = len(tools.encode())
+    report.add(
+        Row(group, "tools/list, bytes", NONE, f"{size:,}"),
+        Row(group, "tools/list, tokens (estimated)", NONE, f"{len(tools) / CHARACTERS_OF_A_TOKEN:,.0f}"),
+    )
+    sizes: list[tuple[float, float]] = []
+    for client, given in ((floor, {}), (ours, arguments)):
+        result = await client.call_tool(tool, given)
+        assert len(result.structured_content["value"]) == 20, len(result.structured_content["value"])
+        whole = result.model_dump_json(by_alias=True, exclude_none=True)
+        text = "".join(block.text for block in result.content)
+        sizes.append((len(whole.encode()), len(text) / CHARACTERS_OF_A_TOKEN))
+    report.ratio(group, "list of 20 events, bytes of the result", (sizes[0][0], sizes[1][0]), "{:,.0f}")
+    report.ratio(group, "list of 20 events, tokens of its text (estimated)", (sizes[0][1], sizes[1][1]), "{:,.0f}")
+
+
+class Local:
+    """Both servers over stdio, called in turns."""
+
+    def __init__(self, report: Report, floor: Client, ours: Client) -> None:
+        self._report = report
+        self._who = {"floor": floor, "ours": ours}
+        self._calls = {"floor": 0, "ours": 0}
+
+    async def measure(self, tool: str, short: str, arguments: dict[str, Any]) -> None:
+        """Add the rows of one tool: one call at a time, then 16 under way on the one pipe."""
+        for count in CLIENTS:
+            rates: dict[str, list[float]] = {"floor": [], "ours": []}
+            spent: dict[str, list[float]] = {"floor": [], "ours": []}
+            for number in range(ROUNDS + 1):
+                for name in self._who:
+                    rate, seconds = await self._round(name, tool, arguments, CALLS, count)
+                    if number:
+                        rates[name].append(rate)
+                        spent[name] += seconds
+            add_calls(self._report, f"stdio, {count} under way", short, rates, spent)
+
+    async def memory(self, pids: dict[str, int | None], calls: int, tool: str, arguments: dict[str, Any]) -> None:
+        """Add the memory of both after so many calls."""
+        found: dict[str, float | None] = {}
+        for name, pid in pids.items():
+            await self._round(name, tool, arguments, max(0, calls - self._calls[name]), 1)
+            found[name] = None if pid is None else resident_mb(pid)
+        floor, ours = found["floor"], found["ours"]
+        if floor is None or ours is None:
+            self._report.left_out.append("memory: this system does not tell it")
+            return
+        self._report.ratio(
+            "Memory",
+            f"stdio, resident after {calls:,} calls or more",
+            (floor, ours),
+            "{:.0f} MB",
+            aim_text=f"≤ {MOST_MB} MB",
+            good=ours <= MOST_MB,
+        )
+
+    async def _round(
+        self, name: str, tool: str, arguments: dict[str, Any], calls: int, count: int
+    ) -> tuple[float, list[float]]:
+        spent: list[float] = []
+        waiting = iter(range(calls))
+        given = {} if name == "floor" else arguments
+
+        async def work() -> None:
+            for _ in waiting:
+                began = time.perf_counter()
+                result = await self._who[name].call_tool(tool, given)
+                spent.append(time.perf_counter() - began)
+                assert not result.is_error, result
+
+        began = time.perf_counter()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(count):
+                tasks.start_soon(work)
+        self._calls[name] += calls
+        return len(spent) / (time.perf_counter() - began), spent
