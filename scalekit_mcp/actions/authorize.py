@@ -26,7 +26,8 @@ async def run_authorize(
 ) -> dict[str, Any]:
     """Say how the account stands and, where somebody must consent, hand out the link.
 
-    Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, next_step, attempt?}`.
+    Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, mailbox?, attempt?,
+    next_step}`.
     While tokens wait for a confirmation no new link is given, because it would void the code on the person's screen;
     `held_step` says what the person does instead.
     Raises `InvalidInput` for a wrong code.
@@ -35,14 +36,16 @@ async def run_authorize(
         response = await actions.confirm_authorization(
             connection_name=connection_name, identifier=identifier, confirmation_code=confirmation_code
         )
-        return _answer(response.connected_account, next_step="The account is connected; calendar tools work now.")
+        return authorize_answer(
+            response.connected_account, next_step="The account is connected; calendar tools work now."
+        )
     response = await actions.get_or_create_connected_account(connection_name=connection_name, identifier=identifier)
     account = response.connected_account
     if account.status == "ACTIVE" and not reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
-        return _answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
+        return authorize_answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
     if account.held and not reconnect:
-        return _answer(account, next_step=held_step)
+        return authorize_answer(account, next_step=held_step)
     link = await actions.get_authorization_link(
         connection_name=connection_name,
         identifier=identifier,
@@ -51,30 +54,50 @@ async def run_authorize(
         expected_account=expected_account,
     )
     response = await actions.get_connected_account(connection_name=connection_name, identifier=identifier)
-    answer = _answer(response.connected_account, next_step=OPEN_THE_LINK)
-    answer["authorization_url"] = link.link
-    answer["expires_at"] = _instant(link.expires_at)
+    next_step = OPEN_THE_LINK
     if link.admin_consent_url:
-        answer["admin_consent_url"] = link.admin_consent_url
-        answer["next_step"] += (
-            " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
-        )
-    return answer
+        next_step += " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
+    return authorize_answer(
+        response.connected_account,
+        next_step=next_step,
+        authorization_url=link.link,
+        expires_at=link.expires_at,
+        admin_consent_url=link.admin_consent_url,
+    )
 
 
-def _answer(account: ConnectedAccountView, *, next_step: str) -> dict[str, Any]:
-    answer: dict[str, Any] = {
-        "status": account.status,
-        "reason": account.reason,
-        "who_acts": account.who_acts,
-        "next_step": next_step,
-    }
+def authorize_answer(
+    account: ConnectedAccountView,
+    *,
+    next_step: str,
+    who_acts: str | None = None,
+    authorization_url: str | None = None,
+    expires_at: datetime | None = None,
+    admin_consent_url: str | None = None,
+) -> dict[str, Any]:
+    """The answer of `authorize`, on every way to it.
+
+    Times are UTC, ISO 8601; members without a value are left out, `reason` stays. `who_acts` overrides the account's.
+    """
+    attempt = None
     if account.attempt_state is not None:
         attempt = {"state": str(account.attempt_state)}
         if account.attempt_expires_at is not None:
             attempt["expires_at"] = _instant(account.attempt_expires_at)
-        answer["attempt"] = attempt
-    return answer
+    optional = {
+        "authorization_url": authorization_url,
+        "expires_at": _instant(expires_at) if expires_at is not None else None,
+        "admin_consent_url": admin_consent_url,
+        "mailbox": account.mailbox if account.status == "ACTIVE" else None,
+        "attempt": attempt,
+    }
+    return {
+        "status": account.status,
+        "reason": account.reason,
+        "who_acts": who_acts or ("nobody" if account.status == "ACTIVE" else account.who_acts),
+        **{name: value for name, value in optional.items() if value is not None},
+        "next_step": next_step,
+    }
 
 
 def _instant(value: datetime) -> str:

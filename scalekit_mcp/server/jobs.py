@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from mcp.types import CallToolResult
 
+from scalekit_mcp.actions.authorize import authorize_answer
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, EventNotFound
@@ -177,38 +177,5 @@ class AuthorizeJob:
         return response.connected_account
 
 
-def authorize_answer(
-    view: ConnectedAccountView,
-    *,
-    next_step: str,
-    who_acts: str | None = None,
-    authorization_url: str | None = None,
-    expires_at: datetime | None = None,
-    admin_consent_url: str | None = None,
-) -> dict[str, Any]:
-    """The result of `authorize`. Times are UTC, ISO 8601; members without a value are left out, `reason` stays."""
-    attempt = None
-    if view.attempt_state is not None:
-        attempt = {"state": str(view.attempt_state), "expires_at": _instant(view.attempt_expires_at)}
-    optional = {
-        "authorization_url": authorization_url,
-        "expires_at": _instant(expires_at),
-        "admin_consent_url": admin_consent_url,
-        "mailbox": view.mailbox if view.status == "ACTIVE" else None,
-        "attempt": attempt,
-    }
-    return {
-        "status": view.status,
-        "reason": view.reason,
-        "who_acts": who_acts or ("nobody" if view.status == "ACTIVE" else view.who_acts),
-        **{name: value for name, value in optional.items() if value is not None},
-        "next_step": next_step,
-    }
-
-
 def _sentence(error: AuthorizationRequired) -> str:
     return f"{error.message} {error.next_step}".strip()
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.isoformat().replace("+00:00", "Z")
