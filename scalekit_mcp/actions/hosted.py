@@ -426,7 +426,8 @@ class HostedActions:
             if view.status != "ACTIVE":
                 return not_active(view)
         if failure.status == 400:
-            named = next((name for name in failure.fields if name in TOOLS[tool_name].input_schema["properties"]), None)
+            fields = (field.removeprefix("$") for field in failure.fields)  # a window's parameters bear OData's sign
+            named = next((name for name in fields if name in TOOLS[tool_name].input_schema["properties"]), None)
             return InvalidInput(
                 f"Scalekit refuses the arguments: {failure.message or 'it does not say why'}",
                 field=named,

@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
+from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS, CatalogueTool
 from scalekit_mcp.server.rest_wire import (
     error_body,
     openapi_document,
@@ -184,7 +185,8 @@ class Rest:
         given = request.query_params.multi_items()
         _refuse_unknown(dict(given), _TOOL_FILTERS)
         wanted = {value for name, value in given if name == "filter.tool_name" and value}
-        specs = [spec for spec in TOOLS.values() if self._may_run(spec) and (not wanted or spec.name in wanted)]
+        every: list[ToolSpec | CatalogueTool] = [*TOOLS.values(), *CATALOGUE_TOOLS.values()]
+        specs = [spec for spec in every if self._may_run(spec) and (not wanted or spec.name in wanted)]
         summary = request.query_params.get("filter.summary", "").casefold() == "true"
         return JSONResponse(
             {
@@ -196,7 +198,7 @@ class Rest:
             }
         )
 
-    def _may_run(self, spec: ToolSpec) -> bool:
+    def _may_run(self, spec: ToolSpec | CatalogueTool) -> bool:
         return not self._options.read_only or spec.read_only or spec.name == "authorize"
 
     async def execute_tool(self, request: Request) -> Response:
@@ -204,7 +206,7 @@ class Rest:
         allowed = _SELECTORS | {"tool_name", "params", "connected_account_id", "agent_run_id"}
         body = await _body(request, allowed)
         tool_name = _required(body, "tool_name")
-        spec = TOOLS.get(tool_name)
+        spec = TOOLS.get(tool_name) or CATALOGUE_TOOLS.get(tool_name)
         if spec is None:
             message = f"There is no tool '{tool_name[:80]}'."
             return JSONResponse(error_body(5, message, "RESOURCE_NOT_FOUND"), status_code=404)
@@ -222,19 +224,26 @@ class Rest:
             raise InvalidInput("identifier is required, or connected_account_id.", field="identifier")
         execution_id = f"exec_{secrets.token_hex(8)}"
         tool_input = cast("dict[str, Any]", params)
+        asked: dict[str, Any] = {"identifier": identifier, "connection_name": connector}
+
+        async def run(name: str, arguments: dict[str, Any]) -> ToolResult:
+            nonlocal execution_id
+            answer = await self._actions.execute_tool(tool_name=name, tool_input=arguments, **asked)
+            execution_id = answer.execution_id or execution_id
+            return answer
+
         with watched(self._options.metrics, tool_name, identifier=identifier) as call:
             call.acts_on(tool_input)
             try:
                 async with self._limiter.slot(identifier):
-                    result = await self._actions.execute_tool(
-                        identifier=identifier, tool_name=tool_name, tool_input=tool_input, connection_name=connector
-                    )
+                    theirs = isinstance(spec, CatalogueTool)
+                    result = await (spec.execute(run, tool_input) if theirs else run(tool_name, tool_input))
             except ScalekitMCPError as exc:
                 call.outcome = exc.code
                 return _failure(exc, execution_id)
             call.outcome = "ok"
             call.acts_on(result)
-        return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
+        return JSONResponse({"data": dict(result), "execution_id": execution_id})
 
     async def session_tokens(self, request: Request) -> Response:
         """A session token for one user, for the operator's frontend or agent."""

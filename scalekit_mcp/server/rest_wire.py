@@ -21,6 +21,7 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
+from scalekit_mcp.server.rest_tools import CatalogueTool
 from scalekit_mcp.tools import ToolSpec
 
 ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"
@@ -69,7 +70,7 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
     }
 
 
-def wire_tool(spec: ToolSpec) -> dict[str, Any]:
+def wire_tool(spec: ToolSpec | CatalogueTool) -> dict[str, Any]:
     """One tool of the catalogue with its schemas."""
     return {
         "id": spec.name,

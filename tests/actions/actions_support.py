@@ -70,11 +70,19 @@ class Bench:
     async def link(self, identifier: str = IDENTIFIER, **options: Any) -> str:
         return (await self.actions.get_authorization_link(identifier=identifier, **options)).link
 
+    async def at_microsoft(self, browser: Browser, link: str) -> Page:
+        """Open the link as a person would and go on to Microsoft, where an account is chosen."""
+        return await browser.press(await browser.open(link), "Continue")
+
+    async def agree(self, browser: Browser, link: str, address: str = DANA) -> Page:
+        """Open the link as a person would, sign in and accept; the page it ends on."""
+        return await consent(browser, link, address)
+
     async def consent(self, identifier: str = IDENTIFIER, address: str = DANA, **options: Any) -> Page:
-        """Open the link as a person would and accept; the page it ends on."""
+        """Make a link, open it as a person would and accept; the page it ends on."""
         link = await self.link(identifier, **options)
         async with self.browser() as browser:
-            return await consent(browser, link, address)
+            return await self.agree(browser, link, address)
 
     async def connect(self, identifier: str = IDENTIFIER, address: str = DANA) -> None:
         """Make the account ACTIVE, whatever the verification."""
@@ -241,6 +249,14 @@ class OwnRestBench(Bench):
     """The hosted client in front of our own `/api/v1`, behind which the embedded implementation works."""
 
     inner: Actions | None = None
+    http: httpx.AsyncClient | None = None
+
+    async def execute(self, tool_name: str, params: dict[str, Any], identifier: str = IDENTIFIER) -> httpx.Response:
+        """Call a tool as any client of Scalekit would, without ours."""
+        assert self.http is not None
+        body = {"tool_name": tool_name, "identifier": identifier, "params": params}
+        headers = {"Authorization": f"Bearer {SERVICE_KEY}"}
+        return await self.http.post(f"{INNER_PAGES}/api/v1/execute_tool", json=body, headers=headers)
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[Browser]:
@@ -254,19 +270,20 @@ class OwnRestBench(Bench):
         async with httpx.AsyncClient(mounts=mounts, timeout=20) as http:
             yield Browser(http)
 
-    async def consent(self, identifier: str = IDENTIFIER, address: str = DANA, **options: Any) -> Page:
-        link = await self.link(identifier, **options)
-        async with self.browser() as browser:
-            page = await browser.press(await browser.open(link), "Continue")
-            page = await browser.press(page, "Continue")
+    async def at_microsoft(self, browser: Browser, link: str) -> Page:
+        return await browser.press(await super().at_microsoft(browser, link), "Continue")
+
+    async def agree(self, browser: Browser, link: str, address: str = DANA) -> Page:
+        page = await self.at_microsoft(browser, link)
+        if any(address in text for form in page.forms for text in form.buttons):
             page = await browser.press(page, address)
-            if any("accept" in text.lower() for form in page.forms for text in form.buttons):
-                page = await browser.press(page, "Accept")
-            return page
+        if any("accept" in text.lower() for form in page.forms for text in form.buttons):
+            page = await browser.press(page, "Accept")
+        return page
 
 
 @asynccontextmanager
-async def own_rest_bench() -> AsyncIterator[OwnRestBench]:
+async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[OwnRestBench]:
     """Our own REST routes speak Scalekit's wire; the machine token is the service key."""
 
     async def inner_base() -> str:
@@ -292,9 +309,13 @@ async def own_rest_bench() -> AsyncIterator[OwnRestBench]:
             async with httpx.AsyncClient(transport=transport, timeout=20) as http:
                 environment = ScalekitEnvironment(INNER_PAGES, "skc_own", "unused")
                 actions = HostedActions(
-                    environment, clock=SystemClock(), link_base=link_base, http=http, user_verification="off"
+                    environment,
+                    clock=SystemClock(),
+                    link_base=link_base,
+                    http=http,
+                    user_verification=user_verification,
                 )
-                yield OwnRestBench("own_rest", actions, sandbox, inner=inner)
+                yield OwnRestBench("own_rest", actions, sandbox, inner=inner, http=http)
 
 
-BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench}
+BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench, "own_rest": own_rest_bench}

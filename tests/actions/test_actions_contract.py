@@ -11,9 +11,9 @@ import pytest
 from actions_support import ALICE, BENCHES, DANA, IDENTIFIER, Bench, OpenBench, code_on
 
 from scalekit_mcp.actions.models import OutcomeKind
-from scalekit_mcp.demo.browser import consent
 from scalekit_mcp.errors import (
     AuthorizationRequired,
+    Conflict,
     ConnectedAccountNotFound,
     EventNotFound,
     InvalidInput,
@@ -52,8 +52,23 @@ UPDATE = "outlook_update_calendar_event"
 DELETE = "outlook_delete_calendar_event"
 
 
+NOT_OVER_OUR_OWN_REST = {
+    "test_declining_at_microsoft_says_so_and_the_link_can_be_used_again": (
+        "a server of ours tells a refusal on its own page and goes to user_verify_url with an auth_request_id only, "
+        "so that the client in front of it goes on waiting"
+    ),
+    "test_one_date_of_a_series_is_changed_and_the_guard_sees_it": (
+        "the hosted update has no parameter that accepts the loss of edited dates, and our own REST keeps its guard"
+    ),
+}
+"""What a hosted client in front of our own REST cannot have, and why; `test_hosted_own_rest.py` holds what it has."""
+
+
 @pytest.fixture(params=sorted(BENCHES))
 def open_bench(request: pytest.FixtureRequest) -> OpenBench:
+    reason = NOT_OVER_OUR_OWN_REST.get(request.function.__name__)
+    if request.param == "own_rest" and reason is not None:
+        request.applymarker(pytest.mark.xfail(reason=reason, raises=(AssertionError, Conflict), strict=True))
     return BENCHES[request.param]
 
 
@@ -194,7 +209,7 @@ async def test_consent_in_a_browser_makes_the_account_active(bench: Bench) -> No
 async def test_a_used_link_connects_nobody_a_second_time(bench: Bench) -> None:
     link = await bench.link()
     async with bench.browser() as browser:
-        await consent(browser, link, DANA)
+        await bench.agree(browser, link)
         page = await browser.open(link)
     assert page.forms == []
     ticket = link.rpartition("/")[2]
@@ -223,14 +238,14 @@ async def test_a_way_back_with_an_invented_state_connects_nobody(bench: Bench) -
 async def test_declining_at_microsoft_says_so_and_the_link_can_be_used_again(bench: Bench) -> None:
     link = await bench.link()
     async with bench.browser() as browser:
-        page = await browser.press(await browser.open(link), "Continue")
+        page = await bench.at_microsoft(browser, link)
         page = await browser.press(page, DANA)
         page = await browser.press(page, "Cancel")
     assert await bench.status() == ("PENDING", "consent_declined")
     account = (await bench.actions.get_connected_account(identifier=IDENTIFIER)).connected_account
     assert account.last_authorization_error
     async with bench.browser() as browser:
-        await consent(browser, link, DANA)
+        await bench.agree(browser, link)
     assert await bench.status() == ("ACTIVE", None)
 
 
@@ -251,7 +266,7 @@ async def test_waiting_ends_when_the_person_has_signed_in(bench: Bench) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             async with bench.browser() as browser:
-                await consent(browser, link, DANA)
+                await bench.agree(browser, link)
     assert statuses == ["ACTIVE"]
 
 
@@ -300,7 +315,7 @@ async def test_cancel_on_the_page_with_the_code_discards_the_sign_in(open_bench:
     async with open_bench(user_verification="confirm") as bench:
         link = await bench.link()
         async with bench.browser() as browser:
-            page = await consent(browser, link, DANA)
+            page = await bench.agree(browser, link)
             code = code_on(page)
             await browser.press(page, "Cancel")
         with pytest.raises(InvalidInput):
@@ -455,8 +470,6 @@ async def test_a_page_of_one_account_is_refused_for_another(connected: Bench) ->
 
 
 async def test_one_date_of_a_series_is_changed_and_the_guard_sees_it(connected: Bench) -> None:
-    from scalekit_mcp.errors import Conflict
-
     master = await connected.run(CREATE, **STANDUP)
     week = await connected.run(
         LIST,
@@ -501,7 +514,7 @@ async def test_a_grant_that_was_taken_away_asks_the_person_again(connected: Benc
     assert error["status"] in {"EXPIRED", "REVOKED"}
     assert error["authorization_url"].startswith("http://localhost:8754/connect/")
     async with connected.browser() as browser:
-        page = await consent(browser, error["authorization_url"], DANA)
+        page = await connected.agree(browser, error["authorization_url"])
     assert page.status == 200
     assert "value" in await connected.run(LIST)
 
@@ -514,7 +527,7 @@ async def test_authorize_gives_the_link_and_then_says_that_all_is_well(bench: Be
     assert (answer["status"], answer["reason"]) == ("PENDING", "awaiting_consent")
     assert answer["attempt"]["state"] == "link_given"
     async with bench.browser() as browser:
-        await consent(browser, answer["authorization_url"], DANA)
+        await bench.agree(browser, answer["authorization_url"])
     done = await bench.run("authorize")
     assert (done["status"], done["reason"]) == ("ACTIVE", None)
     assert "authorization_url" not in done

@@ -7,9 +7,15 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import IDENTIFIER, OwnRestBench, own_rest_bench
+from actions_support import DANA, IDENTIFIER, OwnRestBench, own_rest_bench
 
-from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, InvalidInput, ScalekitMCPError
+from scalekit_mcp.errors import (
+    AuthorizationRequired,
+    Conflict,
+    ConnectedAccountNotFound,
+    InvalidInput,
+    ScalekitMCPError,
+)
 
 EVENT: dict[str, Any] = {
     "subject": "Review",
@@ -93,3 +99,34 @@ async def test_errors_of_the_calendar_stay_what_they_are(bench: OwnRestBench) ->
     with pytest.raises(ScalekitMCPError) as gone:
         await bench.run("outlook_get_calendar_event", event_id="AAMkADAwATM0MDAAMS0xNzY5LTAwCg==")
     assert gone.value.code in {"event_not_found", "invalid_input"}
+
+
+async def test_a_declined_consent_is_told_on_our_page_and_the_link_can_be_used_again(bench: OwnRestBench) -> None:
+    link = await bench.link()
+    async with bench.browser() as browser:
+        page = await browser.press(await bench.at_microsoft(browser, link), DANA)
+        page = await browser.press(page, "Cancel")
+    assert "permission was not given" in page.text.lower()
+    assert await bench.status() == ("PENDING", "awaiting_consent")
+    async with bench.browser() as browser:
+        await bench.agree(browser, link)
+    assert await bench.status() == ("ACTIVE", None)
+
+
+async def test_edited_dates_of_a_series_are_kept_whatever_the_client_accepts(bench: OwnRestBench) -> None:
+    await bench.consent()
+    weekly = {"recurrence_type": "weekly", "recurrence_range_type": "numbered", "recurrence_occurrences": 4}
+    master = await bench.run("outlook_create_calendar_event", **EVENT, **weekly)
+    window = {"start_datetime": "2026-04-15T00:00:00", "end_datetime": "2026-04-16T00:00:00", "timezone": "UTC"}
+    answer = await bench.run("outlook_list_calendar_events", **window, filter="subject eq 'Review'")
+    second = answer["value"][0]["id"]
+    await bench.run("outlook_update_calendar_event", event_id=second, subject="Review with guests")
+    move: dict[str, Any] = {"event_id": master["id"], "start_datetime": "2026-04-08T14:00:00"}
+    move["start_timezone"] = "America/New_York"
+    with pytest.raises(Conflict) as refused:
+        await bench.run("outlook_update_calendar_event", **move)
+    assert refused.value.details["edited_occurrences"] == ["2026-04-15 (edited)"]
+    with pytest.raises(Conflict):
+        await bench.run("outlook_update_calendar_event", **move, discard_exceptions=True)
+    kept = await bench.run("outlook_get_calendar_event", event_id=second)
+    assert kept["subject"] == "Review with guests"

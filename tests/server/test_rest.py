@@ -12,6 +12,7 @@ import httpx2 as httpx
 import pytest
 from http_support import SERVICE_KEY, Remote, remote
 from server_support import MemoryActions
+from starlette.applications import Starlette
 
 from scalekit_mcp.actions.models import AttemptState
 from scalekit_mcp.errors import (
@@ -28,6 +29,8 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
+from scalekit_mcp.server.rest import Rest, RestOptions
+from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS
 from scalekit_mcp.server.rest_wire import openapi_document, wire_error
 from scalekit_mcp.tools import TOOLS
 
@@ -280,9 +283,27 @@ async def test_the_catalogue_is_listed_with_schemas_or_by_name() -> None:
         every = (await http.get("/tools")).json()
         one = (await http.get("/tools", params={"filter.tool_name": LIST})).json()
         names = (await http.get("/tools", params={"filter.summary": "true"})).json()
-    assert [tool["definition"]["name"] for tool in every["tools"]] == list(TOOLS) == names["tool_names"]
+    assert [tool["definition"]["name"] for tool in every["tools"]] == names["tool_names"]
+    assert names["tool_names"] == [*TOOLS, *CATALOGUE_TOOLS]
     assert one["tools"][0]["definition"]["input_schema"] == TOOLS[LIST].input_schema
     assert (one["total_size"], names["tools"]) == (1, [])
+
+
+async def test_a_read_only_server_hides_and_refuses_what_changes_something() -> None:
+    rest = Rest(MemoryActions(), RestOptions(service_key=SERVICE_KEY, public_url="http://localhost", read_only=True))
+    app = httpx.ASGITransport(app=Starlette(routes=rest.routes()))
+    async with httpx.AsyncClient(transport=app, base_url="http://localhost", headers=KEY) as http:
+        names = (await http.get("/tools")).json()["tool_names"]
+        body = {"tool_name": "outlook_cancel_event", "identifier": "ana", "params": {"event_id": "e1"}}
+        cancelled = await http.post("/execute_tool", json=body)
+    assert set(names) == {
+        "authorize",
+        "outlook_get_calendar_event",
+        "outlook_get_calendar_view",
+        "outlook_list_calendar_events",
+        "outlook_list_event_instances",
+    }
+    assert (cancelled.status_code, cancelled.json()["code"]) == (403, 7)
 
 
 async def test_the_seventeenth_call_of_one_user_waits_while_another_user_is_served() -> None:
