@@ -179,11 +179,6 @@ class KeyRing:
         return body["p"]
 
 
-def key_id_of(record: bytes) -> str:
-    """The name of the key that sealed `record`; raises `VaultError` if it is truncated."""
-    return _parse(record, "A sealed record")[0]
-
-
 def add_key_to_file(path: Path) -> KeyRing:
     """Put a new key in front of the key file, atomically; old records open as before, new ones use the new key."""
     ring = KeyRing.from_file(path, create=False)
