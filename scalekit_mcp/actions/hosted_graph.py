@@ -30,7 +30,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.events import Event, instant_of
+from scalekit_mcp.microsoft.events import Event, address_of, instant_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
 from scalekit_mcp.microsoft.graph_errors import TABLE, GraphFailure, clean_reason, error_for
 
@@ -202,7 +202,12 @@ class HostedSession:
         params = event_params(cast("Event", request.json), self.notes)
         data = await self._write(request, "outlook_update_calendar_event", {"event_id": event_id, **params})
         event = unwrapped(data, rows=False)
-        return event if event is not None else await self._get(GraphRequest("GET", request.path), event_id)
+        if event is None:
+            event = await self._get(GraphRequest("GET", request.path), event_id)
+        left = _still_invited(cast("Event", request.json), event)
+        if left:
+            self.notes.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
+        return event
 
     # -- calls
 
@@ -314,6 +319,15 @@ def _status_of(failure: GraphFailure, status: int) -> int:
     if status == 500 and failure.codes and failure.codes[0].lower() == "invalidauthenticationtoken":
         return 401
     return status
+
+
+def _still_invited(body: Event, event: Event) -> list[str]:
+    """Who is on an event although the change named others only: a server may keep kinds that were not sent."""
+    if "attendees" not in body or "attendees" not in event:
+        return []
+    meant = {(address_of(person) or "").casefold() for person in [*body["attendees"], event.get("organizer")]}
+    there = [address_of(person) or "" for person in event["attendees"]]
+    return [address for address in there if address.casefold() not in meant]
 
 
 def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> dict[str, str]:

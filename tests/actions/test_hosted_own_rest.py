@@ -130,3 +130,13 @@ async def test_edited_dates_of_a_series_are_kept_whatever_the_client_accepts(ben
         await bench.run("outlook_update_calendar_event", **move, discard_exceptions=True)
     kept = await bench.run("outlook_get_calendar_event", event_id=second)
     assert kept["subject"] == "Review with guests"
+
+
+async def test_a_kind_of_attendees_that_cannot_be_emptied_is_told(bench: OwnRestBench) -> None:
+    await bench.consent()
+    people = {"attendees_required": "alice@company.com", "attendees_optional": "bob@company.com"}
+    event = await bench.run("outlook_create_calendar_event", **EVENT, **people)
+    changed = await bench.run("outlook_update_calendar_event", event_id=event["id"], attendees_remove="bob@company.com")
+    assert {a["emailAddress"]["address"] for a in changed["attendees"]} == set(people.values())
+    told = "These attendees should have been removed but are still there: bob@company.com."
+    assert told in changed["warnings"]
