@@ -179,7 +179,14 @@ def tools(*, as_json: bool) -> None:
 
 @cli.command("session-token")
 @settings_options("identifier", "port", "public_url")
-@click.option("--ttl", "ttl_seconds", default=3600, show_default=True, help="Seconds, at most 86400.")
+@click.option(
+    "--ttl",
+    "ttl_seconds",
+    type=click.IntRange(1, 86_400),
+    default=3600,
+    show_default=True,
+    help="Seconds, at most a day.",
+)
 @click.option("--read-only", is_flag=True, help="A token that may not change anything.")
 @click.option("--email", help="The user's address, vouched for by you: a matching sign-in needs no code.")
 def session_token(settings: Settings, *, ttl_seconds: int, read_only: bool, email: str | None) -> None:

@@ -23,7 +23,10 @@ _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=
 
 def run_audit(settings: Settings, *, identifier: str | None, since: str | None, limit: int, as_json: bool) -> None:
     """Print changes of status, the oldest first; as JSON one object a line."""
-    after = None if since is None else parse_since(since, now=SystemClock().now())
+    try:
+        after = None if since is None else parse_since(since, now=SystemClock().now())
+    except InvalidInput as error:
+        raise click.BadParameter(error.message, param_hint="--since") from error
     entries = with_manager(settings, lambda manager: manager.history(identifier=identifier, since=after, limit=limit))
     oldest_first = list(reversed(entries))
     if as_json:
