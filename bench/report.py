@@ -173,6 +173,7 @@ text { font: 12px system-ui, sans-serif; fill: #24292f }
 }
 """
 WIDTH, LEFT, LINE, FULL = 860, 400, 22, 2.0
+MARGIN = 100
 
 
 def picture(report: Report) -> str:
@@ -207,7 +208,8 @@ def picture(report: Report) -> str:
         y += 18
     note = "Dashed: the floor. Coloured line: the aim. Green: it holds; orange: it does not; grey: no aim."
     parts.append(f'<text class="soft" x="16" y="{y}">{note}</text>')
-    size = f'width="{WIDTH}" height="{y + 16}" viewBox="0 0 {WIDTH} {y + 16}"'
+    # The longest names reach to the left of the column.
+    size = f'width="{WIDTH + MARGIN}" height="{y + 16}" viewBox="{-MARGIN} 0 {WIDTH + MARGIN} {y + 16}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n<title>Ratios to the floor</title>\n'
         f"<style>{STYLE}</style>\n" + "\n".join(parts) + "\n</svg>\n"
