@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.models import ProviderAccount, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
+from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.hosted_graph import HostedSession
 from scalekit_mcp.actions.hosted_rest import ScalekitRest
 from scalekit_mcp.actions.quiet import HostOnly
+from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.graph import GraphSession
@@ -36,25 +36,6 @@ POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive
 
 _SOMEBODY = ProviderAccount(tid="", oid="")
 """Scalekit does not tell which Microsoft account consented."""
-
-
-class _SealedPages:
-    """Page tokens under the ring's keys."""
-
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
-        self._ring = ring
-        self._clock = clock
-
-    def seal(self, payload: bytes, context: bytes) -> str:
-        """A text that only `open` with the same context reads back."""
-        return self._ring.seal_token("page", context.hex(), {"page": b64encode(payload).decode()})
-
-    def open(self, token: str, context: bytes) -> bytes:
-        """The sealed payload; raises ValueError."""
-        try:
-            return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
-        except SealBroken as error:
-            raise ValueError("not a page of this account") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +71,7 @@ class HostedParts:
             identifier=key[1],
             clock=self.clock,
             timezone=timezone,
-            pages=_SealedPages(self.ring, self.clock),
+            pages=SealedPages(self.ring, self.clock),
             connection_name=key[0],
         )
         match arguments:

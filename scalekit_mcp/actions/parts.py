@@ -5,7 +5,6 @@ Imported on the first call, because its libraries are what a start should not wa
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
@@ -18,9 +17,10 @@ from platformdirs import user_config_path, user_data_path
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
+from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.quiet import HostOnly
+from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.actions.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InternalError, ScalekitMCPError
@@ -47,25 +47,6 @@ WRITE_SCOPES = ("Calendars.ReadWrite",)
 LISTENER_SECONDS = 2.0
 """Bound on asking whether another process of this machine still serves its pages."""
 POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
-
-
-class SealedPages:
-    """Page tokens under the vault's key ring."""
-
-    def __init__(self, ring: KeyRing, clock: Clock) -> None:
-        self._ring = ring
-        self._clock = clock
-
-    def seal(self, payload: bytes, context: bytes) -> str:
-        """A text that only `open` with the same context reads back."""
-        return self._ring.seal_token("page", context.hex(), {"page": b64encode(payload).decode()})
-
-    def open(self, token: str, context: bytes) -> bytes:
-        """The sealed payload; raises ValueError."""
-        try:
-            return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
-        except SealBroken as error:
-            raise ValueError("not a page of this account") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""Page tokens of lists, under the key ring of whichever implementation hands them out."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+
+from scalekit_mcp.accounts.sealing import KeyRing, SealBroken
+from scalekit_mcp.clock import Clock
+
+
+class SealedPages:
+    """Page tokens under a key ring."""
+
+    def __init__(self, ring: KeyRing, clock: Clock) -> None:
+        self._ring = ring
+        self._clock = clock
+
+    def seal(self, payload: bytes, context: bytes) -> str:
+        """A text that only `open` with the same context reads back."""
+        return self._ring.seal_token("page", context.hex(), {"page": b64encode(payload).decode()})
+
+    def open(self, token: str, context: bytes) -> bytes:
+        """The sealed payload; raises ValueError."""
+        try:
+            return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
+        except SealBroken as error:
+            raise ValueError("not a page of this account") from error
