@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Connection, event, inspect, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -35,8 +36,10 @@ class Database:
     def __init__(self, database_url: str) -> None:
         url = make_url(database_url)
         self.is_postgresql = url.get_backend_name() == "postgresql"
-        self.is_memory = not self.is_postgresql and url.database in (None, "", ":memory:")
-        self._path = None if self.is_postgresql or self.is_memory else Path(str(url.database))
+        name = _file_name(url)
+        self.is_memory = not self.is_postgresql and name in ("", ":memory:")
+        self._path = None if self.is_postgresql or self.is_memory else Path(name)
+        self._read_only = url.query.get("mode") == "ro"
         options: dict[str, Any] = {"hide_parameters": True, "poolclass": AsyncAdaptedQueuePool}
         if self.is_postgresql:
             options |= {
@@ -115,11 +118,17 @@ class Database:
         await self._engine.dispose()
 
     def _create_file(self) -> None:
-        if self._path is None or self._path.exists():
+        if self._path is None or self._read_only or self._path.exists():
             return
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _file_name(url: URL) -> str:
+    """The file of a SQLite URL, which may itself be a URI (SQLite, "URI Filenames")."""
+    name = url.database or ""
+    return unquote(name.removeprefix("file:")) if "uri" in url.query else name
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

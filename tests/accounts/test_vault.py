@@ -534,7 +534,11 @@ async def test_a_folder_that_cannot_be_made_is_a_vault_error(tmp_path: Path):
     await vault.aclose()
 
 
-async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(tmp_path: Path):
+async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
     path = tmp_path / "vault.sqlite3"
     vault = SqlVault(sqlite_url(path), RING)
     account = await active(vault)
@@ -545,6 +549,16 @@ async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(tmp
     with pytest.raises(VaultError, match="read-only"):
         await read_only.commit(TakeLease(account.id, account.version, "me", NOW, NOW))
     await read_only.aclose()
+    assert list(Path.cwd().iterdir()) == []
+
+
+async def test_a_database_that_is_only_to_be_read_is_not_created(tmp_path: Path):
+    path = tmp_path / "none.sqlite3"
+    vault = SqlVault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
+    with pytest.raises(VaultError, match="cannot be opened"):
+        await vault.find_account("outlook", "ana")
+    await vault.aclose()
+    assert not path.exists()
 
 
 async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
