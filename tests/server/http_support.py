@@ -93,7 +93,7 @@ async def remote(
     server_options: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Remote]:
-    listening = socket.socket()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by it
     listening.bind(("127.0.0.1", 0))
     listening.listen()
     base = f"http://localhost:{listening.getsockname()[1]}"

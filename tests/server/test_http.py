@@ -42,7 +42,7 @@ async def test_the_tools_work_over_every_transport_and_era(transport: str, era: 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("transport", TRANSPORTS)
 async def test_two_users_interleaved_never_see_each_other(transport: str, era: str) -> None:
-    calls_each = int(os.environ.get("SOAK_CALLS", "500")) // 4
+    calls_each = int(os.environ.get("SOAK_CALLS", "1000")) // 4
     answers: dict[str, set[str]] = {"ana": set(), "bob": set()}
 
     async def work(client: Any, identifier: str) -> None:
