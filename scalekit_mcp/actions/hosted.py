@@ -383,7 +383,7 @@ class HostedActions:
         notes = check_supported(arguments)
         await self._require_active(key)
         parts = await self._parts()
-        session = parts.session(*key)
+        session = parts.session(key, arguments)
         try:
             answer = await parts.run_tool(session, key, arguments, timezone=self._timezone)
         except ScalekitFailure as failure:

@@ -1,4 +1,7 @@
-"""Connected accounts on Scalekit's wire, and as this product shows them."""
+"""Connected accounts on Scalekit's wire, and as this product shows them.
+
+Scalekit says no reason; a server of this product that stands in its place does, in members of its own.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from typing import Any, cast
 
 from scalekit_mcp.accounts import words
 from scalekit_mcp.accounts.models import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.models import ConnectedAccountView
-from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable, WhoActs
+from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
 
 WIRE_STATUSES = ("ACTIVE", "EXPIRED", "PENDING_AUTH", "PENDING_VERIFICATION", "DISCONNECTED")
 _STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
@@ -22,16 +26,19 @@ _STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
     "DISCONNECTED": (AccountStatus.REVOKED, Reason.DISCONNECTED),
 }
 _RUNNING = (AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER)
+_REFUSED_AT_PROVIDER = (Reason.CONSENT_DECLINED, Reason.ADMIN_APPROVAL_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class WireAccount:
-    """A connected account as Scalekit answers it."""
+    """A connected account as Scalekit answers it. `reason` and `last_authorization_error` come from our server only."""
 
     id: str
     connector: str
     identifier: str
     status: str
+    reason: Reason | None = None
+    last_authorization_error: str | None = None
     token_expires_at: datetime | None = None
     last_used_at: datetime | None = None
     updated_at: datetime | None = None
@@ -50,6 +57,8 @@ class WireAccount:
             connector=str(members.get("connector") or ""),
             identifier=identifier,
             status=str(members.get("status") or ""),
+            reason=_reason(members),
+            last_authorization_error=_text(members.get("last_authorization_error")),
             token_expires_at=instant(members.get("token_expires_at")),
             last_used_at=instant(members.get("last_used_at")),
             updated_at=instant(members.get("updated_at")),
@@ -68,32 +77,36 @@ def instant(value: object) -> datetime | None:
     return aware if aware.year > 1970 else None
 
 
-def status_of(wire: str) -> AccountStatus:
-    """Our status for a wire name; one that is not known makes no calls."""
-    return _STATUS_OF_WIRE.get(wire, (AccountStatus.EXPIRED, None))[0]
+def meaning_of(wire: WireAccount) -> tuple[AccountStatus, Reason | None]:
+    """Our status and reason; a wire status that is not known makes no calls."""
+    if wire.reason is not None:
+        return status_of(wire.reason), wire.reason
+    return _STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
 
 
 def view_of(wire: WireAccount, attempt: HostedAttempt | None, now: datetime) -> ConnectedAccountView:
     """The account as every face shows it; an account that never had a grant shows its newest attempt as its reason."""
-    status, reason = _STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
+    status, reason = meaning_of(wire)
     live = attempt is not None and attempt.expires_at > now
     state = None
     if attempt is not None:
         state = attempt.state if live or attempt.state is AttemptState.SUCCEEDED else AttemptState.EXPIRED
-    who_acts: WhoActs = "nobody" if status is AccountStatus.ACTIVE else "user"
     if status is AccountStatus.PENDING:
         reason = _pending_reason(wire, attempt if live else None)
+        if state is AttemptState.AT_PROVIDER and reason in _REFUSED_AT_PROVIDER:
+            state = AttemptState.FAILED
+    error = None if attempt is None else attempt.error
     return ConnectedAccountView(
         id=wire.id,
         connection_name=wire.connector,
         identifier=wire.identifier,
         status=status.value,
         reason=None if reason is None else reason.value,
-        who_acts=who_acts,
+        who_acts=WHO_ACTS[reason],
         token_expires_at=wire.token_expires_at,
         last_used_at=wire.last_used_at,
         updated_at=wire.updated_at,
-        last_authorization_error=None if attempt is None else attempt.error,
+        last_authorization_error=error or wire.last_authorization_error,
         attempt_state=None if state is None else state.value,
         attempt_expires_at=attempt.expires_at if attempt is not None and live else None,
         held=live and state is AttemptState.HELD,
@@ -107,6 +120,8 @@ def _pending_reason(wire: WireAccount, attempt: HostedAttempt | None) -> Reason:
         return Reason.AWAITING_CONFIRMATION
     if attempt is None:
         return Reason.NEVER_AUTHORIZED
+    if attempt.state is AttemptState.AT_PROVIDER and wire.reason is not None and wire.reason in _REFUSED_AT_PROVIDER:
+        return wire.reason
     if attempt.state in _RUNNING:
         return Reason.AWAITING_CONSENT
     return Reason.CONSENT_DECLINED if attempt.declined else Reason.NEVER_AUTHORIZED
@@ -124,9 +139,23 @@ def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
     )
 
 
-def wire_filter(status: str | None) -> frozenset[str]:
-    """The wire names that a filter stands for: our names, Scalekit's, and the older ones of published samples."""
-    if status is None:
-        return frozenset(WIRE_STATUSES)
-    wanted = status.strip().upper()
-    return frozenset(name for name, (ours, _) in _STATUS_OF_WIRE.items() if wanted in (name, ours.value))
+def is_status(text: str) -> bool:
+    """Whether a filter names a status: ours, or Scalekit's as published samples write it."""
+    wanted = text.strip().upper()
+    return wanted in _STATUS_OF_WIRE or wanted in {status.value for status in AccountStatus}
+
+
+def has_status(wire: WireAccount, text: str) -> bool:
+    """Whether the account has a status, in our words or in Scalekit's."""
+    return text.strip().upper() in (wire.status, meaning_of(wire)[0].value)
+
+
+def _reason(members: Mapping[str, Any]) -> Reason | None:
+    try:
+        return Reason(members["reason"])
+    except (KeyError, ValueError):
+        return None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.actions.hosted_accounts import WireAccount, wire_filter
+from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status
 from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.errors import (
@@ -100,12 +100,11 @@ class HostedDirectory:
         size = max(1, min(size, MAX_PAGE_SIZE))
         if status is None:
             return await self._page(identifier, size, token)
-        wanted = wire_filter(status)
-        if not wanted:
+        if not is_status(status):
             raise InvalidInput(
                 f"'{status[:30]}' is no status; known are PENDING, ACTIVE, EXPIRED, REVOKED.", field="status"
             )
-        every = [account for account in await self._every_account(identifier) if account.status in wanted]
+        every = [account for account in await self._every_account(identifier) if has_status(account, status)]
         every.sort(key=lambda account: account.identifier)
         end = _offset(token) + size
         return every[end - size : end], len(every), str(end) if end < len(every) else None

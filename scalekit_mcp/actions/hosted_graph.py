@@ -25,6 +25,7 @@ from scalekit_mcp.actions.hosted_rest import (
 )
 from scalekit_mcp.errors import (
     AuthorizationRequired,
+    Conflict,
     InternalError,
     ProviderUnavailable,
     ScalekitMCPError,
@@ -53,18 +54,23 @@ _STATUS_OF_CODE = {
     "RATE_LIMITED": 429,
 }
 _PAUSE_SECONDS = 30
+_ACCEPTS_LOSS = "discard_exceptions"
 
 
 class HostedSession:
     """One mailbox behind a hosted connected account, for one call.
 
     `notes` are sentences for the result; `execution_id` is Scalekit's number of the last tool call, for support.
+    `discard_exceptions` says that the caller accepted the loss of edited dates of a series.
     """
 
-    def __init__(self, rest: ScalekitRest, *, connection_name: str, identifier: str) -> None:
+    def __init__(
+        self, rest: ScalekitRest, *, connection_name: str, identifier: str, discard_exceptions: bool = False
+    ) -> None:
         self._rest = rest
         self._connection_name = connection_name
         self._identifier = identifier
+        self._discard_exceptions = discard_exceptions
         self._lost = False
         self.notes: list[str] = []
         self.execution_id: str | None = None
@@ -199,8 +205,14 @@ class HostedSession:
         return event
 
     async def _update(self, request: GraphRequest, event_id: str) -> Event:
-        params = event_params(cast("Event", request.json), self.notes)
-        data = await self._write(request, "outlook_update_calendar_event", {"event_id": event_id, **params})
+        params = {"event_id": event_id, **event_params(cast("Event", request.json), self.notes)}
+        try:
+            data = await self._write(request, "outlook_update_calendar_event", params)
+        except Conflict as refused:
+            # A server of this product looks after the edited dates, too; the hosted tool has no such parameter.
+            if not self._discard_exceptions or refused.details.get("field") != _ACCEPTS_LOSS:
+                raise
+            data = await self._write(request, "outlook_update_calendar_event", {**params, _ACCEPTS_LOSS: True})
         event = unwrapped(data, rows=False)
         if event is None:
             event = await self._get(GraphRequest("GET", request.path), event_id)
@@ -286,6 +298,13 @@ def provider_error(failure: ScalekitFailure, request: GraphRequest) -> ScalekitM
             "Microsoft no longer accepts the permission of this account.",
             status="EXPIRED",
             reason="unknown",
+            execution_id=failure.execution_id,
+        )
+    if failure.asks_for == _ACCEPTS_LOSS:
+        return Conflict(
+            clean_reason(failure.message) or "This change would undo edits of single dates of the series.",
+            next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
+            field=_ACCEPTS_LOSS,
             execution_id=failure.execution_id,
         )
     error = error_for(graph, method=request.method, path=request.path, params=request.params)

@@ -10,6 +10,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.models import ProviderAccount, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.hosted_graph import HostedSession
@@ -56,12 +57,13 @@ class HostedParts:
         if self.own_http is not None:
             await self.own_http.aclose()
 
-    def session(self, connection_name: str, identifier: str) -> HostedSession:
+    def session(self, key: Key, arguments: Arguments) -> HostedSession:
         """The mailbox of one account, for one call."""
-        return HostedSession(self.rest, connection_name=connection_name, identifier=identifier)
+        accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
+        return HostedSession(self.rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
 
     async def run_tool(
-        self, session: HostedSession, key: tuple[str, str], arguments: Arguments, *, timezone: str
+        self, session: HostedSession, key: Key, arguments: Arguments, *, timezone: str
     ) -> dict[str, Any]:
         """Run one calendar tool; raises `ScalekitMCPError`, or `ScalekitFailure` where Scalekit itself refuses."""
         calendar = OutlookCalendar(

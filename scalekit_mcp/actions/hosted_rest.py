@@ -63,6 +63,8 @@ class ScalekitFailure(Exception):
     execution_id: str | None = None
     request_id: str | None = None
     fields: tuple[str, ...] = ()
+    asks_for: str | None = None
+    """The parameter that would allow what was refused. A server of this product says it; Scalekit does not."""
     retry_after_seconds: float | None = None
 
     @property
@@ -92,6 +94,7 @@ class ScalekitFailure(Exception):
             execution_id=_text(tool.get("execution_id")),
             request_id=_text(_first(infos, "request_info").get("request_id")),
             fields=tuple(str(violation.get("field")) for violation in named if violation.get("field")),
+            asks_for=_text(_first(infos, "error").get("field")) if response.status_code == 409 else None,
             retry_after_seconds=_seconds(response.headers.get("retry-after")),
         )
 

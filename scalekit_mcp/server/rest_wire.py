@@ -67,6 +67,7 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "account_status": view.status,
         "reason": view.reason,
         "who_acts": view.who_acts,
+        "last_authorization_error": view.last_authorization_error,
     }
 
 
@@ -218,6 +219,7 @@ def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
         "account_status": {"enum": ["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]},
         "reason": nullable,
         "who_acts": {"enum": ["user", "it_admin", "operator", "nobody"]},
+        "last_authorization_error": nullable,
     }
     error = {"code": {"type": "integer"}, "message": text, "details": {"type": "array", "items": {"type": "object"}}}
     return {

@@ -52,23 +52,8 @@ UPDATE = "outlook_update_calendar_event"
 DELETE = "outlook_delete_calendar_event"
 
 
-NOT_OVER_OUR_OWN_REST = {
-    "test_declining_at_microsoft_says_so_and_the_link_can_be_used_again": (
-        "a server of ours tells a refusal on its own page and goes to user_verify_url with an auth_request_id only, "
-        "so that the client in front of it goes on waiting"
-    ),
-    "test_one_date_of_a_series_is_changed_and_the_guard_sees_it": (
-        "the hosted update has no parameter that accepts the loss of edited dates, and our own REST keeps its guard"
-    ),
-}
-"""What a hosted client in front of our own REST cannot have, and why; `test_hosted_own_rest.py` holds what it has."""
-
-
 @pytest.fixture(params=sorted(BENCHES))
 def open_bench(request: pytest.FixtureRequest) -> OpenBench:
-    reason = NOT_OVER_OUR_OWN_REST.get(request.function.__name__)
-    if request.param == "own_rest" and reason is not None:
-        request.applymarker(pytest.mark.xfail(reason=reason, raises=(AssertionError, Conflict), strict=True))
     return BENCHES[request.param]
 
 

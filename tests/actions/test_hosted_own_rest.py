@@ -107,13 +107,17 @@ async def test_a_declined_consent_is_told_on_our_page_and_the_link_can_be_used_a
         page = await browser.press(await bench.at_microsoft(browser, link), DANA)
         page = await browser.press(page, "Cancel")
     assert "permission was not given" in page.text.lower()
-    assert await bench.status() == ("PENDING", "awaiting_consent")
+    account = (await bench.actions.get_connected_account(identifier=IDENTIFIER)).connected_account
+    assert (account.status, account.reason, account.attempt_state) == ("PENDING", "consent_declined", "failed")
+    assert "access_denied" in (account.last_authorization_error or "")
+    ended = await bench.actions.wait_for_authorization(identifier=IDENTIFIER, timeout_seconds=60)
+    assert ended.connected_account.reason == "consent_declined"
     async with bench.browser() as browser:
         await bench.agree(browser, link)
     assert await bench.status() == ("ACTIVE", None)
 
 
-async def test_edited_dates_of_a_series_are_kept_whatever_the_client_accepts(bench: OwnRestBench) -> None:
+async def test_edited_dates_of_a_series_are_lost_only_when_the_caller_accepts_it(bench: OwnRestBench) -> None:
     await bench.consent()
     weekly = {"recurrence_type": "weekly", "recurrence_range_type": "numbered", "recurrence_occurrences": 4}
     master = await bench.run("outlook_create_calendar_event", **EVENT, **weekly)
@@ -126,10 +130,43 @@ async def test_edited_dates_of_a_series_are_kept_whatever_the_client_accepts(ben
     with pytest.raises(Conflict) as refused:
         await bench.run("outlook_update_calendar_event", **move)
     assert refused.value.details["edited_occurrences"] == ["2026-04-15 (edited)"]
-    with pytest.raises(Conflict):
-        await bench.run("outlook_update_calendar_event", **move, discard_exceptions=True)
     kept = await bench.run("outlook_get_calendar_event", event_id=second)
     assert kept["subject"] == "Review with guests"
+    moved = await bench.run("outlook_update_calendar_event", **move, discard_exceptions=True)
+    assert moved["start"]["dateTime"].startswith("2026-04-08T14:00")
+
+
+async def test_a_date_deleted_from_a_series_is_seen_by_the_server_behind(bench: OwnRestBench) -> None:
+    await bench.consent()
+    weekly = {"recurrence_type": "weekly", "recurrence_range_type": "numbered", "recurrence_occurrences": 4}
+    master = await bench.run("outlook_create_calendar_event", **EVENT, **weekly)
+    window = {"start_datetime": "2026-04-15T00:00:00", "end_datetime": "2026-04-16T00:00:00", "timezone": "UTC"}
+    answer = await bench.run("outlook_list_calendar_events", **window, filter="subject eq 'Review'")
+    await bench.run("outlook_delete_calendar_event", event_id=answer["value"][0]["id"])
+    move = {"event_id": master["id"], "start_datetime": "2026-04-08T14:00:00", "start_timezone": "America/New_York"}
+    with pytest.raises(Conflict) as refused:
+        await bench.run("outlook_update_calendar_event", **move)
+    assert "2026-04-15 (deleted)" in refused.value.message
+    moved = await bench.run("outlook_update_calendar_event", **move, discard_exceptions=True)
+    assert moved["start"]["dateTime"].startswith("2026-04-08T14:00")
+
+
+@pytest.mark.parametrize(
+    ("ending", "reason", "who_acts"),
+    [("revoke_grant", "grant_revoked", "user"), ("disable_person", "account_disabled", "it_admin")],
+)
+async def test_why_an_account_was_revoked_and_who_acts_are_known_in_front(
+    bench: OwnRestBench, ending: str, reason: str, who_acts: str
+) -> None:
+    await bench.consent()
+    getattr(bench.sandbox, ending)(DANA)
+    bench.sandbox.expire_access_tokens(DANA)
+    with pytest.raises(AuthorizationRequired) as refused:
+        await bench.run("outlook_list_calendar_events")
+    assert (refused.value.details["status"], refused.value.who_acts) == ("REVOKED", who_acts)
+    assert await bench.status() == ("REVOKED", reason)
+    listed = await bench.actions.list_connected_accounts(status="REVOKED")
+    assert [account.identifier for account in listed.connected_accounts] == [IDENTIFIER]
 
 
 async def test_a_kind_of_attendees_that_cannot_be_emptied_is_told(bench: OwnRestBench) -> None:
