@@ -1,4 +1,4 @@
-"""Time, as an argument.
+"""Time, as an argument, and as a text.
 
 `SystemClock` is the one caller of `datetime.now` in the product; everything else is handed a `Clock`, so that a
 test can move time by hand and a waiter can be bounded without a real pause.
@@ -7,7 +7,7 @@ test can move time by hand and a waiter can be bounded without a real pause.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 import anyio
 
@@ -34,3 +34,8 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Pause for `seconds`; a cancellation point."""
         await anyio.sleep(seconds)
+
+
+def rfc3339(instant: datetime, *, timespec: Literal["auto", "seconds"] = "auto") -> str:
+    """An aware `instant` as RFC 3339 writes it in UTC, with `Z` (section 5.6); `seconds` cuts the fraction off."""
+    return instant.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -7,6 +7,7 @@ from typing import Any
 
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.clock import rfc3339
 
 OPEN_THE_LINK = "Ask the user to open authorization_url in a browser and to sign in, then repeat the call."
 FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in, then repeat the call."
@@ -83,10 +84,10 @@ def authorize_answer(
     if account.attempt_state is not None:
         attempt = {"state": str(account.attempt_state)}
         if account.attempt_expires_at is not None:
-            attempt["expires_at"] = _instant(account.attempt_expires_at)
+            attempt["expires_at"] = rfc3339(account.attempt_expires_at, timespec="seconds")
     optional = {
         "authorization_url": authorization_url,
-        "expires_at": _instant(expires_at) if expires_at is not None else None,
+        "expires_at": rfc3339(expires_at, timespec="seconds") if expires_at is not None else None,
         "admin_consent_url": admin_consent_url,
         "mailbox": account.mailbox if account.status == "ACTIVE" else None,
         "attempt": attempt,
@@ -98,7 +99,3 @@ def authorize_answer(
         **{name: value for name, value in optional.items() if value is not None},
         "next_step": next_step,
     }
-
-
-def _instant(value: datetime) -> str:
-    return value.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -23,6 +23,7 @@ from scalekit_mcp.actions.hosted_rest import (
     Sending,
     outcome_unknown,
 )
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     Conflict,
@@ -135,8 +136,8 @@ class HostedSession:
             last = min(last, ends)
         params = {
             "event_id": master["id"],
-            "start_date_time": _zulu(start),
-            "end_date_time": _zulu(last),
+            "start_date_time": rfc3339(start, timespec="seconds"),
+            "end_date_time": rfc3339(last, timespec="seconds"),
             "$select": "id,type,originalStart,start,end",
             "$top": MAX_INSTANCES,
         }
@@ -370,7 +371,3 @@ def _link(params: Mapping[str, str], offset: int) -> str:
 
 def _response(body: Event) -> GraphResponse:
     return GraphResponse(200, body, {}, None)
-
-
-def _zulu(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"

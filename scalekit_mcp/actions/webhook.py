@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.models import HistoryEntry
-from scalekit_mcp.clock import Clock
+from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics
 
@@ -131,7 +131,7 @@ def event_of(entry_id: str, entry: HistoryEntry, *, provider: str = "OUTLOOK") -
         "spec_version": "1",
         "id": f"evt_{entry_id}",
         "type": kind,
-        "occurred_at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "occurred_at": rfc3339(entry.at),
         "object": "ConnectedAccount",
         "data": {name: value for name, value in data.items() if value is not None},
     }

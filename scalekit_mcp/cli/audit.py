@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scalekit_mcp.cli.vault import with_manager
-from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.clock import SystemClock, rfc3339
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.settings import Settings
 
@@ -59,7 +59,7 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
 def as_value(entry: HistoryEntry) -> dict[str, Any]:
     """One change for a program; instants as ISO 8601 in UTC."""
     return {
-        "at": entry.at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "at": rfc3339(entry.at),
         "account_id": entry.account_id,
         "connection_name": entry.connection_name,
         "identifier": entry.identifier,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.events import date_of, instant_of
 from scalekit_mcp.tools.values import Refused
@@ -74,7 +75,11 @@ class Window:
         begin = self.start_instant - self.margin
         if after is not None:
             begin = max(begin, after - DAY)
-        return {"startDateTime": _zulu(begin), "endDateTime": _zulu(self.end_instant + self.margin)}
+        end = self.end_instant + self.margin
+        return {
+            "startDateTime": rfc3339(begin, timespec="seconds"),
+            "endDateTime": rfc3339(end, timespec="seconds"),
+        }
 
     def holds(self, event: Mapping[str, Any]) -> bool:
         """Whether the event overlaps the window; one that ends where the window starts does not."""
@@ -120,7 +125,3 @@ def _instant(field: str, local: datetime, zone: Zone) -> datetime:
         return to_instant(local, zone)
     except Refused as exc:
         raise InvalidInput(f"`{field}` {exc.message}.", field=field) from exc
-
-
-def _zulu(instant: datetime) -> str:
-    return f"{instant.astimezone(UTC):%Y-%m-%dT%H:%M:%S}Z"

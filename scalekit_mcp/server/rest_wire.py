@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     CalendarNotFound,
@@ -93,8 +94,8 @@ def wire_tool(spec: ToolSpec | CatalogueTool) -> dict[str, Any]:
 
 
 def wire_instant(value: datetime | None) -> str | None:
-    """RFC 3339 in UTC."""
-    return None if value is None else value.isoformat().replace("+00:00", "Z")
+    """RFC 3339 in UTC; None for what has no time."""
+    return None if value is None else rfc3339(value)
 
 
 def wire_error(error: ScalekitMCPError, *, execution_id: str | None = None) -> tuple[int, dict[str, Any]]:
