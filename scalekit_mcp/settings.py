@@ -83,6 +83,7 @@ class Settings(BaseSettings):
     oidc_require_scopes: bool = True
     service_key: SecretStr | None = None
     stateless: bool = False
+    stop_delay_seconds: float = Field(0, ge=0, le=300)
     user_verification: Verification | None = None
     user_verify_url: str | None = None
     confirm: Literal["off", "mail"] = "off"

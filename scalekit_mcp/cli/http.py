@@ -115,7 +115,14 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             else:
                 sys.stderr.write(serving + "\n")
 
-        await serve_http(app, host=settings.host, port=settings.port, drain=drain, listening=listening)
+        await serve_http(
+            app,
+            host=settings.host,
+            port=settings.port,
+            drain=drain,
+            delay_seconds=settings.stop_delay_seconds,
+            listening=listening,
+        )
 
 
 def mint_session_token(

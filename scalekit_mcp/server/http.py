@@ -72,10 +72,15 @@ class HttpOptions:
 
 
 class Drain:
-    """Counts the calls in flight, so that a shutdown can let them finish and refuse new ones."""
+    """Counts the calls in flight, so that a shutdown can let them finish and refuse new ones.
+
+    `leaving` is what balancers are told; `refusing`, which comes with it or later, what callers meet.
+    """
 
     def __init__(self) -> None:
+        self.leaving = False
         self.refusing = False
+        self._hurry = anyio.Event()
         self._running = 0
         self._idle = anyio.Event()
 
@@ -90,9 +95,19 @@ class Drain:
             self._running -= 1
             self._idle.set()
 
+    async def delay(self, seconds: float) -> None:
+        """Serve on for `seconds` or until `hurry`, so that a balancer meets the 503 of /readyz before a caller does."""
+        self.leaving = True
+        with anyio.move_on_after(seconds):
+            await self._hurry.wait()
+
+    def hurry(self) -> None:
+        """End the delay at once."""
+        self._hurry.set()
+
     async def finish(self, seconds: float) -> None:
         """Refuse what is new and wait until what runs has ended, at most `seconds`."""
-        self.refusing = True
+        self.leaving = self.refusing = True
         with anyio.move_on_after(seconds):
             while self._running:
                 self._idle = anyio.Event()
@@ -184,10 +199,12 @@ async def serve_http(
     port: int,
     drain: Drain,
     drain_seconds: float = DRAIN_SECONDS,
+    delay_seconds: float = 0.0,
     listening: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then new calls are refused and those in flight have `drain_seconds` to finish.
 
+    For `delay_seconds` before that only /readyz refuses; a second signal ends this delay, the one after it the process.
     Calls `listening` once the port answers; raises `ConfigurationError` when it cannot be opened.
     """
     import uvicorn
@@ -195,6 +212,11 @@ async def serve_http(
     from scalekit_mcp.server.signals import on_stop_signal
 
     stop = anyio.Event()
+
+    def told_to_stop() -> None:
+        if stop.is_set():
+            drain.hurry()
+        stop.set()
 
     class Unsignalled(uvicorn.Server):
         deaf = False
@@ -222,11 +244,16 @@ async def serve_http(
         timeout_graceful_shutdown=2,
     )
     uvicorn_server = Unsignalled(config)
-    with on_stop_signal(stop.set):
+    with on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing):
         async with anyio.create_task_group() as tasks:
 
             async def stop_gracefully() -> None:
                 await stop.wait()
+                if delay_seconds > 0:
+                    logger.info(
+                        "Told to stop: not ready any more, calls are served for another %g seconds", delay_seconds
+                    )
+                    await drain.delay(delay_seconds)
                 logger.info("Shutting down: calls in flight have %d seconds to finish", drain_seconds)
                 await drain.finish(drain_seconds)
                 uvicorn_server.should_exit = True
@@ -308,7 +335,7 @@ def _health_routes(clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
     async def readyz(request: Request) -> Response:
         nonlocal told
         del request
-        if drain.refusing:
+        if drain.leaving:
             return JSONResponse({"ready": False, "why": "shutting down"}, status_code=503)
         async with lock:
             now = clock.now().timestamp()

@@ -12,10 +12,11 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def on_stop_signal(stop: Callable[[], object]) -> Generator[None]:
+def on_stop_signal(stop: Callable[[], object], *, again: Callable[[], bool] = lambda: False) -> Generator[None]:
     """Turn the signals that end a process into a call of `stop` on the event loop; the second one ends it at once.
 
-    Outside the main thread, where Python delivers no signals, it does nothing.
+    As long as `again` says so, a further signal is one more call of `stop` instead. Outside the main thread, where
+    Python delivers no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -27,7 +28,7 @@ def on_stop_signal(stop: Callable[[], object]) -> Generator[None]:
     def handle(number: int, frame: Any) -> None:
         nonlocal stopping
         del frame
-        if stopping:
+        if stopping and not again():
             os._exit(128 + number)
         stopping = True
         loop.call_soon_threadsafe(stop)

@@ -28,7 +28,8 @@ async def main(port: int) -> None:
     server = create_server(actions, identify=authenticated_caller, options=ServerOptions())
     options = HttpOptions(public_url=f"http://localhost:{port}")
     app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, drain=drain)
-    await serve_http(app, host="127.0.0.1", port=port, drain=drain)
+    delay_seconds = float(os.environ.get("STOP_DELAY_SECONDS", "0"))
+    await serve_http(app, host="127.0.0.1", port=port, drain=drain, delay_seconds=delay_seconds)
 
 
 if __name__ == "__main__":
