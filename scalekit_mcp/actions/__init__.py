@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 from pydantic import SecretStr
 
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions.protocol import Actions, LinkBase
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError
 
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Actions", "LinkBase", "open_actions"]
 
 CLOSE_SECONDS = 5.0
-
-LinkBase = Callable[[], Awaitable[str]]
-"""Gives the base address of our own pages; may start what serves them."""
 
 
 @asynccontextmanager

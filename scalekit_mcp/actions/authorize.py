@@ -5,26 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.tools import Authorize
 
 OPEN_THE_LINK = "Ask the user to open authorization_url in a browser and to sign in, then repeat the call."
 FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in, then repeat the call."
 TYPE_THE_CODE = "Ask the user for the code on the page and call authorize with confirmation_code."
 
 
+def held_step(user_verification: str) -> str:
+    """What the person does while tokens are held, under `confirm` and under `url`."""
+    return FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
+
+
 async def run_authorize(
     actions: Actions,
+    arguments: Authorize,
     *,
-    connection_name: str | None,
+    connection_name: str,
     identifier: str,
-    reconnect: bool = False,
-    confirmation_code: str | None = None,
-    login_hint: str | None = None,
-    expected_account: tuple[str, str] | None = None,
-    held_step: str = TYPE_THE_CODE,
-) -> dict[str, Any]:
+    login_hint: str | None,
+    expected_account: tuple[str, str] | None,
+    held_step: str,
+) -> ToolResult:
     """Say how the account stands and, where somebody must consent, hand out the link.
 
     Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, mailbox?, attempt?,
@@ -33,20 +38,23 @@ async def run_authorize(
     `held_step` says what the person does instead.
     Raises `InvalidInput` for a wrong code.
     """
-    if confirmation_code is not None:
+    reconnect = bool(arguments.reconnect)
+    if arguments.confirmation_code is not None:
         response = await actions.confirm_authorization(
-            connection_name=connection_name, identifier=identifier, confirmation_code=confirmation_code
+            connection_name=connection_name, identifier=identifier, confirmation_code=arguments.confirmation_code
         )
-        return authorize_answer(
-            response.connected_account, next_step="The account is connected; calendar tools work now."
+        return ToolResult(
+            authorize_answer(response.connected_account, next_step="The account is connected; calendar tools work now.")
         )
     response = await actions.get_or_create_connected_account(connection_name=connection_name, identifier=identifier)
     account = response.connected_account
     if account.status == "ACTIVE" and not reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
-        return authorize_answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
+        return ToolResult(
+            authorize_answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
+        )
     if account.held and not reconnect:
-        return authorize_answer(account, next_step=held_step)
+        return ToolResult(authorize_answer(account, next_step=held_step))
     link = await actions.get_authorization_link(
         connection_name=connection_name,
         identifier=identifier,
@@ -58,12 +66,14 @@ async def run_authorize(
     next_step = OPEN_THE_LINK
     if link.admin_consent_url:
         next_step += " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
-    return authorize_answer(
-        response.connected_account,
-        next_step=next_step,
-        authorization_url=link.link,
-        expires_at=link.expires_at,
-        admin_consent_url=link.admin_consent_url,
+    return ToolResult(
+        authorize_answer(
+            response.connected_account,
+            next_step=next_step,
+            authorization_url=link.link,
+            expires_at=link.expires_at,
+            admin_consent_url=link.admin_consent_url,
+        )
     )
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 
-from scalekit_mcp.actions.authorize import FINISH_THE_PAGE, TYPE_THE_CODE, run_authorize
+from scalekit_mcp.actions.authorize import held_step, run_authorize
+from scalekit_mcp.actions.inputs import account_key, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -17,18 +18,16 @@ from scalekit_mcp.actions.models import (
     ListConnectedAccountsResponse,
     ToolResult,
 )
+from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, InvalidInput, PermissionMissing
-from scalekit_mcp.settings import Settings, check_identifier
-from scalekit_mcp.tools import Arguments, Authorize, UnknownTool, parse_arguments
+from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
+from scalekit_mcp.settings import Settings
+from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.models import AccountView, AuthorizationLink
     from scalekit_mcp.actions.parts import Parts
     from scalekit_mcp.telemetry import Metrics
-
-CALLBACK_PATH = "/oauth/callback"
-ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
 
 
 class _Key(TypedDict):
@@ -50,7 +49,7 @@ class EmbeddedActions:
         settings: Settings,
         *,
         clock: Clock,
-        link_base: Callable[[], Awaitable[str]] | None,
+        link_base: LinkBase | None,
         timezone: str,
         user_verification: str,
         resolve: Callable[[], Awaitable[Settings]] | None = None,
@@ -61,7 +60,7 @@ class EmbeddedActions:
         self._link_base = link_base
         self._timezone = timezone
         self._user_verification = user_verification
-        self._held_step = FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
+        self._held_step = held_step(user_verification)
         self._resolve = resolve
         self._metrics = metrics
         self._opening = anyio.Lock()
@@ -95,20 +94,8 @@ class EmbeddedActions:
         return self._opened
 
     def _key(self, connection_name: str | None, identifier: str) -> _Key:
-        name = self._connection(connection_name)
-        try:
-            return _Key(connection_name=name, identifier=check_identifier(identifier))
-        except ValueError as error:
-            raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
-
-    def _connection(self, connection_name: str | None) -> str:
-        name = connection_name or self._settings.connection
-        if name != self._settings.connection:
-            raise InvalidInput(
-                f"There is no connection '{name[:100]}'; this server has '{self._settings.connection}'.",
-                field="connection_name",
-            )
-        return name
+        name, checked = account_key(connection_name, identifier, own_connection=self._settings.connection)
+        return _Key(connection_name=name, identifier=checked)
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
@@ -238,24 +225,16 @@ class EmbeddedActions:
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
-        try:
-            arguments = parse_arguments(tool_name, tool_input or {})
-        except UnknownTool as error:
-            raise InvalidInput(
-                f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
-            ) from error
+        arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
         if isinstance(arguments, Authorize):
-            return ToolResult(
-                await run_authorize(
-                    self,
-                    **key,
-                    reconnect=bool(arguments.reconnect),
-                    confirmation_code=arguments.confirmation_code,
-                    login_hint=login_hint,
-                    expected_account=expected_account,
-                    held_step=self._held_step,
-                )
+            return await run_authorize(
+                self,
+                arguments,
+                **key,
+                login_hint=login_hint,
+                expected_account=expected_account,
+                held_step=self._held_step,
             )
         parts = await self.parts()
         try:

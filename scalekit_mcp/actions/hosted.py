@@ -2,54 +2,36 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from scalekit_mcp.actions.authorize import FINISH_THE_PAGE, TYPE_THE_CODE, run_authorize
+from scalekit_mcp.actions.authorize import held_step, run_authorize
+from scalekit_mcp.actions.inputs import account_key, tool_arguments
 from scalekit_mcp.actions.models import (
     AttemptState,
     AuthorizationLinkResponse,
     AuthorizationOutcome,
     AuthorizationPrompt,
     ConnectedAccountResponse,
-    ConnectedAccountView,
     ListConnectedAccountsResponse,
     ToolResult,
 )
+from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import (
-    AuthorizationRequired,
-    InternalError,
-    InvalidInput,
-    PermissionMissing,
-    ScalekitMCPError,
-)
-from scalekit_mcp.settings import check_identifier
-from scalekit_mcp.tools import TOOLS, Arguments, Authorize, UnknownTool, parse_arguments
+from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
+from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
     import httpx2 as httpx
 
     from scalekit_mcp.accounts.sealing import KeyRing
-    from scalekit_mcp.actions.hosted_accounts import WireAccount
     from scalekit_mcp.actions.hosted_attempts import Key
-    from scalekit_mcp.actions.hosted_graph import HostedSession
     from scalekit_mcp.actions.hosted_parts import HostedParts
-    from scalekit_mcp.actions.hosted_rest import ScalekitFailure
-
-logger = logging.getLogger(__name__)
-
-LinkBase = Callable[[], Awaitable[str]]
-
-ACTIVE_SECONDS = 30
-"""How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
 
 POLL_SECONDS = 1.0
-_ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
 _RUNNING = frozenset({AttemptState.LINK_GIVEN.value, AttemptState.AT_PROVIDER.value})
 
 
@@ -92,7 +74,7 @@ class HostedActions:
         self._link_base = link_base
         self._connection_name = connection_name
         self._user_verification = user_verification
-        self._held_step = FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
+        self._held_step = held_step(user_verification)
         self._user_verify_url = user_verify_url
         self._timezone = timezone
         self._http = http
@@ -101,7 +83,6 @@ class HostedActions:
         self._sandbox = sandbox
         self._opening = anyio.Lock()
         self._opened: HostedParts | None = None
-        self._seen_active: dict[Key, float] = {}
 
     async def aclose(self) -> None:
         """Close the HTTP client, if this object made one."""
@@ -129,40 +110,30 @@ class HostedActions:
                         ring=self._ring,
                         user_verification=self._user_verification,
                         user_verify_url=self._user_verify_url,
+                        timezone=self._timezone,
                         scopes=self._scopes,
                         sandbox=self._sandbox,
                     )
         return self._opened
 
     def _key(self, connection_name: str | None, identifier: str) -> Key:
-        name = connection_name or self._connection_name
-        if name != self._connection_name:
-            raise InvalidInput(
-                f"There is no connection '{name[:100]}'; this server has '{self._connection_name}'.",
-                field="connection_name",
-            )
-        try:
-            return name, check_identifier(identifier)
-        except ValueError as error:
-            raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+        return account_key(connection_name, identifier, own_connection=self._connection_name)
 
     # -- accounts
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
-        """See `Actions`."""
         key = self._key(connection_name, identifier)
         parts = await self._parts()
-        return self._response(parts, await parts.directory.get_or_create(key))
+        return ConnectedAccountResponse(parts.consent.view(await parts.directory.get_or_create(key)))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
-        """See `Actions`."""
         key = self._key(connection_name, identifier)
         parts = await self._parts()
-        return self._response(parts, await parts.directory.known(key))
+        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
 
     async def list_connected_accounts(
         self,
@@ -174,21 +145,20 @@ class HostedActions:
         page_token: str | None = None,
         account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
-        """See `Actions`."""
         if connection_name is not None:
             self._key(connection_name, identifier or "any")
         parts = await self._parts()
         if account_id is not None:
             one = await parts.directory.by_id(account_id)
             fits = one is not None and identifier in (None, one.identifier)
-            views = tuple(self._view(parts, account) for account in (one,) if account is not None and fits)
+            views = tuple(parts.consent.view(account) for account in (one,) if account is not None and fits)
             views = tuple(view for view in views if status in (None, view.status))
             return ListConnectedAccountsResponse(connected_accounts=views, total_size=len(views))
         accounts, total, following = await parts.directory.page(
             identifier=identifier, status=status, size=page_size, token=page_token
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(self._view(parts, account) for account in accounts),
+            connected_accounts=tuple(parts.consent.view(account) for account in accounts),
             total_size=total,
             next_page_token=following,
         )
@@ -196,43 +166,18 @@ class HostedActions:
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         """See `Actions`. Scalekit offers the call to some API clients only; elsewhere `delete` is what is left."""
         key = self._key(connection_name, identifier)
-        self._seen_active.pop(key, None)
         parts = await self._parts()
+        parts.tools.forget(key)
         account = await parts.directory.disconnect(key)
         parts.consent.attempts.forget(key)
-        return self._response(parts, account)
+        return ConnectedAccountResponse(parts.consent.view(account))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
-        """See `Actions`."""
         key = self._key(connection_name, identifier)
-        self._seen_active.pop(key, None)
         parts = await self._parts()
+        parts.tools.forget(key)
         await parts.directory.delete(key)
         parts.consent.attempts.forget(key)
-
-    def _response(self, parts: HostedParts, account: WireAccount) -> ConnectedAccountResponse:
-        return ConnectedAccountResponse(self._view(parts, account))
-
-    def _view(self, parts: HostedParts, account: WireAccount) -> ConnectedAccountView:
-        from scalekit_mcp.actions.hosted_accounts import view_of
-
-        key = (self._connection_name, account.identifier)
-        attempt = parts.consent.attempts.newest(key)
-        if (
-            attempt is not None
-            and attempt.state is AttemptState.AT_PROVIDER
-            and account.status == "ACTIVE"
-            and attempt.status_before != "ACTIVE"
-        ):
-            if attempt.verification.value != "off" and not attempt.user_verify_url:
-                logger.warning(
-                    "The account of '%s' became ACTIVE without a verification by this server: "
-                    "check User Verification in the Scalekit dashboard",
-                    account.identifier,
-                )
-            parts.consent.succeed(attempt)
-            attempt = parts.consent.attempts.newest(key)
-        return view_of(account, attempt, self._clock.now())
 
     # -- consent
 
@@ -254,7 +199,7 @@ class HostedActions:
         key = self._key(connection_name, identifier)
         parts = await self._parts()
         account = await parts.directory.get_or_create(key)
-        view = self._view(parts, account)
+        view = parts.consent.view(account)
         if view.held and not reconnect:
             raise not_active(view)
         attempt = parts.consent.begin(
@@ -270,7 +215,6 @@ class HostedActions:
         )
 
     async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
-        """See `Actions`."""
         return (await self._parts()).consent.prompt(ticket)
 
     async def start_authorization(
@@ -282,26 +226,22 @@ class HostedActions:
     async def complete_authorization(
         self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
     ) -> AuthorizationOutcome:
-        """See `Actions`."""
         return await (await self._parts()).consent.complete(query, browser_secrets)
 
     async def cancel_held_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> AuthorizationOutcome:
-        """See `Actions`."""
         return (await self._parts()).consent.cancel(ticket, browser_secret)
 
     async def confirm_authorization(
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
-        """See `Actions`."""
         key = self._key(connection_name, identifier)
         parts = await self._parts()
         await parts.consent.confirm(key, confirmation_code)
-        return self._response(parts, await parts.directory.known(key))
+        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
-        """See `Actions`."""
         key = self._key(None, identifier)
         if not 1 <= len(auth_request_id) <= 1000:
             raise InvalidInput("It has 1 to 1000 characters.", field="auth_request_id")
@@ -310,7 +250,7 @@ class HostedActions:
         live = parts.consent.attempts.live(key, self._clock.now())
         if live is not None:
             parts.consent.succeed(live)
-        return self._response(parts, await parts.directory.known(key))
+        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """See `Actions`. The application is Scalekit's to register, so that nothing comes here."""
@@ -327,7 +267,7 @@ class HostedActions:
         parts = await self._parts()
         began = self._clock.now()
         while True:
-            response = self._response(parts, await parts.directory.known(key))
+            response = ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
             left = timeout_seconds - (self._clock.now() - began).total_seconds()
             if response.connected_account.attempt_state not in _RUNNING or left <= 0:
                 return response
@@ -346,108 +286,37 @@ class HostedActions:
         expected_account: tuple[str, str] | None = None,
     ) -> ToolResult:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
-        try:
-            arguments = parse_arguments(tool_name, tool_input or {})
-        except UnknownTool as error:
-            raise InvalidInput(
-                f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
-            ) from error
-        del login_hint, expected_account  # as in `get_authorization_link`
+        arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
         if isinstance(arguments, Authorize):
-            return ToolResult(
-                await run_authorize(
-                    self,
-                    connection_name=key[0],
-                    identifier=key[1],
-                    reconnect=bool(arguments.reconnect),
-                    confirmation_code=arguments.confirmation_code,
-                    held_step=self._held_step,
-                )
+            return await run_authorize(
+                self,
+                arguments,
+                connection_name=key[0],
+                identifier=key[1],
+                login_hint=login_hint,
+                expected_account=expected_account,
+                held_step=self._held_step,
             )
+        parts = await self._parts()
         try:
-            return await self._run(key, tool_name, arguments)
+            return await parts.tools.run(key, arguments)
         except AuthorizationRequired as error:
-            self._seen_active.pop(key, None)
-            await self._add_link(key, error)
+            parts.tools.forget(key)
+            await self._add_link(parts, key, error)
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
-                await self._add_link(key, error)
+                await self._add_link(parts, key, error)
             raise
 
-    async def _run(self, key: Key, tool_name: str, arguments: Arguments) -> ToolResult:
-        from scalekit_mcp.actions.hosted_params import check_supported
-        from scalekit_mcp.actions.hosted_rest import ScalekitFailure
-
-        notes = check_supported(arguments)
-        await self._require_active(key)
-        parts = await self._parts()
-        session = parts.session(key, arguments)
-        try:
-            answer = await parts.run_tool(session, key, arguments, timezone=self._timezone)
-        except ScalekitFailure as failure:
-            raise await self._refusal(key, tool_name, failure, session) from failure
-        except ScalekitMCPError as error:
-            if session.execution_id is not None:
-                error.details.setdefault("execution_id", session.execution_id)
-            raise
-        told = [*notes, *session.notes]
-        if told:
-            answer["warnings"] = [*answer.get("warnings", ()), *dict.fromkeys(told)]
-        result = ToolResult(answer)
-        result.execution_id = session.execution_id
-        return result
-
-    async def _require_active(self, key: Key) -> None:
-        from scalekit_mcp.actions.hosted_accounts import not_active
-
-        now = self._clock.now().timestamp()
-        if now < self._seen_active.get(key, 0):
-            return
-        parts = await self._parts()
-        view = self._view(parts, await parts.directory.get_or_create(key))
-        if view.status != "ACTIVE":
-            raise not_active(view)
-        if len(self._seen_active) > 10_000:
-            self._seen_active.clear()
-        self._seen_active[key] = now + ACTIVE_SECONDS
-
-    async def _refusal(
-        self, key: Key, tool_name: str, failure: ScalekitFailure, session: HostedSession
-    ) -> ScalekitMCPError:
-        """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
-        from scalekit_mcp.actions.hosted_accounts import not_active
-
-        parts = await self._parts()
-        if failure.status in _ACCOUNT_MAY_BE_WHY:
-            self._seen_active.pop(key, None)
-            view = self._view(parts, await parts.directory.get_or_create(key))
-            if view.status != "ACTIVE":
-                return not_active(view)
-        if failure.status == 400:
-            fields = (field.removeprefix("$") for field in failure.fields)  # a window's parameters bear OData's sign
-            named = next((name for name in fields if name in TOOLS[tool_name].input_schema["properties"]), None)
-            return InvalidInput(
-                f"Scalekit refuses the arguments: {failure.message or 'it does not say why'}",
-                field=named,
-                execution_id=session.execution_id,
-            )
-        if failure.status == 404:
-            return InternalError(
-                f"Scalekit has no tool that {tool_name} needs: {failure.message or 'it does not say which'}",
-                execution_id=session.execution_id,
-            )
-        return failure.as_error(f"run {tool_name}")
-
-    async def _add_link(self, key: Key, error: AuthorizationRequired | PermissionMissing) -> None:
+    async def _add_link(self, parts: HostedParts, key: Key, error: AuthorizationRequired | PermissionMissing) -> None:
         """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
-        parts = await self._parts()
-        view = self._view(parts, await parts.directory.get_or_create(key))
+        view = parts.consent.view(await parts.directory.get_or_create(key))
         if view.held:
             error.next_step = self._held_step
             return
         link = await self.get_authorization_link(connection_name=key[0], identifier=key[1])
         error.details["authorization_url"] = link.link
         if view.status == "PENDING":
-            error.details["reason"] = self._view(parts, await parts.directory.known(key)).reason
+            error.details["reason"] = parts.consent.view(await parts.directory.known(key)).reason

@@ -17,6 +17,7 @@ from scalekit_mcp.accounts.models import AttemptState, UserVerification
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.accounts.sealing import KeyRing, same_text, sha256_text
 from scalekit_mcp.actions import hosted_outcomes as outcomes
+from scalekit_mcp.actions.hosted_accounts import WireAccount, view_of
 from scalekit_mcp.actions.hosted_attempts import (
     MIN_LINK_SECONDS,
     WRONG_TRIES,
@@ -27,12 +28,13 @@ from scalekit_mcp.actions.hosted_attempts import (
     normal_code,
 )
 from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
 
 logger = logging.getLogger(__name__)
 
-CALLBACK_PATH = "/oauth/callback"
 _CODE_FIELD = "confirmation_code"
 _TRY_AGAIN = "Try again from the link in a minute."
 
@@ -44,6 +46,7 @@ class HostedConsent:
         self,
         rest: ScalekitRest,
         *,
+        connection_name: str,
         clock: Clock,
         ring: KeyRing,
         user_verification: UserVerification,
@@ -53,6 +56,7 @@ class HostedConsent:
     ) -> None:
         self.attempts = HostedAttempts(ring)
         self._rest = rest
+        self._connection_name = connection_name
         self._clock = clock
         self._verification = user_verification
         self._verify_url = user_verify_url
@@ -263,6 +267,31 @@ class HostedConsent:
                 "Scalekit was told who signed in, but no answer came back.",
                 next_step="Call authorize to see the state.",
             ) from lost
+
+    # -- what became of it
+
+    def view(self, account: WireAccount) -> ConnectedAccountView:
+        """The account as every face shows it.
+
+        Scalekit tells nobody that a consent is over: an attempt has succeeded once its account is seen ACTIVE.
+        """
+        key = (self._connection_name, account.identifier)
+        attempt = self.attempts.newest(key)
+        if (
+            attempt is not None
+            and attempt.state is AttemptState.AT_PROVIDER
+            and account.status == "ACTIVE"
+            and attempt.status_before != "ACTIVE"
+        ):
+            if attempt.verification is not UserVerification.OFF and not attempt.user_verify_url:
+                logger.warning(
+                    "The account of '%s' became ACTIVE without a verification by this server: "
+                    "check User Verification in the Scalekit dashboard",
+                    account.identifier,
+                )
+            self.succeed(attempt)
+            attempt = self.attempts.newest(key)
+        return view_of(account, attempt, self._clock.now())
 
     # -- ends
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from scalekit_mcp.actions.hosted import HostedActions, LinkBase, ScalekitEnvironment
+from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings

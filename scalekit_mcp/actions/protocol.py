@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from scalekit_mcp.actions.models import (
@@ -14,6 +14,13 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.tools import Arguments
+
+CALLBACK_PATH = "/oauth/callback"
+ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
+"""Where, under the base address of our own pages, the browser comes back; registered with Microsoft as they stand."""
+
+LinkBase = Callable[[], Awaitable[str]]
+"""Gives the base address of our own pages; may start what serves them."""
 
 
 class Actions(Protocol):

@@ -1,0 +1,151 @@
+"""The calendar tools on hosted accounts: our calendar over Scalekit's tools, on accounts that are ACTIVE."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.actions.hosted_accounts import not_active
+from scalekit_mcp.actions.hosted_attempts import Key
+from scalekit_mcp.actions.hosted_consent import HostedConsent
+from scalekit_mcp.actions.hosted_directory import HostedDirectory
+from scalekit_mcp.actions.hosted_graph import HostedSession
+from scalekit_mcp.actions.hosted_params import check_supported
+from scalekit_mcp.actions.hosted_rest import ScalekitFailure, ScalekitRest
+from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import InternalError, InvalidInput, ScalekitMCPError
+from scalekit_mcp.microsoft.calendar import OutlookCalendar
+from scalekit_mcp.microsoft.graph import GraphSession
+from scalekit_mcp.microsoft.paging import PageSealer
+from scalekit_mcp.tools import (
+    TOOLS,
+    Arguments,
+    CreateCalendarEvent,
+    DeleteCalendarEvent,
+    GetCalendarEvent,
+    ListCalendarEvents,
+    UpdateCalendarEvent,
+)
+
+ACTIVE_SECONDS = 30
+"""How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
+
+MOST_SEEN_ACTIVE = 10_000
+_ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
+
+_SOMEBODY = ProviderAccount(tid="", oid="")
+"""Scalekit does not tell which Microsoft account consented."""
+
+
+class HostedTools:
+    """Runs calendar tools for the accounts of one connection. `timezone` is that of answers when a call names none."""
+
+    def __init__(
+        self,
+        rest: ScalekitRest,
+        directory: HostedDirectory,
+        consent: HostedConsent,
+        *,
+        clock: Clock,
+        pages: PageSealer,
+        timezone: str,
+    ) -> None:
+        self._rest = rest
+        self._directory = directory
+        self._consent = consent
+        self._clock = clock
+        self._pages = pages
+        self._timezone = timezone
+        self._seen_active: dict[Key, float] = {}
+
+    async def run(self, key: Key, arguments: Arguments) -> ToolResult:
+        """Run one tool; raises `ScalekitMCPError`. Result and errors carry the `execution_id` of Scalekit's last call.
+
+        An account that is not ACTIVE is an `AuthorizationRequired` without a link.
+        """
+        notes = check_supported(arguments)
+        await self._require_active(key)
+        accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
+        session = HostedSession(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
+        try:
+            answer = await self._on_calendar(session, key, arguments)
+        except ScalekitFailure as failure:
+            raise await self._refusal(key, arguments.tool_name, failure, session) from failure
+        except ScalekitMCPError as error:
+            if session.execution_id is not None:
+                error.details.setdefault("execution_id", session.execution_id)
+            raise
+        told = [*notes, *session.notes]
+        if told:
+            answer["warnings"] = [*answer.get("warnings", ()), *dict.fromkeys(told)]
+        result = ToolResult(answer)
+        result.execution_id = session.execution_id
+        return result
+
+    def forget(self, key: Key) -> None:
+        """Look at the account before its next call."""
+        self._seen_active.pop(key, None)
+
+    async def _on_calendar(self, session: HostedSession, key: Key, arguments: Arguments) -> dict[str, Any]:
+        calendar = OutlookCalendar(
+            # The calendar uses the two methods that a hosted session has, too.
+            cast("GraphSession", session),
+            account=_SOMEBODY,
+            identifier=key[1],
+            clock=self._clock,
+            timezone=self._timezone,
+            pages=self._pages,
+            connection_name=key[0],
+        )
+        match arguments:
+            case CreateCalendarEvent():
+                return await calendar.create(arguments)
+            case GetCalendarEvent():
+                return await calendar.get(arguments)
+            case ListCalendarEvents():
+                return await calendar.list(arguments)
+            case UpdateCalendarEvent():
+                return await calendar.update(arguments)
+            case DeleteCalendarEvent():
+                return await calendar.delete(arguments)
+            case _:
+                raise LookupError(f"no operation for {arguments.tool_name}")
+
+    async def _view(self, key: Key) -> ConnectedAccountView:
+        return self._consent.view(await self._directory.get_or_create(key))
+
+    async def _require_active(self, key: Key) -> None:
+        now = self._clock.now().timestamp()
+        if now < self._seen_active.get(key, 0):
+            return
+        view = await self._view(key)
+        if view.status != "ACTIVE":
+            raise not_active(view)
+        if len(self._seen_active) > MOST_SEEN_ACTIVE:
+            self._seen_active.clear()
+        self._seen_active[key] = now + ACTIVE_SECONDS
+
+    async def _refusal(
+        self, key: Key, tool_name: str, failure: ScalekitFailure, session: HostedSession
+    ) -> ScalekitMCPError:
+        """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
+        if failure.status in _ACCOUNT_MAY_BE_WHY:
+            self.forget(key)
+            view = await self._view(key)
+            if view.status != "ACTIVE":
+                return not_active(view)
+        if failure.status == 400:
+            fields = (field.removeprefix("$") for field in failure.fields)  # a window's parameters bear OData's sign
+            named = next((name for name in fields if name in TOOLS[tool_name].input_schema["properties"]), None)
+            return InvalidInput(
+                f"Scalekit refuses the arguments: {failure.message or 'it does not say why'}",
+                field=named,
+                execution_id=session.execution_id,
+            )
+        if failure.status == 404:
+            return InternalError(
+                f"Scalekit has no tool that {tool_name} needs: {failure.message or 'it does not say which'}",
+                execution_id=session.execution_id,
+            )
+        return failure.as_error(f"run {tool_name}")
