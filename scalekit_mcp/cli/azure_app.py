@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import LOOPBACK_HOSTS, Settings
 
@@ -27,8 +28,6 @@ DELEGATED_PERMISSIONS = {
 }
 """Delegated permissions of Microsoft Graph that are asked for, with their ids, which are the same in every tenant."""
 
-CALLBACK = "/oauth/callback"
-ADMIN_CALLBACK = "/oauth/admin-consent"
 STDIO_BASE = "http://localhost"
 
 AUDIENCES = {
@@ -115,7 +114,7 @@ def redirect_uris(settings: Settings) -> tuple[str, ...]:
     bases = [STDIO_BASE]
     if settings.public_url and (urlsplit(settings.public_url).hostname or "") not in LOOPBACK_HOSTS:
         bases.append(settings.public_url)
-    return tuple(base + path for base in bases for path in (CALLBACK, ADMIN_CALLBACK))
+    return tuple(base + path for base in bases for path in (CALLBACK_PATH, ADMIN_CALLBACK_PATH))
 
 
 def audience(settings: Settings) -> str:

@@ -10,6 +10,7 @@ import click
 
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.models import AuthorizationOutcome, ConnectedAccountView, OutcomeKind
+from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.cli.accounts import tell
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
@@ -46,7 +47,7 @@ def run_paste(settings: Settings, *, reconnect: bool = False) -> None:
                     err=True,
                 )
             click.echo(
-                f"The browser ends on an address that begins with http://localhost:{settings.port}/oauth/callback and "
+                f"The browser ends on an address that begins with http://localhost:{settings.port}{CALLBACK_PATH} and "
                 "does not load. That is expected: copy that whole address.",
                 err=True,
             )

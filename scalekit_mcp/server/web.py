@@ -22,7 +22,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.hosts import matches
@@ -68,8 +68,8 @@ class Web:
         return [
             Route("/connect/{ticket}", self._guarded(self.show), methods=["GET"]),
             Route("/connect/{ticket}", self._guarded(self.submit), methods=["POST"]),
-            Route("/oauth/callback", self._guarded(self.callback), methods=["GET"]),
-            Route("/oauth/admin-consent", self._guarded(self.admin_consent), methods=["GET"]),
+            Route(CALLBACK_PATH, self._guarded(self.callback), methods=["GET"]),
+            Route(ADMIN_CALLBACK_PATH, self._guarded(self.admin_consent), methods=["GET"]),
             Route("/oauth/outcome/{outcome_id}", self._guarded(self.outcome), methods=["GET"]),
         ]
 
