@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from urllib.parse import unquote
 
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -22,6 +23,8 @@ BUSY_MILLISECONDS = 15_000
 """How long a SQLite writer waits for another one."""
 CHECKPOINT_MILLISECONDS = 500
 """How long a checkpoint waits for readers; it can always be made up for later."""
+IDLE_SECONDS = 30.0
+"""A PostgreSQL connection that nobody used for so long is asked whether it lives: a network forgets silently."""
 _MIGRATION_LOCK = 7_254_862_031_771_004
 """The PostgreSQL advisory lock that one process holds while it migrates."""
 
@@ -43,7 +46,6 @@ class Database:
         options: dict[str, Any] = {"hide_parameters": True, "poolclass": AsyncAdaptedQueuePool}
         if self.is_postgresql:
             options |= {
-                "pool_pre_ping": True,
                 "pool_size": 10,
                 "max_overflow": 10,
                 "pool_timeout": 15,
@@ -63,6 +65,9 @@ class Database:
         if not self.is_postgresql:
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(self._engine.sync_engine, "begin", _begin_sqlite)
+        else:
+            event.listen(self._engine.sync_engine, "checkout", _look_first)
+            event.listen(self._engine.sync_engine, "checkin", _note_use)
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -75,6 +80,16 @@ class Database:
         """A transaction that writes: committed at the end, rolled back on an exception."""
         async with self._writer.begin() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def changing(self) -> AsyncGenerator[AsyncConnection]:
+        """A connection for one statement that writes, which is a transaction by itself."""
+        if self.is_postgresql:
+            async with self.reading() as connection:
+                yield connection
+        else:
+            async with self.writing() as connection:
+                yield connection
 
     async def migrate(self) -> None:
         """Bring the tables to the newest version, one process at a time; an empty database gets them at once.
@@ -118,8 +133,10 @@ class Database:
         await self._engine.dispose()
 
     def _create_file(self) -> None:
-        if self._path is None or self._read_only or self._path.exists():
+        if self._path is None or self._path.exists():
             return
+        if self._read_only:
+            raise FileNotFoundError("unable to open database file")  # SQLite's words, before it is asked
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -152,6 +169,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     if connection.get_execution_options().get("writing"):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _look_first(connection: Any, record: Any, _proxy: Any) -> None:
+    """Replace a connection that died while nobody used it: after a restart of the database no call may fail.
+
+    A closed one is known without asking. SQLAlchemy's own `pool_pre_ping` asks at every use, which costs three rounds.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed the connection")
+    if time.monotonic() - record.info.get("used_at", 0.0) < IDLE_SECONDS:
+        return
+    try:
+        connection.ping()
+    except Exception as exc:
+        raise DisconnectionError("the connection does not answer") from exc
 
 
 def _version(connection: Connection) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -42,6 +43,7 @@ class AccountDirectory:
         self._clock = clock
         self._settings = settings
         self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
+        self._readings: dict[tuple[str, str], asyncio.Task[StoredAccount]] = {}
         self._pruned_at: datetime | None = None
 
     async def find(self, connection_name: str, identifier: str) -> StoredAccount:
@@ -52,6 +54,22 @@ class AccountDirectory:
             raise ConnectedAccountNotFound(connection_name, identifier)
         self.remember(stored)
         return stored
+
+    async def recent(self, connection_name: str, identifier: str) -> StoredAccount:
+        """As `find`; callers who ask at the same time share one read."""
+        key = (connection_name, identifier)
+        reading = self._readings.get(key)
+        if reading is None:
+            reading = asyncio.create_task(self.find(connection_name, identifier))
+            self._readings[key] = reading
+            reading.add_done_callback(lambda task: self._was_read(key, task))
+        return await asyncio.shield(reading)
+
+    def _was_read(self, key: tuple[str, str], task: asyncio.Task[StoredAccount]) -> None:
+        if self._readings.get(key) is task:
+            del self._readings[key]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody is left to be told otherwise
 
     async def find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
         """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
@@ -133,6 +151,7 @@ class AccountDirectory:
 
     def forget(self, connection_name: str, identifier: str) -> None:
         """Read the record anew next time."""
+        self._readings.pop((connection_name, identifier), None)
         self._snapshots.pop((connection_name, identifier), None)
 
     async def list(

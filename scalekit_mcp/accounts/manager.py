@@ -112,8 +112,9 @@ class ConnectedAccountManager:
 
     async def get(self, *, connection_name: str, identifier: str, cached: bool = False) -> AccountView:
         """The account; raises `ConnectedAccountNotFound`. `cached` accepts what was read up to two seconds ago."""
+        find = self._directory.recent if cached else self._directory.find
         stored = self._directory.snapshot(connection_name, identifier) if cached else None
-        return self._directory.view(stored or await self._directory.find(connection_name, identifier))
+        return self._directory.view(stored or await find(connection_name, identifier))
 
     async def list(
         self,
@@ -339,9 +340,9 @@ class ConnectedAccountManager:
             ProviderUnavailable: the provider fails and no valid token is left.
             ConnectedAccountNotFound: there is no such account.
         """
-        stored = self._directory.snapshot(connection_name, identifier) or await self._directory.find(
-            connection_name, identifier
-        )
+        stored = self._directory.snapshot(connection_name, identifier)
+        just_read = stored is None
+        stored = stored or await self._directory.recent(connection_name, identifier)
         account = stored.account
         now = self._clock.now()
         if account.status is not AccountStatus.ACTIVE:
@@ -365,7 +366,7 @@ class ConnectedAccountManager:
         ):
             await self._touch(account, now)
             return stored.tokens.access_token
-        refreshed = await self._refresher.refreshed(stored, need)
+        refreshed = await self._refresher.refreshed(stored, need, just_read=just_read)
         missing = missing_scopes(refreshed.account.granted_scopes, required_scopes)
         if missing:
             raise words.permission_missing(refreshed.account, missing)

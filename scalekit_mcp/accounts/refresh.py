@@ -101,8 +101,10 @@ class Refresher:
         self._operator = operator
         self._news = TenantNews()
 
-    async def refreshed(self, stored: StoredAccount, need: Need) -> StoredAccount:
+    async def refreshed(self, stored: StoredAccount, need: Need, *, just_read: bool = False) -> StoredAccount:
         """The account with a token that is good for a call, refreshed if nobody did it yet.
+
+        `just_read` says that `stored` is no memory: what it tells is not read again.
 
         Raises:
             AuthorizationRequired: the grant is dead.
@@ -115,7 +117,7 @@ class Refresher:
             flight = self._flights.get(stored.account.id)
             joined = flight is not None
             if flight is None:
-                flight = asyncio.create_task(self._flight(stored, need))
+                flight = asyncio.create_task(self._flight(stored, need, just_read=just_read))
                 self._flights[stored.account.id] = flight
                 flight.add_done_callback(lambda task, key=stored.account.id: self._landed(key, task))
             limit = self._settings.waiter_seconds
@@ -146,12 +148,14 @@ class Refresher:
         if not task.cancelled():
             task.exception()  # whoever waited has it
 
-    async def _flight(self, stored: StoredAccount, need: Need) -> StoredAccount:
+    async def _flight(self, stored: StoredAccount, need: Need, *, just_read: bool) -> StoredAccount:
         connection_name, identifier = stored.account.connection_name, stored.account.identifier
         deadline = self._clock.now() + timedelta(seconds=self._settings.waiter_seconds)
         poll_seconds = _FIRST_POLL_SECONDS
+        known = stored if just_read else None
         while True:
-            found = await self._vault.find_account(connection_name, identifier)
+            found = known or await self._vault.find_account(connection_name, identifier)
+            known = None
             if found is None:
                 raise ConnectedAccountNotFound(connection_name, identifier)
             self._remember(found)
@@ -259,7 +263,8 @@ class Refresher:
     async def _save(self, unsaved: _Unsaved, found: StoredAccount) -> StoredAccount:
         account = unsaved.account
         now = self._clock.now()
-        changes: list[Change] = [SaveTokens(account, unsaved.tokens, unsaved.owner, now)]
+        save = SaveTokens(account, unsaved.tokens, unsaved.owner, now)
+        changes: list[Change] = [save]
         if found.tenant_mark is not None:
             changes.append(ClearTenant(account.connection_name, found.tenant_mark.tid))
         try:
@@ -269,6 +274,9 @@ class Refresher:
             raise
         if saved:
             _log.info("Refreshed the access of '%s' on '%s'.", account.identifier, account.connection_name)
+            current = save.applied(found)
+            self._remember(current)
+            return current
         # A disconnect or a consent came in between: what was answered is discarded, what is stored counts.
         current = await self._vault.find_account(account.connection_name, account.identifier)
         if current is None:

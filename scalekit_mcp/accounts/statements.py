@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
@@ -29,10 +29,10 @@ class Statements:
         self._ring = ring
         self._insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
 
-    async def _first(self, statement: Any) -> rows.Row | None:
+    async def _first(self, statement: Any, values: Mapping[str, Any] | None = None) -> rows.Row | None:
         with translated():
             async with self._database.reading() as connection:
-                return cast("rows.Row | None", (await connection.execute(statement)).mappings().first())
+                return cast("rows.Row | None", (await connection.execute(statement, values)).mappings().first())
 
     async def _all(self, statement: Any) -> Sequence[rows.Row]:
         with translated():
@@ -40,10 +40,11 @@ class Statements:
                 return cast("Sequence[rows.Row]", (await connection.execute(statement)).mappings().all())
 
     @asynccontextmanager
-    async def _writing(self) -> AsyncGenerator[AsyncConnection]:
+    async def _writing(self, *, one_statement: bool = False) -> AsyncGenerator[AsyncConnection]:
+        begin = self._database.changing if one_statement else self._database.writing
         with translated():
             try:
-                async with self._database.writing() as connection:
+                async with begin() as connection:
                     yield connection
             except IntegrityError as exc:
                 if "CHECK" in str(exc.orig).upper():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scalekit_mcp.accounts import rows
@@ -53,6 +53,10 @@ _BESIDE = (
     _mark.next_trial_at.label("mark_next_trial_at"),
 )
 _FULL = select(*connected_accounts.c, *_BESIDE).select_from(_JOINED)
+# Built once: every call of a user reads an account.
+_BY_KEY = _FULL.where(
+    _account.connection_name == bindparam("connection_name"), _account.identifier == bindparam("identifier")
+)
 _LISTED = select(*(column for column in connected_accounts.c if column is not _account.sealed_tokens), *_BESIDE)
 _ATTEMPT_COLUMNS = {
     AttemptKey.TICKET: _attempt.ticket_sha256,
@@ -95,9 +99,7 @@ class Store(KeyStore):
 
     async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
         """See `Vault`."""
-        row = await self._first(
-            _FULL.where(_account.connection_name == connection_name, _account.identifier == identifier)
-        )
+        row = await self._first(_BY_KEY, {"connection_name": connection_name, "identifier": identifier})
         with rows.readable("An account's record"):
             return None if row is None else rows.stored_from_row(row, self._ring)
 
@@ -195,7 +197,7 @@ class Store(KeyStore):
     async def commit(self, changes: Sequence[Change]) -> bool:
         """See `Vault`."""
         try:
-            async with self._writing() as connection:
+            async with self._writing(one_statement=_is_one_statement(changes)) as connection:
                 for change in changes:
                     await self._apply_or_stop(connection, change)
         except NoLongerHolds:
@@ -336,6 +338,10 @@ class Store(KeyStore):
     def _history_id(self, entry: HistoryEntry) -> str:
         # Sorts by instant, then by the order in which this process wrote.
         return f"{rows.to_micros(entry.at):020d}{next(self._written):010d}{secrets.token_hex(6)}"
+
+
+def _is_one_statement(changes: Sequence[Change]) -> bool:
+    return len(changes) == 1 and not isinstance(changes[0], ChangeStatus)
 
 
 def _filters(

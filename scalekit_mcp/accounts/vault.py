@@ -7,7 +7,7 @@ on, and if one no longer holds, none is written and `commit` answers False: the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -57,6 +57,19 @@ class SaveTokens:
     tokens: TokenSet = field(repr=False)
     owner: str
     at: datetime
+
+    def applied(self, before: StoredAccount) -> StoredAccount:
+        """What the vault holds once this was written, and a mark of the tenant was cleared with it."""
+        account = replace(
+            self.account,
+            version=self.account.version + 1,
+            updated_at=self.at,
+            last_used_at=self.at,
+            granted_scopes=self.tokens.granted_scopes,
+            token_expires_at=self.tokens.expires_at,
+            pending_claims=None,
+        )
+        return StoredAccount(account, self.tokens, attempt=before.attempt)
 
 
 @dataclass(frozen=True, slots=True)

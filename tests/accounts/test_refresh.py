@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import event
 
 from scalekit_mcp.accounts import statuses
 from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
@@ -72,6 +73,49 @@ async def test_fifty_callers_with_an_expired_token_cause_one_refresh_grant():
         tokens = await asyncio.gather(*(room.token() for _ in range(50)))
         assert len(set(tokens)) == 1
         assert room.grants() == 1
+
+
+async def test_what_is_remembered_of_a_refresh_is_what_the_vault_holds(database_url: str):
+    async with open_room(database_url) as room:
+        await room.consent()
+        expire(room)
+        await room.token()
+        remembered = room.manager._directory.snapshot("outlook", "ana")
+        assert remembered is not None
+        assert remembered.tokens is not None
+        assert remembered == await room.vault.find_account("outlook", "ana")
+
+
+async def test_callers_who_come_at_once_share_one_read_of_the_vault(tmp_path: Path):
+    async with open_room(f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}") as room:
+        await room.consent()
+        await room.token()
+        reads = await statements(room.vault)
+        room.advance(3)
+        assert len(set(await asyncio.gather(*(room.token() for _ in range(16))))) == 1
+        assert len(reads) == 1
+
+
+async def test_a_refresh_reads_the_vault_once_and_writes_twice(tmp_path: Path):
+    async with open_room(f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}") as room:
+        await room.consent()
+        expire(room)
+        sent = await statements(room.vault)
+        await room.token()
+        assert [statement.split()[0] for statement in sent] == ["SELECT", "UPDATE", "UPDATE"]
+
+
+async def statements(vault: Any) -> list[str]:
+    """The statements that reach the database from now on, without those that begin and end transactions."""
+    sent: list[str] = []
+    engine = (await vault._store())._database._engine.sync_engine
+
+    def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append(statement)
+
+    event.listen(engine, "before_cursor_execute", before)
+    return sent
 
 
 async def test_two_managers_with_an_expired_token_cause_one_refresh_grant():

@@ -52,6 +52,7 @@ from scalekit_mcp.accounts.vault import (
     sqlite_url,
 )
 from scalekit_mcp.errors import ConfigurationError, VaultError
+from tests.support import postgres
 
 NOW = datetime(2026, 3, 30, 9, 0, 0, 123456, tzinfo=UTC)
 RING = KeyRing([("a", bytes(range(32)))])
@@ -637,4 +638,23 @@ async def test_a_vault_in_order_passes_its_check_and_one_that_went_away_does_not
         with pytest.raises(VaultError):
             await vault.check()
     finally:
+        await vault.aclose()
+
+
+@pytest.mark.full
+async def test_a_restart_of_postgresql_between_two_calls_is_not_noticed(postgresql_server: str):
+    import asyncpg
+
+    async with postgres.new_database(postgresql_server) as url:
+        vault = SqlVault(url, RING)
+        account = await active(vault)
+        admin = await asyncpg.connect(postgresql_server)
+        others = "FROM pg_stat_activity WHERE datname = $1"
+        name = url.rsplit("/", 1)[1]
+        await admin.execute(f"SELECT pg_terminate_backend(pid) {others}", name)
+        while await admin.fetchval(f"SELECT count(*) {others}", name):
+            pass
+        await admin.close()
+        assert await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW))
+        assert await vault.find_account("outlook", "ana")
         await vault.aclose()
