@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from scalekit_mcp.accounts.models import ProviderAccount
 from scalekit_mcp.actions.hosted_accounts import not_active
@@ -16,7 +16,6 @@ from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, InvalidInput, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
-from scalekit_mcp.microsoft.graph import GraphSession
 from scalekit_mcp.microsoft.paging import PageSealer
 from scalekit_mcp.tools import (
     TOOLS,
@@ -89,8 +88,7 @@ class HostedTools:
 
     async def _on_calendar(self, session: HostedSession, key: Key, arguments: Arguments) -> dict[str, Any]:
         calendar = OutlookCalendar(
-            # The calendar uses the two methods that a hosted session has, too.
-            cast("GraphSession", session),
+            session,
             account=_SOMEBODY,
             identifier=key[1],
             clock=self._clock,

@@ -24,7 +24,7 @@ from scalekit_mcp.microsoft.calendar_requests import (
 from scalekit_mcp.microsoft.calendar_update import CalendarUpdate
 from scalekit_mcp.microsoft.event_body import create_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphSession, Repeat
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, Repeat
 from scalekit_mcp.microsoft.paging import Pages, PageSealer
 from scalekit_mcp.tools.arguments import (
     CreateCalendarEvent,
@@ -47,7 +47,7 @@ class OutlookCalendar:
 
     def __init__(
         self,
-        session: GraphSession,
+        session: MailboxSession,
         *,
         account: ProviderAccount,
         identifier: str,

@@ -11,7 +11,7 @@ from scalekit_mcp.accounts.models import ProviderAccount
 from scalekit_mcp.errors import EventNotFound, InvalidInput, OutcomeUnknown, ProviderUnavailable, Throttled
 from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
 from scalekit_mcp.microsoft.events import Event, address_of
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphSession, segment
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
 from scalekit_mcp.tools.arguments import DeleteCalendarEvent
 
 _FACTS = "id,type,seriesMasterId,isOrganizer,isCancelled,attendees"
@@ -20,7 +20,7 @@ _FACTS = "id,type,seriesMasterId,isOrganizer,isCancelled,attendees"
 class CalendarDelete:
     """Answers `outlook_delete_calendar_event` for one connected account."""
 
-    def __init__(self, session: GraphSession, *, account: ProviderAccount) -> None:
+    def __init__(self, session: MailboxSession, *, account: ProviderAccount) -> None:
         self._session = session
         self._account = account
 

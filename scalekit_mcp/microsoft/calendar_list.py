@@ -13,7 +13,7 @@ from typing import Any, cast
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, events_path, preferences
 from scalekit_mcp.microsoft.events import Event
-from scalekit_mcp.microsoft.graph import GraphRequest, GraphSession
+from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
 from scalekit_mcp.microsoft.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.microsoft.window import Window, present
@@ -41,7 +41,7 @@ _NOT_EXPANDED = (
 class CalendarList:
     """Answers `outlook_list_calendar_events` for one connected account."""
 
-    def __init__(self, session: GraphSession, *, clock: Clock, timezone: str, pages: Pages) -> None:
+    def __init__(self, session: MailboxSession, *, clock: Clock, timezone: str, pages: Pages) -> None:
         self._session = session
         self._clock = clock
         self._timezone = timezone

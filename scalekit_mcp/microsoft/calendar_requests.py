@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.events import Event
-from scalekit_mcp.microsoft.graph import GraphRequest, GraphSession, segment
+from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession, segment
 from scalekit_mcp.microsoft.graph_zones import graph_zone
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone
@@ -39,7 +39,7 @@ def event_path(event_id: str) -> str:
 
 
 async def read_event(
-    session: GraphSession,
+    session: MailboxSession,
     event_id: str,
     *,
     zone: Zone | None = None,

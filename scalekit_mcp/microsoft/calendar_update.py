@@ -15,7 +15,7 @@ from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, Provider
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, preferences, read_event
 from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphSession
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.zones import Zone
@@ -50,7 +50,7 @@ class _Change:
 class CalendarUpdate:
     """Answers `outlook_update_calendar_event` for one connected account."""
 
-    def __init__(self, session: GraphSession, *, account: ProviderAccount, timezone: str) -> None:
+    def __init__(self, session: MailboxSession, *, account: ProviderAccount, timezone: str) -> None:
         self._session = session
         self._account = account
         self._timezone = timezone

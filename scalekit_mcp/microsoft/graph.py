@@ -10,8 +10,7 @@ import json as json_codec
 import logging
 import random
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -26,11 +25,10 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.challenge import claims_challenge, retry_after_seconds
 from scalekit_mcp.microsoft.graph_errors import GraphFailure, error_for
+from scalekit_mcp.microsoft.mailbox_slots import MailboxSlots
 
 logger = logging.getLogger(__name__)
 
-MAX_IN_FLIGHT_PER_MAILBOX = 4
-"""Outlook's own limit for one application on one mailbox ("Microsoft Graph service-specific throttling limits")."""
 MAX_PAUSE_SECONDS = 30.0
 """The longest single pause of one call."""
 MAX_CALL_SECONDS = 60.0
@@ -102,6 +100,18 @@ class TokenSource(Protocol):
         ...
 
 
+class MailboxSession(Protocol):
+    """One mailbox, for whoever knows calendars and not how a request reaches it."""
+
+    async def send(self, request: GraphRequest) -> GraphResponse:
+        """Send one request; raises what a `GraphClient` raises."""
+        ...
+
+    async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
+        """The page that `next_link` of an answer to `request` leads to."""
+        ...
+
+
 class AnswerLost(Exception):
     """A request that must not simply be repeated went out and its answer was lost.
 
@@ -120,14 +130,6 @@ def segment(value: str) -> str:
     """One path segment: an id with everything percent-encoded that has a meaning in a path (ids hold `/`, `+`, `=`)."""
     encoded = quote(value, safe="")
     return encoded.replace(".", "%2E") if encoded in {".", ".."} else encoded
-
-
-@dataclass(slots=True)
-class _Slots:
-    """The requests in flight of one mailbox."""
-
-    limiter: anyio.Semaphore
-    users: int = 0
 
 
 @dataclass(slots=True)
@@ -166,12 +168,7 @@ class GraphClient:
         self._clock = clock
         self._jitter = jitter
         self._request_seconds = request_seconds
-        self._slots: dict[str, _Slots] = {}
-
-    @property
-    def mailboxes_in_flight(self) -> int:
-        """How many mailboxes have a request in flight or waiting."""
-        return len(self._slots)
+        self.slots = MailboxSlots()
 
     async def send(self, request: GraphRequest, tokens: TokenSource, *, mailbox: str) -> GraphResponse:
         """Send one request and return its success.
@@ -255,7 +252,7 @@ class GraphClient:
             headers["Content-Type"] = "application/json"
         if request.headers:
             headers.update(request.headers)
-        async with self._slot(call.mailbox):
+        async with self.slots.hold(call.mailbox):
             try:
                 with anyio.fail_after(self._request_seconds):
                     return await self._http.request(
@@ -268,35 +265,6 @@ class GraphClient:
                     )
             except TimeoutError as exc:
                 raise httpx.ReadTimeout("the answer did not come in time") from exc
-
-    @asynccontextmanager
-    async def _slot(self, mailbox: str) -> AsyncGenerator[None]:
-        slots = self._slots.get(mailbox)
-        if slots is None:
-            slots = self._slots[mailbox] = _Slots(anyio.Semaphore(MAX_IN_FLIGHT_PER_MAILBOX, fast_acquire=True))
-        slots.users += 1
-        try:
-            await self._take(slots.limiter)
-            try:
-                yield
-            finally:
-                slots.limiter.release()
-        finally:
-            slots.users -= 1
-            if slots.users == 0:
-                del self._slots[mailbox]
-
-    async def _take(self, limiter: anyio.Semaphore) -> None:
-        try:
-            limiter.acquire_nowait()
-        except anyio.WouldBlock:
-            with anyio.move_on_after(MAX_CALL_SECONDS) as scope:
-                await limiter.acquire()
-            if scope.cancelled_caught:
-                raise Throttled(
-                    "Other calls on the same mailbox have been running for a minute; this one was not sent.",
-                    retry_after_seconds=int(FIRST_BACK_OFF_SECONDS * 10),
-                ) from None
 
     async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
         logger.info("Graph connection failed: %s", type(exc).__name__)
@@ -385,7 +353,7 @@ class GraphClient:
 
 @dataclass(frozen=True, slots=True)
 class GraphSession:
-    """A client bound to one mailbox and its tokens."""
+    """A `MailboxSession` at Microsoft Graph: a client bound to one mailbox and its tokens."""
 
     client: GraphClient
     tokens: TokenSource
