@@ -128,7 +128,7 @@ class EmbeddedActions:
             account_id=account_id,
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(_view(account) for account in page.accounts),
+            connected_accounts=tuple(view_of(account) for account in page.accounts),
             total_size=page.total_size,
             next_page_token=page.next_page_token,
         )
@@ -273,10 +273,11 @@ class EmbeddedActions:
 
 
 def _response(view: AccountView) -> ConnectedAccountResponse:
-    return ConnectedAccountResponse(_view(view))
+    return ConnectedAccountResponse(view_of(view))
 
 
-def _view(view: AccountView) -> ConnectedAccountView:
+def view_of(view: AccountView) -> ConnectedAccountView:
+    """The account as every face shows it."""
     account = view.account
     who = account.provider_account
     return ConnectedAccountView(

@@ -96,6 +96,7 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:
     from scalekit_mcp.accounts.provider import GrantFailure
+    from scalekit_mcp.actions.embedded import view_of
     from scalekit_mcp.actions.parts import build_parts
     from scalekit_mcp.clock import SystemClock
 
@@ -120,17 +121,7 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
         ) from failure
     finally:
         await parts.aclose()
-    account, who = view.account, view.account.provider_account
-    return ConnectedAccountView(
-        id=account.id,
-        connection_name=account.connection_name,
-        identifier=account.identifier,
-        status=str(account.status),
-        reason=str(account.reason) if account.reason else None,
-        who_acts=account.who_acts,
-        mailbox=who.mailbox if who else None,
-        display_name=who.display_name if who else None,
-    )
+    return view_of(view)
 
 
 def _embedded_only(settings: Settings, flag: str) -> None:
