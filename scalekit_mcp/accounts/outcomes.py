@@ -51,6 +51,21 @@ class AuthorizationOutcome:
     ticket: str | None = field(default=None, repr=False)
 
 
+CANCELLED = AuthorizationOutcome(
+    OutcomeKind.CANCELLED,
+    "Cancelled",
+    "The sign-in was discarded; nothing was connected.",
+    "You can close this page. If you asked for the connection yourself, ask for a new link in the chat.",
+)
+OTHER_BROWSER = AuthorizationOutcome(
+    OutcomeKind.OTHER_BROWSER,
+    "This sign-in was started in another browser",
+    "A sign-in has to end in the browser where it was started, with cookies allowed. Nothing was connected.",
+    "Open the authorization link again and finish in the same browser.",
+)
+"""Without an account; of another browser the identifier is never told."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorizationPrompt:
     """What our own page shows before it sends a person to the provider."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from scalekit_mcp.accounts import words
 from scalekit_mcp.accounts.models import (
@@ -15,7 +17,13 @@ from scalekit_mcp.accounts.models import (
     ProviderAccount,
     Reason,
 )
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.accounts.outcomes import (
+    CANCELLED,
+    OTHER_BROWSER,
+    AuthorizationOutcome,
+    AuthorizationPrompt,
+    OutcomeKind,
+)
 from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.sealing import SealBroken
 from scalekit_mcp.accounts.vault import Vault
@@ -117,7 +125,7 @@ class Pages:
         return AuthorizationPrompt(
             identifier=attempt.identifier,
             connection_name=attempt.connection_name,
-            provider_name=str(getattr(provider, "provider_name", attempt.connection_name)),
+            provider_name=provider.provider_name,
             scopes=attempt.secrets.scopes,
             expires_at=attempt.expires_at,
             admin_consent_url=url,
@@ -178,13 +186,7 @@ class Pages:
 
     def cancelled(self, attempt: Attempt) -> AuthorizationOutcome:
         """Held tokens were discarded."""
-        return _of(
-            attempt,
-            OutcomeKind.CANCELLED,
-            "Cancelled",
-            "The sign-in was discarded; nothing was connected.",
-            "You can close this page. If you asked for the connection yourself, ask for a new link in the chat.",
-        )
+        return replace(CANCELLED, identifier=attempt.identifier, connection_name=attempt.connection_name)
 
     def unknown_link(self) -> AuthorizationOutcome:
         """Nothing is known under this ticket or state."""
@@ -222,13 +224,7 @@ class Pages:
 
     def other_browser(self, attempt: Attempt) -> AuthorizationOutcome:
         """The callback came in another browser than the start."""
-        return AuthorizationOutcome(
-            OutcomeKind.OTHER_BROWSER,
-            "This sign-in was started in another browser",
-            "A sign-in has to end in the browser where it was started, with cookies allowed. Nothing was connected.",
-            "Open the authorization link again and finish in the same browser.",
-            connection_name=attempt.connection_name,
-        )
+        return replace(OTHER_BROWSER, connection_name=attempt.connection_name)
 
     def other_account(
         self, attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount
@@ -279,7 +275,7 @@ class Pages:
 
 
 def _of(
-    attempt: Attempt, kind: OutcomeKind, title: str, message: str, next_step: str, **more: object
+    attempt: Attempt, kind: OutcomeKind, title: str, message: str, next_step: str, **more: Any
 ) -> AuthorizationOutcome:
     return AuthorizationOutcome(
         kind,
@@ -288,5 +284,5 @@ def _of(
         next_step,
         identifier=attempt.identifier,
         connection_name=attempt.connection_name,
-        **more,  # type: ignore[arg-type]
+        **more,
     )

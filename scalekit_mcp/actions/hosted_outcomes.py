@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from scalekit_mcp.accounts.models import AttemptState
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.outcomes import CANCELLED, OTHER_BROWSER, AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.errors import WhoActs
 
@@ -77,13 +79,7 @@ def waits_for_code(attempt: HostedAttempt) -> AuthorizationOutcome:
 
 def cancelled(attempt: HostedAttempt) -> AuthorizationOutcome:
     """The person pressed Cancel while the tokens were held."""
-    return _of(
-        attempt,
-        OutcomeKind.CANCELLED,
-        "Cancelled",
-        "The sign-in was discarded; nothing was connected.",
-        "You can close this page. If you asked for the connection yourself, ask for a new link in the chat.",
-    )
+    return replace(CANCELLED, identifier=attempt.key[1], connection_name=attempt.key[0])
 
 
 def unknown_link() -> AuthorizationOutcome:
@@ -128,13 +124,7 @@ def used(attempt: HostedAttempt) -> AuthorizationOutcome:
 
 def other_browser(attempt: HostedAttempt) -> AuthorizationOutcome:
     """The way back came in another browser than the start."""
-    return AuthorizationOutcome(
-        OutcomeKind.OTHER_BROWSER,
-        "This sign-in was started in another browser",
-        "A sign-in has to end in the browser where it was started, with cookies allowed. Nothing was connected.",
-        "Open the authorization link again and finish in the same browser.",
-        connection_name=attempt.key[0],
-    )
+    return replace(OTHER_BROWSER, connection_name=attempt.key[0])
 
 
 def failed(attempt: HostedAttempt, message: str, next_step: str, *, who_acts: WhoActs = "user") -> AuthorizationOutcome:
