@@ -17,8 +17,7 @@ from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
 
-WIRE_STATUSES = ("ACTIVE", "EXPIRED", "PENDING_AUTH", "PENDING_VERIFICATION", "DISCONNECTED")
-_STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
+STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
     "ACTIVE": (AccountStatus.ACTIVE, None),
     "EXPIRED": (AccountStatus.EXPIRED, Reason.UNKNOWN),
     "PENDING_AUTH": (AccountStatus.PENDING, Reason.NEVER_AUTHORIZED),
@@ -81,7 +80,7 @@ def meaning_of(wire: WireAccount) -> tuple[AccountStatus, Reason | None]:
     """Our status and reason; a wire status that is not known makes no calls."""
     if wire.reason is not None:
         return status_of(wire.reason), wire.reason
-    return _STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
+    return STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
 
 
 def view_of(wire: WireAccount, attempt: HostedAttempt | None, now: datetime) -> ConnectedAccountView:
@@ -142,7 +141,7 @@ def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
 def is_status(text: str) -> bool:
     """Whether a filter names a status: ours, or Scalekit's as published samples write it."""
     wanted = text.strip().upper()
-    return wanted in _STATUS_OF_WIRE or wanted in {status.value for status in AccountStatus}
+    return wanted in STATUS_OF_WIRE or wanted in {status.value for status in AccountStatus}
 
 
 def has_status(wire: WireAccount, text: str) -> bool:

@@ -79,7 +79,7 @@ MISTAKES: dict[str, Mistake] = {
         "Compare MICROSOFT_CLIENT_ID with Overview > Application (client) ID, MICROSOFT_TENANT with Directory "
         "(tenant) ID, and MICROSOFT_CLOUD (global, usgov, usgov-dod, china): two clouds share no registrations.",
     ),
-    # beside the twelve
+    # seen less often than those above
     "wrong_secret": Mistake(
         "The client secret is wrong",
         "Certificates & secrets > New client secret, and set MICROSOFT_CLIENT_SECRET to its value.",
@@ -110,9 +110,6 @@ MISTAKES: dict[str, Mistake] = {
         "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts.",
     ),
 }
-
-CLASSIC = tuple(list(MISTAKES)[:12])
-"""The twelve that almost everybody makes once."""
 
 BY_NUMBER: dict[int, str] = {
     **dict.fromkeys((9002331, 9002332, 9001023, 90124, 90130, 500208), "wrong_audience"),

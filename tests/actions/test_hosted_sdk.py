@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
-from scalekit_mcp.actions.hosted_accounts import WIRE_STATUSES, WireAccount
+from scalekit_mcp.actions.hosted_accounts import STATUS_OF_WIRE, WireAccount
 from scalekit_mcp.actions.hosted_graph import provider_error
 from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import (
@@ -45,7 +45,7 @@ def messages(sdk: Any) -> dict[str, set[str]]:
 def test_the_statuses_are_those_of_the_sdk(sdk: Any) -> None:
     from scalekit.v1.connected_accounts.connected_accounts_pb2 import ConnectorStatus
 
-    assert set(WIRE_STATUSES) == set(ConnectorStatus.keys()) - {"CONNECTION_STATUS_UNSPECIFIED"}
+    assert set(STATUS_OF_WIRE) == set(ConnectorStatus.keys()) - {"CONNECTION_STATUS_UNSPECIFIED"}
 
 
 def test_what_is_read_of_an_account_is_in_the_sdks_message_or_our_own_servers(messages: dict[str, set[str]]) -> None:
