@@ -18,11 +18,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.faults import ConnectionDropped
-from scalekit_mcp.sandbox.scalekit_records import Account, AuthRequest, Consent, Fault, Records, ScalekitSwitches
+from scalekit_mcp.sandbox.scalekit_accounts import ScalekitAccounts
+from scalekit_mcp.sandbox.scalekit_records import AuthRequest, Consent, Fault, Records, ScalekitSwitches
 from scalekit_mcp.sandbox.scalekit_runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
 from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE, BadParameters
 from scalekit_mcp.sandbox.scalekit_wire import (
     CONNECTION_ID,
+    CONNECTION_NAME,
+    SELECTORS,
     Refusal,
     account_json,
     back_to,
@@ -30,7 +33,6 @@ from scalekit_mcp.sandbox.scalekit_wire import (
     instant,
     json_body,
     page,
-    query_of,
     recorded,
 )
 from scalekit_mcp.sandbox.world import AppRegistration, World
@@ -38,13 +40,11 @@ from scalekit_mcp.sandbox.world import AppRegistration, World
 SCALEKIT_CLIENT_ID = "skc_5a9db0c500000001"
 SCALEKIT_CLIENT_SECRET = "sandbox-scalekit-secret"  # noqa: S105 - printed on the start page
 SCALEKIT_PREFIX = "/scalekit"
-CONNECTION_NAME = "outlook"
 MICROSOFT_CLIENT_ID = "5a9db0c5-0000-4000-8000-0000005ca1e0"
 MICROSOFT_CLIENT_SECRET = "sandbox-hosted-secret"  # noqa: S105 - known to the look-alike alone
 
 Handler = Callable[[Request], Awaitable[Response]]
 _COOKIE = "scalekit_consent"
-_SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user_id"})
 
 
 class ScalekitLookAlike:
@@ -60,6 +60,7 @@ class ScalekitLookAlike:
         self.world = world
         self.switches = ScalekitSwitches()
         self.records = Records()
+        self._accounts = ScalekitAccounts(world, self.records, self.switches)
         self._prefix = prefix
         self._base_url = base_url
         self._microsoft = Microsoft(world, microsoft, MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)
@@ -67,11 +68,11 @@ class ScalekitLookAlike:
             MICROSOFT_CLIENT_ID, "Calendar assistant, hosted by Scalekit", MICROSOFT_CLIENT_SECRET, redirect_uris=()
         )
         self._api: dict[tuple[str, str], Handler] = {
-            ("GET", "/connected_accounts"): self._list,
-            ("POST", "/connected_accounts"): self._create,
-            ("PUT", "/connected_accounts"): self._update,
-            ("GET", "/connected_accounts/details"): self._details,
-            ("POST", "/connected_accounts:delete"): self._delete,
+            ("GET", "/connected_accounts"): self._accounts.list,
+            ("POST", "/connected_accounts"): self._accounts.create,
+            ("PUT", "/connected_accounts"): self._accounts.update,
+            ("GET", "/connected_accounts/details"): self._accounts.details,
+            ("POST", "/connected_accounts:delete"): self._accounts.delete,
             ("POST", "/connected_accounts/magic_link"): self._magic_link,
             ("POST", "/connected_accounts/user/verify"): self._verify,
             ("POST", "/execute_tool"): self._execute_tool,
@@ -174,9 +175,9 @@ class ScalekitLookAlike:
         name = path.removeprefix("/api/v1/connected_accounts/")
         if name != path and self.switches.preview_routes and "/" not in name:
             if request.method == "POST" and name.endswith(":disconnect"):
-                return self._disconnect(name.removesuffix(":disconnect"))
+                return self._accounts.disconnect(name.removesuffix(":disconnect"))
             if request.method == "GET":
-                return JSONResponse({"connected_account": account_json(self._known({"id": name}))})
+                return JSONResponse({"connected_account": account_json(self._accounts.known({"id": name}))})
         raise Refusal(5, "NOT_FOUND", "Not Found")
 
     # -- machine tokens
@@ -202,101 +203,16 @@ class ScalekitLookAlike:
         if scheme.lower() != "bearer" or ends is None or ends <= self.world.clock.now():
             raise Refusal(16, "UNAUTHENTICATED", "access token is missing, invalid or expired")
 
-    # -- accounts
-
-    async def _create(self, request: Request) -> Response:
-        given = await json_body(request, _SELECTORS - {"id"} | {"connected_account"})
-        if "connected_account" not in given:
-            raise Refusal(3, "INVALID_ARGUMENT", "connected_account is required", field="connected_account")
-        connector, identifier = self._named(given)
-        if self.records.find(connector, identifier, None) is not None:
-            raise Refusal(6, "ALREADY_EXISTS", "connected account already exists")
-        account = Account("ca_" + secrets.token_hex(9), connector, identifier, self.world.clock.now())
-        account.api_config = dict(given["connected_account"].get("api_config") or {})
-        self.records.accounts[account.id] = account
-        return JSONResponse({"connected_account": account_json(account)}, status_code=201)
-
-    async def _update(self, request: Request) -> Response:
-        given = await json_body(request, _SELECTORS | {"connected_account"})
-        account = self._known(given)
-        account.api_config.update(given.get("connected_account", {}).get("api_config") or {})
-        account.updated_at = self.world.clock.now()
-        return JSONResponse({"connected_account": account_json(account)})
-
-    async def _details(self, request: Request) -> Response:
-        return JSONResponse({"connected_account": account_json(self._known(query_of(request, _SELECTORS)))})
-
-    async def _list(self, request: Request) -> Response:
-        allowed = _SELECTORS - {"id"} | {"provider", "query", "page_size", "page_token", "connection_names"}
-        given = query_of(request, allowed)
-        size = int(given.get("page_size") or self.switches.page_size)
-        if not 0 < size < 100:
-            raise Refusal(3, "INVALID_ARGUMENT", "page_size must be less than 100", field="page_size")
-        names = request.query_params.getlist("connection_names") or [given.get("connector")]
-        accounts = sorted(
-            (
-                account
-                for account in self.records.accounts.values()
-                if (names == [None] or account.connector in names)
-                and given.get("identifier") in (None, account.identifier)
-                and given.get("query", "").lower() in account.identifier.lower()
-            ),
-            key=lambda account: account.identifier,
-        )
-        start = int(given.get("page_token") or 0)
-        shown = accounts[start : start + size]
-        return JSONResponse(
-            {
-                "connected_accounts": [account_json(account, whole=False) for account in shown],
-                "total_size": len(accounts),
-                "next_page_token": str(start + size) if start + size < len(accounts) else "",
-                "prev_page_token": str(max(0, start - size)) if start else "",
-            }
-        )
-
-    async def _delete(self, request: Request) -> Response:
-        account = self._known(await json_body(request, _SELECTORS))
-        del self.records.accounts[account.id]
-        return JSONResponse({})
-
-    def _disconnect(self, account_id: str) -> Response:
-        account = self._known({"id": account_id})
-        account.tokens = None
-        self._set_status(account, "DISCONNECTED")
-        return JSONResponse({"connected_account": account_json(account)})
-
-    def _named(self, given: dict[str, Any]) -> tuple[str, str]:
-        connector, identifier = str(given.get("connector") or ""), str(given.get("identifier") or "")
-        if not connector or not identifier:
-            raise Refusal(3, "INVALID_ARGUMENT", "connector and identifier are required", field="identifier")
-        if len(identifier) > 100:
-            raise Refusal(3, "INVALID_ARGUMENT", "identifier must be at most 100 characters", field="identifier")
-        if connector != CONNECTION_NAME:
-            raise Refusal(5, "RESOURCE_NOT_FOUND", f"connection {connector} not found")
-        return connector, identifier
-
-    def _known(self, given: dict[str, Any]) -> Account:
-        if not given.get("id"):
-            self._named(given)
-        account = self.records.find(given.get("connector"), given.get("identifier"), given.get("id"))
-        if account is None:
-            raise Refusal(5, "RESOURCE_NOT_FOUND", "connected account not found")
-        return account
-
-    def _set_status(self, account: Account, status: str) -> None:
-        account.status = status
-        account.updated_at = self.world.clock.now()
-
     # -- consent
 
     async def _magic_link(self, request: Request) -> Response:
-        given = await json_body(request, _SELECTORS | {"state", "user_verify_url"})
+        given = await json_body(request, SELECTORS | {"state", "user_verify_url"})
         if len(given.get("state") or "") > 512:
             raise Refusal(3, "INVALID_ARGUMENT", "state must be at most 512 characters", field="state")
         verify_url = given.get("user_verify_url")
         if verify_url and (len(verify_url) > 2048 or not verify_url.startswith(("http://", "https://"))):
             raise Refusal(3, "INVALID_ARGUMENT", "user_verify_url is not valid", field="user_verify_url")
-        account = self._known(given)
+        account = self._accounts.known(given)
         expires_at = self.world.clock.now() + timedelta(seconds=self.switches.link_seconds)
         token = secrets.token_urlsafe(24)
         self.records.consents[token] = Consent(account.id, given.get("state"), verify_url, expires_at)
@@ -344,7 +260,7 @@ class ScalekitLookAlike:
             return back_to(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
         if self.switches.verification == "none":
             account.tokens = tokens
-            self._set_status(account, "ACTIVE")
+            self._accounts.set_status(account, "ACTIVE")
             return RedirectResponse(f"{self.base_url}/connected", status_code=302)
         if consent.user_verify_url is None:
             description = "user_verify_url not configured for verification redirect"
@@ -352,7 +268,7 @@ class ScalekitLookAlike:
         request_id = secrets.token_urlsafe(32)
         expires_at = self.world.clock.now() + timedelta(seconds=self.switches.auth_request_seconds)
         self.records.auth_requests[request_id] = AuthRequest(account.id, tokens, expires_at, account.status)
-        self._set_status(account, "PENDING_VERIFICATION")
+        self._accounts.set_status(account, "PENDING_VERIFICATION")
         return back_to(consent, {"auth_request_id": request_id})
 
     async def _verify(self, request: Request) -> Response:
@@ -368,7 +284,7 @@ class ScalekitLookAlike:
             raise Refusal(7, "PERMISSION_DENIED", "identifier does not match the auth request")
         del self.records.auth_requests[given["auth_request_id"]]
         account.tokens = held.tokens
-        self._set_status(account, "ACTIVE")
+        self._accounts.set_status(account, "ACTIVE")
         return JSONResponse({"post_user_verify_redirect_url": f"{self.base_url}/connected"})
 
     # -- tools
@@ -383,14 +299,14 @@ class ScalekitLookAlike:
         return JSONResponse({"tools": tools, "tool_names": [], "total_size": len(tools), "next_page_token": ""})
 
     async def _execute_tool(self, request: Request) -> Response:
-        allowed = _SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
+        allowed = SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
         given = await json_body(request, allowed)
         if not given.get("tool_name"):
             raise Refusal(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
         tool = CATALOGUE.get(given["tool_name"])
         if tool is None:
             raise Refusal(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
-        account = self._known({**given, "id": given.get("connected_account_id")})
+        account = self._accounts.known({**given, "id": given.get("connected_account_id")})
         try:
             built = tool.request(dict(given.get("params") or {}))
         except (BadParameters, ValueError) as problem:
@@ -405,7 +321,7 @@ class ScalekitLookAlike:
         except ProviderRefused as refused:
             if refused.grant_is_dead:
                 account.tokens = None
-                self._set_status(account, "EXPIRED")
+                self._accounts.set_status(account, "EXPIRED")
             raise self._tool_error(refused, execution_id) from refused
         account.last_used_at = self.world.clock.now()
         answer: dict[str, Any] = {"execution_id": execution_id}

@@ -14,6 +14,9 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from scalekit_mcp.sandbox.scalekit_records import Account, Consent, Fault
 
 CONNECTION_ID = "conn_5ca1e0000000000001"
+CONNECTION_NAME = "outlook"
+SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user_id"})
+"""What a request may name an account by."""
 
 _HTTP_OF_GRPC = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 12: 501, 13: 500, 14: 503, 16: 401}
 
