@@ -29,9 +29,8 @@ class KeyStore(Statements):
     async def check(self) -> None:
         """See `Vault`. What is written is what stood there: a write that fails is what is looked for."""
         key_id = self._ring.sealing_key_id
-        async with self._writing() as connection:
-            statement = update(vault_keys).where(vault_keys.c.key_id == key_id).values(key_id=key_id)
-            await self._execute(connection, statement)
+        statement = update(vault_keys).where(vault_keys.c.key_id == key_id).values(key_id=key_id)
+        await self._write(lambda connection: self._execute(connection, statement), one_statement=True)
         with translated():
             await self.check_keys()
 
@@ -52,9 +51,8 @@ class KeyStore(Statements):
         if self._ring.sealing_key_id not in known:
             key_id = self._ring.sealing_key_id
             check = self._ring.seal(_KEY_CHECK, kind="key check", owner=key_id, context=[key_id])
-            statement = self._insert(vault_keys).values(key_id=key_id, sealed_check=check)
-            async with self._writing() as connection:
-                await self._execute(connection, statement.on_conflict_do_nothing())
+            insert = self._insert(vault_keys).values(key_id=key_id, sealed_check=check).on_conflict_do_nothing()
+            await self._write(lambda connection: self._execute(connection, insert), one_statement=True)
             row = await self._first(select(vault_keys).where(vault_keys.c.key_id == key_id))
             if row is not None:
                 self._open_check(key_id, row["sealed_check"])
@@ -87,7 +85,7 @@ class KeyStore(Statements):
         return ResealStep(resealed, unreadable, await self._to_reseal(current), following)
 
     async def _reseal(self, found: Sequence[rows.Row], resealed: Callable[[rows.Row], Executable]) -> tuple[int, int]:
-        done = unreadable = 0
+        unreadable = 0
         statements: list[Executable] = []
         for row in found:
             try:
@@ -95,10 +93,9 @@ class KeyStore(Statements):
             except VaultError as exc:
                 unreadable += 1
                 _log.error("Not sealed anew: %s", exc.message)
-        if statements:
-            async with self._writing() as connection:
-                for statement in statements:
-                    done += await self._execute(connection, statement)
+        if not statements:
+            return 0, unreadable
+        done = await self._write(lambda connection: sum(self._execute(connection, each) for each in statements))
         return done, unreadable
 
     def _resealed_account(self, row: rows.Row) -> Executable:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Connection, select, update
 
 from scalekit_mcp.accounts import rows
 from scalekit_mcp.accounts.models import HistoryEntry
@@ -33,10 +32,10 @@ class OutboxStore(Store):
         """See `OutboxVault`."""
         statement = update(history).where(history.c.id == entry_id, history.c.delivery_due == rows.to_micros(due_at))
         values = {"delivery_due": rows.maybe_micros(next_due_at), "delivery_tries": tries}
-        async with self._writing() as connection:
-            return await self._execute(connection, statement.values(values)) == 1
+        settle = statement.values(values)
+        return await self._write(lambda connection: self._execute(connection, settle) == 1, one_statement=True)
 
-    async def _add_history(self, connection: AsyncConnection, entry: HistoryEntry) -> None:
+    def _add_history(self, connection: Connection, entry: HistoryEntry) -> None:
         values = rows.history_values(entry, self._history_id(entry))
         due = {"delivery_due": values["at"]}
-        await self._execute(connection, self._insert(history).values({**values, **due}))
+        self._execute(connection, self._insert(history).values({**values, **due}))

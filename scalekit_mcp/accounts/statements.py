@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scalekit_mcp.accounts import rows
-from scalekit_mcp.accounts.database import Database, in_words, translated
+from scalekit_mcp.accounts.database import Database, T, in_words, translated
 from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.errors import VaultError
 
@@ -30,27 +28,29 @@ class Statements:
         self._insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
 
     async def _first(self, statement: Any, values: Mapping[str, Any] | None = None) -> rows.Row | None:
+        def first(connection: Connection) -> rows.Row | None:
+            return cast("rows.Row | None", connection.execute(statement, values).mappings().first())
+
         with translated():
-            async with self._database.reading() as connection:
-                return cast("rows.Row | None", (await connection.execute(statement, values)).mappings().first())
+            return await self._database.read(first)
 
     async def _all(self, statement: Any) -> Sequence[rows.Row]:
-        with translated():
-            async with self._database.reading() as connection:
-                return cast("Sequence[rows.Row]", (await connection.execute(statement)).mappings().all())
+        def every(connection: Connection) -> Sequence[rows.Row]:
+            return cast("Sequence[rows.Row]", connection.execute(statement).mappings().all())
 
-    @asynccontextmanager
-    async def _writing(self, *, one_statement: bool = False) -> AsyncGenerator[AsyncConnection]:
-        begin = self._database.changing if one_statement else self._database.writing
+        with translated():
+            return await self._database.read(every)
+
+    async def _write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+        """Run `work` in one transaction; raises `NoLongerHolds` where it meets what another one wrote."""
         with translated():
             try:
-                async with begin() as connection:
-                    yield connection
+                return await self._database.write(work, one_statement=one_statement)
             except IntegrityError as exc:
                 if "CHECK" in str(exc.orig).upper():
                     raise VaultError("The vault refused a status that does not exist. Nothing was written.") from exc
                 raise NoLongerHolds from in_words(exc)
 
     @staticmethod
-    async def _execute(connection: AsyncConnection, statement: Executable) -> int:
-        return cast("CursorResult[Any]", await connection.execute(statement)).rowcount
+    def _execute(connection: Connection, statement: Executable) -> int:
+        return cast("CursorResult[Any]", connection.execute(statement)).rowcount

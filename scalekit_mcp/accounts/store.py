@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, tuple_, update
 
 from scalekit_mcp.accounts import rows
 from scalekit_mcp.accounts.database import Database, translated
@@ -112,23 +111,29 @@ class Store(KeyStore):
             "created_at": rows.to_micros(account.created_at),
             **rows.account_values(account),
         }
-        async with self._writing() as connection:
-            inserted = await self._execute(
-                connection, self._insert(connected_accounts).values(values).on_conflict_do_nothing()
-            )
-            if inserted == 1:
-                await self._add_history(connection, entry)
-        return inserted == 1
+        insert = self._insert(connected_accounts).values(values).on_conflict_do_nothing()
+
+        def create(connection: Connection) -> bool:
+            inserted = self._execute(connection, insert) == 1
+            if inserted:
+                self._add_history(connection, entry)
+            return inserted
+
+        return await self._write(create)
 
     async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
         """See `Vault`."""
-        async with self._writing() as connection:
-            await self._execute(connection, delete(attempts).where(_attempt.account_id == account_id))
-            removed = await self._execute(connection, delete(connected_accounts).where(_account.id == account_id))
+
+        def remove(connection: Connection) -> bool:
+            self._execute(connection, delete(attempts).where(_attempt.account_id == account_id))
+            removed = self._execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
             if removed:
-                await self._add_history(connection, entry)
+                self._add_history(connection, entry)
+            return removed
+
+        removed = await self._write(remove)
         await self._database.forget_free_pages()
-        return removed == 1
+        return removed
 
     async def list_accounts(
         self,
@@ -186,43 +191,44 @@ class Store(KeyStore):
 
     async def prune(self, history_before: datetime, attempts_before: datetime) -> None:
         """See `Vault`."""
-        async with self._writing() as connection:
-            await self._execute(connection, delete(history).where(history.c.at < rows.to_micros(history_before)))
-            await self._execute(
-                connection, delete(attempts).where(_attempt.expires_at < rows.to_micros(attempts_before))
-            )
+
+        def prune(connection: Connection) -> None:
+            self._execute(connection, delete(history).where(history.c.at < rows.to_micros(history_before)))
+            self._execute(connection, delete(attempts).where(_attempt.expires_at < rows.to_micros(attempts_before)))
+
+        await self._write(prune)
 
     # Changes
 
     async def commit(self, changes: Sequence[Change]) -> bool:
         """See `Vault`."""
+
+        def apply(connection: Connection) -> None:
+            for change in changes:
+                if not self._apply(connection, change):
+                    raise NoLongerHolds
+
         try:
-            async with self._writing(one_statement=_is_one_statement(changes)) as connection:
-                for change in changes:
-                    await self._apply_or_stop(connection, change)
+            await self._write(apply, one_statement=_is_one_statement(changes))
         except NoLongerHolds:
             return False
         if any(isinstance(change, ChangeStatus) and change.tokens is None for change in changes):
             await self._database.forget_free_pages()
         return True
 
-    async def _apply_or_stop(self, connection: AsyncConnection, change: Change) -> None:
-        if not await self._apply(connection, change):
-            raise NoLongerHolds
-
-    async def _apply(self, connection: AsyncConnection, change: Change) -> bool:
+    def _apply(self, connection: Connection, change: Change) -> bool:
         match change:
             case ChangeStatus():
-                return await self._change_status(connection, change)
+                return self._change_status(connection, change)
             case SaveTokens():
-                return await self._save_tokens(connection, change)
+                return self._save_tokens(connection, change)
             case TakeLease():
                 free = or_(_account.lease_owner.is_(None), _account.lease_until <= rows.to_micros(change.now))
                 statement = update(connected_accounts).where(
                     _account.id == change.account_id, _account.version == change.version, free
                 )
                 values = {"lease_owner": change.owner, "lease_until": rows.to_micros(change.until)}
-                return await self._execute(connection, statement.values(values)) == 1
+                return self._execute(connection, statement.values(values)) == 1
             case ReleaseLease():
                 statement = update(connected_accounts).where(
                     _account.id == change.account_id, _account.lease_owner == change.owner
@@ -232,25 +238,25 @@ class Store(KeyStore):
                     "lease_until": None,
                     "refresh_not_before": rows.maybe_micros(change.refresh_not_before),
                 }
-                return await self._execute(connection, statement.values(values)) == 1
+                return self._execute(connection, statement.values(values)) == 1
             case NoteAccount():
-                return await self._note(connection, change)
+                return self._note(connection, change)
             case InsertAttempt():
                 values = rows.attempt_values(self._ring, change.attempt, version=change.attempt.version)
                 statement = self._insert(attempts).values(values).on_conflict_do_nothing()
-                return await self._execute(connection, statement) == 1
+                return self._execute(connection, statement) == 1
             case SaveAttempt():
                 attempt = change.attempt
                 values = rows.attempt_values(self._ring, attempt, version=attempt.version + 1)
                 statement = update(attempts).where(_attempt.id == attempt.id, _attempt.version == attempt.version)
-                return await self._execute(connection, statement.values(values)) == 1
+                return self._execute(connection, statement.values(values)) == 1
             case MarkTenant() | ClaimTrial() | ClearTenant():
-                return await self._tenant(connection, change)
+                return self._tenant(connection, change)
             case AddHistory():
-                await self._add_history(connection, change.entry)
+                self._add_history(connection, change.entry)
                 return True
 
-    async def _change_status(self, connection: AsyncConnection, change: ChangeStatus) -> bool:
+    def _change_status(self, connection: Connection, change: ChangeStatus) -> bool:
         before, after = change.change.before, change.change.after
         values = {
             **rows.account_values(after),
@@ -260,13 +266,13 @@ class Store(KeyStore):
             **self._token_values(after, change.tokens),
         }
         statement = update(connected_accounts).where(_account.id == before.id, _account.version == before.version)
-        if await self._execute(connection, statement.values(values)) != 1:
+        if self._execute(connection, statement.values(values)) != 1:
             return False
         if change.change.visible:
-            await self._add_history(connection, change.change.entry())
+            self._add_history(connection, change.change.entry())
         return True
 
-    async def _save_tokens(self, connection: AsyncConnection, change: SaveTokens) -> bool:
+    def _save_tokens(self, connection: Connection, change: SaveTokens) -> bool:
         account, tokens = change.account, change.tokens
         values = {
             "version": account.version + 1,
@@ -283,9 +289,9 @@ class Store(KeyStore):
         statement = update(connected_accounts).where(
             _account.id == account.id, _account.version == account.version, _account.lease_owner == change.owner
         )
-        return await self._execute(connection, statement.values(values)) == 1
+        return self._execute(connection, statement.values(values)) == 1
 
-    async def _note(self, connection: AsyncConnection, note: NoteAccount) -> bool:
+    def _note(self, connection: Connection, note: NoteAccount) -> bool:
         values: dict[str, Any] = {}
         if note.last_used_at is not None:
             values["last_used_at"] = rows.to_micros(note.last_used_at)
@@ -294,14 +300,14 @@ class Store(KeyStore):
         if not isinstance(note.pending_claims, Keep):
             values["pending_claims"] = note.pending_claims
         statement = update(connected_accounts).where(_account.id == note.account_id)
-        return not values or await self._execute(connection, statement.values(values)) == 1
+        return not values or self._execute(connection, statement.values(values)) == 1
 
-    async def _tenant(self, connection: AsyncConnection, change: MarkTenant | ClaimTrial | ClearTenant) -> bool:
+    def _tenant(self, connection: Connection, change: MarkTenant | ClaimTrial | ClearTenant) -> bool:
         if isinstance(change, ClearTenant):
             statement = delete(tenant_marks).where(
                 _mark.connection_name == change.connection_name, _mark.tid == change.tid
             )
-            await self._execute(connection, statement)
+            self._execute(connection, statement)
             return True
         mark = change.mark
         if isinstance(change, ClaimTrial):
@@ -311,7 +317,7 @@ class Store(KeyStore):
                 _mark.next_trial_at == rows.to_micros(mark.next_trial_at),
             )
             values = {"next_trial_at": rows.to_micros(change.next_trial_at)}
-            return await self._execute(connection, claim.values(values)) == 1
+            return self._execute(connection, claim.values(values)) == 1
         values = {
             "code": mark.code,
             "marked_at": rows.to_micros(mark.marked_at),
@@ -319,7 +325,7 @@ class Store(KeyStore):
         }
         upsert = self._insert(tenant_marks).values(connection_name=mark.connection_name, tid=mark.tid, **values)
         upsert = upsert.on_conflict_do_update(index_elements=["connection_name", "tid"], set_=values)
-        return await self._execute(connection, upsert) == 1
+        return self._execute(connection, upsert) == 1
 
     def _token_values(self, account: ConnectedAccount, tokens: Any) -> dict[str, Any]:
         if tokens is KEEP:
@@ -331,9 +337,9 @@ class Store(KeyStore):
             "key_id": self._ring.sealing_key_id,
         }
 
-    async def _add_history(self, connection: AsyncConnection, entry: HistoryEntry) -> None:
+    def _add_history(self, connection: Connection, entry: HistoryEntry) -> None:
         values = rows.history_values(entry, self._history_id(entry))
-        await self._execute(connection, self._insert(history).values(values))
+        self._execute(connection, self._insert(history).values(values))
 
     def _history_id(self, entry: HistoryEntry) -> str:
         # Sorts by instant, then by the order in which this process wrote.
