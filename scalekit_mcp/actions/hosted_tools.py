@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from scalekit_mcp.accounts.models import ProviderAccount
 from scalekit_mcp.actions.hosted_accounts import not_active
 from scalekit_mcp.actions.hosted_attempts import Key
@@ -17,15 +15,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, InvalidInput, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.paging import PageSealer
-from scalekit_mcp.tools import (
-    TOOLS,
-    Arguments,
-    CreateCalendarEvent,
-    DeleteCalendarEvent,
-    GetCalendarEvent,
-    ListCalendarEvents,
-    UpdateCalendarEvent,
-)
+from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent
 
 ACTIVE_SECONDS = 30
 """How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
@@ -68,7 +58,7 @@ class HostedTools:
         accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
         session = HostedSession(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
         try:
-            answer = await self._on_calendar(session, key, arguments)
+            answer = await self._calendar(session, key).run(arguments)
         except ScalekitFailure as failure:
             raise await self._refusal(key, arguments.tool_name, failure, session) from failure
         except ScalekitMCPError as error:
@@ -86,8 +76,8 @@ class HostedTools:
         """Look at the account before its next call."""
         self._seen_active.pop(key, None)
 
-    async def _on_calendar(self, session: HostedSession, key: Key, arguments: Arguments) -> dict[str, Any]:
-        calendar = OutlookCalendar(
+    def _calendar(self, session: HostedSession, key: Key) -> OutlookCalendar:
+        return OutlookCalendar(
             session,
             account=_SOMEBODY,
             identifier=key[1],
@@ -96,19 +86,6 @@ class HostedTools:
             pages=self._pages,
             connection_name=key[0],
         )
-        match arguments:
-            case CreateCalendarEvent():
-                return await calendar.create(arguments)
-            case GetCalendarEvent():
-                return await calendar.get(arguments)
-            case ListCalendarEvents():
-                return await calendar.list(arguments)
-            case UpdateCalendarEvent():
-                return await calendar.update(arguments)
-            case DeleteCalendarEvent():
-                return await calendar.delete(arguments)
-            case _:
-                raise LookupError(f"no operation for {arguments.tool_name}")
 
     async def _view(self, key: Key) -> ConnectedAccountView:
         return self._consent.view(await self._directory.get_or_create(key))

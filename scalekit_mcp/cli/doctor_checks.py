@@ -23,7 +23,7 @@ from scalekit_mcp.cli.doctor_mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor_wire import Answer, Wire, host_of, numbers_in, read
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, ClientSecret, PublicClient
+from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, PublicClient, credentials_of
 from scalekit_mcp.settings import CLOUDS, Settings
 
 State = Literal["ok", "mistake", "warning", "unknown"]
@@ -256,7 +256,7 @@ class Doctor:
     async def _check_client(self) -> None:
         """The proof of the client: a device code that nobody enters, polled once with it."""
         try:
-            credentials = _credentials(self._settings)
+            credentials = credentials_of(self._settings)
         except ConfigurationError as exc:
             self.report.add_mistake("client", "wrong_certificate", "unreadable", message=exc.message)
             return
@@ -378,14 +378,6 @@ def vault_evidence(report: Report, accounts: Sequence[tuple[str | None, str | No
         for number in numbers_in(error or ""):
             if number in BY_NUMBER:
                 report.add_mistake("accounts", BY_NUMBER[number], f"AADSTS{number}")
-
-
-def _credentials(settings: Settings) -> ClientCredentials:
-    if settings.microsoft_client_certificate is not None:
-        return ClientCertificate.from_file(settings.microsoft_client_certificate)
-    if settings.microsoft_client_secret is not None:
-        return ClientSecret(settings.microsoft_client_secret.get_secret_value())
-    return PublicClient()
 
 
 def _kind(credentials: ClientCredentials) -> str:

@@ -33,6 +33,7 @@ from scalekit_mcp.tools.arguments import (
     ListCalendarEvents,
     UpdateCalendarEvent,
 )
+from scalekit_mcp.tools.base import Arguments
 
 NO_LINK = "The event has no online-meeting link: Microsoft does not offer the provider asked for on this calendar."
 NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts cannot have one."
@@ -67,6 +68,22 @@ class OutlookCalendar:
         )
         self._updates = CalendarUpdate(session, account=account, timezone=timezone)
         self._deletions = CalendarDelete(session, account=account)
+
+    async def run(self, arguments: Arguments) -> dict[str, Any]:
+        """Carry out the calendar tool that the arguments belong to; raises what the five operations raise."""
+        match arguments:
+            case CreateCalendarEvent():
+                return await self.create(arguments)
+            case GetCalendarEvent():
+                return await self.get(arguments)
+            case ListCalendarEvents():
+                return await self.list(arguments)
+            case UpdateCalendarEvent():
+                return await self.update(arguments)
+            case DeleteCalendarEvent():
+                return await self.delete(arguments)
+            case _:
+                raise LookupError(f"no operation for {arguments.tool_name}")
 
     async def create(self, args: CreateCalendarEvent) -> dict[str, Any]:
         """The event that was created, in its own zone (Create event).

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -135,3 +136,12 @@ def _segment(value: dict[str, Any]) -> str:
 
 def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+def credentials_of(settings: Settings) -> ClientCredentials:
+    """The proof that the settings hold; a certificate goes before a secret. Raises `ConfigurationError`."""
+    if settings.microsoft_client_certificate is not None:
+        return ClientCertificate.from_file(settings.microsoft_client_certificate)
+    if settings.microsoft_client_secret is not None:
+        return ClientSecret(settings.microsoft_client_secret.get_secret_value())
+    return PublicClient()
