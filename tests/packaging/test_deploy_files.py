@@ -9,6 +9,8 @@ import yaml
 from packaging_support import ROOT
 from test_bundle import variables
 
+from scalekit_mcp.server.http import DRAIN_SECONDS
+
 DEPLOY = ROOT / "deploy"
 CONTAINER = (DEPLOY / "Containerfile").read_text("utf-8")
 COMPOSE = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
@@ -54,3 +56,12 @@ def test_the_servers_lock_holds_the_same_versions_as_the_tested_one():
 
     assert pins("runtime.txt") <= pins("server.txt") <= pins("full.txt")
     assert any(pin.startswith("asyncpg==") for pin in pins("server.txt"))
+
+
+def test_a_replica_that_stops_has_time_for_the_proxy_to_notice_and_for_its_calls_to_finish():
+    server = COMPOSE["services"]["server-1"]
+    delay = float(server["environment"]["SCALEKIT_MCP_STOP_DELAY_SECONDS"])
+    interval = re.search(r"^\s*health_interval (\d+)s$", (DEPLOY / "Caddyfile").read_text("utf-8"), re.MULTILINE)
+    assert interval
+    assert int(interval[1]) * 3 < delay
+    assert float(server["stop_grace_period"].removesuffix("s")) > delay + DRAIN_SECONDS + 5
