@@ -38,6 +38,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import authenticated_caller
     from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+    from scalekit_mcp.server.limits import CallLimiter
     from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
     from scalekit_mcp.server.rest import RestOptions
 
@@ -60,6 +61,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         metrics = CallMetrics(registry, gather=numbers)
         authentication = await _authentication(settings, tokens, stack)
         drain = Drain()
+        limiter = CallLimiter()
         server = create_server(
             actions,
             identify=authenticated_caller,
@@ -75,6 +77,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 stopping=lambda: drain.refusing,
                 request_state_keys=_derived(keys, b"request state"),
                 metrics=metrics,
+                limiter=limiter,
             ),
         )
         service_key = settings.service_key.get_secret_value() if settings.service_key else None
@@ -96,6 +99,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                     read_only=settings.read_only,
                     session_tokens=tokens,
                     metrics=metrics,
+                    limiter=limiter,
                 )
                 if service_key
                 else None,

@@ -51,7 +51,8 @@ class ServerOptions:
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
     code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
-    callers may see different tools. `metrics` counts the calls. While `stopping`, no call waits for a person.
+    callers may see different tools. `limiter` holds how many calls of one user run at once; `metrics` counts them.
+    While `stopping`, no call waits for a person.
     """
 
     connection_name: str | None = None
@@ -61,7 +62,7 @@ class ServerOptions:
     timezone: str | None = None
     list_scope: Literal["public", "private"] = "public"
     request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
-    calls_in_flight: int = 16
+    limiter: CallLimiter = field(default_factory=CallLimiter)
     code_in_chat: bool = True
     confirm_mail: bool = False
     metrics: CallMetrics = field(default_factory=CallMetrics)
@@ -103,7 +104,7 @@ class _Calls:
         self._actions = actions
         self._identify = identify
         self._options = options
-        self._limiter = CallLimiter(options.calls_in_flight)
+        self._limiter = options.limiter
         self._consent = Consent(
             actions,
             connection_name=options.connection_name,

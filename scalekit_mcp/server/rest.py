@@ -48,7 +48,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 class RestOptions:
     """What the routes need: the key that opens them, and what mints session tokens (None: minting is not offered).
 
-    `calls_in_flight` is how many tool calls of one user run at once; `metrics` counts the calls.
+    `limiter` holds how many tool calls of one user run at once; share the MCP server's. `metrics` counts the calls.
     """
 
     service_key: str = field(repr=False)
@@ -56,7 +56,7 @@ class RestOptions:
     version: str = ""
     read_only: bool = False
     session_tokens: SessionTokens | None = None
-    calls_in_flight: int = 16
+    limiter: CallLimiter = field(default_factory=CallLimiter)
     metrics: CallMetrics = field(default_factory=CallMetrics)
 
 
@@ -66,7 +66,7 @@ class Rest:
     def __init__(self, actions: Actions, options: RestOptions) -> None:
         self._actions = actions
         self._options = options
-        self._limiter = CallLimiter(options.calls_in_flight)
+        self._limiter = options.limiter
 
     def routes(self) -> list[Route]:
         """The routes, to be mounted at `/api/v1`."""

@@ -21,6 +21,7 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.authentication import Authentication
 from scalekit_mcp.server.callers import authenticated_caller
 from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app
+from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.rest import RestOptions
 from scalekit_mcp.server.tokens import SessionTokens
 
@@ -124,15 +125,15 @@ async def _remote(
     server_options: dict[str, Any] | None,
     options: dict[str, Any],
 ) -> AsyncIterator[Remote]:
-    clock = SystemClock()
+    clock, limiter = SystemClock(), CallLimiter()
     tokens = SessionTokens(KEYS, audience=f"{base}/mcp", clock=clock)
     server = create_server(
         actions,
         identify=authenticated_caller,
-        options=ServerOptions(list_scope="private", **(server_options or {})),
+        options=ServerOptions(list_scope="private", limiter=limiter, **(server_options or {})),
     )
     drain = Drain()
-    rest = RestOptions(service_key=SERVICE_KEY, public_url=base, session_tokens=tokens)
+    rest = RestOptions(service_key=SERVICE_KEY, public_url=base, session_tokens=tokens, limiter=limiter)
     app = create_http_app(
         server,
         actions,

@@ -10,7 +10,7 @@ import anyio
 import anyio.lowlevel
 import httpx2 as httpx
 import pytest
-from http_support import ERAS, TRANSPORTS, remote
+from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
 from mcp.types import ElicitResult
 from server_support import WHEN, MemoryActions, Person
 
@@ -63,6 +63,29 @@ async def test_two_users_interleaved_never_see_each_other(transport: str, era: s
                     tasks.start_soon(work, client, identifier)
     assert answers == {"ana": {"of ana"}, "bob": {"of bob"}}
     assert len(server.actions.calls) == 4 * calls_each
+
+
+async def test_a_callers_sixteen_places_are_the_same_over_mcp_and_rest() -> None:
+    actions = MemoryActions(gate=anyio.Event())
+    actions.activate("ana")
+    with anyio.fail_after(60):
+        async with (
+            remote(actions) as server,
+            server.client("ana") as client,
+            httpx.AsyncClient(headers={"authorization": f"Bearer {SERVICE_KEY}"}) as http,
+            anyio.create_task_group() as tasks,
+        ):
+            call = {"identifier": "ana", "tool_name": LIST}
+            for _ in range(10):
+                tasks.start_soon(client.call_tool, LIST, {})
+                tasks.start_soon(lambda: http.post(f"{server.base}/api/v1/execute_tool", json=call))
+            while actions.entered < 16:
+                await anyio.lowlevel.checkpoint()
+            # a request that came later is through the door: the twenty were at the limit before it
+            listed = await http.get(f"{server.base}/api/v1/connected_accounts")
+            assert (listed.status_code, actions.entered) == (200, 16)
+            actions.gate.set()
+    assert len(actions.calls) == 20
 
 
 @pytest.mark.parametrize(
