@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts import statuses, words
-from scalekit_mcp.accounts.attempts import ListenerAlive
+from scalekit_mcp.accounts.attempts import ListenerAlive, too_many_races
 from scalekit_mcp.accounts.authorization import Authorizations
 from scalekit_mcp.accounts.directory import AccountDirectory
 from scalekit_mcp.accounts.models import (
@@ -29,6 +29,7 @@ from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.refresh import Need, Refresher
+from scalekit_mcp.accounts.rotation import RotationProgress, rotate_keys
 from scalekit_mcp.accounts.scopes import missing_scopes
 from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
@@ -44,16 +45,6 @@ _log = logging.getLogger(__name__)
 _RACES = 20
 _TOUCH_INTERVAL = timedelta(minutes=15)
 _WAIT_POLL_SECONDS = 0.25
-_RESEAL_BATCH = 200
-
-
-@dataclass(frozen=True, slots=True)
-class RotationProgress:
-    """How far a rotation of the vault keys is."""
-
-    resealed: int
-    unreadable: int
-    remaining: int
 
 
 class ConnectedAccountManager:
@@ -169,11 +160,10 @@ class ConnectedAccountManager:
             changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
             changes: list[Change] = [ChangeStatus(replace(changed, before=account), None)]
             changes += await self._authorizations.end_live(stored)
-            written = await self._vault.commit(*changes)
-            self._directory.forget(connection_name, identifier)
-            if written:
-                return self._directory.view(await self._directory.find(connection_name, identifier))
-        raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
+            view = await self._committed(account, *changes)
+            if view is not None:
+                return view
+        raise too_many_races()
 
     async def report(
         self,
@@ -194,11 +184,19 @@ class ConnectedAccountManager:
                 stored.account, Cause.CALL_REFUSED, reason=reason, at=self._clock.now(), who_acts=who_acts, code=code
             )
             changed = replace(changed, after=replace(changed.after, pending_claims=claims))
-            written = await self._vault.commit(ChangeStatus(changed))
-            self._directory.forget(connection_name, identifier)
-            if written:
-                return self._directory.view(await self._directory.find(connection_name, identifier))
-        raise VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)
+            view = await self._committed(stored.account, ChangeStatus(changed))
+            if view is not None:
+                return view
+        raise too_many_races()
+
+    async def _committed(self, account: ConnectedAccount, *changes: Change) -> AccountView | None:
+        """The account after the changes; None where somebody else changed it since it was read."""
+        written = await self._vault.commit(*changes)
+        self._directory.forget(account.connection_name, account.identifier)
+        return await self._view(account.connection_name, account.identifier) if written else None
+
+    async def _view(self, connection_name: str, identifier: str) -> AccountView:
+        return self._directory.view(await self._directory.find(connection_name, identifier))
 
     async def note_challenge(self, *, connection_name: str, identifier: str, claims: str) -> None:
         """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
@@ -268,7 +266,7 @@ class ConnectedAccountManager:
         """
         await self._directory.find_or_create(connection_name, identifier)
         await self._authorizations.adopt(connection_name, identifier, grant, reconnect=reconnect)
-        return self._directory.view(await self._directory.find(connection_name, identifier))
+        return await self._view(connection_name, identifier)
 
     async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         """What the page behind the link shows; changes nothing."""
@@ -289,7 +287,7 @@ class ConnectedAccountManager:
     async def confirm(self, *, connection_name: str, identifier: str, confirmation_code: str) -> AccountView:
         """Redeem the code from the page as the caller `identifier`; raises `InvalidInput`."""
         await self._authorizations.confirm(connection_name, identifier, confirmation_code)
-        return self._directory.view(await self._directory.find(connection_name, identifier))
+        return await self._view(connection_name, identifier)
 
     async def verify_user(self, *, auth_request_id: str, identifier: str) -> AccountView:
         """The operator's backend confirms who consented.
@@ -298,7 +296,7 @@ class ConnectedAccountManager:
             InvalidInput: `details["field"]` is `auth_request_id` (unknown, used, expired) or `identifier` (wrong).
         """
         connection_name, confirmed = await self._authorizations.verify_user(auth_request_id, identifier)
-        return self._directory.view(await self._directory.find(connection_name, confirmed))
+        return await self._view(connection_name, confirmed)
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """Take what the admin-consent callback received; for display only."""
@@ -398,14 +396,4 @@ class ConnectedAccountManager:
 
     async def rotate_keys(self, progress: Callable[[RotationProgress], None] | None = None) -> RotationProgress:
         """Seal every record anew with the first key, while others read and write; may be stopped and begun again."""
-        after: str | None = None
-        resealed = unreadable = 0
-        while True:
-            step = await self._vault.reseal(after=after, limit=_RESEAL_BATCH)
-            resealed, unreadable = resealed + step.resealed, unreadable + step.unreadable
-            state = RotationProgress(resealed, unreadable, step.remaining)
-            if progress is not None:
-                progress(state)
-            if step.after is None:
-                return state
-            after = step.after
+        return await rotate_keys(self._vault, progress)

@@ -13,7 +13,8 @@ from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.manager import ConnectedAccountManager, RotationProgress
+    from scalekit_mcp.accounts.manager import ConnectedAccountManager
+    from scalekit_mcp.accounts.rotation import RotationProgress
 
 T = TypeVar("T")
 
