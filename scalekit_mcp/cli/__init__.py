@@ -241,12 +241,12 @@ def accounts_disconnect(settings: Settings, identifier: str) -> None:
 @accounts.command("delete")
 @settings_options("connection")
 @click.argument("identifier")
-@click.confirmation_option(prompt="Remove the account and its tokens for good?")
-def accounts_delete(settings: Settings, identifier: str) -> None:
+@click.option("--yes", is_flag=True, help="Confirm the action without prompting.")
+def accounts_delete(settings: Settings, identifier: str, *, yes: bool) -> None:
     """Remove an account and its tokens for good."""
     from scalekit_mcp.cli.accounts import run_delete
 
-    run_delete(settings, identifier)
+    run_delete(settings, identifier, confirmed=yes)
 
 
 @cli.command("azure-app")

@@ -103,14 +103,21 @@ def run_disconnect(settings: Settings, identifier: str) -> None:
     )
 
 
-def run_delete(settings: Settings, identifier: str) -> None:
-    """Remove one account for good."""
+def run_delete(settings: Settings, identifier: str, *, confirmed: bool) -> None:
+    """Remove one account for good; asks first unless that is confirmed."""
 
-    async def use(actions: Actions) -> None:
-        await actions.get_connected_account(identifier=identifier)
+    async def look(actions: Actions) -> ConnectedAccountView:
+        return (await actions.get_connected_account(identifier=identifier)).connected_account
+
+    async def delete(actions: Actions) -> None:
         await actions.delete_connected_account(identifier=identifier)
 
-    with_actions(settings, use)
+    found = with_actions(settings, look)
+    if not confirmed:
+        mailbox = f", {found.mailbox}" if found.mailbox else ""
+        question = f"Remove the account of '{identifier}' ({found.status}{mailbox}) and its tokens for good?"
+        click.confirm(question, abort=True, err=True)
+    with_actions(settings, delete)
     click.echo(f"Deleted '{identifier}' and its sealed tokens.")
 
 

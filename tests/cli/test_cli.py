@@ -1,5 +1,6 @@
 """The command: usage, exit statuses, and what it prints."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -9,15 +10,24 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
+from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.actions import open_actions
+from scalekit_mcp.settings import load_settings
 from scalekit_mcp.tools import TOOLS
 from tests.support.processes import command, environment
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run(home: Path, *arguments: str, **values: str) -> subprocess.CompletedProcess[str]:
+def run(home: Path, *arguments: str, stdin: str = "", **values: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command(*arguments), env=environment(home, **values), capture_output=True, text=True, timeout=60, check=False
+        command(*arguments),
+        env=environment(home, **values),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
 
@@ -64,6 +74,27 @@ def test_an_account_that_does_not_exist_is_refused_with_exit_1(tmp_path):
     assert done.returncode == 1
     assert "nobody" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_an_account_is_deleted_once_its_name_and_state_were_confirmed(tmp_path):
+    url = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
+    values = {"SCALEKIT_MCP_DATABASE_URL": url, "SCALEKIT_MCP_VAULT_KEYS": KeyRing.generate().to_text()}
+    values |= {"MICROSOFT_CLIENT_ID": "app"}
+    settings = load_settings(
+        mode="embedded", **{name.removeprefix("SCALEKIT_MCP_").lower(): v for name, v in values.items()}
+    )
+    async with open_actions(settings) as actions:
+        await actions.get_or_create_connected_account(identifier="ana")
+    delete = functools.partial(run, tmp_path, "accounts", "delete")
+    unknown = delete("bob", **values)
+    assert unknown.returncode == 1
+    assert "for good?" not in unknown.stderr
+    declined = delete("ana", stdin="n\n", **values)
+    assert declined.returncode == 1
+    assert "Remove the account of 'ana' (PENDING) and its tokens for good?" in declined.stderr
+    assert run(tmp_path, "accounts", "show", "ana", **values).returncode == 0
+    assert delete("ana", stdin="y\n", **values).returncode == 0
+    assert run(tmp_path, "accounts", "show", "ana", **values).returncode == 1
 
 
 def test_a_vault_key_file_is_private_and_not_beside_the_data(tmp_path):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Generator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
 
 import anyio
 import httpx2 as httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
 from mcp import Client
 
 from scalekit_mcp.demo.browser import Browser, consent
 from tests.support.processes import server
-from tests.support.remote_process import RemoteProcess, start
+from tests.support.remote_process import RemoteProcess, remote_process, start
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -102,3 +110,60 @@ def error_of(result: Any) -> dict[str, Any]:
     """The error object of a refused call."""
     assert result.is_error, result.structured_content
     return result.structured_content["error"]
+
+
+class Issuer(BaseHTTPRequestHandler):
+    """An authorization server that publishes one key."""
+
+    key: ClassVar[rsa.RSAPrivateKey] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+    def do_GET(self) -> None:
+        base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        jwk = {**RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True), "kid": "one", "use": "sig", "alg": "RS256"}
+        answer = {"keys": [jwk]} if self.path == "/keys" else {"issuer": base, "jwks_uri": f"{base}/keys"}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(answer).encode())
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing: the test's own output stays readable."""
+
+
+@pytest.fixture
+def issuer() -> Generator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Issuer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("required", "status"), [("true", 403), ("false", 200)])
+def test_the_claim_and_the_scopes_of_an_oidc_caller_are_as_set(
+    issuer: str, tmp_path: Path, required: str, status: int
+) -> None:
+    settings = {
+        "SCALEKIT_MCP_AUTH": "oidc",
+        "SCALEKIT_MCP_OIDC_ISSUER": issuer,
+        "SCALEKIT_MCP_OIDC_AUDIENCE": "api://outlook",
+        "SCALEKIT_MCP_OIDC_IDENTIFIER_CLAIM": "employee",
+        "SCALEKIT_MCP_OIDC_REQUIRE_SCOPES": required,
+        "SCALEKIT_MCP_SERVICE_KEY": "the-service-key-of-this-test-0123456789",
+        "SCALEKIT_MCP_STATELESS": "true",
+    }
+    claims = {
+        "iss": issuer,
+        "aud": "api://outlook",
+        "sub": "somebody-else",
+        "employee": "ana",
+        "exp": time.time() + 600,
+    }
+    token = jwt.encode(claims, Issuer.key, algorithm="RS256", headers={"kid": "one"})
+    call = {**INITIALIZE, "method": "tools/call", "params": {"name": "authorize", "arguments": {}}}
+    with remote_process(tmp_path, "--sandbox", **settings) as remote, httpx.Client(timeout=20) as http:
+        bearer = {**HEADERS, "authorization": f"Bearer {token}"}
+        answer = http.post(f"{remote.base}/mcp", json=call, headers=bearer)
+        assert answer.status_code == status, answer.text
+        service = {"authorization": f"Bearer {settings['SCALEKIT_MCP_SERVICE_KEY']}"}
+        listed = http.get(f"{remote.base}/api/v1/connected_accounts", headers=service).json()
+    known = [account["identifier"] for account in listed["connected_accounts"]]
+    assert known == (["ana"] if status == 200 else [])
