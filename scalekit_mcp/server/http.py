@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions.protocol import Actions
@@ -88,9 +88,23 @@ class Drain:
         """Middleware of the MCP server."""
         if ctx.method != "tools/call":
             return await call_next(ctx)
+        with self._counted():
+            return await call_next(ctx)
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The application, each request of which counts as a call."""
+
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            with self._counted():
+                await app(scope, receive, send)
+
+        return counted
+
+    @contextlib.contextmanager
+    def _counted(self) -> Generator[None]:
         self._running += 1
         try:
-            return await call_next(ctx)
+            yield
         finally:
             self._running -= 1
             self._idle.set()
@@ -151,7 +165,7 @@ def create_http_app(
     if options.rest is not None:
         from scalekit_mcp.server.rest import Rest
 
-        routes.append(Mount("/api/v1", routes=Rest(actions, options.rest).routes()))
+        routes.append(Mount("/api/v1", app=drain.around(Router(Rest(actions, options.rest).routes()))))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:

@@ -10,6 +10,7 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.authentication import NoAuthentication
 from scalekit_mcp.server.callers import authenticated_caller
 from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+from scalekit_mcp.server.rest import RestOptions
 
 
 class SlowActions(MemoryActions):
@@ -26,7 +27,9 @@ async def main(port: int) -> None:
     actions, drain = SlowActions(), Drain()
     actions.activate("ana")
     server = create_server(actions, identify=authenticated_caller, options=ServerOptions())
-    options = HttpOptions(public_url=f"http://localhost:{port}")
+    public_url = f"http://localhost:{port}"
+    rest = RestOptions(service_key="service-key-of-the-program", public_url=public_url)
+    options = HttpOptions(public_url=public_url, rest=rest)
     app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, drain=drain)
     delay_seconds = float(os.environ.get("STOP_DELAY_SECONDS", "0"))
     await serve_http(app, host="127.0.0.1", port=port, drain=drain, delay_seconds=delay_seconds)

@@ -105,6 +105,29 @@ async def test_a_second_signal_ends_the_delay_and_the_call_in_flight_still_finis
     assert results[0]["value"][0]["subject"] == "of ana"
 
 
+async def test_a_call_over_rest_that_is_in_flight_finishes_too() -> None:
+    port = free_port()
+    base, answers = f"http://localhost:{port}", list[httpx.Response]()
+    headers = {"authorization": "Bearer service-key-of-the-program"}
+    with anyio.fail_after(60):
+        # Longer than the web server itself waits for its connections.
+        async with (
+            slow_server(port, SLOW_SECONDS="4") as process,
+            httpx.AsyncClient(headers=headers, timeout=60) as http,
+        ):
+
+            async def one() -> None:
+                body = {"tool_name": LIST, "identifier": "ana"}
+                answers.append(await http.post(f"{base}/api/v1/execute_tool", json=body))
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(one)
+                await begun(process)
+                process.send_signal(signal.SIGTERM)
+            assert await process.wait() == 0
+    assert answers[0].json()["data"]["value"][0]["subject"] == "of ana"
+
+
 async def test_a_third_signal_ends_the_process_with_a_call_in_flight() -> None:
     port = free_port()
     base = f"http://localhost:{port}"
