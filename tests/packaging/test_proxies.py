@@ -183,7 +183,7 @@ async def test_consent_and_every_transport_pass_the_proxy_and_the_inside_stays_i
             for era in ("legacy", "auto"):
                 async with running.client(era) as client:
                     await listed(client)
-            async with running.sse() as client:  # a proxy that buffers never lets the first event through
+            async with running.sse() as client:  # its first event comes before the stream ends
                 await listed(client)
             await hidden(running)
             for port in running.proxy.ports:
