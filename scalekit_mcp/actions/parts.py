@@ -25,7 +25,7 @@ from scalekit_mcp.actions.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
-from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, ClientSecret, PublicClient
+from scalekit_mcp.microsoft.credentials import credentials_of
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.settings import Settings
@@ -33,11 +33,6 @@ from scalekit_mcp.telemetry import Metrics, traced
 from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
-    CreateCalendarEvent,
-    DeleteCalendarEvent,
-    GetCalendarEvent,
-    ListCalendarEvents,
-    UpdateCalendarEvent,
 )
 
 APP_NAME = "scalekit-mcp"
@@ -125,19 +120,7 @@ class Parts:
             timezone=self.timezone,
             pages=self.pages,
         )
-        match arguments:
-            case CreateCalendarEvent():
-                return await calendar.create(arguments)
-            case GetCalendarEvent():
-                return await calendar.get(arguments)
-            case ListCalendarEvents():
-                return await calendar.list(arguments)
-            case UpdateCalendarEvent():
-                return await calendar.update(arguments)
-            case DeleteCalendarEvent():
-                return await calendar.delete(arguments)
-            case _:
-                raise LookupError(f"no operation for {tool_name}")
+        return await calendar.run(arguments)
 
 
 def build_parts(
@@ -156,7 +139,7 @@ def build_parts(
         metrics,
         http,
         client_id=settings.microsoft_client_id or "",
-        credentials=_credentials(settings),
+        credentials=credentials_of(settings),
         login_url=settings.login_url,
         tenant=settings.microsoft_tenant,
         scopes=settings.scopes,
@@ -224,14 +207,6 @@ async def listener_alive(redirect_uri: str) -> bool:
     except (TimeoutError, httpx.HTTPError):
         return False
     return answer.status_code == 303 and "/oauth/outcome/" in answer.headers.get("location", "")
-
-
-def _credentials(settings: Settings) -> ClientCredentials:
-    if settings.microsoft_client_certificate is not None:
-        return ClientCertificate.from_file(settings.microsoft_client_certificate)
-    if settings.microsoft_client_secret is not None:
-        return ClientSecret(settings.microsoft_client_secret.get_secret_value())
-    return PublicClient()
 
 
 def _key_ring(settings: Settings) -> KeyRing:
