@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from pathlib import Path
 from typing import Protocol
 
 from scalekit_mcp.accounts.models import (
@@ -259,18 +258,3 @@ class Vault(Protocol):
     async def aclose(self) -> None:
         """Close all connections; waits for what is being written."""
         ...
-
-
-def open_vault(database_url: str, key_ring: KeyRing) -> Vault:
-    """The vault at a SQLAlchemy URL: `sqlite+aiosqlite:///path`, `sqlite+aiosqlite:///:memory:`, `postgresql+asyncpg://`.
-
-    Cheap and without I/O: the database is opened on first use.
-    """
-    from scalekit_mcp.accounts.sql import SqlVault
-
-    return SqlVault(database_url, key_ring)
-
-
-def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite vault in a file."""
-    return f"sqlite+aiosqlite:///{path.as_posix()}"

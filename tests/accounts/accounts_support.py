@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +15,8 @@ from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import AccountView, ManagerSettings, TokenSet, UserVerification
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.vault import Vault, open_vault
+from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.credentials import ClientSecret
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
@@ -54,6 +56,11 @@ def provider_for(
         graph_url=f"{login_url}/v1.0",
         clock=clock,
     )
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite vault in a file."""
+    return f"sqlite+aiosqlite:///{path.as_posix()}"
 
 
 @dataclass
@@ -155,7 +162,7 @@ async def open_room(
     sandbox, clock = Sandbox(), clock or HandClock()
     sandbox.freeze_clock(clock.at)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
-    vault = open_vault(database_url, key_ring or KeyRing.generate())
+    vault = SqlVault(database_url, key_ring or KeyRing.generate())
     manager = ConnectedAccountManager(
         vault,
         providers={"outlook": provider_for(http, clock)},

@@ -17,9 +17,10 @@ from scalekit_mcp.accounts import models
 from scalekit_mcp.accounts.models import UserVerification
 from scalekit_mcp.accounts.schema import metadata
 from scalekit_mcp.accounts.sealing import KeyRing, add_key_to_file
-from scalekit_mcp.accounts.vault import AttemptKey, Vault, open_vault, sqlite_url
+from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.vault import AttemptKey, Vault
 from scalekit_mcp.errors import ScalekitMCPError
-from tests.accounts.accounts_support import COOKIE, Room, open_room
+from tests.accounts.accounts_support import COOKIE, Room, open_room, sqlite_url
 from tests.support import postgres
 
 
@@ -179,7 +180,7 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
         for address in people:
             room.sandbox.add_person(address)
             await room.consent(address, address)
-        rotating = room.another_manager(vault=open_vault(url, add_key_to_file(path)))
+        rotating = room.another_manager(vault=SqlVault(url, add_key_to_file(path)))
         stop = asyncio.Event()
 
         async def serve(address: str) -> int:

@@ -49,9 +49,9 @@ from scalekit_mcp.accounts.vault import (
     SaveAttempt,
     SaveTokens,
     TakeLease,
-    sqlite_url,
 )
 from scalekit_mcp.errors import ConfigurationError, VaultError
+from tests.accounts.accounts_support import sqlite_url
 from tests.support import postgres
 
 NOW = datetime(2026, 3, 30, 9, 0, 0, 123456, tzinfo=UTC)
@@ -496,8 +496,8 @@ def test_neither_a_new_vault_object_nor_a_vault_up_to_date_imports_what_it_does_
 import asyncio, sys
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.vault import open_vault
-vault = open_vault({url!r}, KeyRing.generate())
+from scalekit_mcp.accounts.sql import SqlVault
+vault = SqlVault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)
 async def main():
     await vault.find_account("outlook", "ana")
