@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, ExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli.serve import configure_logging
+from scalekit_mcp.cli.serve import configure_logging, start_up
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import LOOPBACK_HOSTS, SANDBOX_IDENTIFIER, Settings
@@ -35,6 +35,9 @@ def run_http(settings: Settings, *, sse: bool) -> None:
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
+    starting = ExitStack()
+    starting.enter_context(start_up())
+
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import authenticated_caller
     from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
@@ -52,6 +55,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
     async with AsyncExitStack() as stack:
+        stack.enter_context(starting)
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
         if settings.webhook_url:
