@@ -16,9 +16,9 @@ from mcp.client.stdio import stdio_client
 from bench.over_http import CLIENTS, MOST_MB, add_calls, resident_mb
 from bench.report import NONE, Report, Row
 
-STARTS = int(os.environ.get("BENCH_STARTS", "5"))
+STARTS = int(os.environ.get("BENCH_STARTS", "9"))
 CALLS = int(os.environ.get("BENCH_CALLS", "64"))
-ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
 CHARACTERS_OF_A_TOKEN = 4
 
 
@@ -100,13 +100,13 @@ class Local:
         """Add the rows of one tool: one call at a time, then 16 under way on the one pipe."""
         for count in CLIENTS:
             rates: dict[str, list[float]] = {"floor": [], "ours": []}
-            spent: dict[str, list[float]] = {"floor": [], "ours": []}
+            spent: dict[str, list[list[float]]] = {"floor": [], "ours": []}
             for number in range(ROUNDS + 1):
                 for name in self._who:
                     rate, seconds = await self._round(name, tool, arguments, CALLS, count)
                     if number:
                         rates[name].append(rate)
-                        spent[name] += seconds
+                        spent[name].append(seconds)
             add_calls(self._report, f"stdio, {count} under way", short, rates, spent)
 
     async def memory(self, pids: dict[str, int | None], calls: int, tool: str, arguments: dict[str, Any]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sys
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli.serve import configure_logging, start_up
+from scalekit_mcp.cli.serve import configure_logging
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import LOOPBACK_HOSTS, SANDBOX_IDENTIFIER, Settings
@@ -35,9 +36,6 @@ def run_http(settings: Settings, *, sse: bool) -> None:
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
-    starting = ExitStack()
-    starting.enter_context(start_up())
-
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import authenticated_caller
     from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
@@ -55,7 +53,6 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
     async with AsyncExitStack() as stack:
-        stack.enter_context(starting)
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
         if settings.webhook_url:
@@ -123,6 +120,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             else:
                 sys.stderr.write(serving + "\n")
 
+        gc.freeze()  # what came to be by now stays: no collection need look at it
         await serve_http(
             app,
             host=settings.host,

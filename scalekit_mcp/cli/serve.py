@@ -54,14 +54,13 @@ def start_up() -> Generator[None]:
     """Load and build with the garbage collector asleep, then keep what came to be out of its sight.
 
     A server keeps nearly everything that it makes while it starts: looking through it takes a tenth of the start, and
-    then part of every call. A call makes some thousand objects and leaves few cycles, so that looking seldom is enough.
+    then part of every call.
     """
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.set_threshold(10_000, 20)
         gc.enable()
 
 

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import os
-import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, cast
 
 import anyio
-import anyio.from_thread
-import anyio.lowlevel
-from anyio.abc import ObjectSendStream
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
 
 from scalekit_mcp.server.signals import on_stop_signal
+from scalekit_mcp.server.stdio_wire import stdin_lines, stdout_pipe
 
 DRAIN_SECONDS = 20.0
-_CHUNK_BYTES = 65_536
 
 
 async def serve_stdio(
@@ -39,10 +32,12 @@ async def serve_stdio(
     async with contextlib.AsyncExitStack() as stack:
         if listener is not None:
             await stack.enter_async_context(listener)
-        lines, end_of_lines = await stack.enter_async_context(_stdin_lines())
+        lines, end_of_lines = await stack.enter_async_context(stdin_lines())
         stack.enter_context(on_stop_signal(end_of_lines))
-        stdin = cast("anyio.AsyncFile[str]", lines)  # only iterated
-        async with stdio_server(stdin=stdin) as (read_stream, write_stream):
+        # The SDK only iterates the one, and writes and flushes the other.
+        stdin = cast("anyio.AsyncFile[str]", lines)
+        stdout = cast("anyio.AsyncFile[str] | None", stack.enter_context(stdout_pipe(end_of_lines)))
+        async with stdio_server(stdin=stdin, stdout=stdout) as (read_stream, write_stream):
             pending = _Pending(drain_seconds)
             await server.run(
                 _ReadStream(read_stream, pending),
@@ -141,42 +136,6 @@ class _WriteStream:
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-@asynccontextmanager
-async def _stdin_lines() -> AsyncGenerator[tuple[AsyncIterator[str], Callable[[], None]]]:
-    """The lines of stdin, and a call that ends them early.
-
-    A thread of our own reads them: a read of a pipe cannot be interrupted, and a thread of anyio's pool would hold up
-    the end of the process. While serving, descriptor 0 is the null device, so that nothing else reads the wire.
-    """
-    sender, receiver = anyio.create_memory_object_stream[str](0)
-    descriptor = os.dup(0)
-    null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
-    os.close(null)
-    token = anyio.lowlevel.current_token()
-    threading.Thread(target=_read_lines, args=(descriptor, sender, token), name="stdin", daemon=True).start()
-    try:
-        yield receiver, sender.close
-    finally:
-        os.dup2(descriptor, 0)
-        sender.close()
-        receiver.close()
-
-
-def _read_lines(descriptor: int, sender: ObjectSendStream[str], token: Any) -> None:
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    rest = ""
-    with contextlib.suppress(RuntimeError, anyio.BrokenResourceError, anyio.ClosedResourceError):
-        while chunk := os.read(descriptor, _CHUNK_BYTES):
-            *lines, rest = (rest + decoder.decode(chunk)).split("\n")
-            for line in lines:
-                if line.strip():
-                    anyio.from_thread.run(sender.send, line, token=token)
-        if rest.strip():
-            anyio.from_thread.run(sender.send, rest, token=token)
-        anyio.from_thread.run(sender.aclose, token=token)
 
 
 __all__ = ["DRAIN_SECONDS", "serve_stdio"]

@@ -88,6 +88,49 @@ def test_calls_in_flight_are_answered_after_the_client_has_closed_stdin() -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
+@pytest.mark.parametrize(("method", "count"), [("tools/list", 60), ("ping", 700)], ids=["long answers", "many lines"])
+def test_a_client_that_reads_late_misses_nothing(method: str, count: int) -> None:
+    asked = [{"jsonrpc": "2.0", "id": number, "method": method} for number in range(1, count + 1)]
+    with subprocess.Popen(
+        [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for message in (INITIALIZE, {"jsonrpc": "2.0", "method": "notifications/initialized"}, *asked):
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(count + 1)]
+        assert sorted(answer["id"] for answer in answers) == list(range(count + 1))
+        assert all("result" in answer for answer in answers)
+        process.stdin.close()
+        assert process.stdout.read() == ""
+        assert process.wait(timeout=30) == 0
+
+
+def test_a_client_that_dies_in_mid_answer_ends_the_server_without_a_traceback() -> None:
+    with subprocess.Popen(
+        [sys.executable, PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for number in range(60):
+            message = INITIALIZE if number == 0 else {"jsonrpc": "2.0", "id": number, "method": "tools/list"}
+            process.stdin.write(json.dumps(message) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        told = process.stderr.read()
+        assert process.wait(timeout=30) == 0
+        assert "The client has gone" in told
+        assert "Traceback" not in told
+
+
 def test_sigterm_lets_the_running_call_finish_and_ends_the_process() -> None:
     with subprocess.Popen(
         [sys.executable, PROGRAM],
