@@ -23,7 +23,13 @@ EXPORT = re.compile(r"^export (\w+)=(\S+)$")
 SERVES = re.compile(r"serve --transport|scalekit-mcp sandbox|python -m examples\.")
 """Commands that run until they are stopped."""
 READY = ("Ctrl-C stops", "Uvicorn running", "export ")
-LEFT_OUT = {"make test": "it would run the whole suite inside itself"}
+COMPOSE = "docker compose -f deploy/compose.yaml --env-file deploy/.env"
+LEFT_OUT = {
+    "make test": "it would run the whole suite inside itself",
+    f"{COMPOSE} build server-1": "it needs a container engine",
+    f"{COMPOSE} up -d --no-deps --wait server-1": "it needs a container engine",
+    f"{COMPOSE} up -d --no-deps --wait server-2": "it needs a container engine",
+}
 
 
 def free_port() -> int:
