@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import httpx2 as httpx
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
 from scalekit_mcp.demo.browser import Browser, consent
+from scalekit_mcp.server.stdio_wire import StdoutPipe
 from tests.support import processes
 
 HERE = Path(__file__).parent
@@ -88,6 +94,32 @@ def test_calls_in_flight_are_answered_after_the_client_has_closed_stdin() -> Non
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
+@contextlib.contextmanager
+def killed_on_failure(process: subprocess.Popen[str]) -> Iterator[None]:
+    """A process that does not do what is waited for is ended, so that the test fails instead of hanging."""
+    try:
+        yield
+    except BaseException:
+        process.kill()
+        raise
+
+
+@pytest.mark.skipif(not hasattr(select, "poll"), reason="this system does not tell whether a pipe is ready")
+async def test_what_a_full_pipe_does_not_take_is_written_once_it_is_read() -> None:
+    reading, writing = os.pipe()
+    pipe, text = StdoutPipe(writing, lambda: None), "0123456789" * 50_000
+
+    async def write() -> None:
+        await pipe.write(text)
+        os.close(writing)
+
+    with anyio.fail_after(30), os.fdopen(reading, encoding="utf-8") as reader:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(write)
+            await anyio.lowlevel.checkpoint()  # the pipe is full now, and nobody has read
+            assert await anyio.to_thread.run_sync(reader.read) == text
+
+
 @pytest.mark.parametrize(("method", "count"), [("tools/list", 60), ("ping", 700)], ids=["long answers", "many lines"])
 def test_a_client_that_reads_late_misses_nothing(method: str, count: int) -> None:
     asked = [{"jsonrpc": "2.0", "id": number, "method": method} for number in range(1, count + 1)]
@@ -125,8 +157,9 @@ def test_a_client_that_dies_in_mid_answer_ends_the_server_without_a_traceback() 
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr is not None
+        with killed_on_failure(process):
+            assert process.wait(timeout=30) == 0
         told = process.stderr.read()
-        assert process.wait(timeout=30) == 0
         assert "The client has gone" in told
         assert "Traceback" not in told
 
