@@ -1,0 +1,43 @@
+"""What a process shows of itself: log lines, counters and spans. Identifiers, never content.
+
+Ground floor, and light: nothing of OpenTelemetry is imported before the first span.
+"""
+
+from scalekit_mcp.telemetry.logs import (
+    AUDIT_LOGGER,
+    FIELDS,
+    JsonFormatter,
+    TextFormatter,
+    configure_logging,
+    describe_exception,
+)
+from scalekit_mcp.telemetry.metrics import SECONDS, Metrics
+from scalekit_mcp.telemetry.spans import (
+    TRACER,
+    ToolCall,
+    Traced,
+    export_spans,
+    note_request_id,
+    noting,
+    target_id,
+    traced,
+)
+
+__all__ = [
+    "AUDIT_LOGGER",
+    "FIELDS",
+    "SECONDS",
+    "TRACER",
+    "JsonFormatter",
+    "Metrics",
+    "TextFormatter",
+    "ToolCall",
+    "Traced",
+    "configure_logging",
+    "describe_exception",
+    "export_spans",
+    "note_request_id",
+    "noting",
+    "target_id",
+    "traced",
+]
