@@ -18,6 +18,7 @@ from scalekit_mcp.errors import (
     EventNotFound,
     InvalidInput,
 )
+from tests.support.bounds import HANG_SECONDS
 
 KICKOFF: dict[str, Any] = {
     "subject": "Q2 Planning Kickoff",
@@ -247,7 +248,7 @@ async def test_waiting_ends_when_the_person_has_signed_in(bench: Bench) -> None:
         response = await bench.actions.wait_for_authorization(identifier=IDENTIFIER, timeout_seconds=60)
         statuses.append(response.connected_account.status)
 
-    with anyio.fail_after(40):
+    with anyio.fail_after(HANG_SECONDS):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(wait)
             async with bench.browser() as browser:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalekit_mcp.accounts.models import AccountStatus, Reason
@@ -221,7 +221,6 @@ def test_the_sentences_of_the_classes_are_complete() -> None:
 ANY_WORD = st.sampled_from([*CLASSES, *SUBERRORS, "bad_token"]) | st.text(max_size=12)
 
 
-@settings(deadline=None)
 @given(
     error=ANY_WORD,
     suberror=st.none() | ANY_WORD,

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from dateutil import tz
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scalekit_mcp.sandbox import Sandbox
@@ -15,7 +15,7 @@ from scalekit_mcp.tools.zones import resolve_zone
 from tests.support.microsoft import SignedIn, signed_in
 from tests.support.tool_calls import create_arguments
 
-MANY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=25)
 ZONES = [
     "UTC", "America/New_York", "America/St_Johns", "Asia/Tokyo", "Asia/Kathmandu", "Europe/Berlin", "Europe/London",
     "Pacific/Kiritimati", "Pacific/Auckland", "Australia/Lord_Howe", "America/Sao_Paulo", "Asia/Calcutta",

@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalekit_mcp.microsoft.challenge import Challenge, claims_challenge, parse_challenges, retry_after_seconds
@@ -74,7 +74,6 @@ def test_headers_without_usable_claims_give_none(value: str) -> None:
     assert claims_challenge([value]) is None
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(max_size=200), max_size=4))
 def test_no_header_makes_the_parser_fail(headers: list[str]) -> None:
     assert isinstance(parse_challenges(headers), tuple)

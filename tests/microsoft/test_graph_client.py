@@ -33,6 +33,7 @@ from scalekit_mcp.microsoft.graph import (
 )
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from scalekit_mcp.sandbox.world import GraphFault, RecordedRequest
+from tests.support.bounds import HANG_SECONDS
 from tests.support.clock import HandClock
 from tests.support.dropping import DroppingTransport
 
@@ -501,7 +502,7 @@ async def test_at_most_four_requests_of_a_mailbox_are_in_flight_and_others_go_on
         async def call(mailbox: str) -> None:
             answers.append((await s.client.send(LIST, s.tokens, mailbox=mailbox)).status)
 
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG_SECONDS):
             async with anyio.create_task_group() as group:
                 for _ in range(7):
                     group.start_soon(call, "dana")
@@ -524,7 +525,7 @@ async def test_a_cancelled_call_gives_its_place_back_and_no_mailbox_is_remembere
         return gates[0]
 
     async with stage(transport=gate) as s:
-        with anyio.fail_after(5):
+        with anyio.fail_after(HANG_SECONDS):
             async with anyio.create_task_group() as group:
                 for _ in range(6):
                     group.start_soon(s.session.send, LIST)

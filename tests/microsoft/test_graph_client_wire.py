@@ -13,6 +13,7 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
 from tests.microsoft.test_graph_client import BODY, LIST, SandboxTokens, stage
 from tests.microsoft.test_graph_errors import CASES
+from tests.support.bounds import HANG_SECONDS
 from tests.support.clock import HandClock
 
 
@@ -34,7 +35,7 @@ async def test_every_code_that_graph_sends_becomes_its_error_and_no_account_is_t
 @pytest.mark.parametrize("drop", ["before", "after"])
 async def test_a_closed_socket_is_a_lost_answer_for_a_change_and_a_repeat_for_what_is_safe(drop: str) -> None:
     sandbox, clock = Sandbox(), HandClock()
-    with anyio.fail_after(30):
+    with anyio.fail_after(HANG_SECONDS):
         async with sandbox.serve() as base_url, httpx.AsyncClient() as http:
             client = GraphClient(http, base_url=f"{base_url}/v1.0", clock=clock)
             tokens = SandboxTokens(sandbox)

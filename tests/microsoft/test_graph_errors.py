@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalekit_mcp.errors import (
@@ -257,7 +257,6 @@ def test_no_reason_shows_in_a_repr() -> None:
     assert "Secret subject" not in repr(GraphFailure.read(400, body("BadRequest", "Secret subject")))
 
 
-@settings(deadline=None)
 @given(status=st.integers(300, 599), content=st.binary(max_size=300))
 def test_no_body_makes_the_translation_fail(status: int, content: bytes) -> None:
     assert isinstance(error(status, content), ScalekitMCPError)
@@ -268,7 +267,6 @@ JSON = st.recursive(st.none() | st.text(max_size=8) | st.integers(), lambda inne
 ))  # fmt: skip
 
 
-@settings(deadline=None)
 @given(status=st.sampled_from([400, 401, 403, 404, 500]), value=JSON)
 def test_no_json_makes_the_translation_fail(status: int, value: Any) -> None:
     assert isinstance(error(status, json.dumps(value).encode()), ScalekitMCPError)

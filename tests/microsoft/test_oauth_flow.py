@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 import httpx2 as httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
@@ -432,7 +432,6 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(status=st.sampled_from([200, 400, 401, 403]), body=BODIES)
 async def test_whatever_the_token_endpoint_says_becomes_tokens_or_one_kind_of_failure(
     status: int, body: dict[str, Any]

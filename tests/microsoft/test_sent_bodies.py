@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.sandbox import Sandbox
@@ -21,7 +21,7 @@ from tests.support.csdl import CSDL, REASON, Schema
 from tests.support.microsoft import SignedIn, signed_in
 from tests.support.tool_calls import create_arguments, update_arguments
 
-MANY = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+MANY = settings(max_examples=40)
 needs_schema = pytest.mark.skipif(not CSDL, reason=REASON)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import tarfile
 import venv
 import zipfile
 from email import message_from_bytes
@@ -53,8 +52,8 @@ def test_the_wheel_carries_the_product_and_nothing_else(wheel: Path):
 
 def test_the_sdist_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Path):
     sdist = build(source, tmp_path / "sdist", "sdist")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path / "unpacked", filter="data")
+    unpack = [sys.executable, "-m", "tarfile", "--extract", str(sdist), str(tmp_path / "unpacked")]
+    subprocess.run(unpack, check=True, timeout=180)
     (unpacked,) = (tmp_path / "unpacked").iterdir()
     for name in ("README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "Makefile", "requirements/runtime.txt"):
         assert (unpacked / name).is_file(), name

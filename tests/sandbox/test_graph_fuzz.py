@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 from graph_client import Graph, create, path
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES
@@ -83,7 +83,7 @@ async def sent(body: dict[str, Any]) -> None:
                 assert (await client.get("/me/events", params={"$top": "50"}, headers=wish)).status_code == 200
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=80)
 @given(BODIES)
 def test_no_body_makes_a_create_or_a_change_crash(body: dict[str, Any]):
     asyncio.run(sent(body))
@@ -99,7 +99,7 @@ async def asked(text: str, name: str) -> None:
 OPTIONS = ["$filter", "$select", "$orderby", "$top", "$skip", "$count", "$expand", "$search", "startDateTime"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=30), st.sampled_from(OPTIONS))
 def test_no_query_makes_a_list_crash(text: str, name: str):
     asyncio.run(asked(text, name))

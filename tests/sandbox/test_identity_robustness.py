@@ -64,7 +64,7 @@ def send(method: str, path: str, **options: Any) -> httpx.Response:
     return asyncio.run(call())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(AUTHORITIES, changed(AUTHORIZE))
 def test_every_authorization_request_gets_a_page_or_a_redirect(authority: str, query: dict[str, str]) -> None:
     answer = send("GET", f"/{authority}/oauth2/v2.0/authorize", params=query)
@@ -74,7 +74,7 @@ def test_every_authorization_request_gets_a_page_or_a_redirect(authority: str, q
         assert answer.headers["location"].startswith(CALLBACK if query.get("redirect_uri") else "http://localhost/")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     AUTHORITIES,
     changed(TOKEN),
@@ -92,7 +92,7 @@ def test_every_token_request_is_refused_with_the_error_object(
     assert {"error", "error_description", "error_codes", "trace_id", "correlation_id"} <= set(answer.json())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.dictionaries(st.sampled_from(["flow", "action", "address", "justification", "user_code"]), ODD | TEXT))
 def test_every_submitted_form_gets_a_page(fields: dict[str, str]) -> None:
     for path in ("/common/login", "/devicelogin"):

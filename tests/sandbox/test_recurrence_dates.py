@@ -93,13 +93,13 @@ def _relative(rule: Rule, frequency: int, base: dict[str, Any]) -> Any:
     return (at for at in earliest if at >= base["dtstart"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(rules())
 def test_the_dates_of_a_rule_equal_dateutils(rule: Rule):
     assert list(itertools.islice(dates(rule, last=HORIZON), MOST)) == expected(rule)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rules(), st.integers(-400, 4000), st.integers(0, 800))
 def test_a_window_shows_exactly_the_dates_of_the_whole_series_inside_it(rule: Rule, offset: int, length: int):
     first = rule.start_date + timedelta(days=offset)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx2 as httpx
 from dateutil import rrule
 from graph_client import Graph, create, path, refusal
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 WIDE = {"startDateTime": "2026-01-01T00:00:00Z", "endDateTime": "2030-12-30T00:00:00Z", "$top": "1000"}
@@ -128,7 +128,7 @@ async def _played(case: dict[str, Any]) -> tuple[list[tuple[str, datetime]], lis
         return seen, sorted(left.values(), key=lambda entry: entry[1])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(cases())
 def test_a_series_with_exceptions_and_deletions_equals_dateutils(case: dict[str, Any]):
     seen, expected = asyncio.run(_played(case))

@@ -18,10 +18,7 @@ from scalekit_mcp.actions.models import AuthorizationLinkResponse
 
 BUDGET = settings(
     max_examples=120,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 MARK = "<script>mark()</script>"
 TEXTS = st.one_of(

@@ -27,7 +27,7 @@ AUDIENCE = "https://calendar.example/mcp"
 NOW = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
 GOOD = {"sub": "ana", "aud": AUDIENCE, "iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 3600}
 TOKENS = SessionTokens({"k1": KEY, "k2": OTHER_KEY}, audience=AUDIENCE, clock=HandClock(NOW))
-BUDGET = settings(max_examples=300, deadline=None, derandomize=True, database=None)
+BUDGET = settings(max_examples=300)
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20)),

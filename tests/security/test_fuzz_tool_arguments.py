@@ -36,10 +36,7 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 BUDGET = settings(
     max_examples=100,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 
 

@@ -24,6 +24,7 @@ from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.rest import RestOptions
 from scalekit_mcp.server.tokens import SessionTokens
+from tests.support.bounds import HANG_SECONDS
 
 KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}
 SERVICE_KEY = "service-key-of-the-tests"
@@ -76,7 +77,7 @@ async def serving(app: Any, listening: socket.socket) -> AsyncIterator[None]:
     server = Unsignalled(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: server.serve(sockets=[listening]))
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG_SECONDS):
             while not server.started:
                 await anyio.lowlevel.checkpoint()
         try:

@@ -16,6 +16,7 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.callers import Caller, fixed_caller
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.tools import TOOLS
+from tests.support.bounds import HANG_SECONDS
 
 ERAS = ["legacy", "auto"]
 
@@ -210,7 +211,7 @@ async def test_a_cancelled_call_is_cancelled_in_the_actions_too(era: str) -> Non
         finished.append(True)
 
     async with Client(server_over(actions), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(run, client)
                 while not actions.entered:
@@ -231,7 +232,7 @@ async def test_a_seventeenth_call_of_one_caller_waits_while_another_caller_is_se
     async with Client(server_over(actions), mode=era) as client, anyio.create_task_group() as tasks:
         for _ in range(20):
             tasks.start_soon(client.call_tool, "outlook_list_calendar_events", {})
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             while actions.entered < 16:
                 await anyio.lowlevel.checkpoint()
             for _ in range(200):

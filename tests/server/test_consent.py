@@ -20,6 +20,7 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.call_state import CallState, Step
 from scalekit_mcp.server.callers import Caller
 from scalekit_mcp.server.consent import ConsentTimes
+from tests.support.bounds import HANG_SECONDS
 
 ERAS = ["legacy", "auto"]
 LIST = "outlook_list_calendar_events"
@@ -59,7 +60,7 @@ async def test_a_call_waits_for_the_consent_and_returns_the_calendars_answer(era
     actions = MemoryActions()
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool(LIST, {})
     assert result.structured_content == {"value": [{"id": "e1", "subject": "of ana"}]}
     assert len(person.urls) == 1
@@ -79,7 +80,7 @@ async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call
         async def call() -> None:
             results.append(await client.call_tool(LIST, {}))
 
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             tasks.start_soon(call)
             while not person.urls:
                 await anyio.lowlevel.checkpoint()
@@ -97,7 +98,7 @@ async def test_an_older_client_is_told_when_the_sign_in_is_complete(era: str, ex
     actions = MemoryActions()
     person = signs_in(actions)
     client = Client(server_over(actions), mode=era, elicitation_callback=person, message_handler=hear)
-    with anyio.fail_after(10):
+    with anyio.fail_after(HANG_SECONDS):
         async with client:
             await client.call_tool(LIST, {})
             while sum(isinstance(message, ElicitCompleteNotification) for message in told) < expected:
@@ -114,7 +115,7 @@ async def test_a_reconnect_that_fails_says_so_and_keeps_the_old_connection(era: 
         actions.fail("ana", None, "The user pressed Cancel at Microsoft.")  # an ACTIVE account keeps its status
 
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=decline)) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = (await client.call_tool("authorize", {"reconnect": True})).structured_content
     assert result["status"] == "ACTIVE"
     assert "pressed Cancel" in result["next_step"]
@@ -125,7 +126,7 @@ async def test_authorize_asks_by_url_too_and_answers_active(era: str) -> None:
     actions = MemoryActions()
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool("authorize", {})
     assert not result.is_error
     assert result.structured_content["status"] == "ACTIVE"
@@ -139,7 +140,7 @@ async def test_a_reconnect_begins_once_and_ends_active(era: str) -> None:
     actions.activate("ana")
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool("authorize", {"reconnect": True})
     assert result.structured_content["status"] == "ACTIVE"
     assert len(person.urls) == len(actions.hints) == 1
@@ -150,7 +151,7 @@ async def test_a_reconnect_begins_once_and_ends_active(era: str) -> None:
 async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(era: str, action: str) -> None:
     actions = MemoryActions()
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(action=action)) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     words = "declined to open" if action == "decline" else "closed the request"
     assert words in error["message"]
@@ -162,7 +163,7 @@ async def test_a_sign_in_that_takes_too_long_ends_the_call_with_the_link(era: st
     actions = MemoryActions()
     person = Person()
     async with Client(server_over(actions, times=SHORT), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert "not finished" in error["message"]
     assert str(actions.account("ana").ticket) in error["authorization_url"]
@@ -186,7 +187,7 @@ async def test_a_consent_that_fails_ends_the_call_with_its_own_words(
         actions.fail("ana", reason, told, "it_admin" if code == "admin_approval_required" else "user")
 
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=fail)) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert (error["code"], error["message"], error["reason"]) == (code, told, reason)
     if code == "admin_approval_required":
@@ -197,7 +198,7 @@ async def test_a_consent_that_fails_ends_the_call_with_its_own_words(
 async def test_a_client_that_cannot_ask_gets_the_link_in_words(era: str) -> None:
     actions = MemoryActions()
     async with Client(server_over(actions), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
             answer = await client.call_tool("authorize", {})
     assert str(actions.account("ana").ticket) in error["authorization_url"]
@@ -215,7 +216,7 @@ async def test_a_client_that_shows_forms_only_gets_the_link_in_words(era: str) -
     actions = MemoryActions()
     person = Person()
     async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert error["authorization_url"]
     assert not person.urls
@@ -230,7 +231,7 @@ async def test_the_confirmation_code_is_asked_for_in_the_client_and_finishes_the
 
     person = Person(on_url=hold, code="ABCD1234")
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool(LIST, {})
     assert not result.is_error
     assert len(person.urls) == len(person.forms) == 1
@@ -242,7 +243,7 @@ async def test_a_wrong_confirmation_code_is_refused(era: str) -> None:
     actions.hold("ana", "ABCD1234")
     person = Person(code="ZZZZ9999")
     async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert (error["code"], error["field"]) == ("invalid_input", "confirmation_code")
     assert len(person.forms) == 1
@@ -253,7 +254,7 @@ async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str) -> No
     actions = MemoryActions()
     actions.hold("ana")
     async with Client(server_over(actions), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
             answer = (await client.call_tool("authorize", {})).structured_content
     assert error["reason"] == answer["reason"] == "awaiting_confirmation"
@@ -268,7 +269,7 @@ async def test_the_code_typed_into_the_chat_connects_the_account(era: str) -> No
     actions = MemoryActions()
     actions.hold("ana", "ABCD1234")
     async with Client(server_over(actions), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool("authorize", {"confirmation_code": "ABCD1234"})
     assert result.structured_content["status"] == "ACTIVE"
 
@@ -278,7 +279,7 @@ async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: st
     actions = MemoryActions()
     caller = Caller("ana", login_hint="ana@contoso.example")
     async with Client(server_over(actions, caller=caller), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
     assert set(actions.hints) == {("ana@contoso.example", None)}
@@ -289,7 +290,7 @@ async def test_the_microsoft_account_that_the_token_names_goes_with_the_link(era
     actions = MemoryActions()
     caller = Caller("ana", expected_account=("tid-1", "oid-1"))
     async with Client(server_over(actions, caller=caller), mode=era) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
     assert set(actions.hints) == {(None, ("tid-1", "oid-1"))}
@@ -299,7 +300,7 @@ async def test_a_modern_client_never_waits_more_rounds_than_it_may() -> None:
     actions = MemoryActions()
     times = ConsentTimes(round_seconds=0.0, rounds=8)
     async with Client(server_over(actions, times=times), mode="auto", elicitation_callback=Person()) as client:
-        with anyio.fail_after(20):
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert "not finished" in error["message"]
 
@@ -319,7 +320,7 @@ def test_a_call_state_comes_back_as_it_was() -> None:
 async def test_a_round_without_the_answer_is_asked_again() -> None:
     actions = MemoryActions()
     async with Client(server_over(actions), mode="auto", elicitation_callback=Person()) as client:
-        with anyio.fail_after(10):
+        with anyio.fail_after(HANG_SECONDS):
             first = await client.session.call_tool(LIST, {}, allow_input_required=True)
             second = await client.session.call_tool(
                 LIST, {}, request_state=first.request_state, allow_input_required=True
@@ -331,9 +332,11 @@ async def test_a_round_without_the_answer_is_asked_again() -> None:
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_server_that_is_being_shut_down_lets_nobody_wait(era: str) -> None:
     actions = MemoryActions()
-    options = ServerOptions(stopping=lambda: True, consent_times=ConsentTimes(rounds=2))
+    longer = 10 * HANG_SECONDS  # than this test: who waited for a round would hang
+    times = ConsentTimes(legacy_seconds=longer, round_seconds=longer, rounds=2)
+    options = ServerOptions(stopping=lambda: True, consent_times=times)
     server = create_server(actions, identify=lambda _: "ana", options=options)
     async with Client(server, mode=era, elicitation_callback=Person()) as client:
-        with anyio.fail_after(20):  # far less than one round
+        with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert "not finished" in error["message"]

@@ -25,6 +25,7 @@ from mcp.types import ElicitRequestURLParams, ElicitResult
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.server.stdio_wire import StdoutPipe
 from tests.support import processes
+from tests.support.bounds import HANG_SECONDS
 
 HERE = Path(__file__).parent
 PROGRAM = str(HERE / "stdio_program.py")
@@ -113,7 +114,7 @@ async def test_what_a_full_pipe_does_not_take_is_written_once_it_is_read() -> No
         await pipe.write(text)
         os.close(writing)
 
-    with anyio.fail_after(30), os.fdopen(reading, encoding="utf-8") as reader:
+    with anyio.fail_after(HANG_SECONDS), os.fdopen(reading, encoding="utf-8") as reader:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(write)
             await anyio.lowlevel.checkpoint()  # the pipe is full now, and nobody has read

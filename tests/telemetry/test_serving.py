@@ -20,6 +20,7 @@ from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox.serving import serving
+from tests.support.bounds import HANG_SECONDS
 from tests.support.processes import command, environment
 
 KEY = "planted-service-key-0123456789"
@@ -172,5 +173,5 @@ async def test_what_an_earlier_process_left_is_told_when_a_server_starts(tmp_pat
         await manager.aclose()
         assert not told.is_set()
         async with server(tmp_path, **values):
-            with anyio.fail_after(30):
+            with anyio.fail_after(HANG_SECONDS):
                 await told.wait()

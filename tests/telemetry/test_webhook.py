@@ -28,6 +28,7 @@ from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.telemetry import Metrics
+from tests.support.bounds import HANG_SECONDS
 from tests.support.clock import HandClock
 
 KEY = b"k" * 32
@@ -261,7 +262,7 @@ async def test_a_running_server_tells_a_lost_grant_and_shows_no_content():
         observed(webhook_url=f"{operator}/hook", webhook_secret=SECRET) as seen,
     ):
         await a_day(seen)
-        with anyio.fail_after(30):
+        with anyio.fail_after(HANG_SECONDS):
             while ("status_updated", "ACTIVE", "EXPIRED") not in receiver.moves():
                 await anyio.wait_all_tasks_blocked()
                 await anyio.lowlevel.checkpoint()
