@@ -29,9 +29,7 @@ from scalekit_mcp.accounts.vault import (
     NoteAccount,
     SaveAttempt,
 )
-
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-CODE_CHARACTERS = 8
+from scalekit_mcp.confirmation_code import new_code
 
 
 class Callback(Attempts):
@@ -96,7 +94,7 @@ class Callback(Attempts):
     async def _hold(self, attempt: Attempt, stored: StoredAccount, grant: Grant) -> AuthorizationOutcome:
         now = self._clock.now()
         by_code = attempt.verification is UserVerification.CONFIRM
-        code = "".join(secrets.choice(CROCKFORD) for _ in range(CODE_CHARACTERS)) if by_code else None
+        code = new_code() if by_code else None
         request_id = None if by_code else secrets.token_urlsafe(32)
         held = replace(
             attempt,

@@ -21,6 +21,7 @@ from scalekit_mcp.accounts.vault import (
     NoteAccount,
     SaveAttempt,
 )
+from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput
 
 WRONG_TRIES = 5
@@ -34,9 +35,12 @@ class Confirmation(Attempts):
         """Redeem the code from the page; only the identifier that asked can do it.
 
         Raises:
-            InvalidInput: nothing waits for a code, the code is wrong, or too many were.
+            InvalidInput: nothing waits for a code, the code is wrong, or too many were. What cannot be a code at all
+                is refused without counting as one of five tries: it could not have been right.
         """
-        typed = _normal_code(confirmation_code)
+        typed = read_code(confirmation_code)
+        if typed is None:
+            raise not_a_code()
         for _ in range(RACES):
             stored = await self._vault.find_account(connection_name, identifier)
             attempt = None if stored is None else await self._live(stored)
@@ -140,9 +144,3 @@ class Confirmation(Attempts):
         note = NoteAccount(stored.account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)
         moved = self._reason(stored.account, Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED)
         return await self._commit(stored.account, SaveAttempt(ended(attempt, AttemptState.FAILED)), note, *moved)
-
-
-def _normal_code(typed: str) -> str:
-    """Crockford's reading: no case, no separators, O is 0, I and L are 1."""
-    kept = "".join(sign for sign in typed.upper() if sign.isalnum())
-    return kept.replace("O", "0").replace("I", "1").replace("L", "1")

@@ -12,13 +12,12 @@ from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.models import AttemptState, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing, SealBroken, sha256_text
+from scalekit_mcp.confirmation_code import new_code
 
 ATTEMPT_SECONDS = 900
 MIN_LINK_SECONDS = 180
 CONFIRMATION_SECONDS = 600
 WRONG_TRIES = 5
-CODE_CHARACTERS = 8
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 MOST_ATTEMPTS = 20_000
 
 Key = tuple[str, str]
@@ -138,7 +137,7 @@ class HostedAttempts:
 
     def hold(self, attempt: HostedAttempt, auth_request_id: str, now: datetime) -> tuple[HostedAttempt, str]:
         """Keep the id sealed until its person is confirmed; the attempt as it is then, and the code for the page."""
-        code = "".join(secrets.choice(CROCKFORD) for _ in range(CODE_CHARACTERS))
+        code = new_code()
         held = replace(
             attempt,
             state=AttemptState.HELD,
@@ -169,8 +168,3 @@ class HostedAttempts:
 def code_sha256(attempt_id: str, code: str) -> str:
     """What a confirmation code is compared by."""
     return sha256_text(f"{attempt_id}:{code}")
-
-
-def normal_code(typed: str) -> str:
-    """Crockford's reading: no case, no separators, O is 0, I and L are 1."""
-    return "".join(typed.split()).replace("-", "").upper().translate(str.maketrans("OIL", "011"))

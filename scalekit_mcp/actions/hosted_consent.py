@@ -25,12 +25,12 @@ from scalekit_mcp.actions.hosted_attempts import (
     HostedAttempts,
     Key,
     code_sha256,
-    normal_code,
 )
 from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
 
 logger = logging.getLogger(__name__)
@@ -210,7 +210,13 @@ class HostedConsent:
     # -- who is who
 
     async def confirm(self, key: Key, typed: str) -> None:
-        """Redeem the code of the page as the account's own caller; raises `InvalidInput`."""
+        """Redeem the code of the page as the account's own caller; raises `InvalidInput`.
+
+        What cannot be a code at all is refused without counting as one of five tries: it could not have been right.
+        """
+        code = read_code(typed)
+        if code is None:
+            raise not_a_code()
         attempt = self.attempts.live(key, self._clock.now())
         if attempt is None or attempt.state is not AttemptState.HELD or attempt.confirmation_sha256 is None:
             raise InvalidInput(
@@ -218,7 +224,7 @@ class HostedConsent:
                 field=_CODE_FIELD,
                 next_step="Call authorize without arguments for a link; its page shows a code after the sign-in.",
             )
-        if not same_text(code_sha256(attempt.id, normal_code(typed)), attempt.confirmation_sha256):
+        if not same_text(code_sha256(attempt.id, code), attempt.confirmation_sha256):
             raise self._wrong(attempt)
         request_id = self.attempts.held_request(attempt)
         if request_id is None:

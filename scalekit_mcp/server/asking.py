@@ -18,6 +18,7 @@ from mcp.types import (
 from mcp.types.version import is_version_at_least
 
 from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.confirmation_code import MAX_TYPED_CHARACTERS
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.call_state import CallState
 from scalekit_mcp.server.callers import RequestContext
@@ -36,7 +37,7 @@ CODE_SCHEMA: dict[str, Any] = {
             "title": "Confirmation code",
             "description": "Eight characters, shown by the page after signing in.",
             "minLength": 8,
-            "maxLength": 16,
+            "maxLength": MAX_TYPED_CHARACTERS,
         }
     },
     "required": ["confirmation_code"],

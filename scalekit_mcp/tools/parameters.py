@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scalekit_mcp.confirmation_code import read_code
 from scalekit_mcp.tools import people, recurrence, values
 from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
 from scalekit_mcp.tools.zones import resolve_zone
@@ -171,17 +172,14 @@ def orderby(description: str) -> Parameter:
     return Parameter(description, _order)
 
 
-_CROCKFORD = str.maketrans({"I": "1", "L": "1", "O": "0", " ": None, "-": None})
-
-
 def _confirmation_code(value: object) -> str:
-    code = str(value).strip().upper().translate(_CROCKFORD) if isinstance(value, str | int) else ""
-    if not re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{8}", code):
+    code = read_code(value)
+    if code is None:
         # The value stays out of the message: it is a credential.
         raise Refused("must be the 8 characters that the page showed to the user")
     return code
 
 
 def confirmation_code(description: str) -> Parameter:
-    """Eight characters of Crockford's alphabet, read without regard to case, blanks and dashes."""
+    """Eight characters, read by `read_code`."""
     return Parameter(description, _confirmation_code)

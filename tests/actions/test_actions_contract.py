@@ -297,6 +297,46 @@ async def test_five_wrong_codes_void_the_sign_in(open_bench: OpenBench) -> None:
         assert (await bench.status())[0] == "PENDING"
 
 
+@pytest.mark.parametrize("through", ["the call", "the tool"])
+async def test_a_code_is_taken_as_people_type_it_on_every_way(open_bench: OpenBench, through: str) -> None:
+    async with open_bench(user_verification="confirm") as bench:
+        code = code_on(await bench.consent())
+        wide = "".join(chr(ord(sign) + 0xFEE0) for sign in code[6:])
+        typed = f"\u201c{code[:3].lower()}\u200b.{code[3:6]} \u2013 {wide}\u201d."
+        if through == "the tool":
+            assert (await bench.run("authorize", confirmation_code=typed))["status"] == "ACTIVE"
+        else:
+            await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=typed)
+        assert (await bench.status())[0] == "ACTIVE"
+
+
+async def test_what_cannot_be_a_code_is_no_try_and_what_can_be_one_is(open_bench: OpenBench) -> None:
+    async with open_bench(user_verification="confirm") as bench:
+        code = code_on(await bench.consent())
+        wrong = ["0000-0000", "1111.1111", "2222\u20132222", "\u201c3333 3333\u201d"]  # the fifth would end it
+        for typed in ["", "the code", code[:7], f"{code}0", f"my code is {code}", "U" * 8, "\ud800", "x" * 100_000]:
+            with pytest.raises(InvalidInput, match="cannot be a confirmation code") as refused:
+                await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=typed)
+            assert refused.value.details["field"] == "confirmation_code"
+            assert code not in str(refused.value.to_dict())
+        for typed in wrong:
+            with pytest.raises(InvalidInput, match="tries are left"):
+                await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=typed)
+        await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=code)
+        assert (await bench.status())[0] == "ACTIVE"
+
+
+async def test_five_decorated_wrong_codes_void_the_sign_in_as_plain_ones_do(open_bench: OpenBench) -> None:
+    async with open_bench(user_verification="confirm") as bench:
+        code = code_on(await bench.consent())
+        for typed in ("0000-0000", "1111.1111", "2222\u20132222", "\u201c3333 3333\u201d", "4444_4444"):
+            with pytest.raises(InvalidInput):
+                await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=typed)
+        with pytest.raises(InvalidInput, match="No sign-in"):
+            await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=code)
+        assert (await bench.status())[0] == "PENDING"
+
+
 async def test_cancel_on_the_page_with_the_code_discards_the_sign_in(open_bench: OpenBench) -> None:
     async with open_bench(user_verification="confirm") as bench:
         link = await bench.link()

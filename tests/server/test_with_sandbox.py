@@ -61,7 +61,9 @@ class Human:
         if not self.types:
             return ElicitResult(action="decline")
         await self.seen.wait()  # the client may ask before the person's browser has the page
-        return ElicitResult(action="accept", content={"confirmation_code": self.code()})
+        code = self.code()
+        typed = f"{code[:4].lower()} \u2013 {code[4:]}."  # as a person copies it
+        return ElicitResult(action="accept", content={"confirmation_code": typed})
 
     async def visit(self, url: str) -> Page:
         async with httpx.AsyncClient(timeout=20) as http:

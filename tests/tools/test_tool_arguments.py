@@ -294,7 +294,7 @@ def test_a_wrong_confirmation_code_is_not_repeated_in_the_message() -> None:
     assert "SECRET-7" not in refusal("authorize", {"confirmation_code": "SECRET-7"}).message
 
 
-@pytest.mark.parametrize("typed", ["ABCD-1234", "abcd 1234", "AbCd1234", "ABCDI234", "abcdl234"])
+@pytest.mark.parametrize("typed", ["ABCD-1234", "abcd\u20131234", "\u201cAbCd1234.\u201d", "ABCDI234", "abcdl234"])
 def test_a_confirmation_code_is_read_as_people_type_it(typed: str) -> None:
     assert parse("authorize", {"confirmation_code": typed}).to_wire() == {"confirmation_code": "ABCD1234"}
 
