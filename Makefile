@@ -19,11 +19,13 @@ FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents p
 test-frameworks: .venv/runtime.done $(FRAMEWORKS:%=.venv-frameworks/%/done)  ## the examples, each library in its own environment
 	@$(BIN)/python -m scripts.test_frameworks
 
-check: .venv/full.done  ## format, lint, types, layers
+check: .venv/full.done  ## format, lint, types, layers, dependencies, what only tests use
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/basedpyright --warnings
 	@$(BIN)/lint-imports
+	@$(BIN)/deptry .
+	@$(BIN)/python -m scripts.check_unused
 
 format: .venv/dev.done
 	@$(BIN)/ruff format .

@@ -219,7 +219,6 @@ class Controls(FailureSwitches):
     def revoke_sessions(self, address: str) -> None:
         """All sign-in sessions of a person end: refresh tokens (50173), and cp1 access tokens at once."""
         person = self.person(address)
-        person.tokens_valid_from = self.world.clock.now()
         identity = self.halves.identity
         identity.store.end_refresh_tokens(person, 50173)
         self.halves.tokens.revoke_continuously(person)

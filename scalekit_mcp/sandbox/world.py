@@ -93,7 +93,6 @@ class Person:
     deleted: bool = False
     has_mailbox: bool = True
     teams_allowed: bool = True
-    tokens_valid_from: datetime | None = None
     home_oid: str | None = None
     """A guest's own account elsewhere, the one that the sign-in page offers."""
 

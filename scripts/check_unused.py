@@ -1,0 +1,68 @@
+"""Finds what the product defines and does not use; what only the tests use is found too, for they are not read.
+
+    python -m scripts.check_unused
+
+Some names are used from outside where no reader of the code can see it: by Python, by a library that calls what it is
+given, by name over HTTP. `USED_FROM_OUTSIDE` lists them with the reason; everything else that is found fails the check.
+"""
+
+from __future__ import annotations
+
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+
+from vulture.core import Vulture
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "scalekit_mcp"
+
+USED_FROM_OUTSIDE = (
+    # file, kind, name, reason
+    ("*", "function", "__*__", "Python asks modules for it"),
+    ("*", "variable", "exc_*", "the parameters of __exit__ have these names"),
+    ("*", "variable", "model_config", "pydantic reads it"),
+    ("tools/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
+    ("sandbox/control*.py", "method", "*", "called by name over HTTP"),
+    ("sandbox/browser.py", "method", "sign_in", "docs/sandbox.md offers it"),
+    (
+        "sandbox/scalekit.py",
+        "method",
+        "expire_machine_tokens",
+        "a failure that tests of clients switch on",
+    ),
+    ("sandbox/week_picture.py", "variable", "last_hour", "a template reads it"),
+    ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
+    ("accounts/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
+    ("accounts/database.py", "attribute", "isolation_level", "the driver reads it"),
+    ("*", "method", "handle_*", "html.parser calls it"),
+    ("*", "method", "format[EM]*", "logging calls it"),
+    ("*", "method", "capture_signals", "uvicorn calls it"),
+    ("*", "attribute", "should_exit", "uvicorn reads it"),
+    ("settings.py", "method", "_*", "pydantic calls validators"),
+    ("cli/__init__.py", "function", "*", "click calls commands"),
+    ("accounts/statements.py", "import", "CursorResult", "named in a cast, as text"),
+)
+
+
+def main() -> int:
+    """Print what is unused; 1 if there is anything."""
+    vulture = Vulture()
+    vulture.scavenge([str(PACKAGE)])
+    found = [
+        f"{Path(item.filename).relative_to(ROOT)}:{item.first_lineno}: unused {item.typ} {item.name}"
+        for item in vulture.get_unused_code(min_confidence=60)
+        if not _allowed(Path(item.filename).relative_to(PACKAGE).as_posix(), item.typ, item.name)
+    ]
+    print("\n".join(found) or "Nothing unused.")
+    return 1 if found else 0
+
+
+def _allowed(file: str, kind: str, name: str) -> bool:
+    return any(
+        fnmatch(file, files) and kind == kinds and fnmatch(name, names) for files, kinds, names, _ in USED_FROM_OUTSIDE
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
