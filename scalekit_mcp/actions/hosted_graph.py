@@ -61,7 +61,7 @@ _ACCEPTS_LOSS = "discard_exceptions"
 class HostedSession:
     """One mailbox behind a hosted connected account, for one call.
 
-    `notes` are sentences for the result; `execution_id` is Scalekit's number of the last tool call, for support.
+    `warnings` are sentences for the result; `execution_id` is Scalekit's number of the last tool call, for support.
     `discard_exceptions` says that the caller accepted the loss of edited dates of a series.
     """
 
@@ -73,7 +73,7 @@ class HostedSession:
         self._identifier = identifier
         self._discard_exceptions = discard_exceptions
         self._lost = False
-        self.notes: list[str] = []
+        self.warnings: list[str] = []
         self.execution_id: str | None = None
 
     async def send(self, request: GraphRequest) -> GraphResponse:
@@ -126,7 +126,7 @@ class HostedSession:
 
     async def _exceptions(self, request: GraphRequest, master: Event) -> list[Event]:
         """The edited dates of a series; the deleted ones show nowhere in the hosted tools."""
-        self.notes.append("Single dates that were deleted from the series cannot be seen here and may come back.")
+        self.warnings.append("Single dates that were deleted from the series cannot be seen here and may come back.")
         start = instant_of(master["start"]) - timedelta(days=1)
         last = start + timedelta(days=_MOST_DAYS_OF_INSTANCES)
         recurrence = cast("Event", master.get("recurrence") or {})
@@ -145,7 +145,7 @@ class HostedSession:
         if rows is None:
             raise self._unreadable()
         if len(rows["value"]) >= MAX_INSTANCES:
-            self.notes.append(f"Only the first {MAX_INSTANCES} dates of the series were searched for edits.")
+            self.warnings.append(f"Only the first {MAX_INSTANCES} dates of the series were searched for edits.")
         return [row for row in cast("list[Event]", rows["value"]) if row.get("type") == "exception"]
 
     async def _list(self, request: GraphRequest, params: Mapping[str, str], wanted: Preferences) -> GraphResponse:
@@ -172,7 +172,9 @@ class HostedSession:
         link = _link(params, offset + size) if more else None
         if more and offset + size >= MAX_ROWS:
             link = None
-            self.notes.append(f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest.")
+            self.warnings.append(
+                f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
+            )
         return _page(rows[offset:], wanted, link)
 
     async def _rows(
@@ -191,7 +193,7 @@ class HostedSession:
     async def _create(self, request: GraphRequest) -> Event:
         body = dict(cast("Event", request.json))
         categories = body.pop("categories", None)
-        data = await self._write(request, "outlook_create_calendar_event", event_params(body, self.notes))
+        data = await self._write(request, "outlook_create_calendar_event", event_params(body, self.warnings))
         event = unwrapped(data, rows=False)
         if event is None:
             raise outcome_unknown("create the event", execution_id=self.execution_id)
@@ -202,11 +204,11 @@ class HostedSession:
                 await self._execute("outlook_update_calendar_event", params, sending=Sending.WRITE)
                 event = {**event, "categories": categories}
             except (ScalekitFailure, AnswerLostError, ScalekitMCPError):
-                self.notes.append("The event was created, but its categories could not be set.")
+                self.warnings.append("The event was created, but its categories could not be set.")
         return event
 
     async def _update(self, request: GraphRequest, event_id: str) -> Event:
-        params = {"event_id": event_id, **event_params(cast("Event", request.json), self.notes)}
+        params = {"event_id": event_id, **event_params(cast("Event", request.json), self.warnings)}
         try:
             data = await self._write(request, "outlook_update_calendar_event", params)
         except Conflict as refused:
@@ -219,7 +221,7 @@ class HostedSession:
             event = await self._get(GraphRequest("GET", request.path), event_id)
         left = _still_invited(cast("Event", request.json), event)
         if left:
-            self.notes.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
+            self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
         return event
 
     # -- calls

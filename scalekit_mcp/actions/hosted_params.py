@@ -96,11 +96,11 @@ def _names_people(args: EventFields) -> bool:
     return any(attendee.name for people in lists for attendee in people or ())
 
 
-def event_params(body: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+def event_params(body: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]:
     """The parameters of create or update for the body of a POST or PATCH to Graph.
 
     Every property becomes a parameter or is refused; only the transaction id, which no tool takes, and properties that
-    say what Outlook does anyway are left out. Sentences for the result are added to `notes`.
+    say what Outlook does anyway are left out. Sentences for the result are added to `warnings`.
     """
     params: dict[str, Any] = {}
     for name, value in body.items():
@@ -119,7 +119,7 @@ def event_params(body: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
         elif name == "attendees":
             params |= _attendees(value)
         elif name == "recurrence":
-            params |= _recurrence(value, notes)
+            params |= _recurrence(value, warnings)
         elif name != "transactionId" and not (name in _TRUE_BY_DEFAULT and value is True):
             raise InternalError(f"The property {name} of an event has no counterpart among the hosted tools.")
     return params
@@ -141,7 +141,7 @@ def _attendees(people: list[dict[str, Any]]) -> dict[str, str]:
     return {f"attendees_{kind}": ",".join(addresses[kind]) for kind in KINDS if kind in addresses}
 
 
-def _recurrence(value: dict[str, Any] | None, notes: list[str]) -> dict[str, Any]:
+def _recurrence(value: dict[str, Any] | None, warnings: list[str]) -> dict[str, Any]:
     if value is None:
         raise refused("clear", f"recurrence is named in it, and {_NO_EMPTYING}")
     pattern, span = cast("dict[str, Any]", value["pattern"]), cast("dict[str, Any]", value["range"])
@@ -163,7 +163,7 @@ def _recurrence(value: dict[str, Any] | None, notes: list[str]) -> dict[str, Any
     if span["type"] == "numbered":
         params["recurrence_occurrences"] = span["numberOfOccurrences"]
     if span.get("recurrenceTimeZone"):
-        notes.append("The zone of the series could not be sent; Outlook takes the zone of its start.")
+        warnings.append("The zone of the series could not be sent; Outlook takes the zone of its start.")
     return params
 
 

@@ -15,7 +15,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, InvalidInput, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.paging import PageSealer
-from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent
+from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
 
 ACTIVE_SECONDS = 30
 """How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
@@ -53,7 +53,7 @@ class HostedTools:
 
         An account that is not ACTIVE is an `AuthorizationRequired` without a link.
         """
-        notes = check_supported(arguments)
+        warnings = check_supported(arguments)
         await self._require_active(key)
         accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
         session = HostedSession(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
@@ -65,10 +65,8 @@ class HostedTools:
             if session.execution_id is not None:
                 error.details.setdefault("execution_id", session.execution_id)
             raise
-        told = [*notes, *session.notes]
-        if told:
-            answer["warnings"] = [*answer.get("warnings", ()), *dict.fromkeys(told)]
-        result = ToolResult(answer)
+        told = warned(*answer.get("warnings", ()), *warnings, *session.warnings)
+        result = ToolResult(answer | told.members())
         result.execution_id = session.execution_id
         return result
 

@@ -13,6 +13,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.events import address_of
 from scalekit_mcp.tools.arguments import EventFields, UpdateCalendarEvent
 from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
+from scalekit_mcp.tools.remarks import Remarks, noted, warned
 
 KINDS = ("required", "optional", "resource")
 ATTENDEE_PARAMETERS = frozenset({*(f"attendees_{kind}" for kind in KINDS), "attendees_add", "attendees_remove"})
@@ -25,7 +26,7 @@ class MergedAttendees:
     """The whole list for a PATCH, what has to be said about it, and whether it differs from the current one."""
 
     attendees: list[GraphAttendee]
-    warnings: tuple[str, ...]
+    remarks: Remarks
     changed: bool
 
 
@@ -42,20 +43,20 @@ def merge_attendees(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> Me
     organizer = (address_of(current.get("organizer")) or "").casefold()
     before = [a for a in _members(current.get("attendees")) if address_of(a)]
     people = {_key(a): _kept(a) for a in before if _key(a) != organizer and not _is_organizer(a)}
-    warnings: list[str] = []
+    remarks = Remarks()
     for kind in KINDS:
         name = f"attendees_{kind}"
         if name in args.given or name in (args.clear or ()):
             people = {key: a for key, a in people.items() if _kind(a) != kind}
             _put(people, _given(args, kind), kind, before)
-    warnings += _moved(args.attendees_add or (), people)
+    remarks += _moved(args.attendees_add or (), people)
     _put(people, args.attendees_add or (), "required", before)
     for address in args.attendees_remove or ():
         if people.pop(address.casefold(), None) is None:
-            warnings.append(f"{address} was not invited, so there was nobody to remove.")
+            remarks += warned(f"{address} was not invited, so there was nobody to remove.")
     if organizer in people:
         del people[organizer]
-        warnings.append("The organizer takes part anyway and was left out of the attendees.")
+        remarks += warned("The organizer takes part anyway and was left out of the attendees.")
     if len(people) > MAXIMUM_ATTENDEES:
         raise InvalidInput(
             f"The event would have {len(people)} attendees; it takes at most {MAXIMUM_ATTENDEES}.",
@@ -63,7 +64,7 @@ def merge_attendees(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> Me
         )
     result = sorted(people.values(), key=lambda a: KINDS.index(_kind(a)))
     changed = {(_key(a), _kind(a), _name(a)) for a in before} != {(_key(a), _kind(a), _name(a)) for a in result}
-    return MergedAttendees(result, tuple(warnings), changed)
+    return MergedAttendees(result, remarks, changed)
 
 
 def _put(
@@ -81,15 +82,17 @@ def _put(
         people[attendee.key] = entry
 
 
-def _moved(added: Iterable[Attendee], people: Mapping[str, GraphAttendee]) -> list[str]:
+def _moved(added: Iterable[Attendee], people: Mapping[str, GraphAttendee]) -> Remarks:
     found = ((a, people.get(a.key)) for a in added)
     kinds = [(a.address, _kind(entry)) for a, entry in found if entry is not None]
-    return [
-        f"{address} was already invited."
-        if kind == "required"
-        else f"{address} was already invited as {kind} and is required now."
-        for address, kind in kinds
-    ]
+    return noted(
+        *(
+            f"{address} was already invited."
+            if kind == "required"
+            else f"{address} was already invited as {kind} and is required now."
+            for address, kind in kinds
+        )
+    )
 
 
 def _given(args: EventFields, kind: str) -> tuple[Attendee, ...]:

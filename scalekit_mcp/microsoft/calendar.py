@@ -34,6 +34,7 @@ from scalekit_mcp.tools.arguments import (
     UpdateCalendarEvent,
 )
 from scalekit_mcp.tools.base import Arguments
+from scalekit_mcp.tools.remarks import Remarks, warned
 
 NO_LINK = "The event has no online-meeting link: Microsoft does not offer the provider asked for on this calendar."
 NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts cannot have one."
@@ -112,11 +113,11 @@ class OutlookCalendar:
             ) from exc
         except Conflict as exc:
             raise await self._named(exc) from exc
-        warnings = [*args.warnings]
+        remarks = args.remarks
         if args.isOnlineMeeting and join_url(event) is None:
             event = await self._with_link(event, zone_name=args.start_timezone)
-            warnings += self._missing_link(event)
-        return event_result(event, asked=zone, warnings=warnings)
+            remarks += self._missing_link(event)
+        return event_result(event, asked=zone, remarks=remarks)
 
     async def get(self, args: GetCalendarEvent) -> dict[str, Any]:
         """One event: attendees with their responses, join URL, master or occurrence (Get event)."""
@@ -126,10 +127,10 @@ class OutlookCalendar:
             names = {"id", *args.select}
             select = ",".join(sorted(names | {"isOnlineMeeting"} if "onlineMeeting" in names else names))
         event = await read_event(self._session, args.event_id, zone=zone, body_format=args.body_format, select=select)
-        return event_result(event, asked=zone, warnings=args.warnings)
+        return event_result(event, asked=zone, remarks=args.remarks)
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
-        """`{value, next_page?, now?, warnings?}` (List events, List calendarView)."""
+        """`{value, next_page?, now?, notes?, warnings?}` (List events, List calendarView)."""
         return await self._lists.list(args)
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
@@ -137,7 +138,7 @@ class OutlookCalendar:
         return await self._updates.update(args)
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
-        """`{deleted, already_gone, warnings?}` (Delete event, event: cancel, event: permanentDelete)."""
+        """`{deleted, already_gone, notes?, warnings?}` (Delete event, event: cancel, event: permanentDelete)."""
         return await self._deletions.delete(args)
 
     async def _with_link(self, event: Event, *, zone_name: str) -> Event:
@@ -149,12 +150,12 @@ class OutlookCalendar:
         except ScalekitMCPError:
             return event  # the event exists; a failed second look must not hide that
 
-    def _missing_link(self, event: Event) -> list[str]:
+    def _missing_link(self, event: Event) -> Remarks:
         if join_url(event) is not None:
-            return []
+            return Remarks()
         if event.get("isOnlineMeeting"):
-            return ["The link of the online meeting is not there yet; outlook_get_calendar_event shows it later."]
-        return [NO_LINK_PERSONAL if self._account.personal else NO_LINK]
+            return warned("The link of the online meeting is not there yet; outlook_get_calendar_event shows it later.")
+        return warned(NO_LINK_PERSONAL if self._account.personal else NO_LINK)
 
     async def _named(self, conflict: Conflict) -> Conflict:
         """The conflict of a reused transaction id, naming the event by the id that lists give it."""

@@ -13,6 +13,7 @@ from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
 from scalekit_mcp.microsoft.events import Event, address_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
 from scalekit_mcp.tools.arguments import DeleteCalendarEvent
+from scalekit_mcp.tools.remarks import Remarks, warned
 
 _FACTS = "id,type,seriesMasterId,isOrganizer,isCancelled,attendees"
 
@@ -25,19 +26,19 @@ class CalendarDelete:
         self._account = account
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
-        """`{deleted, already_gone, warnings?}`; what is gone already is a success."""
-        warnings = [*args.warnings]
+        """`{deleted, already_gone, notes?, warnings?}`; what is gone already is a success."""
+        warnings: list[str] = []
         try:
             request, event_id = await self._request(args, warnings)
             await self._carry_out(request, event_id)
         except EventNotFound:
-            return _gone(warnings, already=True)
+            return _gone(args.remarks + warned(*warnings), already=True)
         except InvalidInput as exc:
             if exc.details.get("graph_code", "").lower() != "errorinvalididmalformed":
                 raise
             warnings.append("Microsoft does not recognise the id: it is of an event that is gone, or not an id at all.")
-            return _gone(warnings, already=True)
-        return _gone(warnings, already=False)
+            return _gone(args.remarks + warned(*warnings), already=True)
+        return _gone(args.remarks + warned(*warnings), already=False)
 
     async def _request(self, args: DeleteCalendarEvent, warnings: list[str]) -> tuple[GraphRequest, str]:
         event_id = args.event_id
@@ -117,5 +118,5 @@ def _target(event: Event, args: DeleteCalendarEvent) -> str:
     return args.event_id
 
 
-def _gone(warnings: list[str], *, already: bool) -> dict[str, Any]:
-    return {"deleted": True, "already_gone": already, **({"warnings": warnings} if warnings else {})}
+def _gone(remarks: Remarks, *, already: bool) -> dict[str, Any]:
+    return {"deleted": True, "already_gone": already, **remarks.members()}

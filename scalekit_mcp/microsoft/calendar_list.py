@@ -18,6 +18,7 @@ from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
 from scalekit_mcp.microsoft.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.microsoft.window import Window, present
 from scalekit_mcp.tools.arguments import ListCalendarEvents
+from scalekit_mcp.tools.remarks import warned
 
 MAX_PAGES = 20
 """Most of Microsoft's pages that one call reads; more come with `next_page`."""
@@ -48,7 +49,7 @@ class CalendarList:
         self._pages = pages
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
-        """`{value, next_page?, now?, warnings?}`; `now` stands in the answer to a window."""
+        """`{value, next_page?, now?, notes?, warnings?}`; `now` stands in the answer to a window."""
         wire = args.to_wire()
         position = Position()
         token = wire.pop("page", None)
@@ -58,20 +59,20 @@ class CalendarList:
             query, position = self._pages.open(token, wire)
             args = ListCalendarEvents.parse(query.given)
         zone = asked_zone(query.timezone)
-        warnings = [*args.warnings]
+        remarks = args.remarks
         selected = None if args.select is None else frozenset({"id", *args.select})
         if selected is not None and "onlineMeeting" in selected:
             selected |= {"isOnlineMeeting"}  # without it calendarView leaves the join link empty
         if args.start_datetime is not None and args.end_datetime is not None:
             window = Window.of(args.start_datetime, args.end_datetime, zone)
-            warnings += window.warnings
+            remarks += window.remarks
             if selected is not None and selected & _NOT_IN_VIEW:
                 selected -= _NOT_IN_VIEW
-                warnings.append("createdDateTime and lastModifiedDateTime cannot be selected in a window.")
+                remarks += warned("createdDateTime and lastModifiedDateTime cannot be selected in a window.")
             events, following = await self._in_window(args, window, selected, position)
         else:
             if args.filter and _DATE_RANGE.search(args.filter):
-                warnings.append(_NOT_EXPANDED)
+                remarks += warned(_NOT_EXPANDED)
             request = GraphRequest(
                 "GET",
                 events_path(args.calendar_id),
@@ -85,9 +86,7 @@ class CalendarList:
             result["next_page"] = self._pages.seal(query, following)
         if args.is_window:
             result["now"] = present(self._clock.now(), zone)
-        if warnings or about_rows:
-            result["warnings"] = [*warnings, *about_rows]
-        return result
+        return result | (remarks + warned(*about_rows)).members()
 
     async def _in_window(
         self, args: ListCalendarEvents, window: Window, selected: frozenset[str] | None, position: Position

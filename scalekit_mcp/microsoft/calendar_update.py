@@ -7,7 +7,7 @@ else's change in between is noticed (412) and met by reading again. Sources: Upd
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from scalekit_mcp.accounts.models import ProviderAccount
@@ -18,6 +18,7 @@ from scalekit_mcp.microsoft.events import Event, event_result, join_url
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.zones import Zone
 
 _SOMEBODY_ELSES = (
@@ -44,7 +45,7 @@ class _Change:
     event_id: str
     before: Event | None = None
     occurrence: Event | None = None
-    warnings: list[str] = field(default_factory=list[str])
+    remarks: Remarks = NO_REMARKS
 
 
 class CalendarUpdate:
@@ -56,12 +57,12 @@ class CalendarUpdate:
         self._timezone = timezone
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
-        """The event after the change, with `warnings` about whatever did not go as asked."""
+        """The event after the change, with `notes` and `warnings`."""
         zone = asked_zone(args.start_timezone or args.end_timezone or self._timezone)
         change = await self._begin(args)
         event = await self._carry_out(change, zone)
-        warnings = [*args.warnings, *change.warnings, *self._shortfalls(change, event)]
-        return event_result(event, asked=zone, warnings=dict.fromkeys(warnings))
+        remarks = args.remarks + change.remarks + warned(*self._shortfalls(change, event))
+        return event_result(event, asked=zone, remarks=remarks)
 
     async def _begin(self, args: UpdateCalendarEvent) -> _Change:
         """Find the event that is meant, and read it if the change depends on it."""
@@ -90,7 +91,7 @@ class CalendarUpdate:
         for last in (False, True):
             body = self._body(change)
             if not body:
-                change.warnings.append("Nothing was changed: the event already is as asked.")
+                change.remarks += noted("Nothing was changed: the event already is as asked.")
                 return await read_event(self._session, change.event_id, zone=zone, body_format="text")
             await self._guard_edited_occurrences(change, body)
             try:
@@ -115,7 +116,7 @@ class CalendarUpdate:
 
     def _body(self, change: _Change) -> Event:
         patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._account.personal)
-        change.warnings = [*patch.warnings]
+        change.remarks = patch.remarks
         return patch.body
 
     async def _settle(self, change: _Change, body: Event, zone: Zone) -> Settled | Event:
@@ -165,7 +166,7 @@ class CalendarUpdate:
                 field="discard_exceptions",
                 edited_occurrences=edited,
             )
-        change.warnings.append(f"Edits of single dates of the series were discarded: {listed}.")
+        change.remarks += noted(f"Edits of single dates of the series were discarded: {listed}.")
 
     def _shortfalls(self, change: _Change, event: Event) -> list[str]:
         """What was asked for and did not happen."""

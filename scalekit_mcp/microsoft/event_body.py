@@ -15,6 +15,7 @@ from scalekit_mcp.microsoft.events import join_url
 from scalekit_mcp.microsoft.join_block import join_block, keep_join_block, text_as_html
 from scalekit_mcp.microsoft.recurrence import graph_recurrence
 from scalekit_mcp.tools.arguments import CreateCalendarEvent, EventFields, UpdateCalendarEvent
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import resolve_zone
 
@@ -41,13 +42,13 @@ _CLEAR_READS_CURRENT = frozenset({"body_content", "recurrence"}) | ATTENDEE_PARA
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """What to send to an event: the `body` (empty if nothing is left to change) and `warnings` for the result.
+    """What to send to an event: the `body` (empty if nothing is left to change) and `remarks` for the result.
 
     With `needs_current` nothing was made: read the event (`CURRENT_SELECT`, body as HTML) and ask again with it.
     """
 
     body: dict[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    warnings: tuple[str, ...] = ()
+    remarks: Remarks = NO_REMARKS
     needs_current: bool = False
 
 
@@ -92,27 +93,28 @@ def patch_body(
             return Patch(needs_current=True)
         current = {}
     body = _plain(args, personal=personal) | _places(args)
-    warnings: list[str] = []
+    remarks = NO_REMARKS
     cleared = frozenset(args.clear or ())
     if args.categories is not None or "categories" in cleared:
         body["categories"] = list(args.categories or ())
     if args.given & ATTENDEE_PARAMETERS or cleared & ATTENDEE_PARAMETERS:
         merged = merge_attendees(args, current)
-        warnings += merged.warnings
+        remarks += merged.remarks
         if merged.changed:
             body["attendees"] = merged.attendees
     if args.body_content is not None or "body_content" in cleared:
         body["body"], told = _patched_content(args, current)
-        warnings += told
-    warnings += _online_warnings(args, current)
+        remarks += told
+    remarks += _online_meeting_stays(args, current)
     try:
         times = patch_times(args, current, occurrence)
         body |= times.body
-        warnings += times.warnings
-        body |= _recurrence(args, current, times, warnings, cleared=cleared)
+        recurrence, told = _recurrence(args, current, times, cleared=cleared)
+        body |= recurrence
+        remarks += noted(*times.notes) + told
     except Refused as exc:
         raise exc.as_invalid_input() from exc
-    return Patch(body, tuple(warnings))
+    return Patch(body, remarks)
 
 
 def _needs_current(args: UpdateCalendarEvent) -> bool:
@@ -144,49 +146,47 @@ def _places(args: EventFields) -> dict[str, Any]:
     return {"locations": places}
 
 
-def _patched_content(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def _patched_content(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> tuple[dict[str, Any], Remarks]:
     content, kind = args.body_content or "", args.body_contentType or "text"
     before: Mapping[str, Any] = current.get("body") or {}
     old = str(before.get("content") or "")
     url = join_url(current)
     if join_block(old) is not None:
-        return {"contentType": "html", "content": keep_join_block(old, content, kind)}, []
+        return {"contentType": "html", "content": keep_join_block(old, content, kind)}, NO_REMARKS
     if current.get("isOnlineMeeting") and url is not None and url in old.replace("&amp;", "&"):
         new = text_as_html(content) if kind == "text" else content
         told = "The meeting's join information could not be told from the old text, which was kept below the new."
-        return {"contentType": "html", "content": f"{new}<br>\r\n{old}"}, [told]
-    return {"contentType": kind, "content": content}, []
+        return {"contentType": "html", "content": f"{new}<br>\r\n{old}"}, warned(told)
+    return {"contentType": kind, "content": content}, NO_REMARKS
 
 
-def _online_warnings(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> list[str]:
+def _online_meeting_stays(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> Remarks:
     if not current.get("isOnlineMeeting") or args.isOnlineMeeting is None:
-        return []
+        return NO_REMARKS
     if not args.isOnlineMeeting:
-        return ["Microsoft does not take the online meeting away from an event; its join link stays."]
+        return warned("Microsoft does not take the online meeting away from an event; its join link stays.")
     before = current.get("onlineMeetingProvider")
     if args.onlineMeetingProvider not in {None, before}:
-        return [f"Microsoft does not change the provider of an online meeting; it stays {before}."]
-    return []
+        return warned(f"Microsoft does not change the provider of an online meeting; it stays {before}.")
+    return NO_REMARKS
 
 
 def _recurrence(
     args: UpdateCalendarEvent,
     current: Mapping[str, Any],
     times: PatchedTimes,
-    warnings: list[str],
     *,
     cleared: frozenset[str],
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Remarks]:
     if "recurrence" in cleared:
         _refuse_on_occurrence(current, "clear")
         if current.get("recurrence") is None:
-            warnings.append("The event did not recur, so there was no recurrence to clear.")
-            return {}
-        return {"recurrence": None}
+            return {}, noted("The event did not recur, so there was no recurrence to clear.")
+        return {"recurrence": None}, NO_REMARKS
     if args.recurrence is not None:
         _refuse_on_occurrence(current, sorted(n for n in args.given if n.startswith("recurrence_"))[0])
     value = series_recurrence(args.recurrence, current, times)
-    return {} if value is None else {"recurrence": value}
+    return {} if value is None else {"recurrence": value}, NO_REMARKS
 
 
 def _refuse_on_occurrence(current: Mapping[str, Any], name: str) -> None:

@@ -41,7 +41,7 @@ class PatchedTimes:
 
     start: LocalTime | None = None
     end: LocalTime | None = None
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def body(self) -> dict[str, Any]:
@@ -168,15 +168,15 @@ def _whole_days(start: LocalTime | None, end: LocalTime | None, current: Mapping
     """Midnights, both in one zone: sent together even if only one of them was given."""
     zone = (start or cast(LocalTime, end)).zone
     first, last = local_edge(current, "start", zone), local_edge(current, "end", zone)
-    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     new_start, new_end = start.local if start else first, end.local if end else last
     check_all_day({"start_datetime": new_start, **({"end_datetime": new_end} if end else {})})
     if end is None:
         new_end = new_start + (last - first)
-        warnings = (f"end_datetime was not given: the event still lasts {(last - first).days} day(s).",)
+        notes = (f"end_datetime was not given: the event still lasts {(last - first).days} day(s).",)
     elif end.zone.windows != zone.windows:
         raise Refused(f"must be {zone.given} too: the event lasts whole days", "end_timezone")
-    return PatchedTimes(LocalTime(new_start, zone), LocalTime(new_end, zone), warnings)
+    return PatchedTimes(LocalTime(new_start, zone), LocalTime(new_end, zone), notes)
 
 
 def _moved(start: LocalTime, current: Mapping[str, Any]) -> PatchedTimes:

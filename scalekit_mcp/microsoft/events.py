@@ -6,11 +6,12 @@ Results keep Graph's shape. Unknown properties and enum values pass through; ann
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
 from scalekit_mcp.microsoft.text import MAX_TEXT_CHARACTERS, neutralised
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone
 
@@ -64,13 +65,10 @@ def address_of(person: Any) -> str | None:
     return address if isinstance(address, str) and address else None
 
 
-def event_result(event: Mapping[str, Any], *, asked: Zone | None = None, warnings: Iterable[str] = ()) -> Event:
-    """One event as a result, with `warnings` when there are any; `asked` is the zone that the request preferred."""
+def event_result(event: Mapping[str, Any], *, asked: Zone | None = None, remarks: Remarks = NO_REMARKS) -> Event:
+    """One event as a result, with what there is to say; `asked` is the zone that the request preferred."""
     clean, cut = neutralised(presented(event, asked))
-    told = [*warnings, *([CUT] if cut else [])]
-    if told:
-        clean["warnings"] = told
-    return clean
+    return clean | (remarks + warned(CUT if cut else None)).members()
 
 
 def shown_moment(moment: Event, asked: Zone | None, *, whole_day: bool) -> Event:

@@ -15,8 +15,9 @@ from typing import Any
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.events import date_of, instant_of
+from scalekit_mcp.tools.remarks import Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import Zone, fold_warning, to_instant
+from scalekit_mcp.tools.zones import Zone, fold_note, to_instant
 
 MAX_WINDOW_DAYS = 1825
 """Longest span that calendarView answers."""
@@ -52,18 +53,18 @@ class Window:
         return cls(start, end, zone, first, last)
 
     @property
-    def warnings(self) -> list[str]:
+    def remarks(self) -> Remarks:
         """What has to be said about the window itself."""
-        told = [
-            fold_warning("start_datetime", self.start, self.zone),
-            fold_warning("end_datetime", self.end, self.zone),
-        ]
+        told = noted(
+            fold_note("start_datetime", self.start, self.zone),
+            fold_note("end_datetime", self.end, self.zone),
+        )
         if self.margin < _FARTHEST_ZONE:
-            told.append(
+            told += warned(
                 f"The window is as long as Microsoft allows ({MAX_WINDOW_DAYS} days), so that all-day events on its "
                 "first and last day may be missing; a shorter window has them."
             )
-        return [sentence for sentence in told if sentence]
+        return told
 
     @property
     def margin(self) -> timedelta:

@@ -130,7 +130,7 @@ async def _view(run: Run, read: dict[str, Any]) -> dict[str, Any]:
             "top": read.get("$top", DEFAULT_ROWS),
         },
     )
-    return {"value": _rows(answer, wanted)} | _also(answer, "next_page", "warnings")
+    return {"value": _rows(answer, wanted)} | _also(answer, "next_page", "notes", "warnings")
 
 
 async def _instances(run: Run, read: dict[str, Any]) -> dict[str, Any]:
@@ -153,7 +153,7 @@ async def _instances(run: Run, read: dict[str, Any]) -> dict[str, Any]:
         ours = [row for row in answer["value"] if row.get("seriesMasterId") == event["id"]]
         found += _rows({"value": ours}, wanted)
         if len(found) >= size or "next_page" not in answer:
-            return {"value": found[:size]} | _also(answer, "warnings")
+            return {"value": found[:size]} | _also(answer, "notes", "warnings")
         arguments = {"page": answer["next_page"]}
     raise InvalidInput(
         "`end_date_time` is too far away: the calendar holds too many other events up to then.", field="end_date_time"
@@ -172,7 +172,7 @@ async def _cancel(run: Run, read: dict[str, Any]) -> dict[str, Any]:
     answer = await run(_DELETE, {"event_id": event_id, "cancellation_message": read.get("comment")})
     if answer.get("already_gone"):
         raise EventNotFound("The event does not exist in this mailbox any more.")
-    return _also(answer, "warnings")
+    return _also(answer, "notes", "warnings")
 
 
 def _rows(answer: Mapping[str, Any], wanted: tuple[str, ...] | None) -> list[dict[str, Any]]:
@@ -196,7 +196,8 @@ def _also(answer: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 _VALUE = {"value": {"type": "array", "items": {"type": "object"}}}
-_WARNINGS = {"warnings": {"type": "array", "items": {"type": "string"}}}
+_SENTENCES = {"type": "array", "items": {"type": "string"}}
+_REMARKS = {"notes": _SENTENCES, "warnings": _SENTENCES}
 _ID = p.identifier_of("Id of the event.")
 _SELECT = p.select("Comma-separated properties; default: all.")
 
@@ -217,7 +218,7 @@ _TOOLS = (
             "$top": p.integer(f"Most events; default {DEFAULT_ROWS}.", 1, 1000),
         },
         required=("startDateTime", "endDateTime"),
-        output_schema={"type": "object", "properties": {**_VALUE, "next_page": {"type": "string"}, **_WARNINGS}},
+        output_schema={"type": "object", "properties": {**_VALUE, "next_page": {"type": "string"}, **_REMARKS}},
         work=_view,
         renamed={
             "start_datetime": "startDateTime",
@@ -240,7 +241,7 @@ _TOOLS = (
             "$top": p.integer(f"Most dates; default {DEFAULT_ROWS}.", 1, 200),
         },
         required=("event_id", "start_date_time", "end_date_time"),
-        output_schema={"type": "object", "properties": {**_VALUE, **_WARNINGS}},
+        output_schema={"type": "object", "properties": {**_VALUE, **_REMARKS}},
         work=_instances,
         renamed={"start_datetime": "start_date_time", "end_datetime": "end_date_time", "select": "$select"},
     ),
@@ -250,7 +251,7 @@ _TOOLS = (
         description="Cancels a meeting of the user's own and mails the comment to those invited.",
         parameters={"event_id": _ID, "comment": p.text("What the attendees read.", 10_000, one_line=False)},
         required=("event_id",),
-        output_schema={"type": "object", "properties": _WARNINGS},
+        output_schema={"type": "object", "properties": _REMARKS},
         work=_cancel,
         renamed={"cancellation_message": "comment"},
         read_only=False,

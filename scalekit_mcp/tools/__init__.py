@@ -13,6 +13,7 @@ from scalekit_mcp.tools.base import Arguments
 from scalekit_mcp.tools.catalogue import TOOLS, ToolSpec, UnknownTool, markdown_table, parse_arguments
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.recurrence import Recurrence
+from scalekit_mcp.tools.remarks import Remarks, warned
 from scalekit_mcp.tools.zones import Zone, resolve_zone
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "GetCalendarEvent",
     "ListCalendarEvents",
     "Recurrence",
+    "Remarks",
     "ToolSpec",
     "UnknownTool",
     "UpdateCalendarEvent",
@@ -33,4 +35,5 @@ __all__ = [
     "markdown_table",
     "parse_arguments",
     "resolve_zone",
+    "warned",
 ]

@@ -13,6 +13,7 @@ from scalekit_mcp.tools import parameters as p
 from scalekit_mcp.tools.base import Arguments
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.recurrence import RANGE_TYPES, SHORT_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS, Recurrence
+from scalekit_mcp.tools.remarks import Remarks
 
 _ZONE = "IANA or Windows zone name, e.g. America/New_York."
 _CALENDAR_ID = p.identifier_of("Another calendar than the default one.")
@@ -111,7 +112,7 @@ class CreateCalendarEvent(EventFields):
         return None if value is None else value.complete(self.start_datetime.date())
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
         return checks.check_create(read)
 
@@ -127,9 +128,9 @@ class GetCalendarEvent(Arguments):
     body_format: Annotated[str, p.choice("Format of the body; default text.", "text", "html")] = "text"
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
-        return checks.zone_warnings(read, "timezone")
+        return checks.zone_remarks(read, "timezone")
 
 
 class ListCalendarEvents(Arguments):
@@ -158,7 +159,7 @@ class ListCalendarEvents(Arguments):
         return self.start_datetime is not None and self.end_datetime is not None
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
         return checks.check_list(read)
 
@@ -186,7 +187,7 @@ class UpdateCalendarEvent(EventFields):
     discard_exceptions: Annotated[bool | None, p.boolean("Accept that edited occurrences of a series are lost.")] = None
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
         return checks.check_update(read)
 
@@ -204,7 +205,7 @@ class DeleteCalendarEvent(Arguments):
     apply_to: Annotated[str | None, _APPLY_TO] = None
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
         return checks.check_delete(read)
 
@@ -220,6 +221,6 @@ class Authorize(Arguments):
     ] = None
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
+    def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""
         return checks.check_authorize(read)

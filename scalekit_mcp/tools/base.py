@@ -12,21 +12,22 @@ from pydantic import BaseModel, ConfigDict
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.parameters import Parameter
 from scalekit_mcp.tools.people import Attendee
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
 from scalekit_mcp.tools.values import Refused, is_absent, nearest, shown
 
 
 class Arguments(BaseModel):
     """The arguments of one tool call, validated and normalised; made by `parse_arguments`.
 
-    Fields are named exactly as the parameters on the wire. `given` tells which the caller supplied. `warnings` holds
-    sentences for the result, such as a time that happens twice.
+    Fields are named exactly as the parameters on the wire. `given` tells which the caller supplied. `remarks`
+    holds sentences for the result, such as a time that happens twice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
 
     tool_name: ClassVar[str]
     empty_list_means_something: ClassVar[bool] = False
-    warnings: tuple[str, ...] = ()
+    remarks: Remarks = NO_REMARKS
 
     def __repr__(self) -> str:
         # Event content stays out of logs and tracebacks.
@@ -37,7 +38,7 @@ class Arguments(BaseModel):
     @property
     def given(self) -> frozenset[str]:
         """The names of the parameters that were supplied; `null` and empty text count as absent."""
-        return frozenset(self.model_fields_set) - {"warnings"}
+        return frozenset(self.model_fields_set) - {"remarks"}
 
     @classmethod
     def parse(cls, mapping: Mapping[str, Any]) -> Self:
@@ -55,21 +56,21 @@ class Arguments(BaseModel):
                 read[name] = parameter.parse(value)
             except Refused as refused:
                 problems.append(Refused(refused.message, refused.field or name))
-        warnings: list[str] = []
+        remarks = NO_REMARKS
         if not problems:
             try:
-                warnings = cls.check(read)
+                remarks = cls.check(read)
             except Refused as refused:
                 problems.append(refused)
         if problems:
             raise _invalid_input(problems)
-        return cls(**read, **({"warnings": tuple(warnings)} if warnings else {}))
+        return cls(**read, remarks=remarks)
 
     @classmethod
-    def check(cls, read: dict[str, Any]) -> list[str]:
-        """Hold the parameters against each other; returns warnings, may normalise `read`, raises `Refused`."""
+    def check(cls, read: dict[str, Any]) -> Remarks:
+        """Hold the parameters against each other; returns what to say, may normalise `read`, raises `Refused`."""
         del read
-        return []
+        return NO_REMARKS
 
     def to_wire(self) -> dict[str, Any]:
         """The given parameters as JSON values, in the forms of the published catalogue."""

@@ -63,8 +63,9 @@ class ToolSpec:
 
 
 _ERROR = {"error": {"type": "object", "description": "Why the call failed, and who acts; nothing else is set then."}}
-_WARNINGS = {"warnings": {"type": "array", "items": {"type": "string"}}}
-_EVENT = {"id": {"type": "string"}, **_WARNINGS}
+_SENTENCES = {"type": "array"}
+_REMARKS = {"notes": _SENTENCES, "warnings": _SENTENCES}
+_EVENT = {"id": {"type": "string"}, **_REMARKS}
 _TIMES = "Times are local time without an offset; the zone is its own parameter. "
 
 _SPECS = (
@@ -105,7 +106,7 @@ _SPECS = (
             "value": {"type": "array", "items": {"type": "object"}},
             "next_page": {"type": "string"},
             "now": {"type": "object"},
-            **_WARNINGS,
+            **_REMARKS,
         },
         read_only=True,
         idempotent=True,
@@ -133,7 +134,7 @@ _SPECS = (
             "what is already gone is a success."
         ),
         arguments=a.DeleteCalendarEvent,
-        output_properties={"deleted": {"type": "boolean"}, "already_gone": {"type": "boolean"}, **_WARNINGS},
+        output_properties={"deleted": {"type": "boolean"}, "already_gone": {"type": "boolean"}, **_REMARKS},
         destructive=True,
         idempotent=True,
     ),

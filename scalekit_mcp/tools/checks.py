@@ -1,4 +1,4 @@
-"""Rules that hold between parameters. Pure: a mapping of read values in, warnings out, `Refused` raised."""
+"""Rules that hold between parameters. Pure: a mapping of read values in, remarks out, `Refused` raised."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
 from scalekit_mcp.tools.recurrence import Recurrence
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
 from scalekit_mcp.tools.values import DateOnly, Refused
-from scalekit_mcp.tools.zones import fold_warning, resolve_zone, to_instant, zone_warning
+from scalekit_mcp.tools.zones import fold_note, resolve_zone, to_instant, zone_note
 
 MAXIMUM_WINDOW = timedelta(days=1825)
 """The longest window that Microsoft expands (List calendarView)."""
@@ -17,20 +18,20 @@ MAXIMUM_WINDOW = timedelta(days=1825)
 _KINDS = ("attendees_required", "attendees_optional", "attendees_resource")
 
 
-def check_create(read: dict[str, Any]) -> list[str]:
+def check_create(read: dict[str, Any]) -> Remarks:
     """Rules of create; completes the recurrence in `read`."""
-    warnings = _check_times(read)
+    remarks = _check_times(read)
     _check_people(read)
     _check_companions(read, update=False)
     recurrence = recurrence_of(read)
     if recurrence.given():
         whole = recurrence.complete(read["start_datetime"].date())
         if recurrence.range_type is None and whole.range_type == "noEnd":
-            warnings.append("The series has no end; give recurrence_end_date or recurrence_occurrences to limit it.")
-    return warnings
+            remarks += noted("The series has no end; give recurrence_end_date or recurrence_occurrences to limit it.")
+    return remarks
 
 
-def check_update(read: dict[str, Any]) -> list[str]:
+def check_update(read: dict[str, Any]) -> Remarks:
     """Rules of update, as far as they need no knowledge of the event."""
     for edge in ("start", "end"):
         for one, other in ((f"{edge}_datetime", f"{edge}_timezone"), (f"{edge}_timezone", f"{edge}_datetime")):
@@ -38,17 +39,17 @@ def check_update(read: dict[str, Any]) -> list[str]:
                 raise Refused(f"is missing: {one} needs it", other)
     if not set(read) - {"event_id", "apply_to", "discard_exceptions"}:
         raise Refused("alone changes nothing; give what shall change", "event_id")
-    warnings = _check_times(read)
+    remarks = _check_times(read)
     _check_people(read)
     _check_companions(read, update=True)
     _check_clear(read)
     recurrence_of(read).check_parts()
-    return warnings
+    return remarks
 
 
-def check_list(read: dict[str, Any]) -> list[str]:
+def check_list(read: dict[str, Any]) -> Remarks:
     """Rules of list: a window is complete, forward, at most 1825 days long, and knows no `skip`."""
-    warnings = zone_warnings(read, "timezone")
+    remarks = zone_remarks(read, "timezone")
     start, end = read.get("start_datetime"), read.get("end_datetime")
     for name, value in (("start_datetime", start), ("end_datetime", end)):
         if isinstance(value, DateOnly):
@@ -66,7 +67,7 @@ def check_list(read: dict[str, Any]) -> list[str]:
             start = _instant(read, "start_datetime", "timezone")
             end = _instant(read, "end_datetime", "timezone")
         check_window(start, end)
-    return warnings
+    return remarks
 
 
 def check_window(start: datetime, end: datetime) -> None:
@@ -81,24 +82,23 @@ def check_window(start: datetime, end: datetime) -> None:
         )
 
 
-def check_delete(read: dict[str, Any]) -> list[str]:
+def check_delete(read: dict[str, Any]) -> Remarks:
     """Rules of delete."""
     if "cancellation_message" in read and read.get("permanent"):
         raise Refused("cannot be mailed when permanent is true; give one of them", "cancellation_message")
-    return []
+    return NO_REMARKS
 
 
-def check_authorize(read: dict[str, Any]) -> list[str]:
+def check_authorize(read: dict[str, Any]) -> Remarks:
     """Rules of authorize."""
     if "confirmation_code" in read and read.get("reconnect"):
         raise Refused("would void the code given in confirmation_code; give one of them", "reconnect")
-    return []
+    return NO_REMARKS
 
 
-def zone_warnings(read: Mapping[str, Any], *names: str) -> list[str]:
-    """Warnings about zone names that rarely mean what the writer thinks."""
-    found = (zone_warning(n, resolve_zone(read[n])) for n in names if n in read)
-    return list(dict.fromkeys(w for w in found if w))
+def zone_remarks(read: Mapping[str, Any], *names: str) -> Remarks:
+    """Notes on zone names that rarely mean what the writer thinks."""
+    return noted(*(zone_note(n, resolve_zone(read[n])) for n in names if n in read))
 
 
 def recurrence_of(read: Mapping[str, Any]) -> Recurrence:
@@ -114,9 +114,9 @@ def _instant(read: Mapping[str, Any], name: str, zone_name: str) -> datetime:
         raise Refused(refused.message, name) from None
 
 
-def _check_times(read: dict[str, Any]) -> list[str]:
+def _check_times(read: dict[str, Any]) -> Remarks:
     names = [n for n in ("start", "end") if f"{n}_datetime" in read]
-    warnings = zone_warnings(read, *(f"{n}_timezone" for n in names))
+    remarks = zone_remarks(read, *(f"{n}_timezone" for n in names))
     if read.get("isAllDay"):
         check_all_day(read)
     else:
@@ -128,8 +128,7 @@ def _check_times(read: dict[str, Any]) -> list[str]:
     instants = {n: _instant(read, f"{n}_datetime", f"{n}_timezone") for n in names if not read.get("isAllDay")}
     for name in instants:
         zone = resolve_zone(read[f"{name}_timezone"])
-        warning = fold_warning(f"{name}_datetime", read[f"{name}_datetime"], zone)
-        warnings += [warning] if warning else []
+        remarks += noted(fold_note(f"{name}_datetime", read[f"{name}_datetime"], zone))
     if len(instants) == 2 and instants["end"] <= instants["start"]:
         same = read["start_timezone"] == read["end_timezone"]
         raise Refused(
@@ -140,7 +139,7 @@ def _check_times(read: dict[str, Any]) -> list[str]:
     for name in names:
         value = read[f"{name}_datetime"]
         read[f"{name}_datetime"] = datetime.combine(value.date(), value.time())
-    return warnings
+    return remarks
 
 
 def check_all_day(read: Mapping[str, Any]) -> None:

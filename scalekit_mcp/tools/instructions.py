@@ -11,7 +11,7 @@ Times are local, without an offset (2026-04-01T10:00:00); the zone is a paramete
 name. Ask the user when you do not know their zone."""
 _PEOPLE = """\
 Creating, changing and deleting events mails the attendees at once. Settle attendees and times with the user first. \
-`warnings` in a result say what did not happen as asked: tell the user."""
+`warnings` in a result say what did not happen as asked: tell the user. `notes` say what was done as documented."""
 _ERRORS = """\
 An error says who acts and what next. With authorization_required, show the user the authorization_url; if a page \
 shows them a code, pass it to authorize."""

@@ -90,7 +90,7 @@ def _hint(name: str) -> str:
     return "write an IANA name such as America/New_York or a Windows name such as Eastern Standard Time"
 
 
-def zone_warning(field: str, zone: Zone) -> str | None:
+def zone_note(field: str, zone: Zone) -> str | None:
     """A sentence about names that rarely mean what the writer thinks: `EST` never has summer time."""
     place = _FIXED.get(zone.given)
     if place is None or place == "Pacific/Honolulu":
@@ -114,7 +114,7 @@ def to_instant(local: datetime, zone: Zone) -> datetime:
     return instant
 
 
-def fold_warning(field: str, local: datetime, zone: Zone) -> str | None:
+def fold_note(field: str, local: datetime, zone: Zone) -> str | None:
     """A sentence if the local time happens twice, because the clock is put back."""
     first = local.replace(tzinfo=zone.tzinfo, fold=0)
     second = first.replace(fold=1)

@@ -219,7 +219,7 @@ async def test_a_time_that_the_clock_skips_is_refused_and_one_that_it_repeats_is
         assert "2026-03-08T03:30:00" in refused["message"]
         assert me.received() == []
         event = await me.did("create", **at("2026-11-01", "01:30", "03:00"))
-        assert any("happens twice" in warning for warning in event["warnings"])
+        assert any("happens twice" in warning for warning in event["notes"])
 
 
 async def test_an_all_day_event_ends_on_the_day_after_its_last_and_is_shown_by_dates_in_any_zone() -> None:

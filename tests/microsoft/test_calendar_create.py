@@ -112,7 +112,7 @@ async def test_a_start_inside_a_dst_gap_is_refused_and_one_in_a_fold_is_taken_wi
         assert me.received() == []
         fold = {**KICKOFF, "start_datetime": "2026-11-01T01:30:00", "end_datetime": "2026-11-01T03:00:00"}
         event = await me.create(**fold)
-        assert any("twice" in warning for warning in event["warnings"])
+        assert any("twice" in warning for warning in event["notes"])
 
 
 async def test_an_all_day_event_is_midnight_to_midnight_and_shows_dates() -> None:

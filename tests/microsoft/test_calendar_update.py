@@ -38,7 +38,7 @@ STANDUP: dict[str, Any] = {
     "recurrence_end_date": "2026-06-30",
 }
 SPRING = {"start_datetime": "2026-04-01T00:00:00", "end_datetime": "2026-07-01T00:00:00", "timezone": ZONE}
-CHANGES_ANYWAY = {"changeKey", "lastModifiedDateTime", "warnings"}
+CHANGES_ANYWAY = {"changeKey", "lastModifiedDateTime", "notes", "warnings"}
 
 
 def sandbox() -> Sandbox:
@@ -146,7 +146,7 @@ async def test_nothing_is_sent_when_there_is_nothing_to_change() -> None:
         event = await me.create(**MEETING)
         updated = await me.update(event["id"], attendees_add="alice@company.com")
         assert me.received("PATCH") == []
-        assert any("Nothing was changed" in warning for warning in updated["warnings"])
+        assert any("Nothing was changed" in warning for warning in updated["notes"])
 
 
 @pytest.mark.parametrize(("content", "kind"), [("New agenda", "text"), ("<p>New <b>agenda</b></p>", "html")])
@@ -211,7 +211,7 @@ async def test_a_start_without_an_end_keeps_the_duration_and_says_so() -> None:
         updated = await me.update(event["id"], start_datetime="2026-04-02T15:00:00", start_timezone=ZONE)
         assert updated["start"]["dateTime"][:19] == "2026-04-02T15:00:00"
         assert updated["end"]["dateTime"][:19] == "2026-04-02T16:00:00"
-        assert any("duration" in warning for warning in updated["warnings"])
+        assert any("duration" in warning for warning in updated["notes"])
 
 
 async def test_an_end_before_the_start_that_the_event_has_is_refused() -> None:
@@ -340,7 +340,7 @@ async def test_with_discard_exceptions_the_loss_is_accepted_and_told() -> None:
         await me.update((await occurrences(me))[1]["id"], subject="Edited")
         updated = await me.update(master["id"], **at("2026-04-06", "10:00:00", "10:30:00"), discard_exceptions=True)
         assert updated["start"]["dateTime"][11:19] == "10:00:00"
-        assert any("2026-04-13" in warning for warning in updated["warnings"])
+        assert any("2026-04-13" in warning for warning in updated["notes"])
 
 
 async def test_a_concurrent_change_is_read_again_and_the_update_reapplied_once() -> None:

@@ -7,6 +7,7 @@ import pytest
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.event_body import Patch, create_body, patch_body
 from scalekit_mcp.tools import CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
+from scalekit_mcp.tools.remarks import NO_REMARKS
 
 MEETING = {
     "subject": "Q2 Planning Kickoff",
@@ -306,19 +307,19 @@ def test_people_are_added_and_removed_one_by_one() -> None:
         "carol@company.com": "optional",
         "room1@company.com": "resource",
     }
-    assert patch.warnings == ()
+    assert patch.remarks == NO_REMARKS
 
 
 def test_removing_somebody_who_is_not_there_is_a_warning_and_nothing_is_sent() -> None:
     patch = patch_body(update(attendees_remove="zoe@company.com"), single())
     assert patch.body == {}
-    assert "zoe@company.com" in patch.warnings[0]
+    assert "zoe@company.com" in patch.remarks.warnings[0]
 
 
 def test_somebody_added_who_was_optional_becomes_required_and_it_is_said() -> None:
     patch = patch_body(update(attendees_add="carol@company.com"), single())
     assert addresses(patch)["carol@company.com"] == "required"
-    assert "optional" in patch.warnings[0]
+    assert "optional" in patch.remarks.notes[0]
 
 
 def test_somebody_named_under_another_kind_moves_there() -> None:
@@ -338,7 +339,7 @@ def test_the_organizer_never_becomes_an_attendee() -> None:
     listed = [invited("dana@contoso.example", response="organizer"), invited("bob@company.com")]
     patch = patch_body(update(attendees_add="DANA@contoso.example, eve@x.com"), single(attendees=listed))
     assert addresses(patch) == {"bob@company.com": "required", "eve@x.com": "required"}
-    assert any("organizer" in warning for warning in patch.warnings)
+    assert any("organizer" in warning for warning in patch.remarks.warnings)
 
 
 def test_a_merged_list_of_more_than_500_is_refused() -> None:
@@ -371,7 +372,7 @@ def test_a_start_alone_keeps_the_duration_and_says_so() -> None:
         "start": {"dateTime": "2026-04-02T09:30:00", "timeZone": "Europe/Berlin"},
         "end": {"dateTime": "2026-04-02T10:30:00", "timeZone": "Europe/Berlin"},
     }
-    assert "60 minute(s)" in patch.warnings[0]
+    assert "60 minute(s)" in patch.remarks.notes[0]
 
 
 def test_a_duration_is_kept_across_a_change_of_the_clock() -> None:
@@ -482,7 +483,7 @@ def test_clearing_the_recurrence_makes_one_event_of_a_series() -> None:
     assert patch_body(update(clear="recurrence"), master()).body == {"recurrence": None}
     patch = patch_body(update(clear="recurrence"), single())
     assert patch.body == {}
-    assert patch.warnings
+    assert patch.remarks.notes
 
 
 def test_another_time_of_day_leaves_the_recurrence_alone() -> None:
@@ -574,9 +575,9 @@ def test_a_body_of_an_ordinary_event_is_sent_as_given() -> None:
 
 def test_what_microsoft_will_not_change_about_an_online_meeting_is_said() -> None:
     online = single(isOnlineMeeting=True, onlineMeetingProvider="teamsForBusiness")
-    assert "join link stays" in patch_body(update(isOnlineMeeting=False), online).warnings[0]
+    assert "join link stays" in patch_body(update(isOnlineMeeting=False), online).remarks.warnings[0]
     other = update(isOnlineMeeting=True, onlineMeetingProvider="skypeForBusiness")
-    assert "teamsForBusiness" in patch_body(other, online).warnings[0]
+    assert "teamsForBusiness" in patch_body(other, online).remarks.warnings[0]
     assert patch_body(update(isOnlineMeeting=True), single()) == Patch({"isOnlineMeeting": True})
 
 

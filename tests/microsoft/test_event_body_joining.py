@@ -146,7 +146,7 @@ def test_a_block_that_cannot_be_told_apart_is_kept_with_the_old_text_and_said() 
     patch = patch_body(update(body_content="New"), online(f'<html><body>Join <a href="{URL}">here</a></body></html>'))
     assert patch.body["body"]["content"].startswith("New<br>")
     assert URL in patch.body["body"]["content"]
-    assert "kept" in patch.warnings[0]
+    assert "kept" in patch.remarks.warnings[0]
 
 
 fragments = st.lists(

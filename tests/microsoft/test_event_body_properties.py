@@ -125,7 +125,7 @@ def assert_sent(zones: tuple[str, str], start: datetime, end: datetime) -> int:
         theirs, ours = tz.gettz(win_tz.get(sent, sent)), tz.gettz(name)
         assert wall.replace(tzinfo=theirs).utcoffset() == wall.replace(tzinfo=ours).utcoffset()
         folds += tz.datetime_ambiguous(wall, ours)
-    assert sum("happens twice" in warning for warning in args.warnings) == folds
+    assert sum("happens twice" in warning for warning in args.remarks.notes) == folds
     return 1
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.microsoft.events import event_result, instant_of, join_url
 from scalekit_mcp.microsoft.rows import rows_result
+from scalekit_mcp.tools.remarks import warned
 from scalekit_mcp.tools.zones import resolve_zone
 
 NEW_YORK = resolve_zone("America/New_York")
@@ -87,7 +88,7 @@ def test_the_join_url_is_that_of_online_meeting_and_never_the_legacy_one():
 
 
 def test_a_long_body_comes_with_a_warning():
-    shown = event_result({"body": {"contentType": "text", "content": "x" * 30_000}}, warnings=["first"])
+    shown = event_result({"body": {"contentType": "text", "content": "x" * 30_000}}, remarks=warned("first"))
     assert len(shown["body"]["content"]) < 20_100
     assert shown["warnings"][0] == "first"
     assert "20000" in shown["warnings"][1]

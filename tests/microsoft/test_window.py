@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.window import Window, present
+from scalekit_mcp.tools.remarks import NO_REMARKS
 from scalekit_mcp.tools.zones import resolve_zone
 
 ZONES = ["UTC", "America/New_York", "Asia/Tokyo", "Europe/Berlin", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kolkata"]
@@ -132,8 +133,8 @@ def test_the_longest_window_keeps_within_microsofts_limit_and_tells_what_it_may_
     longest = window("2026-01-01T00:00:00", "2030-12-31T00:00:00")
     asked = [datetime.fromisoformat(value) for value in longest.request().values()]
     assert asked[1] - asked[0] == timedelta(days=1825)
-    assert "all-day" in " ".join(longest.warnings)
-    assert window("2026-01-01T00:00:00", "2026-12-31T00:00:00").warnings == []
+    assert "all-day" in " ".join(longest.remarks.warnings)
+    assert window("2026-01-01T00:00:00", "2026-12-31T00:00:00").remarks == NO_REMARKS
 
 
 def test_an_empty_window_is_refused():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import TOOLS, Attendee, CreateCalendarEvent, ListCalendarEvents, UpdateCalendarEvent
 from scalekit_mcp.tools import parse_arguments as parse
+from scalekit_mcp.tools.remarks import NO_REMARKS
 
 CREATE = "outlook_create_calendar_event"
 GET = "outlook_get_calendar_event"
@@ -65,7 +66,7 @@ def test_the_published_example_of_a_meeting_is_understood() -> None:
     assert args.body_contentType == "text"
     assert args.attendees_required == (Attendee("alice@company.com"), Attendee("bob@company.com"))
     assert args.recurrence is None
-    assert args.warnings == ()
+    assert args.remarks == NO_REMARKS
 
 
 def test_null_and_empty_text_are_absent() -> None:

@@ -91,7 +91,7 @@ def test_a_series_that_was_given_no_end_is_told() -> None:
             "recurrence_type": "daily",
         },
     )
-    assert "no end" in args.warnings[0]
+    assert "no end" in args.remarks.notes[0]
 
 
 @pytest.mark.parametrize(

@@ -95,9 +95,9 @@ def test_a_time_that_the_clock_skips_is_refused_with_the_next_one_that_exists() 
 def test_of_a_time_that_happens_twice_the_first_is_taken_and_said() -> None:
     args = create(start_datetime="2026-11-01T01:30:00", end_datetime="2026-11-01T02:30:00")
     assert args.start_datetime == datetime.fromisoformat("2026-11-01T01:30:00")
-    assert len(args.warnings) == 1
-    assert "start_datetime" in args.warnings[0]
-    assert "-04:00" in args.warnings[0]
+    assert len(args.remarks.notes) == 1
+    assert "start_datetime" in args.remarks.notes[0]
+    assert "-04:00" in args.remarks.notes[0]
 
 
 def test_the_instant_of_a_fold_is_the_first_of_the_two() -> None:
@@ -131,4 +131,4 @@ def test_a_name_without_summer_time_is_taken_and_told() -> None:
         start_timezone="EST",
         end_timezone="EST",
     )
-    assert any("America/New_York" in warning for warning in args.warnings)
+    assert any("America/New_York" in warning for warning in args.remarks.notes)
