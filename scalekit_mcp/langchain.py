@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions
-from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, InvalidInput, ScalekitMCPError
-from scalekit_mcp.settings import check_identifier
+from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
+from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.tools import TOOLS, ToolSpec
 
 try:
@@ -45,10 +45,7 @@ def get_tools(
     `details["authorization_url"]`) to the application instead. Raises `InvalidInput` for a wrong identifier and
     `ConfigurationError`.
     """
-    try:
-        check_identifier(identifier)
-    except ValueError as error:
-        raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+    check_identifier(identifier)
     calls = ScalekitClient() if actions is None else actions
     if isinstance(calls, ScalekitClient):
         calls = calls.actions

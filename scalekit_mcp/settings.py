@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.errors import ConfigurationError, InvalidInput
+from scalekit_mcp.identifiers import check_identifier
 
 CLOUDS: dict[str, tuple[str, str]] = {
     "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0"),
@@ -124,7 +125,10 @@ class Settings(BaseSettings):
     @field_validator("identifier", mode="after")
     @classmethod
     def _plain_identifier(cls, value: str | None) -> str | None:
-        return None if value is None else check_identifier(value)
+        try:
+            return None if value is None else check_identifier(value)
+        except InvalidInput as error:
+            raise ValueError(error.message) from None
 
     @property
     def login_url(self) -> str:
@@ -226,15 +230,6 @@ class Settings(BaseSettings):
             if self.host not in LOOPBACK_HOSTS or public not in LOOPBACK_HOSTS:
                 problems.append("SCALEKIT_MCP_AUTH=none is refused on an address that others can reach.")
         return problems
-
-
-def check_identifier(value: str) -> str:
-    """The identifier unchanged if it has 1 to 100 characters and no control character; raises ValueError."""
-    if not 1 <= len(value) <= 100:
-        raise ValueError("an identifier has 1 to 100 characters")
-    if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in value):
-        raise ValueError("an identifier has no control characters")
-    return value
 
 
 SECRETS = (

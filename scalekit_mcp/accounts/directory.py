@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts import statuses
 from scalekit_mcp.accounts.models import (
+    AccountKey,
     AccountPage,
     AccountStatus,
     AccountView,
@@ -29,7 +30,6 @@ from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultErr
 
 _CACHE_SIZE = 20_000
 _PRUNE_INTERVAL = timedelta(days=1)
-_LONGEST_IDENTIFIER = 100
 
 
 class AccountDirectory:
@@ -74,7 +74,7 @@ class AccountDirectory:
     async def find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
         """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
         self.known(connection_name)
-        check_identifier(identifier)
+        AccountKey(connection_name, identifier)  # refuses what can be none
         await self._prune()
         stored = await self._vault.find_account(connection_name, identifier)
         if stored is not None:
@@ -204,20 +204,6 @@ class AccountDirectory:
             payload = {"c": last.connection_name, "i": last.identifier, "n": total}
             token = ring.seal_token("account page", context, payload)
         return AccountPage(tuple(self.view(stored) for stored in page), total, token)
-
-
-def check_identifier(identifier: str) -> None:
-    """Refuse what is no identifier; raises `InvalidInput`."""
-    if not 1 <= len(identifier) <= _LONGEST_IDENTIFIER:
-        raise InvalidInput(
-            f"An identifier has 1 to {_LONGEST_IDENTIFIER} characters, not {len(identifier)}.", field="identifier"
-        )
-    if any(ord(sign) < 0x20 or 0x7F <= ord(sign) < 0xA0 for sign in identifier):
-        raise InvalidInput("An identifier has no control characters.", field="identifier")
-    try:
-        identifier.encode()
-    except UnicodeEncodeError:
-        raise InvalidInput("An identifier is text that can be encoded as UTF-8.", field="identifier") from None
 
 
 def _status(status: str | None) -> AccountStatus | None:

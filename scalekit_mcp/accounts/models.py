@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from scalekit_mcp.errors import WhoActs
+from scalekit_mcp.identifiers import check_identifier
 
 
 class AccountStatus(StrEnum):
@@ -41,6 +42,17 @@ class Reason(StrEnum):
     ACCOUNT_DELETED = "account_deleted"
     APP_DISABLED = "app_disabled"
     DISCONNECTED = "disconnected"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """Which account: a connection's name and the user's identifier. Raises `InvalidInput` for an impossible one."""
+
+    connection_name: str
+    identifier: str
+
+    def __post_init__(self) -> None:
+        check_identifier(self.identifier)
 
 
 class UserVerification(StrEnum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import anyio
 
 from scalekit_mcp.actions.authorize import held_step, run_authorize
-from scalekit_mcp.actions.inputs import account_key, tool_arguments
+from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -21,6 +21,7 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
+from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
 
@@ -94,8 +95,8 @@ class EmbeddedActions:
         return self._opened
 
     def _key(self, connection_name: str | None, identifier: str) -> _Key:
-        name, checked = account_key(connection_name, identifier, own_connection=self._settings.connection)
-        return _Key(connection_name=name, identifier=checked)
+        key = account_key(connection_name, identifier, own_connection=self._settings.connection)
+        return _Key(connection_name=key.connection_name, identifier=key.identifier)
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
@@ -119,6 +120,9 @@ class EmbeddedActions:
         page_token: str | None = None,
         account_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
+        check_texts(
+            connection_name=connection_name, identifier=identifier, page_token=page_token, account_id=account_id
+        )
         page = await (await self.parts()).manager.list(
             connection_name=connection_name,
             identifier=identifier,
@@ -152,6 +156,7 @@ class EmbeddedActions:
         login_hint: str | None = None,
         expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
+        check_texts(state=state, user_verify_url=user_verify_url, login_hint=login_hint)
         link = await self._begin(
             self._key(connection_name, identifier),
             reconnect=reconnect,
@@ -203,6 +208,8 @@ class EmbeddedActions:
         return _response(await (await self.parts()).manager.confirm(**key, confirmation_code=confirmation_code))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
+        check_identifier(identifier)
+        check_texts(auth_request_id=auth_request_id)
         manager = (await self.parts()).manager
         return _response(await manager.verify_user(auth_request_id=auth_request_id, identifier=identifier))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from scalekit_mcp.actions.authorize import held_step, run_authorize
-from scalekit_mcp.actions.inputs import account_key, tool_arguments
+from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AttemptState,
     AuthorizationLinkResponse,
@@ -117,7 +117,8 @@ class HostedActions:
         return self._opened
 
     def _key(self, connection_name: str | None, identifier: str) -> Key:
-        return account_key(connection_name, identifier, own_connection=self._connection_name)
+        key = account_key(connection_name, identifier, own_connection=self._connection_name)
+        return key.connection_name, key.identifier
 
     # -- accounts
 
@@ -147,6 +148,7 @@ class HostedActions:
     ) -> ListConnectedAccountsResponse:
         if connection_name is not None:
             self._key(connection_name, identifier or "any")
+        check_texts(identifier=identifier, page_token=page_token, account_id=account_id)
         parts = await self._parts()
         if account_id is not None:
             one = await parts.directory.by_id(account_id)
@@ -196,6 +198,7 @@ class HostedActions:
         from scalekit_mcp.actions.hosted_accounts import not_active
 
         del login_hint, expected_account
+        check_texts(state=state, user_verify_url=user_verify_url)
         key = self._key(connection_name, identifier)
         parts = await self._parts()
         account = await parts.directory.get_or_create(key)
@@ -243,6 +246,7 @@ class HostedActions:
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         key = self._key(None, identifier)
+        check_texts(auth_request_id=auth_request_id)
         if not 1 <= len(auth_request_id) <= 1000:
             raise InvalidInput("It has 1 to 1000 characters.", field="auth_request_id")
         parts = await self._parts()

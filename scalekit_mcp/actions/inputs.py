@@ -5,25 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from scalekit_mcp.accounts.models import AccountKey
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.settings import check_identifier
+from scalekit_mcp.identifiers import has_lone_surrogate
 from scalekit_mcp.tools import Arguments, UnknownTool, parse_arguments
+from scalekit_mcp.tools.values import shown
 
 
-def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> tuple[str, str]:
-    """Connection name and identifier of a call; `own_connection` is the one that there is, and the default.
+def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> AccountKey:
+    """The account of a call; `own_connection` is the one that there is, and the default.
 
     Raises `InvalidInput` for another connection, and for an identifier that cannot be one.
     """
     name = connection_name or own_connection
     if name != own_connection:
         raise InvalidInput(
-            f"There is no connection '{name[:100]}'; this server has '{own_connection}'.", field="connection_name"
+            f"There is no connection {shown(name, 100)}; this server has '{own_connection}'.", field="connection_name"
         )
-    try:
-        return name, check_identifier(identifier)
-    except ValueError as error:
-        raise InvalidInput(f"The identifier is not valid: {error}.", field="identifier") from error
+    return AccountKey(name, identifier)
+
+
+def check_texts(**given: str | None) -> None:
+    """Refuse a text that holds half of a surrogate pair, by its name; raises `InvalidInput`."""
+    for name, text in given.items():
+        if text and has_lone_surrogate(text):
+            raise InvalidInput(f"{name} holds half of a surrogate pair; send plain text.", field=name)
 
 
 def tool_arguments(tool_name: str, tool_input: Mapping[str, Any] | Arguments | None) -> Arguments:
@@ -32,5 +38,5 @@ def tool_arguments(tool_name: str, tool_input: Mapping[str, Any] | Arguments | N
         return parse_arguments(tool_name, tool_input or {})
     except UnknownTool as error:
         raise InvalidInput(
-            f"There is no tool '{tool_name[:100]}'.", field="tool_name", next_step="Use a name of the catalogue."
+            f"There is no tool {shown(tool_name, 100)}.", field="tool_name", next_step="Use a name of the catalogue."
         ) from error

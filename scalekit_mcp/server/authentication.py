@@ -16,6 +16,7 @@ import hmac
 import json
 import logging
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
@@ -29,14 +30,16 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.server.callers import READ_SCOPE, WRITE_SCOPE
-from scalekit_mcp.settings import check_identifier
 from scalekit_mcp.tools import TOOLS
 
 BOTH_SCOPES = (READ_SCOPE, WRITE_SCOPE)
 IDENTIFIER_HEADER = "x-scalekit-identifier"
 AUTHORIZE = "authorize"
+
+_PERCENT_ENCODED = re.compile(r"(?:[!-$&-*,-~]|%[0-9A-Fa-f]{2})*")
 
 logger = logging.getLogger(__name__)
 
@@ -105,12 +108,34 @@ def same_secret(given: str, expected: str) -> bool:
 
 def plain_identifier(value: object) -> str:
     """An identifier out of a credential; raises `Denied`."""
-    if not isinstance(value, str):
+    if value is None:
         raise Denied(401, "invalid_token", "The token names no user.")
     try:
         return check_identifier(value)
-    except (ValueError, ScalekitMCPError) as exc:
+    except InvalidInput as exc:
         raise Denied(401, "invalid_token", "The user that the token names is not a valid identifier.") from exc
+
+
+def _percent_decoded(value: str) -> str:
+    """The identifier in the gateway's header; raises `Denied` for what two readers could read as two users.
+
+    Anything but printable ASCII (a raw `é` arrives as one of several byte sequences), a `%` without two hexadecimal
+    digits, and `+`, which is a blank in forms and itself elsewhere (RFC 3986 section 2.1).
+    """
+    if not _PERCENT_ENCODED.fullmatch(value):
+        raise _malformed_identifier(
+            "must be percent-encoded UTF-8, as in J%C3%BCrgen; write %2B for a plus and %20 for a blank."
+        )
+    try:
+        return check_identifier(unquote_to_bytes(value).decode("utf-8"))
+    except UnicodeDecodeError:
+        raise _malformed_identifier("must be percent-encoded UTF-8; its bytes are not UTF-8.") from None
+    except InvalidInput as exc:
+        raise _malformed_identifier(f"names nobody. {exc.message}") from None
+
+
+def _malformed_identifier(what: str) -> Denied:
+    return Denied(400, "invalid_request", f"The header X-Scalekit-Identifier {what}")
 
 
 def numeric_date(claims: Mapping[str, Any], name: str) -> float:
@@ -155,11 +180,7 @@ class Gateway:
         values = headers.getlist(IDENTIFIER_HEADER)
         if len(values) != 1:
             raise Denied(401, "invalid_token", "The header X-Scalekit-Identifier must be there, once.")
-        try:
-            identifier = unquote_to_bytes(values[0]).decode("utf-8")
-        except UnicodeDecodeError as exc:
-            raise Denied(401, "invalid_token", "X-Scalekit-Identifier must be percent-encoded UTF-8.") from exc
-        return caller_token(plain_identifier(identifier), client_id="gateway")
+        return caller_token(_percent_decoded(values[0]), client_id="gateway")
 
 
 class RequireCaller:

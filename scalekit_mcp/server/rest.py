@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 import secrets
@@ -17,9 +16,11 @@ from starlette.routing import Route
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
+from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
+from scalekit_mcp.server.rest_input import body_of, identifier_of, query_of, refuse_unknown, required, text_of
 from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS, CatalogueTool
 from scalekit_mcp.server.rest_wire import (
     error_body,
@@ -34,7 +35,6 @@ from scalekit_mcp.tools import TOOLS, ToolSpec
 
 logger = logging.getLogger(__name__)
 
-_MAX_BODY_BYTES = 1_048_576
 _EXPIRY = re.compile(r"([0-9]{1,6})s")
 _PAGE_SIZE = re.compile(r"[1-9][0-9]?")
 _URL = re.compile(r"https?://\S+")
@@ -94,7 +94,7 @@ class Rest:
 
     async def details(self, request: Request) -> Response:
         """One account, without tokens."""
-        given = _query(request, _SELECTORS)
+        given = query_of(request, _SELECTORS)
         return _account(await self._find(given))
 
     async def by_id(self, request: Request) -> Response:
@@ -103,13 +103,13 @@ class Rest:
 
     async def list_accounts(self, request: Request) -> Response:
         """One page of accounts."""
-        given = _query(request, frozenset({"connector", "identifier", "page_size", "page_token"}))
+        given = query_of(request, frozenset({"connector", "identifier", "page_size", "page_token"}))
         size = given.get("page_size", "10")
         if not _PAGE_SIZE.fullmatch(size):
             raise InvalidInput("page_size must be a number from 1 to 99.", field="page_size")
         page = await self._actions.list_connected_accounts(
             connection_name=given.get("connector"),
-            identifier=given.get("identifier"),
+            identifier=identifier_of(given) if given.get("identifier") else None,
             page_size=int(size),
             page_token=given.get("page_token"),
         )
@@ -124,13 +124,13 @@ class Rest:
 
     async def create(self, request: Request) -> Response:
         """A new account, 201; 409 if there is one."""
-        body = await _body(request, _SELECTORS | {"connected_account"})
+        body = await body_of(request, _SELECTORS | {"connected_account"})
         if body.get("connected_account"):
             raise InvalidInput(
                 "Credentials are not taken here; the user connects by a link.", field="connected_account"
             )
-        identifier = _required(body, "identifier")
-        key: dict[str, Any] = {"connection_name": _text(body, "connector"), "identifier": identifier}
+        identifier = identifier_of(body)
+        key: dict[str, Any] = {"connection_name": text_of(body, "connector"), "identifier": identifier}
         try:
             await self._actions.get_connected_account(**key)
         except ConnectedAccountNotFound:
@@ -141,7 +141,7 @@ class Rest:
 
     async def delete(self, request: Request) -> Response:
         """Remove an account and its tokens; 404 if there is none."""
-        view = await self._find(await _body(request, _SELECTORS))
+        view = await self._find(await body_of(request, _SELECTORS))
         await self._actions.delete_connected_account(connection_name=view.connection_name, identifier=view.identifier)
         return JSONResponse({})
 
@@ -153,25 +153,25 @@ class Rest:
 
     async def magic_link(self, request: Request) -> Response:
         """An authorization link for the user."""
-        body = await _body(request, _SELECTORS | {"state", "user_verify_url"})
+        body = await body_of(request, _SELECTORS | {"state", "user_verify_url"})
         if body.get("id"):
             view = await self._find(body)
             body = {**body, "connector": view.connection_name, "identifier": view.identifier}
-        verify_url = _text(body, "user_verify_url", 2048)
+        verify_url = text_of(body, "user_verify_url", 2048)
         if verify_url is not None and not _URL.fullmatch(verify_url):
             raise InvalidInput("user_verify_url must begin with http:// or https://.", field="user_verify_url")
         link = await self._actions.get_authorization_link(
-            connection_name=_text(body, "connector"),
-            identifier=_required(body, "identifier"),
-            state=_text(body, "state", 512),
+            connection_name=text_of(body, "connector"),
+            identifier=identifier_of(body),
+            state=text_of(body, "state", 512),
             user_verify_url=verify_url,
         )
         return JSONResponse({"link": link.link, "expiry": wire_instant(link.expires_at)})
 
     async def verify(self, request: Request) -> Response:
         """The operator's backend says who consented: 403 for the wrong person, 404 for an unknown or used request."""
-        body = await _body(request, frozenset({"auth_request_id", "identifier"}))
-        request_id, identifier = _required(body, "auth_request_id", 1000), _required(body, "identifier", 200)
+        body = await body_of(request, frozenset({"auth_request_id", "identifier"}))
+        request_id, identifier = required(body, "auth_request_id", 1000), identifier_of(body)
         try:
             await self._actions.verify_connected_account_user(auth_request_id=request_id, identifier=identifier)
         except InvalidInput as exc:
@@ -183,7 +183,7 @@ class Rest:
     async def tools(self, request: Request) -> Response:
         """The catalogue as this server has it, with schemas; `filter.summary` gives the names alone."""
         given = request.query_params.multi_items()
-        _refuse_unknown(dict(given), _TOOL_FILTERS)
+        refuse_unknown(dict(given), _TOOL_FILTERS)
         wanted = {value for name, value in given if name == "filter.tool_name" and value}
         every: list[ToolSpec | CatalogueTool] = [*TOOLS.values(), *CATALOGUE_TOOLS.values()]
         specs = [spec for spec in every if self._may_run(spec) and (not wanted or spec.name in wanted)]
@@ -204,8 +204,8 @@ class Rest:
     async def execute_tool(self, request: Request) -> Response:
         """Run one tool for a user."""
         allowed = _SELECTORS | {"tool_name", "params", "connected_account_id", "agent_run_id"}
-        body = await _body(request, allowed)
-        tool_name = _required(body, "tool_name")
+        body = await body_of(request, allowed)
+        tool_name = required(body, "tool_name")
         spec = TOOLS.get(tool_name) or CATALOGUE_TOOLS.get(tool_name)
         if spec is None:
             message = f"There is no tool '{tool_name[:80]}'."
@@ -215,13 +215,14 @@ class Rest:
         params: object = body.get("params") or {}
         if not isinstance(params, dict):
             raise InvalidInput("params must be an object.", field="params")
-        account_id = _text(body, "connected_account_id") or _text(body, "id")
-        connector, identifier = _text(body, "connector"), _text(body, "identifier")
+        account_id = text_of(body, "connected_account_id") or text_of(body, "id")
+        connector, identifier = text_of(body, "connector"), text_of(body, "identifier")
         if account_id:
             view = await self._find({"id": account_id})
             connector, identifier = view.connection_name, view.identifier
         if not identifier:
             raise InvalidInput("identifier is required, or connected_account_id.", field="identifier")
+        check_identifier(identifier)
         execution_id = f"exec_{secrets.token_hex(8)}"
         tool_input = cast("dict[str, Any]", params)
         asked: dict[str, Any] = {"identifier": identifier, "connection_name": connector}
@@ -250,32 +251,32 @@ class Rest:
         tokens = self._options.session_tokens
         if tokens is None:
             return JSONResponse(error_body(5, "This server takes no session tokens.", "NOT_FOUND"), status_code=404)
-        body = await _body(request, frozenset({"identifier", "expiry", "access_level", "email"}))
-        expiry = _EXPIRY.fullmatch(_text(body, "expiry") or "3600s")
+        body = await body_of(request, frozenset({"identifier", "expiry", "access_level", "email"}))
+        expiry = _EXPIRY.fullmatch(text_of(body, "expiry") or "3600s")
         if expiry is None:
             raise InvalidInput("expiry is a number of seconds followed by s, as in 3600s.", field="expiry")
-        level = _text(body, "access_level") or "FULL"
+        level = text_of(body, "access_level") or "FULL"
         if level not in ("FULL", "READ_ONLY"):
             raise InvalidInput("access_level is FULL or READ_ONLY.", field="access_level")
         token, expires_at = tokens.mint(
-            _required(body, "identifier"),
+            identifier_of(body),
             ttl_seconds=int(expiry[1]),
             read_only=level == "READ_ONLY",
-            email=_text(body, "email"),
+            email=text_of(body, "email"),
         )
         return JSONResponse({"token": token, "expires_at": wire_instant(expires_at)})
 
     async def _find(self, given: Mapping[str, Any]) -> ConnectedAccountView:
         """The account that `id`, or `connector` and `identifier`, select."""
-        account_id = _text(given, "id")
+        account_id = text_of(given, "id")
         if account_id is None:
             response = await self._actions.get_connected_account(
-                connection_name=_text(given, "connector"), identifier=_required(given, "identifier")
+                connection_name=text_of(given, "connector"), identifier=identifier_of(given)
             )
             return response.connected_account
         page = await self._actions.list_connected_accounts(account_id=account_id, page_size=1)
         if not page.connected_accounts:
-            raise ConnectedAccountNotFound(_text(given, "connector") or "outlook", account_id[:100])
+            raise ConnectedAccountNotFound(text_of(given, "connector") or "outlook", account_id[:100])
         return page.connected_accounts[0]
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -317,48 +318,3 @@ def _failure(error: ScalekitMCPError, execution_id: str | None = None) -> Respon
     wait = error.details.get("retry_after_seconds")
     headers = {"retry-after": str(max(1, round(wait)))} if isinstance(wait, int | float) else None
     return JSONResponse(body, status_code=status, headers=headers)
-
-
-def _query(request: Request, allowed: frozenset[str]) -> dict[str, str]:
-    given = {name: value for name, value in request.query_params.items() if value}
-    _refuse_unknown(given, allowed)
-    return given
-
-
-async def _body(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > _MAX_BODY_BYTES:
-            raise InvalidInput("The body is larger than 1 MiB.")
-    try:
-        parsed: object = json.loads(raw or b"{}")
-    except (ValueError, RecursionError) as exc:
-        raise InvalidInput("The body is not JSON, or nested too deeply.") from exc
-    if not isinstance(parsed, dict):
-        raise InvalidInput("The body must be a JSON object.")
-    body = {str(name): value for name, value in cast("dict[Any, Any]", parsed).items() if value is not None}
-    _refuse_unknown(body, allowed)
-    return body
-
-
-def _refuse_unknown(given: Mapping[str, Any], allowed: frozenset[str]) -> None:
-    for name, value in given.items():
-        if name not in allowed and value not in ("", None):
-            raise InvalidInput(f"'{name[:60]}' is not supported here.", field=name[:60])
-
-
-def _text(given: Mapping[str, Any], name: str, maximum: int = 400) -> str | None:
-    value = given.get(name)
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str) or len(value) > maximum:
-        raise InvalidInput(f"{name} must be text of at most {maximum} characters.", field=name)
-    return value
-
-
-def _required(given: Mapping[str, Any], name: str, maximum: int = 400) -> str:
-    value = _text(given, name, maximum)
-    if value is None:
-        raise InvalidInput(f"{name} is required.", field=name)
-    return value
