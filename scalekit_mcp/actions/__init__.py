@@ -79,10 +79,10 @@ def _check_zone(name: str | None) -> None:
     """Refuse a zone that no answer could use."""
     if name is None:
         return
-    from scalekit_mcp.tools.zones import resolve_zone
+    from scalekit_mcp.tools.zone_abbreviations import check_lasting_zone_name
 
     try:
-        resolve_zone(name)
+        check_lasting_zone_name(name)
     except ValueError as error:
         raise ConfigurationError(f"SCALEKIT_MCP_TIMEZONE {error}.") from error
 

@@ -43,10 +43,14 @@ def answer_zone(settings: Settings) -> str:
         return settings.timezone
     from tzlocal import get_localzone_name
 
+    from scalekit_mcp.tools.zones import resolve_zone
+
     try:
-        return get_localzone_name() or "UTC"
-    except LookupError:
+        name = get_localzone_name() or "UTC"
+        resolve_zone(name)
+    except (LookupError, ValueError):  # the machine has none, or one that Microsoft does not know
         return "UTC"
+    return name
 
 
 @contextmanager

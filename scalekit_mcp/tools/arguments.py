@@ -16,6 +16,7 @@ from scalekit_mcp.tools.recurrence import RANGE_TYPES, SHORT_TYPES, TYPES, WEEK_
 from scalekit_mcp.tools.remarks import Remarks
 
 _ZONE = "IANA or Windows zone name, e.g. America/New_York."
+_WINDOW_ZONE = p.zone("Zone of the window and of the times in the answer.", "start_datetime", "end_datetime")
 _CALENDAR_ID = p.identifier_of("Another calendar than the default one.")
 _EVENT_ID = p.identifier_of("Id of the event, as list or create gave it.")
 _APPLY_TO = p.choice("this: the event the id names. series: the whole series.", "this", "series")
@@ -95,9 +96,9 @@ class CreateCalendarEvent(EventFields):
     start_datetime: Annotated[
         datetime, p.local_datetime("Local start, e.g. 2026-04-01T10:00:00, no offset.", "start_timezone")
     ]
-    start_timezone: Annotated[str, p.zone(_ZONE)]
+    start_timezone: Annotated[str, p.zone(_ZONE, "start_datetime")]
     end_datetime: Annotated[datetime, p.local_datetime("Local end, after the start.", "end_timezone")]
-    end_timezone: Annotated[str, p.zone(_ZONE)]
+    end_timezone: Annotated[str, p.zone(_ZONE, "end_datetime")]
     responseRequested: Annotated[bool | None, p.boolean("Ask attendees for an answer; default true.")] = None
     allowNewTimeProposals: Annotated[bool | None, p.boolean("Attendees may propose other times; default true.")] = None
     calendar_id: Annotated[str | None, _CALENDAR_ID] = None
@@ -127,11 +128,6 @@ class GetCalendarEvent(Arguments):
     timezone: Annotated[str | None, p.zone("Zone of the times in the answer.")] = None
     body_format: Annotated[str, p.choice("Format of the body; default text.", "text", "html")] = "text"
 
-    @classmethod
-    def check(cls, read: dict[str, Any]) -> Remarks:
-        """See `Arguments.check`."""
-        return checks.zone_remarks(read, "timezone")
-
 
 class ListCalendarEvents(Arguments):
     """Arguments of `outlook_list_calendar_events`: OData, or a window, or the `page` of an earlier answer."""
@@ -142,7 +138,7 @@ class ListCalendarEvents(Arguments):
         datetime | None, p.local_datetime("Window start, local, e.g. 2026-04-01T00:00:00.", "timezone")
     ] = None
     end_datetime: Annotated[datetime | None, p.local_datetime("Window end, exclusive.", "timezone")] = None
-    timezone: Annotated[str | None, p.zone("Zone of the window and of the times in the answer.")] = None
+    timezone: Annotated[str | None, _WINDOW_ZONE] = None
     filter: Annotated[
         str | None, p.text("OData, e.g. startswith(subject,'All'); dates quoted, compared in UTC.", 4096, publish=False)
     ] = None
@@ -175,9 +171,9 @@ class UpdateCalendarEvent(EventFields):
     start_datetime: Annotated[
         datetime | None, p.local_datetime("Local start; alone, the duration is kept.", "start_timezone")
     ] = None
-    start_timezone: Annotated[str | None, p.zone("Needed with start_datetime.")] = None
+    start_timezone: Annotated[str | None, p.zone("Needed with start_datetime.", "start_datetime")] = None
     end_datetime: Annotated[datetime | None, p.local_datetime("Local end.", "end_timezone")] = None
-    end_timezone: Annotated[str | None, p.zone("Needed with end_datetime.")] = None
+    end_timezone: Annotated[str | None, p.zone("Needed with end_datetime.", "end_datetime")] = None
     attendees_add: Annotated[tuple[Attendee, ...] | None, p.attendees("People to invite as required, in addition.")] = (
         None
     )

@@ -14,6 +14,7 @@ from scalekit_mcp.tools.parameters import Parameter
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
 from scalekit_mcp.tools.values import Refused, is_absent, nearest, shown
+from scalekit_mcp.tools.zone_abbreviations import place_zones
 
 
 class Arguments(BaseModel):
@@ -59,7 +60,7 @@ class Arguments(BaseModel):
         remarks = NO_REMARKS
         if not problems:
             try:
-                remarks = cls.check(read)
+                remarks = place_zones(read, _zones(cls)) + cls.check(read)
             except Refused as refused:
                 problems.append(refused)
         if problems:
@@ -88,6 +89,13 @@ def parameters_of(cls: type[Arguments]) -> dict[str, Parameter]:
             if isinstance(parameter, Parameter):
                 found[name] = parameter
     return found
+
+
+@cache
+def _zones(cls: type[Arguments]) -> dict[str, tuple[str, ...]]:
+    """The parameters that are time zones, each with those that hold its local times."""
+    found = {name: parameter.zone_dated_by for name, parameter in parameters_of(cls).items()}
+    return {name: dated_by for name, dated_by in found.items() if dated_by is not None}
 
 
 @cache

@@ -10,7 +10,7 @@ from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
 from scalekit_mcp.tools.values import DateOnly, Refused
-from scalekit_mcp.tools.zones import fold_note, resolve_zone, to_instant, zone_note
+from scalekit_mcp.tools.zones import fold_note, resolve_zone, to_instant
 
 MAXIMUM_WINDOW = timedelta(days=1825)
 """The longest window that Microsoft expands (List calendarView)."""
@@ -49,7 +49,6 @@ def check_update(read: dict[str, Any]) -> Remarks:
 
 def check_list(read: dict[str, Any]) -> Remarks:
     """Rules of list: a window is complete, forward, at most 1825 days long, and knows no `skip`."""
-    remarks = zone_remarks(read, "timezone")
     start, end = read.get("start_datetime"), read.get("end_datetime")
     for name, value in (("start_datetime", start), ("end_datetime", end)):
         if isinstance(value, DateOnly):
@@ -67,7 +66,7 @@ def check_list(read: dict[str, Any]) -> Remarks:
             start = _instant(read, "start_datetime", "timezone")
             end = _instant(read, "end_datetime", "timezone")
         check_window(start, end)
-    return remarks
+    return NO_REMARKS
 
 
 def check_window(start: datetime, end: datetime) -> None:
@@ -96,11 +95,6 @@ def check_authorize(read: dict[str, Any]) -> Remarks:
     return NO_REMARKS
 
 
-def zone_remarks(read: Mapping[str, Any], *names: str) -> Remarks:
-    """Notes on zone names that rarely mean what the writer thinks."""
-    return noted(*(zone_note(n, resolve_zone(read[n])) for n in names if n in read))
-
-
 def recurrence_of(read: Mapping[str, Any]) -> Recurrence:
     """The `recurrence_*` values of a mapping."""
     prefix = "recurrence_"
@@ -116,7 +110,7 @@ def _instant(read: Mapping[str, Any], name: str, zone_name: str) -> datetime:
 
 def _check_times(read: dict[str, Any]) -> Remarks:
     names = [n for n in ("start", "end") if f"{n}_datetime" in read]
-    remarks = zone_remarks(read, *(f"{n}_timezone" for n in names))
+    remarks = NO_REMARKS
     if read.get("isAllDay"):
         check_all_day(read)
     else:

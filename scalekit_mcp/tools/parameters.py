@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scalekit_mcp.confirmation_code import read_code
 from scalekit_mcp.tools import people, recurrence, values
 from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zone_abbreviations import check_zone_name
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class Parameter:
     description: str
     parse: Parse
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    zone_dated_by: tuple[str, ...] | None = None
+    """Only of a time zone: the parameters with the local times that it is for."""
 
     def json_schema(self) -> dict[str, Any]:
         """The flat schema that goes into `tools/list`."""
@@ -27,7 +29,7 @@ class Parameter:
 
     def described(self, description: str) -> Parameter:
         """The same parameter with another description."""
-        return Parameter(description, self.parse, self.schema)
+        return replace(self, description=description)
 
 
 def text(description: str, maximum: int, *, one_line: bool = True, publish: bool = True) -> Parameter:
@@ -76,13 +78,13 @@ def date(description: str) -> Parameter:
 def _zone_name(value: object) -> str:
     if not isinstance(value, str):
         raise Refused("must be text: an IANA or Windows zone name")
-    resolve_zone(value)
+    check_zone_name(value)
     return value.strip()
 
 
-def zone(description: str) -> Parameter:
-    """A time zone, by its IANA or Windows name."""
-    return Parameter(description, _zone_name)
+def zone(description: str, *dated_by: str) -> Parameter:
+    """A time zone, by its IANA or Windows name, of the local times in the parameters `dated_by`."""
+    return Parameter(description, _zone_name, zone_dated_by=dated_by)
 
 
 def attendees(description: str) -> Parameter:

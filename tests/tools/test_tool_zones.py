@@ -68,12 +68,7 @@ def test_the_windows_name_of_a_zone_shows_the_same_clock_for_five_years() -> Non
         ("America/NewYork", "America/New_York"),
         ("New York", "America/New_York"),
         ("Eastern Standard", "Eastern Standard Time"),
-        ("PST", "America/Los_Angeles"),
-        ("IST", "Asia/Kolkata"),
         ("Europe/Berln", "Europe/Berlin"),
-        ("+02:00", "America/New_York"),
-        ("../etc/passwd", "America/New_York"),
-        ("qqqqqqqqqqqqq", "Eastern Standard Time"),
     ],
 )
 def test_an_unknown_zone_is_refused_with_the_nearest_names(name: str, hint: str) -> None:
@@ -122,13 +117,3 @@ def test_midnight_of_an_all_day_event_may_be_skipped_by_the_clock() -> None:
         end_timezone="America/Santiago",
     )
     assert args.start_datetime == datetime.fromisoformat("2026-09-06T00:00:00")
-
-
-def test_a_name_without_summer_time_is_taken_and_told() -> None:
-    args = create(
-        start_datetime="2026-07-01T10:00:00",
-        end_datetime="2026-07-01T11:00:00",
-        start_timezone="EST",
-        end_timezone="EST",
-    )
-    assert any("America/New_York" in warning for warning in args.remarks.notes)
