@@ -236,7 +236,7 @@ def denial(denied: Denied, challenge: str = "") -> Response:
     if challenge:
         parts.append(challenge)
     body = json.dumps({"error": denied.error, "error_description": denied.description})
-    headers = {"www-authenticate": "Bearer " + ", ".join(parts), "cache-control": "no-store"}
+    headers = {"www-authenticate": "Bearer " + ", ".join(parts)}
     return Response(body, status_code=denied.status, media_type="application/json", headers=headers)
 
 

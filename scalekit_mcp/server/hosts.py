@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 
@@ -20,7 +20,8 @@ def matches(value: str, allowed: Collection[str]) -> bool:
 class HostGuard:
     """Refuses requests for another host (421), before anything else looks at them.
 
-    `exempt` paths answer for every host: probes address a machine by its number.
+    A request with several Host headers, or an HTTP/1.1 request with none, is 400 (RFC 9112 section 3.2): two readers
+    could read two hosts. `exempt` paths answer for every host: probes address a machine by its number.
     """
 
     def __init__(
@@ -31,24 +32,14 @@ class HostGuard:
         self._exempt = exempt
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 421."""
-        if scope["type"] == "http" and scope["path"] not in self._exempt:
-            hosts = Headers(scope=scope).getlist("host")
-            if len(hosts) != 1 or not matches(hosts[0], self._allowed_hosts()):
-                refusal = PlainTextResponse("This server does not answer for that host.", status_code=421)
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        """Pass the request on, or answer 400 or 421."""
+        refusal = self._refusal(scope) if scope["type"] == "http" else None
+        await (refusal or self._app)(scope, receive, send)
 
-
-class TrimHeaders:
-    """Takes the white space around header values off (RFC 9110 section 5.5); httptools leaves what trails."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with plain values."""
-        if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
-            scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
-        await self._app(scope, receive, send)
+    def _refusal(self, scope: Scope) -> Response | None:
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) > 1 or (not hosts and scope.get("http_version") not in ("1.0", "2", "3")):
+            return PlainTextResponse("A request has one Host header.", status_code=400)
+        if scope["path"] in self._exempt or (hosts and matches(hosts[0], self._allowed_hosts())):
+            return None
+        return PlainTextResponse("This server does not answer for that host.", status_code=421)

@@ -35,8 +35,8 @@ from scalekit_mcp.server.authentication import (
     denial,
     same_secret,
 )
-from scalekit_mcp.server.hosts import HostGuard, TrimHeaders
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
+from scalekit_mcp.server.middleware import outer_middleware
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.rest import RestOptions
@@ -154,7 +154,7 @@ def create_http_app(
     routes: list[BaseRoute] = [
         Route("/mcp", endpoint=protected(StreamableHTTPASGIApp(manager))),
         Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
-        Mount("/messages/", app=protected(sse.handle_post_message)),
+        Route("/messages", endpoint=protected(sse.handle_post_message)),
         *_browser_routes(actions, options, clock, origins),
         *_health_routes(clock, drain, actions),
     ]
@@ -165,7 +165,9 @@ def create_http_app(
     if options.rest is not None:
         from scalekit_mcp.server.rest import Rest
 
-        routes.append(Mount("/api/v1", app=drain.around(Router(Rest(actions, options.rest).routes()))))
+        routes.append(
+            Mount("/api/v1", app=drain.around(Router(Rest(actions, options.rest).routes(), redirect_slashes=False)))
+        )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -175,8 +177,7 @@ def create_http_app(
     # A scraper knows an address of ours, not our name; without a key the name protects against DNS rebinding.
     exempt = ("/healthz", "/readyz", "/metrics") if options.metrics_key else ("/healthz", "/readyz")
     middleware = [
-        Middleware(TrimHeaders),
-        Middleware(HostGuard, allowed_hosts=lambda: hosts, exempt=exempt),
+        *outer_middleware(lambda: hosts, exempt),
         Middleware(
             CORSMiddleware,
             allow_origins=list(origins),
@@ -185,7 +186,9 @@ def create_http_app(
             expose_headers=["mcp-session-id", "mcp-protocol-version", "www-authenticate"],
         ),
     ]
-    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+    app.router.redirect_slashes = False
+    return app
 
 
 class SseEndpoint:
@@ -317,7 +320,7 @@ def _metrics_route(metrics: CallMetrics, key: str | None) -> Route:
                 return denial(Denied(401, "invalid_token", "The service key is wrong."))
         except Denied as denied:
             return denial(denied)
-        return Response(await metrics.page(), headers={"content-type": CONTENT_TYPE, "cache-control": "no-store"})
+        return Response(await metrics.page(), headers={"content-type": CONTENT_TYPE})
 
     return Route("/metrics", show, methods=["GET"])
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 from anyio.abc import TaskGroup
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
@@ -114,14 +113,16 @@ class Listener:
                 each.close()
 
     def _app(self, port: int) -> Starlette:
-        from scalekit_mcp.server.hosts import HostGuard
+        from scalekit_mcp.server.middleware import outer_middleware
         from scalekit_mcp.server.web import Web, WebOptions
 
         hosts: Collection[str] = {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         origins = {f"http://localhost:{port}"}
         options = WebOptions(origins=lambda: origins, sandbox=self._sandbox)
         web = Web(self._behind, clock=self._clock, options=options)
-        return Starlette(routes=web.routes(), middleware=[Middleware(HostGuard, allowed_hosts=lambda: hosts)])
+        app = Starlette(routes=web.routes(), middleware=outer_middleware(lambda: hosts))
+        app.router.redirect_slashes = False
+        return app
 
     def _behind(self) -> Actions:
         if self._actions is None:

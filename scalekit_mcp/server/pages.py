@@ -129,7 +129,7 @@ class Pages:
 
 
 PAGE_HEADERS: Mapping[str, str] = {
-    "cache-control": "no-store",
+    "cache-control": "no-store",  # here too: the routes may stand in an application of somebody else
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",

@@ -1,0 +1,82 @@
+"""What holds for every HTTP request and answer, whatever the route: header values, paths, caching, the Host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scalekit_mcp.server.hosts import HostGuard
+
+
+def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()) -> list[Middleware]:
+    """The layers that stand before every route, outermost first; for `exempt` paths every Host is good."""
+    return [
+        Middleware(NoStore),
+        Middleware(TrimHeaders),
+        Middleware(TrimPath),
+        Middleware(HostGuard, allowed_hosts=allowed_hosts, exempt=exempt),
+    ]
+
+
+class NoStore:
+    """Forbids caches to keep an answer, unless the route says that it is public.
+
+    Nearly every answer carries a token, a link, a code or calendar content (RFC 6749 section 5.1 asks for both headers
+    on tokens; RFC 9111 section 5.2.2.5).
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and mark its answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", [])
+                headers = MutableHeaders(scope=message)
+                told = headers.get("cache-control", "")
+                if "public" not in told:
+                    headers["pragma"] = "no-cache"
+                    if "no-store" not in told:
+                        headers["cache-control"] = f"no-store, {told}" if told else "no-store"
+            await send(message)
+
+        await self._app(scope, receive, marked)
+
+
+class TrimHeaders:
+    """Takes the white space around header values off (RFC 9110 section 5.5); httptools leaves what trails."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on with plain values."""
+        if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
+            scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
+        await self._app(scope, receive, send)
+
+
+class TrimPath:
+    """Serves an address with one slash at its end as the one without.
+
+    A redirect would send a client, token and all, to `http://` where TLS ends at a proxy.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on under its plain path."""
+        if scope["type"] == "http":
+            path = scope["path"]
+            if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
+                scope = {**scope, "path": path[:-1]}
+        await self._app(scope, receive, send)
