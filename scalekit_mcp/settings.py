@@ -287,4 +287,4 @@ def _sentence(problem: dict[str, Any]) -> str:
     name = str(problem["loc"][0]) if problem.get("loc") else "A setting"
     variable = name if name.isupper() else f"SCALEKIT_MCP_{name.upper()}"
     message = str(problem["msg"]).removeprefix("Value error, ")
-    return f"{variable} is not valid: {message[:1].lower() + message[1:]}."
+    return f"{variable} is not valid: {message.rstrip('.')}."

@@ -7,9 +7,7 @@ from datetime import date
 from typing import Any, cast
 
 from scalekit_mcp.tools.recurrence import Recurrence
-
-_NO_DATE = "0001-01-01"
-"""What Graph answers for an end that a range does not have."""
+from scalekit_mcp.tools.values import NO_DATE
 
 _USED: Mapping[str, frozenset[str]] = {
     "daily": frozenset(),
@@ -75,4 +73,4 @@ def recurrence_from_graph(value: Mapping[str, Any]) -> Recurrence:
 
 
 def _date(value: Any) -> date | None:
-    return date.fromisoformat(value[:10]) if isinstance(value, str) and not value.startswith(_NO_DATE) else None
+    return date.fromisoformat(value[:10]) if isinstance(value, str) and not value.startswith(NO_DATE) else None

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from scalekit_mcp.errors import EventNotFound, InvalidInput
 from scalekit_mcp.tools import parameters as p
-from scalekit_mcp.tools.values import Refused, is_absent, shown
+from scalekit_mcp.tools.values import Refused, shown
 
 Run = Callable[[str, dict[str, Any]], Awaitable[Mapping[str, Any]]]
 """Runs one of our tools for the user at hand: its name and its arguments in, its answer out."""
@@ -88,7 +88,7 @@ class CatalogueTool:
         read: dict[str, Any] = {}
         for name, parameter in self.parameters.items():
             value = params.get(name)
-            if is_absent(value):
+            if parameter.is_absent(value):
                 if name in self.required:
                     raise InvalidInput(f"`{name}` is missing.", field=name)
                 continue

@@ -13,7 +13,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.parameters import Parameter
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
-from scalekit_mcp.tools.values import Refused, is_absent, nearest, shown
+from scalekit_mcp.tools.values import Refused, nearest, shown
 from scalekit_mcp.tools.zone_abbreviations import place_zones
 
 
@@ -49,9 +49,9 @@ class Arguments(BaseModel):
         read: dict[str, Any] = {}
         for name, parameter in parameters.items():
             value = mapping.get(name)
-            if value is None or is_absent(value) or (value == [] and not cls.empty_list_means_something):
+            if parameter.is_absent(value) or (value == [] and not cls.empty_list_means_something):
                 if name in required:
-                    problems.append(Refused(f"is missing ({_lower_first(parameter.description)})", name))
+                    problems.append(Refused(f"is missing: {parameter.description.rstrip('.')}", name))
                 continue
             try:
                 read[name] = parameter.parse(value)
@@ -114,10 +114,6 @@ def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[
         elif hint:
             problems[0] = Refused(f"is not a parameter of this tool, which takes {', '.join(hint)}", names[0])
     return problems
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].rstrip(".")
 
 
 def _invalid_input(problems: list[Refused]) -> InvalidInput:

@@ -59,6 +59,8 @@ def check_list(read: dict[str, Any]) -> Remarks:
     if "page" not in read and (start is None) != (end is None):
         missing, there = ("end", "start") if end is None else ("start", "end")
         raise Refused(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
+    if (start is not None or end is not None) and read.get("skip") == 0:
+        del read["skip"]  # skips nothing
     if (start is not None or end is not None) and "skip" in read:
         raise Refused("does not go with a window; follow next_page by the parameter page instead", "skip")
     if start is not None and end is not None:

@@ -23,6 +23,18 @@ class Parameter:
     zone_dated_by: tuple[str, ...] | None = None
     """Only of a time zone: the parameters with the local times that it is for."""
 
+    def is_absent(self, value: object) -> bool:
+        """Whether this value of the parameter means "not given".
+
+        Besides what never means anything, that is what Graph writes for "not used": 0 for a number that cannot be 0,
+        and the first day of the year 1 for a date.
+        """
+        if self.schema.get("type") == "integer" and self.schema.get("minimum", 0) > 0:
+            return values.is_absent(value) or values.is_zero(value)
+        if self.schema.get("format") == "date" and isinstance(value, str) and value.strip().startswith(values.NO_DATE):
+            return True
+        return values.is_absent(value)
+
     def json_schema(self) -> dict[str, Any]:
         """The flat schema that goes into `tools/list`."""
         return {**self.schema, "description": self.description}

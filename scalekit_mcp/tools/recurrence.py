@@ -29,6 +29,10 @@ _USED: dict[str, frozenset[str]] = {
 _PATTERN_FIELDS = ("days_of_week", "day_of_month", "month", "week_index", "first_day_of_week")
 
 
+def _frequency(pattern_type: str) -> str:
+    return pattern_type.removeprefix("absolute").removeprefix("relative")
+
+
 @dataclass(frozen=True, slots=True)
 class Recurrence:
     """The `recurrence_*` parameters without their prefix; None is "not given".
@@ -54,23 +58,40 @@ class Recurrence:
 
     def check_parts(self) -> None:
         """Refuse parts that contradict each other whatever the rest may be."""
-        if self.type is not None:
-            for name in _PATTERN_FIELDS:
-                if getattr(self, name) is not None and name not in _USED[self.type]:
-                    advice = "leave it out"
-                    if self.type.startswith("absolute") and name in {"days_of_week", "week_index"}:
-                        advice += f", or use {self.type.replace('absolute', 'relative')}"
-                    raise Refused(f"does not belong to the pattern '{self.type}'; {advice}", f"recurrence_{name}")
-        if self.range_type is not None:
-            if self.range_type != "endDate" and self.end_date is not None:
-                raise Refused(f"does not belong to the range '{self.range_type}'; leave it out", "recurrence_end_date")
-            if self.range_type != "numbered" and self.occurrences is not None:
-                message = f"does not belong to the range '{self.range_type}'; leave it out"
-                raise Refused(message, "recurrence_occurrences")
+        self._check_pattern_parts()
         if self.end_date is not None and self.occurrences is not None:
-            raise Refused("and recurrence_end_date exclude each other; give one of them", "recurrence_occurrences")
+            raise Refused(
+                "and recurrence_end_date exclude each other; give one of them, and leave recurrence_range_type out",
+                "recurrence_occurrences",
+            )
+        for name, range_type in (("end_date", "endDate"), ("occurrences", "numbered")):
+            if getattr(self, name) is not None and self.range_type not in {None, range_type}:
+                raise Refused(
+                    f"does not belong to the range '{self.range_type}'; use recurrence_range_type={range_type}",
+                    f"recurrence_{name}",
+                )
         if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            raise Refused(f"lies before the start of the series, {self.start_date}", "recurrence_end_date")
+            raise Refused(
+                f"lies before the start of the series, {self.start_date}; give that date or a later one",
+                "recurrence_end_date",
+            )
+
+    def _check_pattern_parts(self) -> None:
+        """Refuse parts that the pattern does not use, naming the pattern that does, if there is one.
+
+        The first day of the week may stand beside any pattern: Graph answers it with each.
+        """
+        given = [name for name in _PATTERN_FIELDS[:-1] if getattr(self, name) is not None]
+        if self.type is None or not (foreign := [name for name in given if name not in _USED[self.type]]):
+            return
+        kind = _frequency(self.type)
+        fitting = [other for other in TYPES if _USED[other].issuperset(given)]
+        fitting.sort(key=lambda other: _frequency(other) != kind)
+        others = "".join(f" and recurrence_{name}" for name in foreign[1:])
+        advice = f"leave it{others} out"
+        if fitting:
+            advice = f"use recurrence_type={fitting[0]}, which has it, or {advice} if '{self.type}' alone is meant"
+        raise Refused(f"does not belong to the pattern '{self.type}'; {advice}", f"recurrence_{foreign[0]}")
 
     def complete(self, start: date) -> Recurrence:
         """The whole pattern and range of a series whose first event is on `start`; raises `Refused`.
@@ -134,7 +155,9 @@ class Recurrence:
         if range_type == "numbered" and self.occurrences is None:
             raise Refused("is missing: the range 'numbered' needs it", "recurrence_occurrences")
         if self.end_date is not None and self.start_date is not None and self.end_date < self.start_date:
-            raise Refused(f"lies before the first event, {self.start_date}", "recurrence_end_date")
+            raise Refused(
+                f"lies before the first event, {self.start_date}; give that date or a later one", "recurrence_end_date"
+            )
         return replace(self, range_type=range_type)
 
     def _check_start(self, start: date) -> None:

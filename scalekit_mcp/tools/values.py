@@ -59,6 +59,17 @@ def is_absent(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+NO_DATE = "0001-01-01"
+"""What Graph answers for a date that is not there (recurrenceRange resource type)."""
+
+
+def is_zero(value: object) -> bool:
+    """Whether a wire value is the number 0, also as text."""
+    if isinstance(value, str):
+        return re.fullmatch(r"\s*[+-]?0+(\.0*)?\s*", value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == 0
+
+
 _UNSENDABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 """What neither HTML nor UTF-8 can carry."""
 

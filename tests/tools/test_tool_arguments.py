@@ -256,7 +256,7 @@ def test_malformed_locations_are_refused_with_their_place(value: str, fragment: 
             "permanent",
         ),
         (GET, {"event_id": "A", "select": "subjct"}, "select", "subject"),
-        (LIST, {"top": 0}, "top", "1 to 1000"),
+        (LIST, {"top": -1}, "top", "1 to 1000"),
         (LIST, {"top": 1001}, "top", "1 to 1000"),
         (LIST, {"orderby": "start"}, "orderby", "start/dateTime"),
         (LIST, {"orderby": "subject; drop"}, "orderby", "asc or desc"),
@@ -423,3 +423,42 @@ def test_what_is_echoed_fits_on_a_line_and_into_utf_8(name: str) -> None:
         assert "\n" not in message
         assert "\u202e" not in message
         assert len(message) < 1200
+
+
+NUMBERS = [
+    (tool, name, schema["minimum"])
+    for tool, spec in TOOLS.items()
+    for name, schema in spec.input_schema["properties"].items()
+    if schema["type"] == "integer"
+]
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, "0", " 0.0 ", "-0"])
+@pytest.mark.parametrize(("tool", "name", "minimum"), NUMBERS)
+def test_zero_counts_as_not_given_exactly_for_numbers_that_cannot_be_zero(
+    tool: str, name: str, minimum: int, zero: object
+) -> None:
+    needed = {CREATE: MEETING, UPDATE: {"event_id": "x", "subject": "y"}}.get(tool, {})
+    if name == "reminderMinutesBeforeStart":
+        assert minimum == 0
+    args = parse(tool, {**needed, name: zero})
+    assert (name in args.given) == (minimum == 0)
+
+
+def test_skipping_nothing_goes_with_a_window() -> None:
+    window = {"start_datetime": "2026-04-01T00:00:00", "end_datetime": "2026-04-02T00:00:00"}
+    assert "skip" not in parse(LIST, window | {"skip": 0}).given
+    assert parse(LIST, {"skip": 0}).given == {"skip"}
+
+
+@pytest.mark.parametrize("tool", [CREATE, GET, UPDATE, DELETE])
+def test_what_is_missing_is_described_in_the_words_of_the_catalogue(tool: str) -> None:
+    spec = TOOLS[tool]
+    for name in spec.input_schema["required"]:
+        present = {other: "x" for other in spec.input_schema["required"] if other != name}
+        present |= {other: "2026-04-01T10:00:00" for other in present if other.endswith("_datetime")}
+        present |= {other: "UTC" for other in present if other.endswith("_timezone")}
+        with pytest.raises(InvalidInput) as caught:
+            parse(tool, present)
+        description = spec.input_schema["properties"][name]["description"].rstrip(".")
+        assert caught.value.message == f"`{name}` is missing: {description}."

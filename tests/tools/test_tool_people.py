@@ -110,6 +110,6 @@ def test_what_is_missing_is_told_apart_from_what_is_wrong() -> None:
     with pytest.raises(InvalidInput) as refused:
         CreateCalendarEvent.parse({"start_datetime": "tomorrow", "start_timezone": "UTC", "showAs": "away"})
     message = refused.value.message
-    assert message.startswith("`subject` is missing (title).")
+    assert message.startswith("`subject` is missing: Title.")
     assert "Also wrong: start_datetime, showAs." in message
     assert "Also missing: end_datetime, end_timezone." in message

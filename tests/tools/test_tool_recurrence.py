@@ -1,5 +1,6 @@
 """Six patterns and three ranges, against each other and against the first event."""
 
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, Recurrence, parse_arguments
-from scalekit_mcp.tools.recurrence import TYPES, WEEK_INDEXES, WEEKDAYS
+from scalekit_mcp.tools.recurrence import RANGE_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS
 from scalekit_mcp.tools.values import Refused
 
 START = "2026-04-06"  # a Monday
@@ -103,15 +104,19 @@ def test_a_series_that_was_given_no_end_is_told() -> None:
         ({"type": "weekly", "days_of_week": "tuesday,friday"}, "recurrence_days_of_week", "2026-04-07 (Tuesday)"),
         ({"type": "weekly", "day_of_month": 6}, "recurrence_day_of_month", "does not belong"),
         ({"type": "monthly", "days_of_week": "monday"}, "recurrence_days_of_week", "relativeMonthly"),
-        ({"type": "daily", "first_day_of_week": "monday"}, "recurrence_first_day_of_week", "does not belong"),
+        ({"type": "daily", "days_of_week": "monday,friday"}, "recurrence_days_of_week", "use recurrence_type=weekly"),
+        ({"type": "weekly", "month": 4}, "recurrence_month", "use recurrence_type=absoluteYearly"),
+        ({"type": "weekly", "days_of_week": "monday", "month": 4}, "recurrence_month", "relativeYearly"),
+        ({"type": "yearly", "days_of_week": "monday"}, "recurrence_days_of_week", "relativeYearly"),
+        ({"type": "relativeMonthly", "day_of_month": 6}, "recurrence_day_of_month", "absoluteMonthly"),
         ({"type": "absoluteMonthly", "day_of_month": 15}, "recurrence_day_of_month", "2026-04-15"),
         ({"type": "absoluteYearly", "day_of_month": 6, "month": 5}, "recurrence_month", "2026-05-06"),
         ({"type": "absoluteYearly", "day_of_month": 32}, "recurrence_day_of_month", "1 to 31"),
         ({"type": "absoluteYearly", "month": 13}, "recurrence_month", "1 to 12"),
         ({"type": "relativeMonthly", "week_index": "second"}, "recurrence_days_of_week", "2026-04-13 (Monday)"),
-        ({"type": "daily", "interval": 0}, "recurrence_interval", "1 to 999"),
+        ({"type": "daily", "interval": -1}, "recurrence_interval", "1 to 999"),
         ({"type": "daily", "occurrences": 1000}, "recurrence_occurrences", "999"),
-        ({"type": "daily", "occurrences": 0}, "recurrence_occurrences", "1 to 999"),
+        ({"type": "daily", "occurrences": -1}, "recurrence_occurrences", "1 to 999"),
         ({"type": "daily", "range_type": "endDate"}, "recurrence_end_date", "is missing"),
         ({"type": "daily", "range_type": "numbered"}, "recurrence_occurrences", "is missing"),
         ({"type": "daily", "range_type": "noEnd", "occurrences": 3}, "recurrence_occurrences", "noEnd"),
@@ -128,6 +133,70 @@ def test_a_recurrence_that_does_not_hold_together_is_refused(parts: dict[str, An
         series(**parts)
     assert caught.value.details["field"] == field
     assert fragment in caught.value.message
+
+
+def test_microsofts_own_form_of_a_weekly_series_can_be_given_back() -> None:
+    """Graph writes zeros and the year 1 for what a pattern and a range do not use, and a first day with each."""
+    unused = {"day_of_month": 0, "month": "0", "occurrences": 0.0, "end_date": "0001-01-01"}
+    whole = series(type="weekly", days_of_week="monday", first_day_of_week="sunday", interval=1, **unused)
+    assert (whole.day_of_month, whole.month, whole.range_type) == (None, None, "noEnd")
+    daily = series(type="daily", first_day_of_week="sunday", occurrences=5, end_date="0001-01-01")
+    assert (daily.range_type, daily.occurrences) == ("numbered", 5)
+
+
+def followed(arguments: dict[str, Any], message: str) -> dict[str, Any]:
+    """The arguments after doing what a refusal says first."""
+    changed = dict(arguments)
+    if use := re.search(r"use (recurrence_\w+)=(\w+)", message):
+        changed[use[1]] = use[2]
+    elif start := re.search(r"Start on (\S+)", message):
+        changed |= {"start_datetime": f"{start[1]}T09:00:00", "end_datetime": f"{start[1]}T10:00:00"}
+    elif "give one of them" in message:
+        del changed["recurrence_end_date"]
+        changed.pop("recurrence_range_type", None)
+    elif later := re.search(r"before the first event, (\S+);", message):
+        changed["recurrence_end_date"] = later[1]
+    elif missing := re.search(r"`(\w+)` is missing", message):
+        changed[missing[1]] = {"recurrence_end_date": "2030-01-01", "recurrence_occurrences": 3}[missing[1]]
+    else:
+        named = re.findall(r"recurrence_\w+", message)
+        assert "out" in message, message
+        for name in named:
+            changed.pop(name, None)
+    assert changed != arguments, message
+    return changed
+
+
+@given(
+    kind=st.sampled_from(TYPES),
+    parts=st.fixed_dictionaries(
+        {},
+        optional={
+            "recurrence_days_of_week": st.sampled_from(
+                ["monday", "monday,tuesday,wednesday,thursday,friday", "sunday"]
+            ),
+            "recurrence_day_of_month": st.integers(1, 31),
+            "recurrence_month": st.integers(1, 12),
+            "recurrence_week_index": st.sampled_from(WEEK_INDEXES),
+            "recurrence_first_day_of_week": st.sampled_from(WEEKDAYS),
+            "recurrence_range_type": st.sampled_from(RANGE_TYPES),
+            "recurrence_end_date": st.sampled_from(["2026-04-01", "2027-04-01"]),
+            "recurrence_occurrences": st.integers(1, 20),
+        },
+    ),
+)
+def test_whoever_does_what_each_refusal_says_is_accepted_in_the_end(kind: str, parts: dict[str, Any]) -> None:
+    times = {"start_datetime": "2026-04-06T09:00:00", "end_datetime": "2026-04-06T10:00:00"}
+    zones = {"start_timezone": "UTC", "end_timezone": "UTC"}
+    arguments: dict[str, Any] = {"subject": "x", "recurrence_type": kind, **times, **zones, **parts}
+    for _ in range(6):
+        try:
+            parse_arguments("outlook_create_calendar_event", arguments)
+        except InvalidInput as refusal:
+            arguments = followed(arguments, refusal.message)
+        else:
+            return
+    raise AssertionError(arguments)
 
 
 def test_the_31st_falls_on_the_last_day_of_a_shorter_month() -> None:
