@@ -78,6 +78,8 @@ class AuthorizationRequired(ScalekitMCPError):
     code = "authorization_required"
     default_who_acts = "user"
     default_next_step = "Ask the user to open the authorization link, then repeat the call."
+    awaits_code: bool = False
+    """Whether the person has signed in and a confirmation code is what is missing; for asking, not for the model."""
 
 
 class AdminApprovalRequired(AuthorizationRequired):

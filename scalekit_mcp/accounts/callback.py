@@ -133,7 +133,7 @@ class Callback(Attempts):
             GrantFault.ADMIN_APPROVAL: (Cause.ADMIN_APPROVAL_NEEDED, Reason.ADMIN_APPROVAL_REQUIRED),
         }.get(failure.fault, (None, None))
         if failure.fault is GrantFault.MISCONFIGURED:
-            self._operator.tell(attempt.connection_name, failure)
+            self._operator.met_at_sign_in(attempt.connection_name, failure)
         # The link stays good: a declined or failed sign-in may be started again from it until its time is over.
         failed = replace(
             attempt,

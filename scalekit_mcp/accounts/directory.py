@@ -9,18 +9,20 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts import statuses
+from scalekit_mcp.accounts import statuses, words
 from scalekit_mcp.accounts.models import (
     AccountKey,
     AccountPage,
     AccountStatus,
     AccountView,
+    CallsStopped,
     ConnectedAccount,
     HistoryEntry,
     ManagerSettings,
     Reason,
     StoredAccount,
 )
+from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.sealing import SealBroken
 from scalekit_mcp.accounts.statuses import Cause
@@ -36,9 +38,15 @@ class AccountDirectory:
     """The accounts of one vault; a snapshot of each is good for two seconds in this process."""
 
     def __init__(
-        self, vault: Vault, providers: Mapping[str, OAuthProvider], clock: Clock, settings: ManagerSettings
+        self,
+        vault: Vault,
+        providers: Mapping[str, OAuthProvider],
+        clock: Clock,
+        settings: ManagerSettings,
+        operator: OperatorMatters,
     ) -> None:
         self._vault = vault
+        self._operator = operator
         self._providers = providers
         self._clock = clock
         self._settings = settings
@@ -131,7 +139,20 @@ class AccountDirectory:
             statuses.as_shown(stored.account, stored.attempt, now),
             None if attempt is None else attempt.state,
             None if attempt is None else attempt.expires_at,
+            self._stopped(stored, now),
         )
+
+    def _stopped(self, stored: StoredAccount, now: datetime) -> CallsStopped | None:
+        """What stops the calls beside the account's own status, as far as this process knows."""
+        account = stored.account
+        active = account.status is AccountStatus.ACTIVE
+        if active and stored.tenant_mark is not None:
+            return words.stopped_by_tenant(account)
+        refused = self._operator.still_refused(account)
+        served = active and account.token_expires_at is not None and account.token_expires_at > now
+        if refused is None or served:
+            return None
+        return CallsStopped(refused.message, refused.who_acts, refused.next_step)
 
     def snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
         """What was read a moment ago, if it was."""

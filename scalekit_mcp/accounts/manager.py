@@ -67,8 +67,8 @@ class ConnectedAccountManager:
         self._providers = providers
         self._clock = clock
         self._settings = settings or ManagerSettings()
-        self._directory = AccountDirectory(vault, providers, clock, self._settings)
         operator = OperatorMatters(clock, self._settings)
+        self._directory = AccountDirectory(vault, providers, clock, self._settings, operator)
         self._refresher = Refresher(vault, providers, clock, self._settings, self._directory.remember, operator)
         self._authorizations = Authorizations(
             vault,
@@ -354,7 +354,7 @@ class ConnectedAccountManager:
         if stored.tenant_mark is not None:
             mark = stored.tenant_mark
             if now < mark.next_trial_at or not await self._vault.commit(ClaimTrial(mark, now + TRIAL_INTERVAL)):
-                raise words.not_active(account, reason=Reason.APP_DISABLED, who_acts="it_admin")
+                raise words.calls_stopped(account, words.stopped_by_tenant(account))
             need = replace(need, trial=mark)
         elif (
             rejected is None
@@ -369,7 +369,7 @@ class ConnectedAccountManager:
         if missing:
             raise words.permission_missing(refreshed.account, missing)
         if refreshed.tokens is None:
-            raise words.not_active(refreshed.account, reason=Reason.GRANT_EXPIRED)
+            raise words.not_active(replace(refreshed.account, reason=Reason.GRANT_EXPIRED, who_acts="user"))
         return refreshed.tokens.access_token
 
     async def _same_connection(self, stored: StoredAccount) -> None:

@@ -225,15 +225,27 @@ class StoredAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsStopped:
+    """Why no call is made with an account, whatever its own status: its tenant or the connection is refused."""
+
+    message: str
+    who_acts: WhoActs
+    next_step: str
+    reason: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountView:
     """A connected account with the authorization in progress; what the manager's calls return.
 
-    `account.reason` is already the one to show: an attempt that ran out no longer counts.
+    `account.reason` is already the one to show: an attempt that ran out no longer counts. `stopped` is set where no
+    call is made although the account itself is in order.
     """
 
     account: ConnectedAccount
     attempt_state: AttemptState | None = None
     attempt_expires_at: datetime | None = None
+    stopped: CallsStopped | None = None
 
     @property
     def held(self) -> bool:

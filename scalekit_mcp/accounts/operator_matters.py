@@ -43,15 +43,22 @@ class OperatorMatters:
 
     def refused(self, account: ConnectedAccount, failure: GrantFailure) -> ConnectionMisconfigured:
         """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
-        now = self._clock.now()
-        if len(self._refused) >= _MOST_REFUSED:
-            self._refused.clear()
-        until = now + timedelta(seconds=self._settings.misconfigured_seconds)
-        self._refused[_key(account, whole=failure.whole_connection)] = (failure, until)
-        self.tell(account.connection_name, failure)
+        self._remember(_key(account, whole=failure.whole_connection), failure)
+        self._tell(account.connection_name, failure)
         return _error(account, failure)
 
-    def tell(self, connection_name: str, failure: GrantFailure) -> None:
+    def met_at_sign_in(self, connection_name: str, failure: GrantFailure) -> None:
+        """Tell the operator of a refusal that a sign-in met; one of the application's credentials meets everybody."""
+        if failure.whole_connection:
+            self._remember((connection_name, ""), failure)
+        self._tell(connection_name, failure)
+
+    def _remember(self, key: tuple[str, str], failure: GrantFailure) -> None:
+        if len(self._refused) >= _MOST_REFUSED:
+            self._refused.clear()
+        self._refused[key] = (failure, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
+
+    def _tell(self, connection_name: str, failure: GrantFailure) -> None:
         """One line in ten minutes for each connection."""
         now = self._clock.now()
         last = self._told.get(connection_name)

@@ -227,10 +227,11 @@ class Refresher:
         account, tokens = found.account, found.tokens
         provider = self._providers[account.connection_name]
         if tokens is None or tokens.refresh_token is None or account.provider_account is None:
-            await self._end(
-                statuses.change(account, Cause.REFRESH_IMPOSSIBLE, reason=Reason.GRANT_EXPIRED, at=self._clock.now())
+            ended = statuses.change(
+                account, Cause.REFRESH_IMPOSSIBLE, reason=Reason.GRANT_EXPIRED, at=self._clock.now()
             )
-            raise words.not_active(replace(account, status=AccountStatus.EXPIRED, reason=Reason.GRANT_EXPIRED))
+            await self._end(ended)
+            raise words.not_active(ended.after)
         try:
             async with asyncio.timeout(self._settings.token_call_seconds):
                 answered = await provider.refresh_token_grant(
@@ -319,7 +320,7 @@ class Refresher:
         if failure.fault in {GrantFault.PERMANENT, GrantFault.TENANT} and failure.reason is not None:
             if need.trial is not None and failure.fault is GrantFault.TENANT:
                 await self._vault.commit(ReleaseLease(account.id, owner))
-                raise words.not_active(account, reason=Reason.APP_DISABLED, who_acts="it_admin") from failure
+                raise words.calls_stopped(account, words.stopped_by_tenant(account)) from failure
             raise await self._dead(account, failure, failure.claims or need.claims) from failure
         if failure.fault is GrantFault.MISCONFIGURED:
             await self._vault.commit(ReleaseLease(account.id, owner))

@@ -1,111 +1,170 @@
-"""The tool `authorize`, the same over every implementation of the seam."""
+"""How an account stands, who acts and what next: one rule for `authorize` and for refused calls, on every way."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, TypedDict
 
-from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
+from scalekit_mcp.accounts import words
+from scalekit_mcp.accounts.models import Reason
+from scalekit_mcp.accounts.words import FINISH_THE_PAGE, TYPE_THE_CODE
+from scalekit_mcp.actions.models import AuthorizationLinkResponse, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.errors import AuthorizationRequired, WhoActs
 from scalekit_mcp.tools import Authorize
 
-OPEN_THE_LINK = "Ask the user to open authorization_url in a browser and to sign in, then repeat the call."
-FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in, then repeat the call."
-TYPE_THE_CODE = "Ask the user for the code on the page and call authorize with confirmation_code."
+_IF_IT_MUST_APPROVE = " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
 
 
-def held_step(user_verification: str) -> str:
-    """What the person does while tokens are held, under `confirm` and under `url`."""
-    return FINISH_THE_PAGE if user_verification == "url" else TYPE_THE_CODE
+class _Key(TypedDict):
+    connection_name: str | None
+    identifier: str
 
 
-async def run_authorize(
-    actions: Actions,
-    arguments: Authorize,
-    *,
-    connection_name: str,
-    identifier: str,
-    login_hint: str | None,
-    expected_account: tuple[str, str] | None,
-    held_step: str,
-) -> ToolResult:
-    """Say how the account stands and, where somebody must consent, hand out the link.
+class Standing(Enum):
+    """What an account needs, if anything."""
 
-    Answers `{status, reason, who_acts, authorization_url?, expires_at?, admin_consent_url?, mailbox?, attempt?,
-    next_step}`.
-    While tokens wait for a confirmation no new link is given, because it would void the code on the person's screen;
-    `held_step` says what the person does instead.
-    Raises `InvalidInput` for a wrong code.
+    CONNECTED = "connected"
+    STOPPED = "stopped"
+    """No call is made, and no link can help: IT or the operator acts."""
+    CODE = "code"
+    """Tokens are held: the person confirms. A new link would void what is on the person's screen."""
+    LINK = "link"
+    """A sign-in is needed, at once or after IT has acted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """How an account stands, who acts, and what that person or the model does next."""
+
+    standing: Standing
+    who_acts: WhoActs
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Whose call it is, and what the caller's own token says about the person: an address, a Microsoft account.
+
+    `verification` (`off`, `confirm`, `url`) is how the person who consents is held against the person who asked.
     """
-    reconnect = bool(arguments.reconnect)
-    if arguments.confirmation_code is not None:
-        response = await actions.confirm_authorization(
-            connection_name=connection_name, identifier=identifier, confirmation_code=arguments.confirmation_code
-        )
-        return ToolResult(
-            authorize_answer(response.connected_account, next_step="The account is connected; calendar tools work now.")
-        )
-    response = await actions.get_or_create_connected_account(connection_name=connection_name, identifier=identifier)
-    account = response.connected_account
+
+    connection_name: str | None
+    identifier: str
+    verification: str
+    login_hint: str | None = None
+    expected_account: tuple[str, str] | None = None
+
+
+def direction_of(account: ConnectedAccountView, verification: str, *, reconnect: bool = False) -> Direction:
+    """Who acts and what next, for an account as it stands; `reconnect`: the person wants to sign in anew."""
+    stopped = account.calls_stopped
+    if account.held and not reconnect:
+        step = FINISH_THE_PAGE if verification == "url" else TYPE_THE_CODE
+        return Direction(Standing.CODE, "user", step)
+    if stopped is not None and (stopped.who_acts == "operator" or not reconnect):
+        return Direction(Standing.STOPPED, stopped.who_acts, stopped.next_step)
     if account.status == "ACTIVE" and not reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
-        return ToolResult(
-            authorize_answer(account, next_step=f"The account is connected{mailbox}; calendar tools work.")
-        )
-    if account.held and not reconnect:
-        return ToolResult(authorize_answer(account, next_step=held_step))
-    link = await actions.get_authorization_link(
-        connection_name=connection_name,
-        identifier=identifier,
-        reconnect=reconnect,
-        login_hint=login_hint,
-        expected_account=expected_account,
-    )
-    response = await actions.get_connected_account(connection_name=connection_name, identifier=identifier)
-    next_step = OPEN_THE_LINK
-    if link.admin_consent_url:
-        next_step += " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
-    return ToolResult(
-        authorize_answer(
-            response.connected_account,
-            next_step=next_step,
-            authorization_url=link.link,
-            expires_at=link.expires_at,
-            admin_consent_url=link.admin_consent_url,
-        )
-    )
+        return Direction(Standing.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
+    if stopped is not None and stopped.reason is not None:
+        return Direction(Standing.LINK, stopped.who_acts, words.next_step(stopped.reason))
+    if account.status == "ACTIVE":
+        return Direction(Standing.LINK, "user", words.next_step(Reason.NEVER_AUTHORIZED))
+    reason = Reason(account.reason or Reason.UNKNOWN)
+    return Direction(Standing.LINK, account.who_acts, words.next_step(reason, account.who_acts))
 
 
-def authorize_answer(
-    account: ConnectedAccountView,
-    *,
-    next_step: str,
-    who_acts: str | None = None,
-    authorization_url: str | None = None,
-    expires_at: datetime | None = None,
-    admin_consent_url: str | None = None,
-) -> dict[str, Any]:
-    """The answer of `authorize`, on every way to it.
+@dataclass(frozen=True, slots=True)
+class Directed:
+    """An account, what to say about it, and the link where a sign-in can help."""
 
-    Times are UTC, ISO 8601; members without a value are left out, `reason` stays. `who_acts` overrides the account's.
+    account: ConnectedAccountView
+    direction: Direction
+    link: AuthorizationLinkResponse | None = None
+
+    def answer(self) -> dict[str, Any]:
+        """The answer of `authorize`: times UTC, ISO 8601; members without a value are left out, `reason` stays."""
+        account, link = self.account, self.link
+        attempt = None
+        if account.attempt_state is not None:
+            attempt = {"state": str(account.attempt_state)}
+            if account.attempt_expires_at is not None:
+                attempt["expires_at"] = rfc3339(account.attempt_expires_at, timespec="seconds")
+        optional = {
+            "authorization_url": link and link.link,
+            "expires_at": link and rfc3339(link.expires_at, timespec="seconds"),
+            "admin_consent_url": link and link.admin_consent_url,
+            "mailbox": account.mailbox if account.status == "ACTIVE" else None,
+            "attempt": attempt,
+        }
+        return {
+            "status": account.status,
+            "reason": account.reason,
+            "who_acts": self.direction.who_acts,
+            **{name: value for name, value in optional.items() if value is not None},
+            "next_step": self.direction.next_step,
+        }
+
+    def put_into(self, error: AuthorizationRequired) -> None:
+        """Make a refusal say the same."""
+        error.who_acts, error.next_step = self.direction.who_acts, self.direction.next_step
+        error.awaits_code = self.direction.standing is Standing.CODE
+        answer = self.answer()
+        shown = ("status", "reason", "authorization_url", "admin_consent_url")
+        error.details.update({name: answer[name] for name in shown if answer.get(name) is not None})
+
+
+async def run_authorize(actions: Actions, arguments: Authorize, vouched: Vouched) -> Directed:
+    """Say how the account stands and, where somebody must consent, hand out the link.
+
+    `reconnect` supersedes an attempt in any state; what it held is void. Raises `InvalidInput` for a wrong code.
     """
-    attempt = None
-    if account.attempt_state is not None:
-        attempt = {"state": str(account.attempt_state)}
-        if account.attempt_expires_at is not None:
-            attempt["expires_at"] = rfc3339(account.attempt_expires_at, timespec="seconds")
-    optional = {
-        "authorization_url": authorization_url,
-        "expires_at": rfc3339(expires_at, timespec="seconds") if expires_at is not None else None,
-        "admin_consent_url": admin_consent_url,
-        "mailbox": account.mailbox if account.status == "ACTIVE" else None,
-        "attempt": attempt,
-    }
-    return {
-        "status": account.status,
-        "reason": account.reason,
-        "who_acts": who_acts or ("nobody" if account.status == "ACTIVE" else account.who_acts),
-        **{name: value for name, value in optional.items() if value is not None},
-        "next_step": next_step,
-    }
+    if arguments.confirmation_code is not None:
+        await actions.confirm_authorization(
+            connection_name=vouched.connection_name,
+            identifier=vouched.identifier,
+            confirmation_code=arguments.confirmation_code,
+        )
+    return await directed(actions, vouched, reconnect=bool(arguments.reconnect))
+
+
+async def direct_refusal(actions: Actions, error: AuthorizationRequired, vouched: Vouched) -> None:
+    """Put who acts, what next and, where it can help, the link into the refusal of a call."""
+    found = await directed(actions, vouched)
+    if found.direction.standing is not Standing.CONNECTED:
+        found.put_into(error)
+        return
+    # Microsoft refused what the record calls connected: its keeper does not know yet, or the person just signed in.
+    link = await actions.get_authorization_link(
+        connection_name=vouched.connection_name,
+        identifier=vouched.identifier,
+        login_hint=vouched.login_hint,
+        expected_account=vouched.expected_account,
+    )
+    error.details["authorization_url"] = link.link
+
+
+async def directed(actions: Actions, vouched: Vouched, *, reconnect: bool = False) -> Directed:
+    """How the account stands and what next, with a link where a sign-in is needed; `reconnect` makes a new one."""
+    key: _Key = {"connection_name": vouched.connection_name, "identifier": vouched.identifier}
+    account = (await actions.get_or_create_connected_account(**key)).connected_account
+    direction = direction_of(account, vouched.verification, reconnect=reconnect)
+    if direction.standing is not Standing.LINK:
+        return Directed(account, direction)
+    link: AuthorizationLinkResponse | None = None
+    try:
+        link = await actions.get_authorization_link(
+            **key, reconnect=reconnect, login_hint=vouched.login_hint, expected_account=vouched.expected_account
+        )
+    except AuthorizationRequired:  # tokens came in meanwhile and wait for their confirmation
+        reconnect = False
+    account = (await actions.get_connected_account(**key)).connected_account
+    direction = direction_of(account, vouched.verification, reconnect=reconnect)
+    if direction.standing is not Standing.LINK:
+        return Directed(account, direction)
+    if link is not None and link.admin_consent_url and direction.who_acts == "user":
+        direction = replace(direction, next_step=direction.next_step + _IF_IT_MUST_APPROVE)
+    return Directed(account, direction, link)

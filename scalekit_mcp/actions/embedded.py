@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import anyio
 
-from scalekit_mcp.actions.authorize import held_step, run_authorize
+from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -61,7 +61,6 @@ class EmbeddedActions:
         self._link_base = link_base
         self._timezone = timezone
         self._user_verification = user_verification
-        self._held_step = held_step(user_verification)
         self._resolve = resolve
         self._metrics = metrics
         self._opening = anyio.Lock()
@@ -234,15 +233,14 @@ class EmbeddedActions:
     ) -> ToolResult:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
+        vouched = Vouched(
+            **key,
+            verification=self._user_verification,
+            login_hint=login_hint,
+            expected_account=expected_account,
+        )
         if isinstance(arguments, Authorize):
-            return await run_authorize(
-                self,
-                arguments,
-                **key,
-                login_hint=login_hint,
-                expected_account=expected_account,
-                held_step=self._held_step,
-            )
+            return ToolResult((await run_authorize(self, arguments, vouched)).answer())
         parts = await self.parts()
         try:
             try:
@@ -252,31 +250,27 @@ class EmbeddedActions:
                 await parts.manager.get_or_create(**key)
                 return ToolResult(await parts.run_tool(tool_name, arguments, **key))
         except AuthorizationRequired as error:
-            await self._add_link(key, error, login_hint=login_hint, expected_account=expected_account)
+            await direct_refusal(self, error, vouched)
             raise
         except PermissionMissing as error:
             missing = error.details.get("missing_scopes")
             if error.claims is not None:
                 await parts.manager.note_challenge(**key, claims=error.claims)
             if missing or error.claims is not None:
-                link = await self._begin(key, scopes=missing, login_hint=login_hint, expected_account=expected_account)
-                error.details.setdefault("authorization_url", link.link)
+                await self._add_link(error, vouched, scopes=missing)
             raise
 
-    async def _add_link(self, key: _Key, error: AuthorizationRequired, **vouched: Any) -> None:
-        """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
-        manager = (await self.parts()).manager
-        view = await manager.get_or_create(**key)
-        if view.held:
-            error.next_step = self._held_step
-            return
-        link = await self._begin(key, **vouched)
-        error.details["authorization_url"] = link.link
-        if link.admin_consent_url:
-            error.details["admin_consent_url"] = link.admin_consent_url
-        if view.account.status == "PENDING":
-            view = await manager.get(**key)
-            error.details["reason"] = str(view.account.reason)
+    async def _add_link(self, error: PermissionMissing, vouched: Vouched, **options: Any) -> None:
+        """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
+        key = self._key(vouched.connection_name, vouched.identifier)
+        try:
+            link = await self._begin(
+                key, login_hint=vouched.login_hint, expected_account=vouched.expected_account, **options
+            )
+        except AuthorizationRequired:
+            error.next_step = (await directed(self, vouched)).direction.next_step
+        else:
+            error.details.setdefault("authorization_url", link.link)
 
 
 def _response(view: AccountView) -> ConnectedAccountResponse:
@@ -285,15 +279,16 @@ def _response(view: AccountView) -> ConnectedAccountResponse:
 
 def view_of(view: AccountView) -> ConnectedAccountView:
     """The account as every face shows it."""
-    account = view.account
+    account, stopped = view.account, view.stopped
+    reason = stopped.reason if stopped is not None and stopped.reason is not None else account.reason
     who = account.provider_account
     return ConnectedAccountView(
         id=account.id,
         connection_name=account.connection_name,
         identifier=account.identifier,
         status=str(account.status),
-        reason=str(account.reason) if account.reason else None,
-        who_acts=account.who_acts,
+        reason=str(reason) if reason else None,
+        who_acts=account.who_acts if stopped is None else stopped.who_acts,
         mailbox=who.mailbox if who else None,
         display_name=who.display_name if who else None,
         granted_scopes=account.granted_scopes,
@@ -305,4 +300,5 @@ def view_of(view: AccountView) -> ConnectedAccountView:
         attempt_state=str(view.attempt_state) if view.attempt_state else None,
         attempt_expires_at=view.attempt_expires_at,
         held=view.held,
+        calls_stopped=stopped,
     )

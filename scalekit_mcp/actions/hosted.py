@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from scalekit_mcp.actions.authorize import held_step, run_authorize
+from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AttemptState,
@@ -74,7 +74,6 @@ class HostedActions:
         self._link_base = link_base
         self._connection_name = connection_name
         self._user_verification = user_verification
-        self._held_step = held_step(user_verification)
         self._user_verify_url = user_verify_url
         self._timezone = timezone
         self._http = http
@@ -292,35 +291,33 @@ class HostedActions:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
+        vouched = Vouched(
+            *key,
+            verification=self._user_verification,
+            login_hint=login_hint,
+            expected_account=expected_account,
+        )
         if isinstance(arguments, Authorize):
-            return await run_authorize(
-                self,
-                arguments,
-                connection_name=key[0],
-                identifier=key[1],
-                login_hint=login_hint,
-                expected_account=expected_account,
-                held_step=self._held_step,
-            )
+            return ToolResult((await run_authorize(self, arguments, vouched)).answer())
         parts = await self._parts()
         try:
             return await parts.tools.run(key, arguments)
         except AuthorizationRequired as error:
             parts.tools.forget(key)
-            await self._add_link(parts, key, error)
+            await direct_refusal(self, error, vouched)
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
-                await self._add_link(parts, key, error)
+                await self._add_link(error, vouched)
             raise
 
-    async def _add_link(self, parts: HostedParts, key: Key, error: AuthorizationRequired | PermissionMissing) -> None:
-        """Put the way back into a refusal. While tokens are held there is none: a new link would void the code."""
-        view = parts.consent.view(await parts.directory.get_or_create(key))
-        if view.held:
-            error.next_step = self._held_step
-            return
-        link = await self.get_authorization_link(connection_name=key[0], identifier=key[1])
-        error.details["authorization_url"] = link.link
-        if view.status == "PENDING":
-            error.details["reason"] = parts.consent.view(await parts.directory.known(key)).reason
+    async def _add_link(self, error: PermissionMissing, vouched: Vouched) -> None:
+        """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
+        try:
+            link = await self.get_authorization_link(
+                connection_name=vouched.connection_name, identifier=vouched.identifier
+            )
+        except AuthorizationRequired:
+            error.next_step = (await directed(self, vouched)).direction.next_step
+        else:
+            error.details["authorization_url"] = link.link

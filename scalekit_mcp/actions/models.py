@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.accounts.models import AttemptState
+from scalekit_mcp.accounts.models import AttemptState, CallsStopped
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import WhoActs
 
@@ -15,6 +15,7 @@ __all__ = [
     "AuthorizationLinkResponse",
     "AuthorizationOutcome",
     "AuthorizationPrompt",
+    "CallsStopped",
     "ConnectedAccountResponse",
     "ConnectedAccountView",
     "ListConnectedAccountsResponse",
@@ -29,6 +30,8 @@ class ConnectedAccountView:
 
     `status`, `reason` and `who_acts` are the words of `scalekit_mcp.accounts`. `attempt_state` and
     `attempt_expires_at` describe an authorization in progress. `held` is true while tokens wait for a confirmation.
+    `calls_stopped` says why no call is made although the account itself may be ACTIVE (its tenant disabled the
+    application, Microsoft refuses the connection); `reason` and `who_acts` are then those of the stop.
     """
 
     id: str
@@ -48,6 +51,7 @@ class ConnectedAccountView:
     attempt_state: str | None = None
     attempt_expires_at: datetime | None = None
     held: bool = False
+    calls_stopped: CallsStopped | None = None
 
 
 @dataclass(frozen=True, slots=True)

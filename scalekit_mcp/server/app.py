@@ -184,8 +184,7 @@ class _Calls:
                 self._limiter,
                 caller=caller,
                 connection_name=connection_name,
-                reconnect=bool(parsed.reconnect),
-                confirmation_code=parsed.confirmation_code,
+                arguments=parsed,
                 code_in_chat=self._options.code_in_chat,
             )
         return CalendarJob(

@@ -23,7 +23,7 @@ from mcp.types import CallToolRequestParams, CallToolResult, ElicitResult, Input
 
 from scalekit_mcp.actions.models import AttemptState, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
-from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InternalError
+from scalekit_mcp.errors import AuthorizationRequired, InternalError
 from scalekit_mcp.server import consent_words as words
 from scalekit_mcp.server.asking import (
     ASK_FOR_CODE,
@@ -244,11 +244,12 @@ class Consent:
     def _link_to_ask(self, context: RequestContext, need: AuthorizationRequired) -> str | None:
         """The link, where the client opens links and the next step is the user's."""
         url = need.details.get("authorization_url")
-        asked = isinstance(url, str) and opens_urls(context) and not isinstance(need, AdminApprovalRequired)
+        asked = isinstance(url, str) and opens_urls(context) and need.who_acts == "user"
         return url if asked else None
 
     def _asks_for_code(self, need: AuthorizationRequired) -> bool:
-        return self._code_in_chat and need.details.get("reason") == "awaiting_confirmation"
+        waits = need.awaits_code or need.details.get("reason") == "awaiting_confirmation"
+        return self._code_in_chat and waits
 
     def _needs_code(self, view: ConnectedAccountView) -> bool:
         return view.held and self._code_in_chat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scalekit_mcp.actions.authorize import TYPE_THE_CODE, direction_of
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing
 
@@ -39,9 +40,12 @@ def ended(view: ConnectedAccountView, admin_consent_url: str | None) -> Authoriz
         )
     if view.reason == "consent_declined":
         told = told or "The user cancelled the sign-in at Microsoft. Nothing was changed."
+    next_step = "Ask the user whether to try again, then call `authorize` for a new link."
+    if view.who_acts in ("it_admin", "operator"):  # trying again cannot help before they have acted
+        next_step = direction_of(view, "confirm").next_step
     return AuthorizationRequired(
         told or "The sign-in ended without a connection. Nothing was changed.",
-        next_step="Ask the user whether to try again, then call `authorize` for a new link.",
+        next_step=next_step,
         who_acts=view.who_acts,
         status=view.status,
         reason=view.reason,
@@ -52,7 +56,7 @@ def code_needed(view: ConnectedAccountView) -> AuthorizationRequired:
     """The page shows a code, and the client cannot ask for it."""
     return AuthorizationRequired(
         "The user has signed in; the page shows a confirmation code.",
-        next_step="Ask the user for the code and call `authorize` with `confirmation_code`.",
+        next_step=TYPE_THE_CODE,
         status=view.status,
         reason=view.reason,
     )
@@ -62,7 +66,7 @@ def code_not_typed() -> AuthorizationRequired:
     """The client asked for the code and got none."""
     return AuthorizationRequired(
         "The confirmation code was not given.",
-        next_step="Ask the user for the code on the sign-in page and call `authorize` with `confirmation_code`.",
+        next_step=TYPE_THE_CODE,
         status="PENDING",
         reason="awaiting_confirmation",
     )

@@ -7,25 +7,20 @@ from typing import Any
 
 from mcp.types import CallToolResult
 
-from scalekit_mcp.actions.authorize import authorize_answer
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.authorize import Directed, Direction, Standing, Vouched, run_authorize
 from scalekit_mcp.actions.protocol import Actions
-from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, EventNotFound
+from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
 from scalekit_mcp.server import confirmation
 from scalekit_mcp.server.callers import Caller
 from scalekit_mcp.server.consent import ConfirmationNeeded
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.results import error_result, success_result
-from scalekit_mcp.tools import Arguments
+from scalekit_mcp.tools import Arguments, Authorize
 
 _LIST = "outlook_list_calendar_events"
 _GET = "outlook_get_calendar_event"
 _ASKED_ABOUT = "subject,start,attendees,isOrganizer"
-
-CONNECTED = "The calendar is connected; call the calendar tools."
-TYPE_THE_CODE = "Ask the user for the code on the sign-in page and call `authorize` with `confirmation_code`."
-FINISH_THE_PAGE = "Ask the user to finish on the page that opened after the sign-in."
-OPEN_THE_LINK = "Ask the user to open the authorization link in a browser, then repeat the call."
 
 
 class CalendarJob:
@@ -101,80 +96,53 @@ class AuthorizeJob:
         *,
         caller: Caller,
         connection_name: str | None,
-        reconnect: bool = False,
-        confirmation_code: str | None = None,
+        arguments: Authorize,
         code_in_chat: bool = True,
     ) -> None:
         self.identifier = caller.identifier
+        self.confirmed = True
         self._actions = actions
         self._limiter = limiter
-        self._caller = caller
-        self._connection_name = connection_name
-        self.confirmed = True
-        self._reconnect = reconnect
-        self._confirmation_code = confirmation_code
-        self._code_in_chat = code_in_chat
+        self._arguments = arguments
+        self._vouched = Vouched(
+            connection_name,
+            caller.identifier,
+            verification="confirm" if code_in_chat else "url",
+            login_hint=caller.login_hint,
+            expected_account=caller.expected_account,
+        )
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
-        """The state of an ACTIVE account; raises `AuthorizationRequired` with the link for any other."""
+        """The answer where no person is to be asked; raises `AuthorizationRequired` where one is.
+
+        A call that comes again has done what its arguments ask for: it says how the account stands now.
+        """
         async with self._limiter.slot(self.identifier):
-            if self._confirmation_code is not None and not resumed:
-                response = await self._actions.confirm_authorization(
-                    connection_name=self._connection_name,
-                    identifier=self.identifier,
-                    confirmation_code=self._confirmation_code,
-                )
-                return authorize_answer(response.connected_account, next_step=CONNECTED)
-            view = await self._view()
-            if view.held:
-                raise AuthorizationRequired(
-                    "The user has signed in; one step is left.",
-                    next_step=TYPE_THE_CODE if self._code_in_chat else FINISH_THE_PAGE,
-                    status=view.status,
-                    reason=view.reason or "awaiting_confirmation",
-                )
-            if view.status == "ACTIVE" and (resumed or not self._reconnect):
-                return authorize_answer(view, next_step=CONNECTED)
-            raise await self._with_link(view)
+            arguments = Authorize.parse({}) if resumed else self._arguments
+            found = await run_authorize(self._actions, arguments, self._vouched)
+        if found.direction.who_acts != "user":
+            return found.answer()
+        need = AuthorizationRequired("")
+        found.put_into(need)
+        raise need
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
         """Where the connection stands, as a success: a link is what `authorize` is asked for."""
-        view = await self._view()
-        link = error.details.get("authorization_url")
-        return success_result(
-            authorize_answer(
-                view,
-                next_step=_sentence(error),
-                who_acts=error.who_acts,
-                authorization_url=link,
-                expires_at=view.attempt_expires_at if link else None,
-                admin_consent_url=error.details.get("admin_consent_url"),
-            )
-        )
-
-    async def _with_link(self, view: ConnectedAccountView) -> AuthorizationRequired:
-        link = await self._actions.get_authorization_link(
-            connection_name=self._connection_name,
-            identifier=self.identifier,
-            reconnect=self._reconnect,
-            login_hint=self._caller.login_hint,
-            expected_account=self._caller.expected_account,
-        )
-        kind = AdminApprovalRequired if view.reason == "admin_approval_required" else AuthorizationRequired
-        return kind(
-            "",
-            next_step=OPEN_THE_LINK if kind is AuthorizationRequired else None,
-            status=view.status,
-            reason=view.reason,
-            authorization_url=link.link,
-            admin_consent_url=link.admin_consent_url,
-        )
-
-    async def _view(self) -> ConnectedAccountView:
         response = await self._actions.get_or_create_connected_account(
-            connection_name=self._connection_name, identifier=self.identifier
+            connection_name=self._vouched.connection_name, identifier=self.identifier
         )
-        return response.connected_account
+        account = response.connected_account
+        url = error.details.get("authorization_url")
+        expires_at = account.attempt_expires_at
+        answer = Directed(account, Direction(Standing.LINK, error.who_acts, _sentence(error))).answer()
+        told = {
+            "authorization_url": url,
+            "expires_at": rfc3339(expires_at, timespec="seconds") if url and expires_at else None,
+            "admin_consent_url": error.details.get("admin_consent_url"),
+        }
+        next_step = answer.pop("next_step")
+        given = {name: value for name, value in told.items() if value is not None}
+        return success_result({**answer, **given, "next_step": next_step})
 
 
 def _sentence(error: AuthorizationRequired) -> str:

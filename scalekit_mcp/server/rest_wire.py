@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -68,6 +69,7 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "account_status": view.status,
         "reason": view.reason,
         "who_acts": view.who_acts,
+        "calls_stopped": None if view.calls_stopped is None else asdict(view.calls_stopped),
         "last_authorization_error": view.last_authorization_error,
     }
 
@@ -220,6 +222,7 @@ def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
         "account_status": {"enum": ["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]},
         "reason": nullable,
         "who_acts": {"enum": ["user", "it_admin", "operator", "nobody"]},
+        "calls_stopped": {"type": ["object", "null"]},
         "last_authorization_error": nullable,
     }
     error = {"code": {"type": "integer"}, "message": text, "details": {"type": "array", "items": {"type": "object"}}}
