@@ -97,7 +97,8 @@ def test_a_secret_file_that_is_no_text_is_named(monkeypatch, tmp_path):
     (tmp_path / "secret").write_bytes(b"\xff\xfe\x00")
     monkeypatch.setenv("MICROSOFT_CLIENT_SECRET_FILE", str(tmp_path / "secret"))
     (problem,) = problems_of(**APP)
-    assert problem == "MICROSOFT_CLIENT_SECRET_FILE names a file that is not UTF-8 text."
+    assert problem.startswith("MICROSOFT_CLIENT_SECRET_FILE (from the environment) names a file that cannot be used:")
+    assert problem.endswith("secret is not UTF-8 text.")
 
 
 def test_no_secret_shows_in_a_repr(monkeypatch):

@@ -9,8 +9,7 @@ from urllib.parse import urlsplit
 from scalekit_mcp.accounts import statuses
 from scalekit_mcp.accounts.models import AccountStatus, CallsStopped, ConnectedAccount, Reason
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing, WhoActs
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+from scalekit_mcp.network import is_loopback
 
 _SIGN_IN = "Ask the user to open authorization_url in a browser and sign in, then repeat the call."
 _SIGN_IN_AGAIN = "Ask the user to open authorization_url in a browser and sign in again, then repeat the call."
@@ -166,7 +165,7 @@ def admin_text(*, scopes: Sequence[str], client_id: str, admin_consent_url: str,
         "Please open this link with an administrator account, check what it asks for, and approve it for our "
         f"organization:\n{admin_consent_url}\n"
     )
-    if (urlsplit(admin_redirect_uri).hostname or "") in _LOOPBACK:
+    if is_loopback(urlsplit(admin_redirect_uri).hostname):
         text += (
             "\nThe last page will not load, because it points to my own computer. The approval is done nevertheless.\n"
         )

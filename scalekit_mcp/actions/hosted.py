@@ -22,6 +22,7 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
+from scalekit_mcp.network import Network
 from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class ScalekitEnvironment:
     env_url: str
     client_id: str
     client_secret: str = field(repr=False)
+    network: Network = field(default_factory=Network)
 
 
 class HostedActions:

@@ -21,9 +21,6 @@ from scalekit_mcp.clock import Clock
 if TYPE_CHECKING:
     from scalekit_mcp.actions.hosted import ScalekitEnvironment
 
-POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
-"""Scalekit closes idle connections after five minutes."""
-
 
 @dataclass(frozen=True, slots=True)
 class HostedParts:
@@ -57,7 +54,9 @@ def build_hosted_parts(
     sandbox: bool,
 ) -> HostedParts:
     """Put the parts together. Opens no connection."""
-    own_http = httpx.AsyncClient(limits=POOL, follow_redirects=False) if http is None else None
+    own_http = None
+    if http is None:
+        own_http = environment.network.client([environment.env_url], make=httpx.AsyncClient)
     ring = ring or KeyRing.generate()
     rest = ScalekitRest(
         http or cast("httpx.AsyncClient", own_http),

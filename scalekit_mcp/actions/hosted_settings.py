@@ -62,4 +62,5 @@ def environment_of(settings: Settings) -> ScalekitEnvironment:
         env_url=settings.scalekit_env_url.rstrip("/"),
         client_id=settings.scalekit_client_id,
         client_secret=secret.get_secret_value(),
+        network=settings.network,
     )

@@ -6,7 +6,7 @@ Imported on the first call, because its libraries are what a start should not wa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.credentials import credentials_of
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.network import Network
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.telemetry import Metrics, traced
 from scalekit_mcp.tools import (
@@ -41,7 +42,6 @@ READ_SCOPES = ("Calendars.Read",)
 WRITE_SCOPES = ("Calendars.ReadWrite",)
 LISTENER_SECONDS = 2.0
 """Bound on asking whether another process of this machine still serves its pages."""
-POOL = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +130,8 @@ def build_parts(
     metrics = metrics or Metrics()
     ring = _key_ring(settings)
     webhook_target = _webhook_target(settings)
-    # Cookies of the login host would travel from one user's request to another's.
-    no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    http = ObservedClient(
-        metrics, graph_url=settings.graph_url, limits=POOL, follow_redirects=False, cookies=no_cookies
-    )
+    addresses = (settings.login_url, settings.graph_url, settings.webhook_url)
+    http = settings.network.client(addresses, make=partial(ObservedClient, metrics, graph_url=settings.graph_url))
     provider = ObservedOAuth(
         metrics,
         http,
@@ -200,8 +197,8 @@ async def listener_alive(redirect_uri: str) -> bool:
     if urlsplit(redirect_uri).hostname != "localhost":
         return True
     try:
-        # A client of its own: nothing here may travel through a proxy, or wait for a place in the pool.
-        async with httpx.AsyncClient(timeout=LISTENER_SECONDS, trust_env=False) as http:
+        # A client of its own: nothing here may wait for a place in the pool.
+        async with Network().client([], make=httpx.AsyncClient, timeout=LISTENER_SECONDS) as http:
             with anyio.fail_after(LISTENER_SECONDS):
                 answer = await http.get(redirect_uri)
     except (TimeoutError, httpx.HTTPError):

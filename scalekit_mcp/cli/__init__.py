@@ -51,23 +51,23 @@ def settings_options(*names: str) -> Callable[[Callable[..., Any]], Callable[...
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(**values: Any) -> Any:
-            flags = {name: values.pop(name, None) for name in flag_names}
-            return function(load_settings(**flags), **values)
+            given = {name: values.pop(name, None) for name in spelled}
+            return function(load_settings(**given, flags=spelled), **values)
 
         command: Callable[..., Any] = update_wrapper(call, function)
-        own = _parameters(command)
+        own = set(_parameters(command))
         for name in reversed((*names, "env_file")):
             command = OPTIONS[name](command)
-        flag_names = [name for name in _parameters(command) if name not in own]
+        spelled = {name: flag for name, flag in _parameters(command).items() if name not in own}
         return command
 
     return decorate
 
 
-def _parameters(command: Callable[..., Any]) -> list[str]:
-    """The names of the options that decorators have put on a function so far."""
+def _parameters(command: Callable[..., Any]) -> dict[str, str]:
+    """The options that decorators have put on a function so far: by their names, as they are spelled."""
     found: list[click.Parameter] = getattr(command, "__click_params__", [])
-    return [parameter.name for parameter in found if parameter.name]
+    return {parameter.name: parameter.opts[0] for parameter in found if parameter.name}
 
 
 class _Group(click.Group):

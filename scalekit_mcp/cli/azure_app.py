@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import LOOPBACK_HOSTS, Settings
+from scalekit_mcp.network import is_loopback
+from scalekit_mcp.settings import Settings
 
 GRAPH_APP_ID = "00000003-0000-0000-c000-000000000000"
 DELEGATED_PERMISSIONS = {
@@ -112,7 +113,7 @@ def redirect_uris(settings: Settings) -> tuple[str, ...]:
     Microsoft ignores the port of `http://localhost`, so one pair serves every port.
     """
     bases = [STDIO_BASE]
-    if settings.public_url and (urlsplit(settings.public_url).hostname or "") not in LOOPBACK_HOSTS:
+    if settings.public_url and not is_loopback(urlsplit(settings.public_url).hostname):
         bases.append(settings.public_url)
     return tuple(base + path for base in bases for path in (CALLBACK_PATH, ADMIN_CALLBACK_PATH))
 

@@ -41,9 +41,14 @@ async def examine(
     import httpx2 as httpx
 
     from scalekit_mcp.cli.doctor_checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
+    from scalekit_mcp.cli.doctor_machine import check_machine
 
-    async with httpx.AsyncClient(timeout=REQUEST_SECONDS, follow_redirects=False) as http:
+    network = settings.network
+    async with network.client(
+        settings.addresses, make=httpx.AsyncClient, timeout=REQUEST_SECONDS, cookies=True
+    ) as http:
         report = await Doctor(settings, http, clock or SystemClock()).check(accounts)
+    check_machine(report, settings)
     vault_evidence(report, await _from_vault(settings))
     if seen is not None:
         seen_number(report, seen)

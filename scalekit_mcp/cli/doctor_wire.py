@@ -15,7 +15,8 @@ from scalekit_mcp.cli.doctor_mistakes import BY_NUMBER
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.credentials import ClientCredentials
 from scalekit_mcp.microsoft.scopes import graph_resource, wire_scopes
-from scalekit_mcp.settings import LOOPBACK_HOSTS, Settings
+from scalekit_mcp.network import is_loopback
+from scalekit_mcp.settings import Settings
 
 _MOST_REDIRECTS = 4
 _NUMBER = re.compile(r"AADSTS(\d{5,9})|\"s?[Ee]rrorCode\"\s*:\s*\"(\d{5,9})\"")
@@ -87,7 +88,7 @@ class Wire:
             url = urljoin(url, location)
             if url.startswith(redirect_uri):
                 return read_redirect(url, response.status_code)
-            if urlsplit(url).scheme != "https" and (urlsplit(url).hostname or "") not in LOOPBACK_HOSTS:
+            if urlsplit(url).scheme != "https" and not is_loopback(urlsplit(url).hostname):
                 return None
         return None
 
@@ -112,7 +113,7 @@ class Wire:
 def host_of(url: str) -> str:
     """The host with its port; the names of loopback are one."""
     parts = urlsplit(url)
-    if (parts.hostname or "") in LOOPBACK_HOSTS:
+    if is_loopback(parts.hostname):
         return f"localhost:{parts.port}" if parts.port else "localhost"
     return parts.netloc.casefold()
 

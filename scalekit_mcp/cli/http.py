@@ -17,7 +17,8 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli.serve import configure_logging
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
-from scalekit_mcp.settings import LOOPBACK_HOSTS, SANDBOX_IDENTIFIER, Settings
+from scalekit_mcp.network import is_loopback
+from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -175,10 +176,13 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
 
             from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
 
-            http = await stack.enter_async_context(httpx.AsyncClient(timeout=10, follow_redirects=False))
+            issuer = settings.oidc_issuer or ""
+            http = await stack.enter_async_context(
+                settings.network.client([issuer], make=httpx.AsyncClient, timeout=10)
+            )
             return OidcTokens(
                 OidcOptions(
-                    issuer=settings.oidc_issuer or "",
+                    issuer=issuer,
                     audience=settings.oidc_audience or "",
                     identifier_claim=settings.oidc_identifier_claim,
                     require_scopes=settings.oidc_require_scopes,
@@ -214,7 +218,7 @@ def _derived(keys: dict[str, bytes], purpose: bytes) -> tuple[bytes, ...]:
 
 def _is_local(settings: Settings) -> bool:
     """Whether nobody beyond this machine reaches the server, also through a proxy on it."""
-    return settings.host in LOOPBACK_HOSTS and (urlsplit(settings.base_url).hostname or "") in LOOPBACK_HOSTS
+    return is_loopback(settings.host) and is_loopback(urlsplit(settings.base_url).hostname)
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from rich.syntax import Syntax
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.demo.picture import week_picture
+from scalekit_mcp.network import Network
 from scalekit_mcp.sandbox import Sandbox
 
 IDENTIFIER = "user_outlook_789"
@@ -162,7 +163,7 @@ class Tour:
             answer = await self._wait_until_active()
         else:
             # A browser of its own, not the server's client: the consent goes over HTTP, with cookies and forms.
-            async with httpx.AsyncClient(timeout=20) as http:
+            async with Network().client([], make=httpx.AsyncClient, cookies=True) as http:
                 page = await consent(Browser(http), self.link, PERSON)
             held(page.status == 200, f"the last page says {page.status}: {page.text[:200]}")
             answer = await self.ok("authorize", {}, show=False)

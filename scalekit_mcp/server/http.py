@@ -27,6 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
+from scalekit_mcp.network import is_loopback
 from scalekit_mcp.server.authentication import (
     Authentication,
     Denied,
@@ -46,7 +47,6 @@ logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 20.0
 MAX_BODY_BYTES = 4 * 1024 * 1024
 READY_CACHE_SECONDS = 5.0
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +289,7 @@ def allowed_hosts(options: HttpOptions) -> tuple[str, ...]:
     """The Host headers that are ours: the public URL's, what is configured, and loopback beside a loopback URL."""
     public = urlsplit(options.public_url)
     hosts = [public.netloc.casefold(), *(entry.casefold() for entry in options.allowed_hosts)]
-    if (public.hostname or "") in LOOPBACK:
+    if is_loopback(public.hostname):
         hosts += ["localhost:*", "127.0.0.1:*", "[::1]:*"]
     return tuple(dict.fromkeys(hosts))
 

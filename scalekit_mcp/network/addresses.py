@@ -1,0 +1,68 @@
+"""Addresses that carry trust: where people sign in, where tokens and secrets are sent, where browsers are led.
+
+One rule for all of them, whether a setting names the address or a call does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
+
+MAX_ADDRESS = 2048
+"""Longest address that is taken, in characters."""
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or IP address is this machine: `localhost`, 127.0.0.0/8 or `::1` (RFC 6890)."""
+    name = (host or "").strip("[]").casefold().removesuffix(".")
+    if name == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def leads_to_loopback(url: str) -> bool:
+    """Whether an address is this machine; one that cannot be read is not."""
+    try:
+        return is_loopback(urlsplit(url).hostname)
+    except ValueError:
+        return False
+
+
+def trusted_address(value: str, *, query: bool = True) -> str:
+    """The address unchanged, if it may carry trust.
+
+    It begins with https://, or with http:// where the host is this machine (what crosses no network needs no TLS). It
+    names a host, and neither a user nor a fragment. `query` says whether it may have a query.
+
+    Raises:
+        ValueError: it is none; the message fits behind "it" and never quotes the address, which may hold a password.
+    """
+    if len(value) > MAX_ADDRESS:
+        raise ValueError(f"it is longer than {MAX_ADDRESS} characters")
+    if any(character.isspace() or not character.isprintable() or character == "\\" for character in value):
+        raise ValueError("it must be an address without spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("it must be an address that begins with https:// and names a host") from error
+    if parts.scheme not in {"http", "https"} or not host or port == 0:
+        raise ValueError("it must be an address that begins with https:// and names a host")
+    if "@" in parts.netloc:
+        raise ValueError("it must not hold a user name or a password")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("it must begin with https:// unless the host is localhost")
+    _check_rest(value, parts, query=query)
+    return value
+
+
+def _check_rest(value: str, parts: SplitResult, *, query: bool) -> None:
+    if "#" in value:
+        raise ValueError("it must not have a fragment (the part after #)")
+    if not query and (parts.query or "?" in value):
+        raise ValueError("it must not have a query (the part after ?)")

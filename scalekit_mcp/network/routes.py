@@ -1,0 +1,88 @@
+"""The way of each request: directly, or through the proxy that its address asks for."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Iterable, Mapping
+
+import httpx2 as httpx
+
+from scalekit_mcp.network.addresses import is_loopback
+from scalekit_mcp.network.environment import KEPT_SECONDS, POOL_CONNECTIONS, POOL_KEPT
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class Routes(httpx.AsyncBaseTransport):
+    """Sends each request directly or through a proxy; a pool of connections for each way, opened when it is needed.
+
+    `proxies` holds addresses by `https`, `http` and `all`. What leads to this machine never goes through one.
+    """
+
+    def __init__(self, *, proxies: Mapping[str, str], without_proxy: Iterable[str], tls: ssl.SSLContext) -> None:
+        self._proxies = dict(proxies)
+        self._without_proxy = tuple(without_proxy)
+        self._tls = tls
+        self._ways: dict[str | None, httpx.AsyncHTTPTransport] = {}
+
+    def proxy_of(self, url: httpx.URL) -> str | None:
+        """The proxy for an address; None for the direct way."""
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
+        if proxy is None or is_loopback(url.host):
+            return None
+        port = url.port or _PORTS.get(url.scheme, 0)
+        return None if any(excepts(entry, url.host, port) for entry in self._without_proxy) else proxy
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """As `httpx2.AsyncBaseTransport`; a proxy that speaks out of turn is a `ProxyError`."""
+        proxy = self.proxy_of(request.url)
+        way = self._way(proxy)
+        if proxy is None:
+            return await way.handle_async_request(request)
+        try:
+            return await way.handle_async_request(request)
+        except httpx.HTTPError:
+            raise
+        except Exception as error:
+            # The SOCKS handshake asserts what it expects, and its parser has exceptions of its own.
+            raise httpx.ProxyError("the proxy does not speak its protocol", request=request) from error
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        ways, self._ways = list(self._ways.values()), {}
+        for way in ways:
+            await way.aclose()
+
+    def _way(self, proxy: str | None) -> httpx.AsyncHTTPTransport:
+        way = self._ways.get(proxy)
+        if way is None:
+            limits = httpx.Limits(
+                max_connections=POOL_CONNECTIONS, max_keepalive_connections=POOL_KEPT, keepalive_expiry=KEPT_SECONDS
+            )
+            way = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits, proxy=proxy)
+            self._ways[proxy] = way
+        return way
+
+
+def excepts(entry: str, host: str, port: int) -> bool:
+    """Whether an entry of `NO_PROXY` stands for a host and port.
+
+    `*` is every host; `example.com`, `.example.com` and `*.example.com` are that host and all below it (curl,
+    `--noproxy`); `10.0.0.0/8` is a network; `example.com:8443` holds for that port alone.
+    """
+    rule = entry.strip().casefold()
+    if rule == "*":
+        return True
+    bare = host.strip("[]").casefold().rstrip(".")
+    try:
+        return ipaddress.ip_address(bare) in ipaddress.ip_network(rule.replace("[", "").replace("]", ""), strict=False)
+    except (ValueError, TypeError):
+        pass
+    name, colon, digits = rule.rpartition(":")
+    if colon and digits.isdigit():
+        if int(digits) != port:
+            return False
+        rule = name
+    rule = rule.strip("[]").removeprefix("*").removeprefix(".").rstrip(".")
+    return bool(rule) and (bare == rule or bare.endswith(f".{rule}"))

@@ -1,0 +1,29 @@
+"""Settings, frozen; the environment and the options are read once, here."""
+
+from scalekit_mcp.settings.loading import SECRETS, load_settings, secret_files
+from scalekit_mcp.settings.model import (
+    CLOUDS,
+    DEFAULT_PORT,
+    DEFAULT_SCOPES,
+    SANDBOX_IDENTIFIER,
+    Auth,
+    Mode,
+    Settings,
+    Verification,
+    variables_of,
+)
+
+__all__ = [
+    "CLOUDS",
+    "DEFAULT_PORT",
+    "DEFAULT_SCOPES",
+    "SANDBOX_IDENTIFIER",
+    "SECRETS",
+    "Auth",
+    "Mode",
+    "Settings",
+    "Verification",
+    "load_settings",
+    "secret_files",
+    "variables_of",
+]

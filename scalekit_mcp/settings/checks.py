@@ -1,0 +1,106 @@
+"""What settings cannot have together, and what a transport needs: one sentence per problem, by name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import urlsplit
+
+from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.network import is_loopback
+
+if TYPE_CHECKING:
+    from scalekit_mcp.settings.model import Settings
+
+Transport = Literal["stdio", "http"]
+
+_WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
+
+
+def problems_of(settings: Settings, transport: Transport | None) -> list[str]:
+    """Everything that keeps these settings from working."""
+    problems: list[str] = []
+    try:
+        mode = settings.resolved_mode
+    except ConfigurationError as error:
+        problems += error.problems
+        mode = None
+    if mode == "embedded" and not settings.sandbox and not settings.microsoft_client_id:
+        problems.append("MICROSOFT_CLIENT_ID is missing: it is the Application (client) ID of your Azure app.")
+    if mode == "hosted" and not settings.sandbox:
+        problems += _hosted_problems(settings)
+    if settings.microsoft_client_secret and settings.microsoft_client_certificate:
+        problems.append(
+            f"{settings.named('microsoft_client_secret')} and {settings.named('microsoft_client_certificate')} are "
+            "both set: keep one."
+        )
+    database = settings.database_url.get_secret_value() if settings.database_url else ""
+    if database and not database.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+        problems.append(
+            f"{settings.named('database_url')} must begin with sqlite+aiosqlite:// or postgresql+asyncpg://."
+        )
+    if database.startswith("postgresql") and not settings.vault_keys:
+        problems.append("SCALEKIT_MCP_VAULT_KEYS is missing: PostgreSQL needs it, as kid:base64 of 32 bytes.")
+    if settings.user_verification == "url" and not settings.user_verify_url:
+        problems.append(
+            "SCALEKIT_MCP_USER_VERIFY_URL is missing: "
+            f"{settings.named('user_verification')} is 'url', which sends people there."
+        )
+    problems += _webhook_problems(settings, mode)
+    if transport == "stdio" and not settings.identifier and not settings.sandbox:
+        problems.append("No identifier is set: say whose account this is with --identifier or SCALEKIT_MCP_IDENTIFIER.")
+    if transport == "http":
+        problems += _http_problems(settings, database)
+    if mode is not None:
+        problems += _network_problems(settings)
+    return problems
+
+
+def _hosted_problems(settings: Settings) -> list[str]:
+    needed = (
+        ("SCALEKIT_CLIENT_ID", settings.scalekit_client_id),
+        ("SCALEKIT_CLIENT_SECRET", settings.scalekit_client_secret),
+        ("SCALEKIT_ENV_URL", settings.scalekit_env_url),
+    )
+    return [f"{name} is missing: hosted mode needs it." for name, value in needed if not value]
+
+
+def _webhook_problems(settings: Settings, mode: str | None) -> list[str]:
+    problems: list[str] = []
+    if bool(settings.webhook_url) != bool(settings.webhook_secret):
+        given, missing = ("webhook_url", "SECRET") if settings.webhook_url else ("webhook_secret", "URL")
+        problems.append(
+            f"{settings.named(given)} is set and SCALEKIT_MCP_WEBHOOK_{missing} is not: they belong together, set both."
+        )
+    elif settings.webhook_secret and not _WEBHOOK_SECRET.fullmatch(settings.webhook_secret.get_secret_value().strip()):
+        problems.append(f"{settings.named('webhook_secret')} must be whsec_ and the base64 of 24 to 64 random bytes.")
+    if settings.webhook_url and mode == "hosted":
+        problems.append(
+            f"{settings.named('webhook_url')} is for embedded mode: in hosted mode Scalekit sends webhooks."
+        )
+    return problems
+
+
+def _http_problems(settings: Settings, database: str) -> list[str]:
+    problems: list[str] = []
+    auth = settings.named("auth")
+    if settings.auth == "session-token" and database.startswith("postgresql") and not settings.session_keys:
+        problems.append("SCALEKIT_MCP_SESSION_KEYS is missing: PostgreSQL needs it, as kid:base64.")
+    if settings.auth == "oidc" and not (settings.oidc_issuer and settings.oidc_audience):
+        problems.append(f"{auth} is oidc, which needs SCALEKIT_MCP_OIDC_ISSUER and SCALEKIT_MCP_OIDC_AUDIENCE.")
+    if settings.auth == "gateway" and not settings.service_key:
+        problems.append(f"{auth} is gateway, which needs SCALEKIT_MCP_SERVICE_KEY.")
+    if settings.auth == "none":
+        if not settings.identifier and not settings.sandbox:
+            problems.append(f"{auth} is none, which needs --identifier: every caller acts as that one user.")
+        if not is_loopback(settings.host) or not is_loopback(urlsplit(settings.base_url).hostname):
+            problems.append(f"{auth} is none, which is refused on an address that others can reach.")
+    return problems
+
+
+def _network_problems(settings: Settings) -> list[str]:
+    try:
+        settings.network.check(settings.addresses)
+    except ConfigurationError as error:
+        return list(error.problems)
+    return []

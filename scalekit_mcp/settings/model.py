@@ -1,0 +1,241 @@
+"""`Settings`: every setting with its type and its default, frozen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import AliasChoices, Field, PrivateAttr, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from scalekit_mcp.errors import ConfigurationError, InvalidInput
+from scalekit_mcp.identifiers import check_identifier
+from scalekit_mcp.network import Network, trusted_address
+from scalekit_mcp.settings.checks import problems_of
+from scalekit_mcp.settings.sources import Origin
+
+CLOUDS: dict[str, tuple[str, str]] = {
+    "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com/v1.0"),
+    "usgov": ("https://login.microsoftonline.us", "https://graph.microsoft.us/v1.0"),
+    "usgov-dod": ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us/v1.0"),
+    "china": ("https://login.partner.microsoftonline.cn", "https://microsoftgraph.chinacloudapi.cn/v1.0"),
+}
+"""Login host and Graph base of each cloud; two clouds never share registrations, tokens or users."""
+
+SANDBOX_IDENTIFIER = "user_outlook_789"
+DEFAULT_SCOPES = "openid profile offline_access User.Read Calendars.ReadWrite"
+DEFAULT_PORT = 8754
+
+TRUSTED_ADDRESSES = (
+    "public_url",
+    "microsoft_login_url",
+    "microsoft_graph_url",
+    "scalekit_env_url",
+    "user_verify_url",
+    "webhook_url",
+    "oidc_issuer",
+)
+"""Settings that lead people, tokens or secrets somewhere."""
+MULTI_LINE = frozenset({"vault_keys", "session_keys"})
+
+Mode = Literal["auto", "embedded", "hosted"]
+Auth = Literal["session-token", "oidc", "gateway", "none"]
+Verification = Literal["off", "confirm", "url"]
+
+
+class Settings(BaseSettings):
+    """All settings of one process, read from the environment and the command's options; never changed afterwards.
+
+    A name `X` is read from `SCALEKIT_MCP_X` unless noted; a secret also from the file that `X_FILE` names. No `.env`
+    file is read unless `load_settings` is told to.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SCALEKIT_MCP_", frozen=True, extra="ignore", env_ignore_empty=True, hide_input_in_errors=True
+    )
+
+    mode: Mode = "auto"
+    sandbox: bool = False
+    identifier: str | None = None
+    connection: str = "outlook"
+
+    microsoft_client_id: str | None = Field(None, validation_alias="MICROSOFT_CLIENT_ID")
+    microsoft_client_secret: SecretStr | None = Field(None, validation_alias="MICROSOFT_CLIENT_SECRET")
+    microsoft_client_certificate: Path | None = Field(None, validation_alias="MICROSOFT_CLIENT_CERTIFICATE")
+    microsoft_tenant: str = Field("common", validation_alias="MICROSOFT_TENANT")
+    microsoft_cloud: Literal["global", "usgov", "usgov-dod", "china"] = Field(
+        "global", validation_alias="MICROSOFT_CLOUD"
+    )
+    microsoft_login_url: str = Field("", validation_alias="MICROSOFT_LOGIN_URL")
+    microsoft_graph_url: str = Field("", validation_alias="MICROSOFT_GRAPH_URL")
+    microsoft_scopes: str = Field("", validation_alias="MICROSOFT_SCOPES")
+
+    scalekit_client_id: str | None = Field(None, validation_alias="SCALEKIT_CLIENT_ID")
+    scalekit_client_secret: SecretStr | None = Field(None, validation_alias="SCALEKIT_CLIENT_SECRET")
+    scalekit_env_url: str | None = Field(
+        None, validation_alias=AliasChoices("SCALEKIT_ENV_URL", "SCALEKIT_ENVIRONMENT_URL")
+    )
+
+    database_url: SecretStr | None = None
+    vault_keys: SecretStr | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(DEFAULT_PORT, ge=0, le=65535)
+    public_url: str = ""
+    allowed_hosts: str = ""
+    allowed_origins: str = ""
+    auth: Auth = "session-token"
+    session_keys: SecretStr | None = None
+    oidc_issuer: str | None = None
+    oidc_audience: str | None = None
+    oidc_identifier_claim: str = "sub"
+    oidc_require_scopes: bool = True
+    service_key: SecretStr | None = None
+    stateless: bool = False
+    stop_delay_seconds: float = Field(0, ge=0, le=300)
+    user_verification: Verification | None = None
+    user_verify_url: str | None = None
+    confirm: Literal["off", "mail"] = "off"
+    read_only: bool = False
+    timezone: str | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    webhook_url: str = ""
+    webhook_secret: SecretStr | None = None
+    otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otel_service_name: str = Field("scalekit-mcp", validation_alias="OTEL_SERVICE_NAME")
+
+    _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict[str, Origin])
+    _network: Network = PrivateAttr(default_factory=Network)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _plain(cls, value: Any, info: ValidationInfo) -> Any:
+        """Without the spaces and line ends that copying leaves around a value; nothing that no terminal shows."""
+        if not isinstance(value, str) or info.field_name == "identifier":
+            return value
+        plain = value.strip().removeprefix("\ufeff")
+        if any(ord(character) < 32 or 127 <= ord(character) < 160 for character in plain.replace("\n", "")):
+            raise ValueError("it has a control character")
+        if "\n" in plain and info.field_name not in MULTI_LINE:
+            raise ValueError("it has more than one line")
+        return plain
+
+    @field_validator(*TRUSTED_ADDRESSES, mode="after")
+    @classmethod
+    def _trusted(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value:
+            return value
+        trusted_address(value, query=info.field_name in {"user_verify_url", "webhook_url"})
+        # An issuer is compared as it is spelled (RFC 8414 section 3.3); a base gets a path behind it.
+        return value if info.field_name in {"oidc_issuer", "user_verify_url", "webhook_url"} else value.rstrip("/")
+
+    @field_validator("otlp_endpoint", mode="after")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        if value and not re.match(r"https?://[^/\s]", value):
+            raise ValueError("it must be an address that begins with http:// or https://")
+        return value
+
+    @field_validator("allowed_hosts", mode="after")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        if "/" in value or any(len(entry.split()) > 1 for entry in value.split(",")):
+            raise ValueError("it must be hosts such as calendar.example:8443, with commas between them")
+        return value
+
+    @field_validator("allowed_origins", mode="after")
+    @classmethod
+    def _allowed_origins(cls, value: str) -> str:
+        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
+        if not all(re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?", entry) for entry in entries):
+            raise ValueError("it must be origins such as https://app.example.com, with commas between them")
+        return value
+
+    @field_validator("identifier", mode="after")
+    @classmethod
+    def _plain_identifier(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else check_identifier(value)
+        except InvalidInput as error:
+            raise ValueError(error.message.rstrip(".")) from None
+
+    def named(self, field: str) -> str:
+        """A setting's variable, and where its value came from if it has one: how every refusal of it begins."""
+        origin = self._origins.get(field)
+        return variables_of(field)[0] if origin is None else str(origin)
+
+    def note_origins(self, origins: Mapping[str, Origin], network: Network) -> None:
+        """Remember where the values came from; called once, by whoever read them."""
+        self._origins, self._network = dict(origins), network
+
+    @property
+    def network(self) -> Network:
+        """The proxies and certificate authorities of the environment that these settings were read from."""
+        return self._network
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that this process sends requests to; none of them for what the sandbox stands in for."""
+        provider: tuple[str, ...] = ()
+        if not self.sandbox:
+            hosted = self.resolved_mode == "hosted"
+            provider = (self.scalekit_env_url or "",) if hosted else (self.login_url, self.graph_url)
+        issuer = (self.oidc_issuer or "") if self.auth == "oidc" else ""
+        return tuple(address for address in (*provider, issuer, self.webhook_url) if address)
+
+    @property
+    def login_url(self) -> str:
+        """Base address of the login host."""
+        return self.microsoft_login_url or CLOUDS[self.microsoft_cloud][0]
+
+    @property
+    def graph_url(self) -> str:
+        """Base address of Microsoft Graph, version included."""
+        return self.microsoft_graph_url or CLOUDS[self.microsoft_cloud][1]
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that a consent asks for."""
+        default = DEFAULT_SCOPES.replace("Calendars.ReadWrite", "Calendars.Read") if self.read_only else DEFAULT_SCOPES
+        return tuple((self.microsoft_scopes or default).split())
+
+    @property
+    def base_url(self) -> str:
+        """Base of our own pages on HTTP."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def resolved_mode(self) -> Literal["embedded", "hosted"]:
+        """Who keeps the tokens; raises `ConfigurationError` when nothing says so."""
+        if self.mode != "auto":
+            return self.mode
+        if self.sandbox or self.microsoft_client_id:
+            return "embedded"
+        if self.scalekit_client_id or self.scalekit_client_secret or self.scalekit_env_url:
+            return "hosted"
+        raise ConfigurationError(
+            "No credentials are set: set MICROSOFT_CLIENT_ID and MICROSOFT_CLIENT_SECRET to use your own Azure app, or "
+            "SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL to use Scalekit, or start with "
+            "`scalekit-mcp serve --sandbox` to try everything without an account."
+        )
+
+    def check(self, *, transport: Literal["stdio", "http"] | None = None) -> None:
+        """Refuse what cannot work, before anything starts; raises `ConfigurationError` with all problems at once."""
+        problems = problems_of(self, transport)
+        if problems:
+            raise ConfigurationError(*problems)
+
+
+def variables_of(field: str) -> tuple[str, ...]:
+    """The variables that a setting is read from, the first one before the others."""
+    alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return tuple(str(choice) for choice in alias.choices)
+    return (str(alias) if alias else f"SCALEKIT_MCP_{field.upper()}",)

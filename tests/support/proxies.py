@@ -1,0 +1,147 @@
+"""Real proxies on loopback that lead every name to one plain HTTP server, TLS included, and note what they were asked.
+
+A name such as `login.example` does not exist: who reaches the server behind it came through the proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import ssl
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+
+@dataclass
+class Authority:
+    """A certificate authority of this test: what clients trust, and what the server behind a proxy shows."""
+
+    file: Path
+    tls: ssl.SSLContext
+
+
+def make_authority(folder: Path, *names: str) -> Authority:
+    """An authority whose one certificate stands for `names`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(
+            x509.SubjectAlternativeName([*map(x509.DNSName, names), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            critical=False,
+        )
+        .sign(key, hashes.SHA256())
+    )
+    file, private = folder / "authority.pem", folder / "authority.key"
+    file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(file, private)
+    return Authority(file, tls)
+
+
+@dataclass
+class TestProxy:
+    """A proxy that listens on `port`; `asked` are the hosts and ports that it was told to reach."""
+
+    __test__ = False
+    kind: str
+    target: int
+    tls: ssl.SSLContext
+    login: tuple[str, str] | None = None
+    port: int = 0
+    asked: list[str] = field(default_factory=list[str])
+
+    def url(self, scheme: str) -> str:
+        """The proxy's address as a setting."""
+        user = f"{self.login[0]}:{self.login[1]}@" if self.login else ""
+        return f"{scheme}://{user}127.0.0.1:{self.port}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it."""
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.LimitOverrunError):
+            shake = {"socks": self._socks, "http": self._connect, "mute": self._mute}[self.kind]
+            if await shake(reader, writer):
+                await writer.start_tls(self.tls)
+                behind = await asyncio.open_connection("127.0.0.1", self.target)
+                await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
+        writer.close()
+
+    async def _mute(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Something that listens there and is no proxy."""
+        await reader.read(1)
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        return False
+
+    async def _socks(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """The handshake of RFC 1928, with the login of RFC 1929 where one is asked for."""
+        _, count = await reader.readexactly(2)
+        methods = await reader.readexactly(count)
+        wanted = 2 if self.login else 0
+        writer.write(bytes([5, wanted if wanted in methods else 255]))
+        if wanted not in methods:
+            return False
+        if self.login:
+            _, length = await reader.readexactly(2)
+            user = (await reader.readexactly(length)).decode()
+            password = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
+            good = (user, password) == self.login
+            writer.write(bytes([1, 0 if good else 1]))
+            if not good:
+                return False
+        _, _, _, kind = await reader.readexactly(4)
+        if kind == 3:
+            host = (await reader.readexactly((await reader.readexactly(1))[0])).decode()
+        else:
+            host = str(ipaddress.ip_address(await reader.readexactly(4 if kind == 1 else 16)))
+        self.asked.append(f"{host}:{int.from_bytes(await reader.readexactly(2))}")
+        writer.write(bytes([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]))
+        await writer.drain()
+        return True
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """The CONNECT of RFC 9110 section 9.3.6."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(head.split()[1])
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await writer.drain()
+        return True
+
+
+async def _pump(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(65_536):
+            drain.write(data)
+            await drain.drain()
+    drain.close()
+
+
+@asynccontextmanager
+async def proxy(
+    kind: str, *, target: int, authority: Authority, login: tuple[str, str] | None = None
+) -> AsyncGenerator[TestProxy]:
+    """A proxy of a kind (`socks`, `http`, `mute`) in front of the plain HTTP server at port `target`."""
+    made = TestProxy(kind, target, authority.tls, login)
+    async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
+        made.port = server.sockets[0].getsockname()[1]
+        yield made
+        server.close()
