@@ -13,6 +13,7 @@ from docs_support import ROOT, pages, rows
 from scalekit_mcp import errors
 from scalekit_mcp.accounts.statuses import STATUS_REASONS
 from scalekit_mcp.cli import cli
+from scalekit_mcp.network import VARIABLES
 from scalekit_mcp.settings import SECRETS, Settings
 from scalekit_mcp.tools import TOOLS, markdown_table
 from tests.support.processes import command, environment
@@ -93,6 +94,7 @@ def test_the_settings_page_has_every_variable_and_marks_the_secrets():
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
         expected.add(getattr(alias, "choices", [alias or f"SCALEKIT_MCP_{name.upper()}"])[0])
+    expected |= {name for name in VARIABLES if name.isupper()}
     assert set(listed) == expected
     assert {name for name, secret in listed.items() if secret} == set(SECRETS)
 
