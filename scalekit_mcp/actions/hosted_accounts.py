@@ -14,8 +14,10 @@ from scalekit_mcp.accounts import words
 from scalekit_mcp.accounts.models import AccountStatus, AttemptState, Reason, UserVerification
 from scalekit_mcp.accounts.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
+from scalekit_mcp.actions.hosted_rest import safe_id
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
+from scalekit_mcp.microsoft.text import microsofts_words
 
 STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
     "ACTIVE": (AccountStatus.ACTIVE, None),
@@ -43,19 +45,26 @@ class WireAccount:
     updated_at: datetime | None = None
 
     @classmethod
-    def read(cls, value: object) -> WireAccount:
-        """Read `connected_account` of an answer; raises `ProviderUnavailable` for something else."""
+    def read(cls, value: object, *, connection_name: str, identifier: str | None) -> WireAccount:
+        """Read `connected_account` of an answer about the account of `identifier` (None: of anybody).
+
+        Another person's account, or one of another connection, is never used: identifiers are compared exactly, names
+        of connections without case. Raises `ProviderUnavailable` for it, and for something else than an account.
+        """
         members = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-        account_id, identifier = members.get("id"), members.get("identifier")
-        if not isinstance(account_id, str) or not isinstance(identifier, str):
-            raise ProviderUnavailable(
-                "Scalekit's answer holds no connected account.", who_acts="operator", retryable=False
-            )
+        account_id, whose = safe_id(members.get("id")), members.get("identifier")
+        connector = members.get("connector") or connection_name
+        if account_id is None or not isinstance(whose, str) or not isinstance(connector, str):
+            raise unusable("Scalekit's answer holds no connected account.")
+        if connector.casefold() != connection_name.casefold():
+            raise unusable("Scalekit answered with an account of another connection than it was asked for.")
+        if identifier not in (None, whose):
+            raise unusable("Scalekit answered with the account of another identifier than it was asked for.")
         return cls(
             id=account_id,
-            connector=str(members.get("connector") or ""),
-            identifier=identifier,
-            status=str(members.get("status") or ""),
+            connector=connection_name,
+            identifier=whose,
+            status=_wire_status(members.get("status")),
             reason=_reason(members),
             last_authorization_error=_text(members.get("last_authorization_error")),
             token_expires_at=instant(members.get("token_expires_at")),
@@ -64,15 +73,22 @@ class WireAccount:
         )
 
 
+def unusable(message: str) -> ProviderUnavailable:
+    """The error of an answer that cannot be used, whenever it comes; `message` says what is wrong with it."""
+    return ProviderUnavailable(
+        message, who_acts="operator", retryable=False, next_step="The operator reports this to Scalekit."
+    )
+
+
 def instant(value: object) -> datetime | None:
     """An RFC 3339 time in UTC; None for none, and for the zero that stands for "never"."""
     if not isinstance(value, str) or not value:
         return None
     try:
         read = datetime.fromisoformat(value)
-    except ValueError:
+        aware = read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    aware = read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
     return aware if aware.year > 1970 else None
 
 
@@ -149,6 +165,10 @@ def has_status(wire: WireAccount, text: str) -> bool:
     return text.strip().upper() in (wire.status, meaning_of(wire)[0].value)
 
 
+def _wire_status(value: object) -> str:
+    return value.strip().upper() if isinstance(value, str) else ""
+
+
 def _reason(members: Mapping[str, Any]) -> Reason | None:
     try:
         return Reason(members["reason"])
@@ -157,4 +177,4 @@ def _reason(members: Mapping[str, Any]) -> Reason | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
+    return microsofts_words(value) or None if isinstance(value, str) else None

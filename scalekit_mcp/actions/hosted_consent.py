@@ -8,9 +8,11 @@ browser back with an `auth_request_id`; only `user/verify` promotes them (AgentK
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts.models import AttemptState, UserVerification
@@ -26,16 +28,20 @@ from scalekit_mcp.actions.hosted_attempts import (
     Key,
     code_sha256,
 )
+from scalekit_mcp.actions.hosted_data import failure_in
 from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
+from scalekit_mcp.settings import LOOPBACK_HOSTS
 
 logger = logging.getLogger(__name__)
 
 _CODE_FIELD = "confirmation_code"
+MAX_LINK_CHARACTERS = 8192
+_PLAIN_URL = re.compile(r"[\x21-\x7e]+")
 _TRY_AGAIN = "Try again from the link in a minute."
 
 
@@ -83,8 +89,10 @@ class HostedConsent:
                 field="user_verify_url",
                 next_step="Give user_verify_url, or set SCALEKIT_MCP_USER_VERIFY_URL.",
             )
-        if user_verify_url is not None and urlsplit(user_verify_url).scheme not in {"http", "https"}:
-            raise InvalidInput("It must be an address that begins with https://.", field="user_verify_url")
+        if user_verify_url is not None and not _is_safe_link(user_verify_url):
+            raise InvalidInput(
+                "It must be an address that begins with https:// and holds no user name.", field="user_verify_url"
+            )
         now = self._clock.now()
         live = self.attempts.live(key, now)
         if live is not None and not reconnect and (live.expires_at - now).total_seconds() >= MIN_LINK_SECONDS:
@@ -157,7 +165,7 @@ class HostedConsent:
             logger.warning("Scalekit gave no authorization link: %s", type(lost).__name__)
             return outcomes.failed(attempt, "Scalekit gave no link to Microsoft.", _TRY_AGAIN)
         link = answer.get("link")
-        if not isinstance(link, str) or urlsplit(link).scheme not in {"http", "https"}:
+        if not _is_safe_link(link):
             return outcomes.failed(attempt, "Scalekit gave no link to Microsoft.", _TRY_AGAIN, who_acts="operator")
         return link
 
@@ -259,7 +267,10 @@ class HostedConsent:
         """Promote the held tokens; raises `InvalidInput` where this is not the person, or it is too late."""
         body = {"auth_request_id": auth_request_id, "identifier": identifier}
         try:
-            await self._rest.post("/connected_accounts/user/verify", body)
+            answer = await self._rest.post("/connected_accounts/user/verify", body)
+            refused = failure_in(answer, wrappings=0)
+            if refused is not None:
+                raise refused
         except ScalekitFailure as failure:
             if failure.status == 403:
                 raise InvalidInput(
@@ -269,6 +280,8 @@ class HostedConsent:
                 raise _start_again("Scalekit no longer knows this sign-in: it expired or was used.", field) from failure
             raise failure.as_error("verify the person who signed in") from failure
         except AnswerLostError as lost:
+            if lost.status is not None and lost.status < 300:
+                return  # what it answers says nothing more
             raise ProviderUnavailable(
                 "Scalekit was told who signed in, but no answer came back.",
                 next_step="Call authorize to see the state.",
@@ -331,6 +344,20 @@ class HostedConsent:
 
     def _with_ticket(self, attempt: HostedAttempt, outcome: AuthorizationOutcome) -> AuthorizationOutcome:
         return replace(outcome, ticket=self.attempts.ticket(attempt))
+
+
+def _is_safe_link(link: object) -> TypeGuard[str]:
+    """Whether a browser may be sent there: https, or http on this machine, and nothing that reads in two ways."""
+    if not isinstance(link, str) or len(link) > MAX_LINK_CHARACTERS or not _PLAIN_URL.fullmatch(link):
+        return False
+    try:
+        parts = urlsplit(link)
+        host = parts.hostname
+    except ValueError:
+        return False
+    if not host or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
 
 
 def _same_browser(attempt: HostedAttempt, browser_secrets: Sequence[str]) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status
+from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status, unusable
 from scalekit_mcp.actions.hosted_attempts import Key
+from scalekit_mcp.actions.hosted_data import failure_in
 from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
@@ -21,6 +22,8 @@ from scalekit_mcp.errors import (
 
 MAX_PAGE_SIZE = 99
 MAX_FILTERED_PAGES = 200
+MAX_TOKEN_CHARACTERS = 4096
+MAX_COUNT_DIGITS = 18
 
 Page = tuple[list[WireAccount], int, str | None]
 """Accounts in the order of their identifiers, how many there are in all, and the token of the next page."""
@@ -41,7 +44,7 @@ class HostedDirectory:
             if failure.status == 404:
                 return None
             raise failure.as_error("look up the account") from failure
-        return WireAccount.read(answer.get("connected_account"))
+        return self._account(answer, key)
 
     async def by_id(self, account_id: str) -> WireAccount | None:
         """The account with this id on our connection; None if there is none."""
@@ -51,7 +54,12 @@ class HostedDirectory:
             if failure.status in (400, 404):
                 return None
             raise failure.as_error("look up the account") from failure
-        account = WireAccount.read(answer.get("connected_account"))
+        value = answer.get("connected_account")
+        members = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+        connector: object = members.get("connector")
+        if not isinstance(connector, str) or connector.casefold() != self._connection_name.casefold():
+            return None  # the id says nothing about the connection, so that the account has to
+        account = WireAccount.read(members, connection_name=self._connection_name, identifier=None)
         return account if account.id == account_id else None
 
     async def known(self, key: Key) -> WireAccount:
@@ -67,10 +75,16 @@ class HostedDirectory:
         if account is not None:
             return account
         body: dict[str, Any] = {**_selector(key), "connected_account": {}}
-        answer = await self._post("/connected_accounts", body, "create the account", expected=409)
-        if answer is not None:
-            return WireAccount.read(answer.get("connected_account"))
-        return await self.known(key)
+        try:
+            answer = await self._post("/connected_accounts", body, "create the account", expected=409)
+        except OutcomeUnknown:
+            account = await self.find(key)
+            if account is None:
+                raise
+            return account
+        if answer:
+            return self._account(answer, key)
+        return await self.known(key)  # another was faster, or the answer is empty
 
     async def disconnect(self, key: Key) -> WireAccount:
         """Have Scalekit forget the tokens and keep the record.
@@ -79,7 +93,13 @@ class HostedDirectory:
         """
         account = await self.known(key)
         path = f"/connected_accounts/{account.id}:disconnect"
-        answer = await self._post(path, {}, "disconnect the account", expected=404)
+        try:
+            answer = await self._post(path, {}, "disconnect the account", expected=404)
+        except OutcomeUnknown:
+            account = await self.known(key)
+            if account.status != "DISCONNECTED":
+                raise
+            return account
         if answer is None:
             await self.known(key)  # gone meanwhile: that is said instead
             raise PermissionMissing(
@@ -87,11 +107,15 @@ class HostedDirectory:
                 who_acts="operator",
                 next_step="Delete the account instead, or ask Scalekit to enable disconnecting.",
             )
-        return WireAccount.read(answer.get("connected_account"))
+        return self._account(answer, key) if answer else await self.known(key)
 
     async def delete(self, key: Key) -> None:
         """Remove the account and its tokens; no error if there is none."""
-        await self._post("/connected_accounts:delete", _selector(key), "delete the account", expected=404)
+        try:
+            await self._post("/connected_accounts:delete", _selector(key), "delete the account", expected=404)
+        except OutcomeUnknown:
+            if await self.find(key) is not None:
+                raise
 
     async def page(
         self, *, identifier: str | None = None, status: str | None = None, size: int = 50, token: str | None = None
@@ -122,18 +146,33 @@ class HostedDirectory:
             if failure.status == 400 and token:
                 raise InvalidInput("Scalekit does not know this page.", field="page_token") from failure
             raise failure.as_error("list the accounts") from failure
-        rows = cast("list[Any]", answer.get("connected_accounts") or [])
-        accounts = sorted((WireAccount.read(row) for row in rows), key=lambda account: account.identifier)
-        return accounts, int(answer.get("total_size") or len(accounts)), answer.get("next_page_token") or None
+        rows: object = answer.get("connected_accounts") or []
+        following = answer.get("next_page_token") or None
+        if not isinstance(rows, list):
+            raise unusable("Scalekit's answer holds no list of accounts.")
+        if following is not None and (not isinstance(following, str) or len(following) > MAX_TOKEN_CHARACTERS):
+            raise unusable("Scalekit's answer holds no page token that can be used.")
+        if following is not None and following == token:
+            raise unusable("Scalekit answers one page of accounts again and again.")
+        accounts = [
+            WireAccount.read(row, connection_name=self._connection_name, identifier=identifier)
+            for row in cast("list[object]", rows)
+        ]
+        accounts.sort(key=lambda account: account.identifier)
+        return accounts, max(_total(answer.get("total_size")), len(accounts)), following
 
     async def _every_account(self, identifier: str | None) -> list[WireAccount]:
         found: list[WireAccount] = []
         token: str | None = None
+        seen: set[str] = set()
         for _ in range(MAX_FILTERED_PAGES):
             accounts, _, token = await self._page(identifier, MAX_PAGE_SIZE, token)
             found += accounts
             if token is None:
                 return found
+            if token in seen:
+                raise unusable("Scalekit answers the same pages of accounts again and again.")
+            seen.add(token)
         raise ProviderUnavailable(
             f"There are more than {MAX_FILTERED_PAGES * MAX_PAGE_SIZE} accounts, too many to filter by status.",
             retryable=False,
@@ -143,7 +182,10 @@ class HostedDirectory:
     async def _post(self, path: str, body: Mapping[str, Any], what: str, *, expected: int) -> dict[str, Any] | None:
         """A change of an account; None for the one refusal that is `expected`."""
         try:
-            return await self._rest.post(path, body)
+            answer = await self._rest.post(path, body)
+            refused = failure_in(answer, wrappings=0)
+            if refused is not None:
+                raise refused
         except ScalekitFailure as failure:
             if failure.status == expected:
                 return None
@@ -154,6 +196,22 @@ class HostedDirectory:
                 who_acts="operator",
                 next_step="Look at the account, then repeat the call if need be: repeating does no harm.",
             ) from lost
+        return answer
+
+    def _account(self, answer: Mapping[str, Any], key: Key) -> WireAccount:
+        """The account of `key` in an answer."""
+        return WireAccount.read(answer.get("connected_account"), connection_name=key[0], identifier=key[1])
+
+
+def _total(value: object) -> int:
+    """How many accounts there are in all; raises `ProviderUnavailable` for what is no count."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < MAX_COUNT_DIGITS:
+        value = int(value)  # the wire's 64-bit numbers are text
+    if value is None:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**MAX_COUNT_DIGITS:
+        raise unusable("Scalekit's answer does not count the accounts.")
+    return value
 
 
 def _selector(key: Key) -> dict[str, str]:

@@ -14,27 +14,27 @@ from typing import Any, NoReturn, cast
 from urllib.parse import unquote
 
 from scalekit_mcp.actions.hosted_answers import Preferences
-from scalekit_mcp.actions.hosted_params import event_params, unwrapped
+from scalekit_mcp.actions.hosted_data import Verdict, event_in, failure_in, rows_in, verdict_on
+from scalekit_mcp.actions.hosted_params import event_params
+from scalekit_mcp.actions.hosted_refusals import (
+    ACCEPTS_LOSS,
+    changed_unread,
+    created_unread,
+    outcome_unknown,
+    provider_error,
+)
 from scalekit_mcp.actions.hosted_rest import (
     TOOL_SECONDS,
     AnswerLostError,
     ScalekitFailure,
     ScalekitRest,
     Sending,
-    outcome_unknown,
+    safe_id,
 )
 from scalekit_mcp.clock import rfc3339
-from scalekit_mcp.errors import (
-    AuthorizationRequired,
-    Conflict,
-    InternalError,
-    ProviderUnavailable,
-    ScalekitMCPError,
-    Throttled,
-)
+from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.events import Event, address_of, instant_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
-from scalekit_mcp.microsoft.graph_errors import TABLE, GraphFailure, clean_reason, error_for
 
 MAX_ROWS = 1000
 """Most rows of one call of `outlook_get_calendar_view` and `outlook_list_calendar_events`."""
@@ -44,18 +44,6 @@ _MOST_DAYS_OF_INSTANCES = 1825
 _ALWAYS_READ = frozenset({"isAllDay"})
 _LINK = "hosted:"
 _EVENT_PATH = re.compile(r"/me/events/([^/]+)")
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{3,79}")
-_STATUS_OF_CODE = {
-    "UNAUTHORIZED": 401,
-    "UNAUTHENTICATED": 401,
-    "FORBIDDEN": 403,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "CONFLICT": 409,
-    "RATE_LIMITED": 429,
-}
-_PAUSE_SECONDS = 30
-_ACCEPTS_LOSS = "discard_exceptions"
 
 
 class HostedSession:
@@ -94,12 +82,12 @@ class HostedSession:
             case "PATCH", _ if event_id is not None:
                 return _response(wanted.applied(await self._update(request, event_id)))
             case "DELETE", _ if event_id is not None:
-                await self._write(request, "outlook_delete_calendar_event", {"event_id": event_id})
+                await self._remove(request, "outlook_delete_calendar_event", {"event_id": event_id})
                 return _response({})
             case "POST", path if path.endswith("/cancel"):
                 event_id = unquote(path.removeprefix("/me/events/").removesuffix("/cancel"))
                 given = cast("dict[str, Any]", request.json)
-                await self._write(request, "outlook_cancel_event", {"event_id": event_id, **given})
+                await self._remove(request, "outlook_cancel_event", {"event_id": event_id, **given})
                 return _response({})
             case _:
                 raise InternalError(f"No hosted tool stands for {request.method} {request.path.split('/')[-1]}.")
@@ -117,7 +105,7 @@ class HostedSession:
 
     async def _get(self, request: GraphRequest, event_id: str) -> Event:
         data = await self._read(request, "outlook_get_calendar_event", {"event_id": event_id})
-        event = unwrapped(data, rows=False)
+        event = event_in(data)
         if event is None:
             raise self._unreadable()
         if "exceptionOccurrences" in (request.params or {}).get("$expand", ""):
@@ -141,7 +129,7 @@ class HostedSession:
             "$select": "id,type,originalStart,start,end",
             "$top": MAX_INSTANCES,
         }
-        rows = unwrapped(await self._read(request, "outlook_list_event_instances", params), rows=True)
+        rows = rows_in(await self._read(request, "outlook_list_event_instances", params))
         if rows is None:
             raise self._unreadable()
         if len(rows["value"]) >= MAX_INSTANCES:
@@ -181,7 +169,7 @@ class HostedSession:
         self, request: GraphRequest, tool: str, params: dict[str, Any], size: int
     ) -> tuple[list[Event], bool]:
         """At most `size` rows, and whether there are more."""
-        answer = unwrapped(await self._read(request, tool, params), rows=True)
+        answer = rows_in(await self._read(request, tool, params))
         if answer is None:
             raise self._unreadable()
         rows = cast("list[Event]", answer["value"])
@@ -194,9 +182,9 @@ class HostedSession:
         body = dict(cast("Event", request.json))
         categories = body.pop("categories", None)
         data = await self._write(request, "outlook_create_calendar_event", event_params(body, self.warnings))
-        event = unwrapped(data, rows=False)
+        event = event_in(data)
         if event is None:
-            raise outcome_unknown("create the event", execution_id=self.execution_id)
+            raise created_unread(execution_id=self.execution_id)
         if categories:
             # Create has no categories, update has.
             params = {"event_id": event["id"], "categories": ",".join(categories)}
@@ -213,16 +201,33 @@ class HostedSession:
             data = await self._write(request, "outlook_update_calendar_event", params)
         except Conflict as refused:
             # A server of this product looks after the edited dates, too; the hosted tool has no such parameter.
-            if not self._discard_exceptions or refused.details.get("field") != _ACCEPTS_LOSS:
+            if not self._discard_exceptions or refused.details.get("field") != ACCEPTS_LOSS:
                 raise
-            data = await self._write(request, "outlook_update_calendar_event", {**params, _ACCEPTS_LOSS: True})
-        event = unwrapped(data, rows=False)
+            data = await self._write(request, "outlook_update_calendar_event", {**params, ACCEPTS_LOSS: True})
+        event = event_in(data)
         if event is None:
-            event = await self._get(GraphRequest("GET", request.path), event_id)
+            self._require_done(request, data)
+            event = await self._changed(request.path, event_id)
         left = _still_invited(cast("Event", request.json), event)
         if left:
             self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
         return event
+
+    async def _changed(self, path: str, event_id: str) -> Event:
+        """The event after a change that was carried out."""
+        try:
+            return await self._get(GraphRequest("GET", path), event_id)
+        except (ScalekitFailure, ProviderUnavailable, Throttled) as unread:
+            raise changed_unread("update the event", execution_id=self.execution_id) from unread
+
+    async def _remove(self, request: GraphRequest, tool: str, params: dict[str, Any]) -> None:
+        self._require_done(request, await self._write(request, tool, params))
+
+    def _require_done(self, request: GraphRequest, data: object) -> None:
+        """Go on only where the answer says that the change was made; what it is else, reading the event settles."""
+        if verdict_on(data) is Verdict.UNCLEAR:
+            self._lost = True
+            raise AnswerLost(request, sent=True, status=200, request_id=None)
 
     # -- calls
 
@@ -235,6 +240,8 @@ class HostedSession:
     async def _write(self, request: GraphRequest, tool: str, params: dict[str, Any]) -> object:
         """A call that changes something: once, whatever happens to its answer."""
         if self._lost:
+            if request.path.endswith("/cancel"):  # those invited may have been mailed although the event still shows
+                raise outcome_unknown("cancel the event", execution_id=self.execution_id)
             raise ProviderUnavailable(
                 "The change was sent once, its answer was lost, and reading the event shows that it was not made.",
                 next_step="Repeat the call.",
@@ -259,8 +266,10 @@ class HostedSession:
         except ScalekitFailure as failure:
             self.execution_id = failure.execution_id or self.execution_id
             raise
-        execution_id = answer.get("execution_id")
-        self.execution_id = execution_id if isinstance(execution_id, str) else self.execution_id
+        self.execution_id = safe_id(answer.get("execution_id")) or self.execution_id
+        failure = failure_in(answer)
+        if failure is not None:
+            raise failure
         return cast("object", answer.get("data"))
 
     def _raise(self, failure: ScalekitFailure, request: GraphRequest, *, writes: bool) -> NoReturn:
@@ -275,9 +284,10 @@ class HostedSession:
 
     def _raise_lost(self, request: GraphRequest, status: int | None, cause: Exception) -> NoReturn:
         self._lost = True
-        if request.method == "POST":
-            what = "create the event" if request.path == "/me/events" else "cancel the event"
-            raise outcome_unknown(what, execution_id=self.execution_id) from cause
+        if request.path == "/me/events":
+            if status is not None and 200 <= status <= 299:
+                raise created_unread(execution_id=self.execution_id) from cause
+            raise outcome_unknown("create the event", execution_id=self.execution_id) from cause
         raise AnswerLost(request, sent=True, status=status, request_id=None) from cause
 
     def _unreadable(self) -> ProviderUnavailable:
@@ -288,59 +298,6 @@ class HostedSession:
             next_step="The operator reports the execution id to Scalekit.",
             execution_id=self.execution_id,
         )
-
-
-def provider_error(failure: ScalekitFailure, request: GraphRequest) -> ScalekitMCPError:
-    """The error of a refusal by Microsoft (`TOOL_ERROR`).
-
-    401 means that the user's grant is dead, whatever the machine's own token is worth.
-    """
-    graph = graph_failure(failure)
-    if graph.status == 401:
-        return AuthorizationRequired(
-            "Microsoft no longer accepts the permission of this account.",
-            status="EXPIRED",
-            reason="unknown",
-            execution_id=failure.execution_id,
-        )
-    if failure.asks_for == _ACCEPTS_LOSS:
-        return Conflict(
-            clean_reason(failure.message) or "This change would undo edits of single dates of the series.",
-            next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
-            field=_ACCEPTS_LOSS,
-            execution_id=failure.execution_id,
-        )
-    error = error_for(graph, method=request.method, path=request.path, params=request.params)
-    error.details["execution_id"] = failure.execution_id
-    if isinstance(error, Throttled):
-        pause = failure.retry_after_seconds or _PAUSE_SECONDS
-        error.details.setdefault("retry_after_seconds", max(1, round(pause)))
-    error.details = {name: value for name, value in error.details.items() if value is not None}
-    return error
-
-
-def graph_failure(failure: ScalekitFailure) -> GraphFailure:
-    """Graph's refusal as far as it can be told from Scalekit's: its error body, else a code that its text names."""
-    said = failure.tool_error_message or failure.message
-    status = failure.status
-    if status in (400, 500):
-        status = _STATUS_OF_CODE.get((failure.tool_error_code or "").upper(), status)
-    brace = said.find("{")
-    if brace >= 0:
-        read = GraphFailure.read(status, said[brace:].encode())
-        if read.codes:
-            return GraphFailure(_status_of(read, status), read.codes, read.reason, read.request_id)
-    words = [failure.tool_error_code or "", *_WORD.findall(said)]
-    codes = tuple(dict.fromkeys(word for word in words if word.lower() in TABLE))
-    found = GraphFailure(status, codes, clean_reason(said))
-    return GraphFailure(_status_of(found, status), codes, found.reason)
-
-
-def _status_of(failure: GraphFailure, status: int) -> int:
-    """A known code of a refusal is never a server's failure, although it may arrive as one."""
-    if status == 500 and failure.codes and failure.codes[0].lower() == "invalidauthenticationtoken":
-        return 401
-    return status
 
 
 def _still_invited(body: Event, event: Event) -> list[str]:

@@ -5,8 +5,11 @@ Source: Scalekit's REST API reference, "Authentication" and "Error handling"; th
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -19,7 +22,6 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     ConnectionMisconfigured,
     InternalError,
-    OutcomeUnknown,
     PermissionMissing,
     ProviderUnavailable,
     ScalekitMCPError,
@@ -34,10 +36,18 @@ TOOL_SECONDS = 65.0
 """Scalekit's load balancer cuts a tool call after 62 s."""
 
 TOKEN_MARGIN_SECONDS = 300
+DEFAULT_TOKEN_SECONDS = 3600.0
 MAX_READ_ATTEMPTS = 3
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_RETRY_AFTER_SECONDS = 30.0
+MAX_SAID_SECONDS = 86_400.0
+"""Longest pause or lifetime that is believed, in seconds."""
+MAX_NESTING = 60
+"""Deepest nesting of an answer; events stay below ten."""
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+"""What fits into a header (RFC 6750 section 2.1)."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 TOOL_ERROR = "TOOL_ERROR"
 
@@ -76,8 +86,8 @@ class ScalekitFailure(Exception):
     def read(cls, response: httpx.Response) -> ScalekitFailure:
         """Read an error answer, whatever its body is."""
         try:
-            body: object = response.json()
-        except (ValueError, RecursionError):
+            body = read_json(response.content)
+        except ValueError:
             body = None
         members = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
         details: list[Any] = members["details"] if isinstance(members.get("details"), list) else []
@@ -91,8 +101,8 @@ class ScalekitFailure(Exception):
             message=microsofts_words(str(members.get("message") or "")),
             tool_error_code=_text(tool.get("tool_error_code")),
             tool_error_message=_text(tool.get("tool_error_message")),
-            execution_id=_text(tool.get("execution_id")),
-            request_id=_text(_first(infos, "request_info").get("request_id")),
+            execution_id=safe_id(tool.get("execution_id")),
+            request_id=safe_id(_first(infos, "request_info").get("request_id")),
             fields=tuple(str(violation.get("field")) for violation in named if violation.get("field")),
             asks_for=_text(_first(infos, "error").get("field")) if response.status_code == 409 else None,
             retry_after_seconds=_seconds(response.headers.get("retry-after")),
@@ -215,10 +225,10 @@ class ScalekitRest:
             )
         except _NOT_SENT as exc:
             raise ProviderUnavailable("Scalekit cannot be reached; nothing was sent.") from exc
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:  # also an answer that is too large or badly encoded
             if sending is Sending.WRITE:
                 raise AnswerLostError(None) from exc
-            raise ProviderUnavailable("Scalekit does not answer.") from exc
+            raise ProviderUnavailable("Scalekit gives no answer that can be read.") from exc
 
     async def _access_token(self, *, rejected: str | None = None) -> str:
         async with self._renewing:
@@ -240,37 +250,52 @@ class ScalekitRest:
             response = await self._http.post(
                 f"{self._env_url}/oauth/token", data=form, timeout=CALL_SECONDS, follow_redirects=False
             )
-        except httpx.TransportError as exc:
+        except httpx.RequestError as exc:
             raise ProviderUnavailable("Scalekit cannot be reached for an access token.") from exc
         if response.status_code == 429 or response.status_code >= 500:
             raise ProviderUnavailable(f"Scalekit gives no access token now (HTTP {response.status_code}).")
         try:
-            body = cast("dict[str, Any]", response.json())
-            text, seconds = str(body["access_token"]), float(body.get("expires_in") or 3600)
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+            read = read_json(response.content)
+        except ValueError:
+            read = None
+        body = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+        text = body.get("access_token")
+        if not isinstance(text, str) or not _TOKEN.fullmatch(text):
             raise ConnectionMisconfigured(
                 f"Scalekit gives no access token for the API credentials (HTTP {response.status_code}).",
                 next_step="The operator checks SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL.",
-            ) from exc
+            )
+        seconds = _seconds(body.get("expires_in")) or DEFAULT_TOKEN_SECONDS
         lifetime = timedelta(seconds=max(seconds - TOKEN_MARGIN_SECONDS, seconds / 2))
         return _Token(text, asked_at + lifetime)
 
 
-def outcome_unknown(what: str, *, execution_id: str | None = None) -> OutcomeUnknown:
-    """The error of a change whose answer was lost and that nothing settles."""
-    return OutcomeUnknown(
-        f"Scalekit was asked to {what}, but no answer came back: it may or may not have been done.",
-        next_step="Look at the calendar before you repeat the change; a repeat could do it twice.",
-        execution_id=execution_id,
-    )
+def read_json(text: str | bytes) -> object:
+    """The JSON value of a text; raises `ValueError` for what is none, or nested deeper than an answer ever is."""
+    try:
+        value: object = json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    level: list[Any] = [value]
+    for _ in range(MAX_NESTING):
+        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, dict | list)]
+        if not level:
+            return value
+    raise ValueError("nested too deep")
+
+
+def _members(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).values()
+    return cast("list[Any]", value) if isinstance(value, list) else ()
 
 
 def _object(response: httpx.Response, sending: Sending) -> dict[str, Any]:
-    if not response.content:
+    if not response.content.strip():
         return {}
     try:
-        body: object = response.json()
-    except (ValueError, RecursionError):
+        body = read_json(response.content)
+    except ValueError:
         body = None
     if isinstance(body, dict):
         return cast("dict[str, Any]", body)
@@ -292,8 +317,17 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _seconds(value: str | None) -> float | None:
-    try:
-        return None if value is None else max(0.0, float(value))
-    except ValueError:
+def safe_id(value: object) -> str | None:
+    """An id of Scalekit's for a message or an address; None for what does not look like one."""
+    return value if isinstance(value, str) and _ID.fullmatch(value) else None
+
+
+def _seconds(value: object) -> float | None:
+    """A number of seconds, at most a day; None for what is no such number."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
+    try:
+        seconds = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return min(max(0.0, seconds), MAX_SAID_SECONDS) if math.isfinite(seconds) else None

@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.requests import Request
@@ -137,7 +137,7 @@ class ScalekitLookAlike:
         return response
 
     async def _answer(self, request: Request, path: str) -> Response:
-        fault = self._fault(request.method, path)
+        fault = self._fault(request.method, path, await request.body())
         if fault is not None and fault.drop == "before":
             raise ConnectionDropped
         if fault is not None and not fault.apply and fault.drop is None:
@@ -150,9 +150,10 @@ class ScalekitLookAlike:
             raise ConnectionDropped
         return response if fault is None else faulty(fault)
 
-    def _fault(self, method: str, path: str) -> Fault | None:
+    def _fault(self, method: str, path: str, body: bytes) -> Fault | None:
         for fault in self.switches.faults:
-            if fault.times > 0 and fault.path_contains in path and fault.method in (None, method):
+            wanted = fault.path_contains in path and fault.body_contains.encode() in body
+            if fault.times > 0 and wanted and fault.method in (None, method):
                 fault.times -= 1
                 return fault
         return None
@@ -322,6 +323,8 @@ class ScalekitLookAlike:
             if refused.grant_is_dead:
                 account.tokens = None
                 self._accounts.set_status(account, "EXPIRED")
+            if self.switches.tool_error_statuses == "in_data":
+                return JSONResponse({"execution_id": execution_id, "data": self._wrapped(_error_data(refused))})
             raise self._tool_error(refused, execution_id) from refused
         account.last_used_at = self.world.clock.now()
         answer: dict[str, Any] = {"execution_id": execution_id}
@@ -343,6 +346,19 @@ class ScalekitLookAlike:
             code = 13
         info = {"execution_id": execution_id, "tool_error_code": name, "tool_error_message": refused.text}
         return Refusal(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
+
+
+def _error_data(refused: ProviderRefused) -> dict[str, Any]:
+    """Microsoft's error body, or one like it where there is none."""
+    try:
+        body: object = json.loads(refused.text)
+    except ValueError:
+        body = None
+    return (
+        cast("dict[str, Any]", body)
+        if isinstance(body, dict)
+        else {"error": refused.text, "status_code": refused.status}
+    )
 
 
 __all__ = ["CONNECTION_NAME", "SCALEKIT_CLIENT_ID", "SCALEKIT_CLIENT_SECRET", "SCALEKIT_PREFIX", "ScalekitLookAlike"]

@@ -64,6 +64,8 @@ class Fault:
     error_code: str = "INTERNAL_ERROR"
     message: str = "switched failure"
     path_contains: str = ""
+    body_contains: str = ""
+    """What the request's body holds, such as the name of a tool."""
     method: str | None = None
     body: str | None = None
     """A raw body instead of the JSON error."""
@@ -90,7 +92,8 @@ class ScalekitSwitches:
     preview_routes: bool = True
     """Whether `:disconnect` answers for this API client."""
     tool_error_statuses: str = "provider"
-    """`provider`: a refusal of Microsoft keeps its 401, 403, 404 and 429; `always_500`: it never does."""
+    """`provider`: a refusal of Microsoft keeps its 401, 403, 404 and 429; `always_500`: it never does; `in_data`: the
+    call succeeds with 200, and Microsoft's error stands in `data`."""
     wrapper: str = "plain"
     """How `data` holds the provider's answer: `plain`, `response` (under that name) or `text` (as JSON text)."""
     annotations: bool = True

@@ -9,7 +9,7 @@ import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.actions.hosted_accounts import STATUS_OF_WIRE, WireAccount
-from scalekit_mcp.actions.hosted_graph import provider_error
+from scalekit_mcp.actions.hosted_refusals import provider_error
 from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import (
     AuthorizationRequired,

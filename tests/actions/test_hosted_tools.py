@@ -8,8 +8,9 @@ import pytest
 from actions_support import fast_bench
 
 from scalekit_mcp.actions.hosted_answers import Preferences
-from scalekit_mcp.actions.hosted_graph import graph_failure
-from scalekit_mcp.actions.hosted_params import check_supported, event_params, unwrapped
+from scalekit_mcp.actions.hosted_data import event_in, rows_in
+from scalekit_mcp.actions.hosted_params import check_supported, event_params
+from scalekit_mcp.actions.hosted_refusals import graph_failure
 from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit_records import Fault
@@ -278,21 +279,21 @@ def test_a_series_that_counts_weeks_from_monday_is_not_changed_into_one_from_sun
     ],
 )
 def test_an_event_is_found_in_every_wrapper(data: Any) -> None:
-    event = unwrapped(data, rows=False)
+    event = event_in(data)
     assert event is not None
     assert event["id"] == "1"
 
 
 @pytest.mark.parametrize("data", [None, "", "plain words", {}, {"id": 3}, {"value": 3}, [1], {"data": {"data": {}}}])
 def test_nothing_is_taken_for_an_event_that_is_none(data: Any) -> None:
-    assert unwrapped(data, rows=False) is None
+    assert event_in(data) is None
 
 
 @pytest.mark.parametrize(
     "data", [{"value": []}, {"events": {"value": []}}, {"data": []}, [], {"body": '{"value": []}'}, {"events": []}]
 )
 def test_rows_are_found_in_every_wrapper(data: Any) -> None:
-    assert unwrapped(data, rows=True) == {"value": []}
+    assert rows_in(data) == {"value": []}
 
 
 @pytest.mark.parametrize(
