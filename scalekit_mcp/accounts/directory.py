@@ -25,12 +25,12 @@ from scalekit_mcp.accounts.models import (
 from scalekit_mcp.accounts.operator_matters import OperatorMatters
 from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.sealing import SealBroken
+from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
-_CACHE_SIZE = 20_000
 _PRUNE_INTERVAL = timedelta(days=1)
 
 
@@ -50,7 +50,7 @@ class AccountDirectory:
         self._providers = providers
         self._clock = clock
         self._settings = settings
-        self._snapshots: dict[tuple[str, str], tuple[StoredAccount, datetime]] = {}
+        self._snapshots = Snapshots(clock, settings.snapshot_seconds)
         self._readings: dict[tuple[str, str], asyncio.Task[StoredAccount]] = {}
         self._pruned_at: datetime | None = None
 
@@ -156,24 +156,16 @@ class AccountDirectory:
 
     def snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
         """What was read a moment ago, if it was."""
-        found = self._snapshots.get((connection_name, identifier))
-        if found is None:
-            return None
-        stored, read_at = found
-        age = abs((self._clock.now() - read_at).total_seconds())
-        return stored if age < self._settings.snapshot_seconds else None
+        return self._snapshots.get((connection_name, identifier))
 
     def remember(self, stored: StoredAccount) -> None:
         """Keep what was just read for a moment."""
-        if len(self._snapshots) >= _CACHE_SIZE:
-            self._snapshots.clear()
-        key = (stored.account.connection_name, stored.account.identifier)
-        self._snapshots[key] = (stored, self._clock.now())
+        self._snapshots.put(stored)
 
     def forget(self, connection_name: str, identifier: str) -> None:
         """Read the record anew next time."""
         self._readings.pop((connection_name, identifier), None)
-        self._snapshots.pop((connection_name, identifier), None)
+        self._snapshots.drop((connection_name, identifier))
 
     async def list(
         self,

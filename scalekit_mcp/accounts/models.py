@@ -298,7 +298,7 @@ class ManagerSettings:
     min_link_seconds: float = 180
     confirmation_seconds: float = 600
     refresh_leeway_seconds: float = 300
-    lease_seconds: float = 60
+    lease_seconds: float = 10
     token_call_seconds: float = 20
     waiter_seconds: float = 30
     snapshot_seconds: float = 2

@@ -6,6 +6,7 @@ No account is to blame, so nothing of this is stored; each process finds out for
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.models import ConnectedAccount, ManagerSettings
@@ -19,6 +20,13 @@ _ALARM_INTERVAL = timedelta(minutes=10)
 _MOST_REFUSED = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    message: str
+    code: str
+    next_step: str
+
+
 class OperatorMatters:
     """Remembers, per connection or per account of it, what the provider refused and until when it is not asked again.
 
@@ -29,7 +37,8 @@ class OperatorMatters:
     def __init__(self, clock: Clock, settings: ManagerSettings) -> None:
         self._clock = clock
         self._settings = settings
-        self._refused: dict[tuple[str, str], tuple[GrantFailure, datetime]] = {}
+        # Words, not the failure itself: the frames of its traceback hold the token that was sent.
+        self._refused: dict[tuple[str, str], tuple[_Refusal, datetime]] = {}
         self._told: dict[str, datetime] = {}
 
     def still_refused(self, account: ConnectedAccount) -> ConnectionMisconfigured | None:
@@ -45,7 +54,7 @@ class OperatorMatters:
         """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
         self._remember(_key(account, whole=failure.whole_connection), failure)
         self._tell(account.connection_name, failure)
-        return _error(account, failure)
+        return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
 
     def met_at_sign_in(self, connection_name: str, failure: GrantFailure) -> None:
         """Tell the operator of a refusal that a sign-in met; one of the application's credentials meets everybody."""
@@ -56,7 +65,8 @@ class OperatorMatters:
     def _remember(self, key: tuple[str, str], failure: GrantFailure) -> None:
         if len(self._refused) >= _MOST_REFUSED:
             self._refused.clear()
-        self._refused[key] = (failure, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
+        refusal = _Refusal(failure.message, failure.code, failure.next_step)
+        self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
     def _tell(self, connection_name: str, failure: GrantFailure) -> None:
         """One line in ten minutes for each connection."""
@@ -78,7 +88,7 @@ def _key(account: ConnectedAccount, *, whole: bool) -> tuple[str, str]:
     return account.connection_name, "" if whole else account.id
 
 
-def _error(account: ConnectedAccount, failure: GrantFailure) -> ConnectionMisconfigured:
+def _error(account: ConnectedAccount, failure: _Refusal) -> ConnectionMisconfigured:
     return ConnectionMisconfigured(
         f"The connection '{account.connection_name}' is refused: {failure.message} ({failure.code})",
         next_step=failure.next_step,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from scalekit_mcp.accounts import statuses, words
+from scalekit_mcp.accounts.lease import renewed_lease
 from scalekit_mcp.accounts.models import (
     AccountStatus,
     ConnectedAccount,
@@ -52,6 +53,8 @@ _log = logging.getLogger(__name__)
 _FIRST_POLL_SECONDS = 0.05
 _LONGEST_POLL_SECONDS = 0.2
 _LONGEST_COOL_DOWN_SECONDS = 3600.0
+MOST_UNSAVED = 1_000
+"""How many accounts' tokens wait in memory for a vault that cannot be written."""
 _SAVE_SECONDS = 30.0
 _SAVE_TRIES = 4
 
@@ -177,7 +180,9 @@ class Refresher:
             now = self._clock.now()
             until = now + timedelta(seconds=self._settings.lease_seconds)
             if await self._vault.commit(TakeLease(found.account.id, found.account.version, owner, now, until)):
-                return await self._send(found, need, owner)
+                lease_seconds = self._settings.lease_seconds
+                async with renewed_lease(self._vault, self._clock, found.account.id, owner, lease_seconds):
+                    return await self._send(found, need, owner)
             if now >= deadline:
                 if self._still_valid(found, need):
                     return found
@@ -271,6 +276,8 @@ class Refresher:
         try:
             saved = await self._commit_stubbornly(*changes)
         except VaultError:
+            if len(self._unsaved) >= MOST_UNSAVED:
+                del self._unsaved[next(iter(self._unsaved))]
             self._unsaved[account.id] = unsaved
             raise
         if saved:

@@ -30,6 +30,7 @@ from scalekit_mcp.accounts.vault import (
     MarkTenant,
     NoteAccount,
     ReleaseLease,
+    RenewLease,
     SaveAttempt,
     SaveTokens,
     TakeLease,
@@ -229,6 +230,11 @@ class Store(KeyStore):
                 )
                 values = {"lease_owner": change.owner, "lease_until": rows.to_micros(change.until)}
                 return self._execute(connection, statement.values(values)) == 1
+            case RenewLease():
+                statement = update(connected_accounts).where(
+                    _account.id == change.account_id, _account.lease_owner == change.owner
+                )
+                return self._execute(connection, statement.values(lease_until=rows.to_micros(change.until))) == 1
             case ReleaseLease():
                 statement = update(connected_accounts).where(
                     _account.id == change.account_id, _account.lease_owner == change.owner

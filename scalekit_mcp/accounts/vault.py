@@ -83,6 +83,15 @@ class TakeLease:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewLease:
+    """Stay the one who refreshes. Holds only while `owner` has the lease."""
+
+    account_id: str
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseLease:
     """Give the lease back without a result; nobody tries again before `refresh_not_before`."""
 
@@ -149,6 +158,7 @@ Change = (
     ChangeStatus
     | SaveTokens
     | TakeLease
+    | RenewLease
     | ReleaseLease
     | NoteAccount
     | InsertAttempt

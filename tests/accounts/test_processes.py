@@ -139,3 +139,21 @@ async def test_a_killed_refresher_is_recovered_from_within_one_lease(
             with pytest.raises(AuthorizationRequired):
                 await room.manager.access_token("outlook", "ana")
             assert (await room.view()).account.status is not AccountStatus.ACTIVE
+
+
+@pytest.mark.parametrize("stage", ["before", "after"])
+async def test_whoever_waits_for_a_killed_refresher_gets_a_token_within_one_short_lease(
+    shared_database_url: str, stage: str
+):
+    async with served_room(shared_database_url) as (room, base_url):
+        async with started(1, shared_database_url, base_url, stage=stage) as (process,):
+            await go(process)
+            assert await line_of(process) == "stopped"
+            process.kill()
+            await process.communicate()
+        began = room.clock.at = datetime.now(UTC)
+        room.sandbox.freeze_clock(began)
+        tokens = await asyncio.gather(*(room.manager.access_token("outlook", "ana") for _ in range(20)))
+        assert len(set(tokens)) == 1
+        assert (room.clock.now() - began).total_seconds() <= 11  # of the clock that its pauses move
+        assert room.grants() == 1 + (stage == "after")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from tests.accounts.accounts_support import ALICE, DANA, PAT, Room, open_room, provider_for
+from tests.support.bounds import HANG_SECONDS
 
 
 class Gate:
@@ -304,6 +305,44 @@ async def test_a_process_that_vanished_with_the_lease_is_waited_for_one_lease_at
         assert min(room.clock.sleeps) >= 0.05
         room.advance(31)
         assert await room.token()
+
+
+async def test_a_lease_is_renewed_while_its_holder_lives_and_the_others_wait_for_that_one_answer(database_url: str):
+    async with open_room(database_url, lease_seconds=0.2) as room:
+        await room.consent()
+        expire(room)
+        answer, calls = asyncio.Event(), 0
+        real = provider_for(room.http, room.clock)
+
+        class Slow:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(real, name)
+
+            async def refresh_token_grant(self, **arguments: Any) -> TokenSet:
+                nonlocal calls
+                calls += 1
+                await answer.wait()
+                return await real.refresh_token_grant(**arguments)
+
+        holder = room.another_manager(provider=Slow(), lease_seconds=0.2)
+        room.follow()
+        refreshing = asyncio.create_task(holder.access_token("outlook", "ana"))
+        untils: set[datetime] = set()
+        async with asyncio.timeout(HANG_SECONDS):
+            while len(untils) < 4:
+                stored = await room.vault.find_account("outlook", "ana")
+                assert stored is not None
+                if stored.lease_until is not None and stored.lease_until not in untils:
+                    assert stored.lease_until > room.clock.now()
+                    untils.add(stored.lease_until)
+                    room.clock.advance(0.1)  # half a lease: without a renewal the second one is over
+                await asyncio.sleep(0)
+            answer.set()
+            assert await refreshing == await room.token()
+        assert calls == room.grants() == 1
+        stored = await room.vault.find_account("outlook", "ana")
+        assert stored is not None
+        assert (stored.lease_owner, stored.lease_until) == (None, None)
 
 
 # Permanent refusals
