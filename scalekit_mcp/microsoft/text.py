@@ -1,8 +1,8 @@
 """Strangers' text, made harmless to show.
 
-Subjects, bodies and names are written by people outside. They come back as data; what could hide or reorder text on
-its way to a model or a terminal (control characters, bidirectional overrides, invisible tag characters, lone
-surrogates) is replaced, and very long text is cut.
+Subjects, bodies and names are written by people outside. They come back as data; what could reorder or break text on
+its way to a model or a terminal (control characters, bidirectional overrides, lone surrogates) is replaced, what nobody
+sees is taken out (`tools.invisible`), and very long text is cut.
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from scalekit_mcp.tools.invisible import has_hidden, without_hidden
+
 MAX_TEXT_CHARACTERS = 20_000
 """Longest string of an answer; about five thousand words of a meeting's description."""
 
 REPLACEMENT = "\ufffd"
 
-# C0 without tab and line feed, DEL, C1; embeddings, overrides and isolates (Unicode Standard Annex 9); tag characters,
-# which spell invisible ASCII; lone surrogates, which no UTF-8 encoder takes.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f\ud800-\udfff]")
+# C0 without tab and line feed, DEL, C1; embeddings, overrides and isolates (Unicode Standard Annex 9); lone surrogates,
+# which no UTF-8 encoder takes.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def neutralise(text: str) -> str:
-    """The text with every unsafe character replaced by U+FFFD; line ends become a single line feed."""
-    if text.isprintable():
-        return text
-    return _UNSAFE.sub(REPLACEMENT, text.replace("\r\n", "\n"))
+    """The text, unsafe characters replaced by U+FFFD, without what nobody sees, Windows line ends as line feeds."""
+    if not text.isprintable():
+        text = _UNSAFE.sub(REPLACEMENT, text.replace("\r\n", "\n"))
+    return without_hidden(text)
 
 
 def neutralised(value: Any) -> tuple[Any, bool]:
@@ -38,10 +40,10 @@ def neutralised(value: Any) -> tuple[Any, bool]:
             if len(part) > MAX_TEXT_CHARACTERS:
                 cut = True
                 part = part[:MAX_TEXT_CHARACTERS] + " [...]"
-            return part if part.isprintable() else neutralise(part)
+            return neutralise(part)
         if isinstance(part, dict):
             members = cast("Mapping[str, Any]", part).items()
-            return {key if key.isprintable() else neutralise(key): clean(member) for key, member in members}
+            return {neutralise(key): clean(member) for key, member in members}
         if isinstance(part, list):
             return [clean(member) for member in cast("list[Any]", part)]
         return part
@@ -54,7 +56,9 @@ def is_harmless(json_text: str) -> bool:
 
     Control characters show as backslashes there; an unprintable character or a long text only asks for a closer look.
     """
-    return len(json_text) <= MAX_TEXT_CHARACTERS and json_text.isprintable() and "\\" not in json_text
+    if len(json_text) > MAX_TEXT_CHARACTERS or not json_text.isprintable() or "\\" in json_text:
+        return False
+    return not has_hidden(json_text)
 
 
 def microsofts_words(message: str) -> str:
