@@ -36,6 +36,7 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings, load_settings
+from scalekit_mcp.tools import Arguments
 
 __all__ = ["ScalekitClient", "SynchronousActions"]
 
@@ -211,7 +212,7 @@ class SynchronousActions:
 
     def execute_tool(
         self,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         tool_name: str = "",
         identifier: str = "",
         *,
@@ -226,7 +227,7 @@ class SynchronousActions:
 
     def execute_tool_soon(
         self,
-        tool_input: Mapping[str, Any] | None = None,
+        tool_input: Mapping[str, Any] | Arguments | None = None,
         tool_name: str = "",
         identifier: str = "",
         *,
@@ -240,7 +241,7 @@ class SynchronousActions:
 
     @staticmethod
     def _execution(
-        tool_input: Mapping[str, Any] | None, tool_name: str, identifier: str, connection_name: str | None
+        tool_input: Mapping[str, Any] | Arguments | None, tool_name: str, identifier: str, connection_name: str | None
     ) -> Callable[[Actions], Awaitable[ToolResult]]:
         return lambda actions: actions.execute_tool(
             identifier=identifier, tool_name=tool_name, tool_input=tool_input, connection_name=connection_name

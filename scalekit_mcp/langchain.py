@@ -14,7 +14,8 @@ from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import TOOLS, ToolSpec
+from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
+from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, to_json
 
 try:
     from langchain_core.tools import StructuredTool, ToolException
@@ -76,8 +77,8 @@ class _Runner:
                 raise self._translated(error) from error
 
         async def call_async(**arguments: Any) -> tuple[str, dict[str, Any]]:
-            given = self._call(spec.name, arguments)
             try:
+                given = self._call(spec.name, arguments)
                 if isinstance(self._calls, SynchronousActions):
                     return _answer(await asyncio.wrap_future(self._calls.execute_tool_soon(**given)))
                 return _answer(await self._calls.execute_tool(**given))
@@ -98,7 +99,7 @@ class _Runner:
     def _call(self, tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "tool_name": tool_name,
-            "tool_input": dict(arguments),
+            "tool_input": parse_arguments(tool_name, arguments).with_limit(MAX_ANSWER_CHARACTERS),
             "identifier": self._identifier,
             "connection_name": self._connection_name,
         }
@@ -110,5 +111,5 @@ class _Runner:
 
 
 def _answer(result: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    plain = dict(result)
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":")), plain
+    plain = fitted(result)
+    return to_json(plain), plain

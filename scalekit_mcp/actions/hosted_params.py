@@ -92,7 +92,7 @@ def _check_fields(args: EventFields) -> None:
 def _names_people(args: EventFields) -> bool:
     lists = [getattr(args, f"attendees_{kind}") for kind in KINDS]
     if isinstance(args, UpdateCalendarEvent):
-        lists.append(args.attendees_add)
+        lists += [args.attendees_add, args.attendees_add_optional]
     return any(attendee.name for people in lists for attendee in people or ())
 
 

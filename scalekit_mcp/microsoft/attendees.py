@@ -5,20 +5,24 @@ Graph replaces the whole list (Update event), so a change of one kind has to car
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.microsoft.events import address_of
 from scalekit_mcp.tools.arguments import EventFields, UpdateCalendarEvent
-from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
+from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, person_key
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
+from scalekit_mcp.tools.values import shown
 
-KINDS = ("required", "optional", "resource")
-ATTENDEE_PARAMETERS = frozenset({*(f"attendees_{kind}" for kind in KINDS), "attendees_add", "attendees_remove"})
+ATTENDEE_PARAMETERS = frozenset(
+    {*(f"attendees_{kind}" for kind in KINDS), "attendees_add", "attendees_add_optional", "attendees_remove"}
+)
 
 GraphAttendee = dict[str, Any]
+People = dict[str, GraphAttendee]
+"""People of an event by what identifies them, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +42,33 @@ def graph_attendees(args: EventFields) -> list[GraphAttendee]:
 def merge_attendees(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> MergedAttendees:
     """The attendees after the update: kinds that are not given stay, people who stay keep name and answer.
 
-    Raises `InvalidInput` when the meeting would have more people than Microsoft takes.
+    Somebody without a mail address (an entry of the directory, a list of people) cannot be named by one, so that they
+    stay where a list of their kind is given, and go when their kind is cleared.
+    Raises `InvalidInput` when the meeting would have more people than Microsoft takes, and for somebody who has no
+    address and is not on the event.
     """
     organizer = (address_of(current.get("organizer")) or "").casefold()
-    before = [a for a in _members(current.get("attendees")) if address_of(a)]
-    people = {_key(a): _kept(a) for a in before if _key(a) != organizer and not _is_organizer(a)}
+    before = _by_key(current.get("attendees"))
+    people = {key: _kept(a) for key, a in before.items() if key != organizer and not _is_organizer(a)}
+    _check_known(args, before)
     remarks = Remarks()
     for kind in KINDS:
-        name = f"attendees_{kind}"
-        if name in args.given or name in (args.clear or ()):
+        given = _given(args, kind)
+        if kind in _cleared(args):
             people = {key: a for key, a in people.items() if _kind(a) != kind}
-            _put(people, _given(args, kind), kind, before)
-    remarks += _moved(args.attendees_add or (), people)
-    _put(people, args.attendees_add or (), "required", before)
+        elif f"attendees_{kind}" in args.given:
+            named = {attendee.key for attendee in given}
+            left = {key: a for key, a in people.items() if _kind(a) == kind and not has_mail(a) and key not in named}
+            remarks += warned(
+                *(f"{shown_person(a)} has no e-mail address and stays invited as {kind}." for a in left.values())
+            )
+            people = {key: a for key, a in people.items() if _kind(a) != kind or key in left}
+        _put(people, given, kind, before)
+    for added, kind in ((args.attendees_add or (), "required"), (args.attendees_add_optional or (), "optional")):
+        remarks += noted(*_moved(added, kind, people))
+        _put(people, added, kind, before)
     for address in args.attendees_remove or ():
-        if people.pop(address.casefold(), None) is None:
+        if people.pop(person_key(address, None), None) is None:
             remarks += warned(f"{address} was not invited, so there was nobody to remove.")
     if organizer in people:
         del people[organizer]
@@ -62,37 +78,87 @@ def merge_attendees(args: UpdateCalendarEvent, current: Mapping[str, Any]) -> Me
             f"The event would have {len(people)} attendees; it takes at most {MAXIMUM_ATTENDEES}.",
             field=next(iter(sorted(args.given & ATTENDEE_PARAMETERS)), None),
         )
-    result = sorted(people.values(), key=lambda a: KINDS.index(_kind(a)))
-    changed = {(_key(a), _kind(a), _name(a)) for a in before} != {(_key(a), _kind(a), _name(a)) for a in result}
-    return MergedAttendees(result, remarks, changed)
+    result = sorted(people.items(), key=lambda item: KINDS.index(_kind(item[1])))
+    changed = {_state(*item) for item in before.items()} != {_state(*item) for item in result}
+    return MergedAttendees([a for _, a in result], remarks, changed)
 
 
-def _put(
-    people: dict[str, GraphAttendee], given: Iterable[Attendee], kind: str, before: Sequence[GraphAttendee]
-) -> None:
-    known = {_key(a): a for a in before}
+def has_mail(entry: Mapping[str, Any]) -> bool:
+    """Whether an attendee has a mail address; `/o=...` names an entry of an Exchange directory."""
+    return "@" in (address_of(entry) or "")
+
+
+def shown_person(entry: Mapping[str, Any]) -> str:
+    """How an attendee is called in a message."""
+    mail = _mail(entry)
+    return shown(mail.get("name") or mail.get("address") or "somebody without a name")
+
+
+def refusal_of_people(error: InvalidInput, args: UpdateCalendarEvent, body: Mapping[str, Any]) -> InvalidInput:
+    """Microsoft's refusal of a change, naming those whom it carried along without a mail address, if there are any."""
+    people = [shown_person(entry) for entry in _members(body.get("attendees")) if not has_mail(entry)]
+    if not people or error.details.get("graph_code") != "ErrorInvalidRecipients":
+        return error
+    return InvalidInput(
+        f"Microsoft refuses the change: {', '.join(people[:5])} on this event cannot be invited again, because they "
+        "have no e-mail address. Nothing was changed.",
+        next_step="Ask the user to change the attendees in Outlook, or leave the attendees of this event as they are.",
+        **{**error.details, "field": next(iter(sorted(args.given & ATTENDEE_PARAMETERS)), "clear")},
+    )
+
+
+def _cleared(args: UpdateCalendarEvent) -> set[str]:
+    return {name.removeprefix("attendees_") for name in args.clear or ()}
+
+
+def _check_known(args: UpdateCalendarEvent, before: People) -> None:
+    for name in sorted(args.given & ATTENDEE_PARAMETERS - {"attendees_remove"}):
+        for attendee in cast("tuple[Attendee, ...]", getattr(args, name) or ()):
+            if not attendee.can_be_invited and attendee.key not in before:
+                raise InvalidInput(
+                    f"`{name}` names {shown(attendee.name or attendee.address)}, who is not on the event and has no "
+                    "e-mail address to invite.",
+                    field=name,
+                )
+
+
+def _by_key(attendees: Any) -> People:
+    """The people of an event; those who cannot be told apart are numbered, so that nobody gets lost."""
+    people: People = {}
+    for entry in _members(attendees):
+        mail = _mail(entry)
+        key = person_key(mail.get("address"), mail.get("name"))
+        while key in people:
+            key += "#"
+        people[key] = entry
+    return people
+
+
+def _put(people: People, given: Iterable[Attendee], kind: str, before: People) -> None:
     for attendee in given:
-        old = known.get(attendee.key)
+        wanted = attendee.kind or kind
+        old = before.get(attendee.key)
         if old is None:
-            people[attendee.key] = _new(attendee, kind)
+            people[attendee.key] = _new(attendee, wanted)
             continue
-        entry: GraphAttendee = {**_kept(old), "type": kind}
+        entry: GraphAttendee = {**_kept(old), "type": wanted}
         if attendee.name:
             entry["emailAddress"]["name"] = attendee.name
         people[attendee.key] = entry
 
 
-def _moved(added: Iterable[Attendee], people: Mapping[str, GraphAttendee]) -> Remarks:
-    found = ((a, people.get(a.key)) for a in added)
-    kinds = [(a.address, _kind(entry)) for a, entry in found if entry is not None]
-    return noted(
-        *(
-            f"{address} was already invited."
-            if kind == "required"
-            else f"{address} was already invited as {kind} and is required now."
-            for address, kind in kinds
-        )
-    )
+def _moved(added: Iterable[Attendee], kind: str, people: People) -> list[str]:
+    told: list[str] = []
+    for attendee in added:
+        entry = people.get(attendee.key)
+        if entry is None:
+            continue
+        wanted, had = attendee.kind or kind, _kind(entry)
+        if wanted != had:
+            told.append(f"{attendee.address} was already invited as {had} and is {wanted} now.")
+        elif attendee.kind is None:
+            told.append(f"{attendee.address} was already invited.")
+    return told
 
 
 def _given(args: EventFields, kind: str) -> tuple[Attendee, ...]:
@@ -106,16 +172,18 @@ def _new(attendee: Attendee, kind: str) -> GraphAttendee:
 
 def _kept(entry: GraphAttendee) -> GraphAttendee:
     """Without what the service computes, such as a proposed time."""
-    kept: GraphAttendee = {"type": _kind(entry), "emailAddress": dict(entry["emailAddress"])}
+    kept: GraphAttendee = {"type": _kind(entry), "emailAddress": dict(_mail(entry))}
     return kept | ({"status": entry["status"]} if entry.get("status") else {})
 
 
 def _members(value: Any) -> list[GraphAttendee]:
-    return cast("list[GraphAttendee]", value) if isinstance(value, list) else []
+    members = cast("list[Any]", value) if isinstance(value, list) else []
+    return [cast("GraphAttendee", member) for member in members if isinstance(member, dict)]
 
 
-def _key(entry: GraphAttendee) -> str:
-    return (address_of(entry) or "").casefold()
+def _mail(entry: Mapping[str, Any]) -> dict[str, Any]:
+    mail = entry.get("emailAddress")
+    return cast("dict[str, Any]", mail) if isinstance(mail, dict) else {}
 
 
 def _kind(entry: GraphAttendee) -> str:
@@ -123,8 +191,8 @@ def _kind(entry: GraphAttendee) -> str:
     return kind if kind in KINDS else "required"
 
 
-def _name(entry: GraphAttendee) -> str | None:
-    return entry["emailAddress"].get("name")
+def _state(key: str, entry: GraphAttendee) -> tuple[str, str, str | None]:
+    return key, _kind(entry), _mail(entry).get("name")
 
 
 def _is_organizer(entry: GraphAttendee) -> bool:

@@ -15,6 +15,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar_delete import CalendarDelete
 from scalekit_mcp.microsoft.calendar_list import CalendarList
+from scalekit_mcp.microsoft.calendar_names import in_calendar
 from scalekit_mcp.microsoft.calendar_requests import (
     asked_zone,
     events_path,
@@ -94,15 +95,16 @@ class OutlookCalendar:
         """
         transaction_id = args.transaction_id or str(uuid4())
         zone = asked_zone(args.start_timezone)
-        request = GraphRequest(
-            "POST",
-            events_path(args.calendar_id),
-            json=create_body(args, transaction_id=transaction_id, personal=self._account.personal),
-            prefer=preferences(zone),
-            repeat=Repeat.SAFE,
-        )
+        body = create_body(args, transaction_id=transaction_id, personal=self._account.personal)
+
+        async def send(calendar: str | None) -> Event:
+            request = GraphRequest(
+                "POST", events_path(calendar), json=body, prefer=preferences(zone), repeat=Repeat.SAFE
+            )
+            return (await self._session.send(request)).body
+
         try:
-            event = (await self._session.send(request)).body
+            event = await in_calendar(self._session, args.calendar_id, send)
         except AnswerLost as exc:
             raise OutcomeUnknown(
                 "The event was sent to Microsoft, but no answer came back: it may or may not be in the calendar.",
@@ -130,7 +132,7 @@ class OutlookCalendar:
         return event_result(event, asked=zone, remarks=args.remarks)
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
-        """`{value, next_page?, now?, notes?, warnings?}` (List events, List calendarView)."""
+        """`{value, count, next_page?, now, notes?, warnings?}` (List events, List calendarView)."""
         return await self._lists.list(args)
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.microsoft.calendar_names import in_calendar
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, events_path, preferences
 from scalekit_mcp.microsoft.events import Event
 from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
 from scalekit_mcp.microsoft.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.microsoft.window import Window, present
+from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents
-from scalekit_mcp.tools.remarks import warned
+from scalekit_mcp.tools.remarks import Remarks, noted, warned
 
 MAX_PAGES = 20
 """Most of Microsoft's pages that one call reads; more come with `next_page`."""
@@ -29,6 +32,13 @@ _NEEDED_BY_WINDOW = ("id", "start", "end", "isAllDay")
 _NOT_IN_VIEW = frozenset({"createdDateTime", "lastModifiedDateTime"})
 """calendarView refuses to select these (List calendarView)."""
 
+MAX_ROWS_OF_AN_ANSWER = 250
+"""Most rows of an answer whose length is bounded; more never fit."""
+
+MAX_ROWS_WITH_BODIES = 50
+
+_ROOM_FOR_A_WARNING = 800
+
 _SPARE_ROWS = 30
 """Rows asked for beyond those wanted, because the request is wider than the window."""
 
@@ -37,6 +47,15 @@ _NOT_EXPANDED = (
     "A filter on dates finds a recurring event only by its first occurrence, and reads times as UTC. For everything "
     "that takes place in a period give start_datetime and end_datetime (and timezone) instead."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Events in their order, where the next answer begins after each, and after all of them (None: no more)."""
+
+    events: list[Event]
+    after: list[Position]
+    following: Position | None
 
 
 class CalendarList:
@@ -49,7 +68,10 @@ class CalendarList:
         self._pages = pages
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
-        """`{value, next_page?, now?, notes?, warnings?}`; `now` stands in the answer to a window."""
+        """`{value, count, next_page?, now, notes?, warnings?}`.
+
+        Where `args` say how long the answer may be, it has as many rows as fit, and `next_page` leads to the others.
+        """
         wire = args.to_wire()
         position = Position()
         token = wire.pop("page", None)
@@ -57,7 +79,16 @@ class CalendarList:
             query = ListQuery(given=wire, timezone=args.timezone or self._timezone)
         else:
             query, position = self._pages.open(token, wire)
-            args = ListCalendarEvents.parse(query.given)
+            args = ListCalendarEvents.parse(query.given).with_limit(args.answer_characters)
+
+        async def answer(calendar: str | None) -> dict[str, Any]:
+            return await self._answer(args, replace(query, calendar=calendar), position)
+
+        if query.calendar is not None:
+            return await answer(query.calendar)
+        return await in_calendar(self._session, args.calendar_id, answer)
+
+    async def _answer(self, args: ListCalendarEvents, query: ListQuery, position: Position) -> dict[str, Any]:
         zone = asked_zone(query.timezone)
         remarks = args.remarks
         selected = None if args.select is None else frozenset({"id", *args.select})
@@ -69,42 +100,54 @@ class CalendarList:
             if selected is not None and selected & _NOT_IN_VIEW:
                 selected -= _NOT_IN_VIEW
                 remarks += warned("createdDateTime and lastModifiedDateTime cannot be selected in a window.")
-            events, following = await self._in_window(args, window, selected, position)
+            found = await self._in_window(args, query, window, selected, position)
         else:
             if args.filter and _DATE_RANGE.search(args.filter):
                 remarks += warned(_NOT_EXPANDED)
+            wanted = _most_rows(args)
             request = GraphRequest(
                 "GET",
-                events_path(args.calendar_id),
-                params=_odata(args, LIST_FIELDS if selected is None else tuple(sorted(selected)), top=args.top),
+                events_path(query.calendar),
+                params=_odata(args, LIST_FIELDS if selected is None else tuple(sorted(selected)), top=wanted),
                 prefer=preferences(zone, body_format="text" if selected and "body" in selected else None),
             )
-            events, following = await self._walk(request, position, args.top)
-        rows, about_rows = rows_result(events, selected, zone)
-        result: dict[str, Any] = {"value": rows}
-        if following is not None:
-            result["next_page"] = self._pages.seal(query, following)
-        if args.is_window:
-            result["now"] = present(self._clock.now(), zone)
-        return result | (remarks + warned(*about_rows)).members()
+            found = await self._walk(request, position, wanted)
+        rows, about_rows = rows_result(found.events, selected, zone)
+        remarks += warned(*about_rows)
+        now = present(self._clock.now(), zone)
+
+        def answer(count: int, remarks: Remarks) -> dict[str, Any]:
+            result: dict[str, Any] = {"value": rows[:count], "count": count}
+            following = found.following if count == len(rows) else found.after[count - 1]
+            if following is not None:
+                result["next_page"] = self._pages.seal(query, following)
+            return result | {"now": now} | remarks.members()
+
+        return _fitted(answer, rows, remarks, args.answer_characters)
 
     async def _in_window(
-        self, args: ListCalendarEvents, window: Window, selected: frozenset[str] | None, position: Position
-    ) -> tuple[list[Event], Position | None]:
+        self,
+        args: ListCalendarEvents,
+        query: ListQuery,
+        window: Window,
+        selected: frozenset[str] | None,
+        position: Position,
+    ) -> _Found:
         fields = LIST_FIELDS if selected is None else (*sorted(selected), *_NEEDED_BY_WINDOW)
         after = None if position.start is None else (datetime.fromisoformat(position.start), position.rank or "")
-        size = min(args.top + _SPARE_ROWS, MAX_PAGE_SIZE)
+        wanted = _most_rows(args)
+        size = min(wanted + _SPARE_ROWS, MAX_PAGE_SIZE)
         params = window.request(after=after and after[0]) | _odata(args, fields, top=size)
         params.setdefault("$orderby", "start/dateTime")
         request = GraphRequest(
             "GET",
-            events_path(args.calendar_id, "calendarView"),
+            events_path(query.calendar, "calendarView"),
             params=params,
             prefer=preferences(window.zone, body_format="text" if "body" in fields else None),
         )
         if args.orderby is not None:
-            return await self._walk(request, position, args.top, window.holds)
-        return await self._in_order(request, window, after, position.link, args.top)
+            return await self._walk(request, position, wanted, window.holds)
+        return await self._in_order(request, window, after, position.link, wanted)
 
     async def _in_order(
         self,
@@ -113,7 +156,7 @@ class CalendarList:
         after: tuple[datetime, str] | None,
         link: str | None,
         wanted: int,
-    ) -> tuple[list[Event], Position | None]:
+    ) -> _Found:
         """The next `wanted` events of a window in its own order, which differs from Microsoft's by up to a day."""
         found: dict[tuple[datetime, str], Event] = {}
         settled = datetime.max.replace(tzinfo=window.start_instant.tzinfo)
@@ -133,11 +176,12 @@ class CalendarList:
         keys = sorted(found)
         chosen = keys[:wanted] if link is None else ([key for key in keys if key[0] <= settled] or keys)[:wanted]
         events = [found[key] for key in chosen]
+        places = [Position(start=start.isoformat(), rank=rank) for start, rank in chosen]
         if link is None and len(chosen) == len(keys):
-            return events, None
+            return _Found(events, places, None)
         if not chosen:
-            return [], Position(link=link, start=after and after[0].isoformat(), rank=after and after[1])
-        return events, Position(start=chosen[-1][0].isoformat(), rank=chosen[-1][1])
+            return _Found([], [], Position(link=link, start=after and after[0].isoformat(), rank=after and after[1]))
+        return _Found(events, places, places[-1])
 
     async def _walk(
         self,
@@ -145,27 +189,58 @@ class CalendarList:
         position: Position,
         wanted: int,
         keep: Callable[[Event], bool] | None = None,
-    ) -> tuple[list[Event], Position | None]:
+    ) -> _Found:
         """The next `wanted` events in the order of Microsoft's pages."""
         link, offset = position.link, position.offset
         events: list[Event] = []
+        places: list[Position] = []
         for _ in range(MAX_PAGES):
             page, following = await self._page(request, link)
             for index, row in enumerate(page[offset:], start=offset):
                 if len(events) == wanted:
-                    return events, Position(link=link, offset=index)
+                    return _Found(events, places, Position(link=link, offset=index))
                 if keep is None or keep(row):
                     events.append(row)
+                    places.append(Position(link=link, offset=index + 1))
             if following is None:
-                return events, None
+                return _Found(events, places, None)
             link, offset = following, 0
             if len(events) == wanted:
                 break
-        return events, Position(link=link)
+        return _Found(events, places, Position(link=link))
 
     async def _page(self, request: GraphRequest, link: str | None) -> tuple[list[Event], str | None]:
         response = await (self._session.send(request) if link is None else self._session.get_next(link, request))
         return cast("list[Event]", response.body.get("value") or []), response.body.get("@odata.nextLink")
+
+
+def _most_rows(args: ListCalendarEvents) -> int:
+    """How many rows to look for; a short answer never has room for a thousand."""
+    if args.answer_characters is None:
+        return args.top
+    with_bodies = args.select is not None and "body" in args.select
+    return min(args.top, MAX_ROWS_WITH_BODIES if with_bodies else MAX_ROWS_OF_AN_ANSWER)
+
+
+def _fitted(
+    answer: Callable[[int, Remarks], dict[str, Any]], rows: list[Event], remarks: Remarks, limit: int | None
+) -> dict[str, Any]:
+    """The answer with as many rows as fit, at least one, which is shortened where it alone is too long."""
+    count = len(rows)
+    result = answer(count, remarks)
+    if limit is None:
+        return result
+    told = remarks
+    while (excess := len(to_json(result)) - limit) > 0 and count:
+        if count == 1:
+            rows[0], cut = shortened(rows[0], len(to_json(rows[0])) - excess - _ROOM_FOR_A_WARNING)
+            return answer(1, told + warned(shortening_warning(cut, limit)))
+        while count > 1 and excess > 0:
+            count -= 1
+            excess -= len(to_json(rows[count])) + 1
+        told = remarks + noted(f"{count} events fit into this answer; `next_page` leads to the others.")
+        result = answer(count, told)
+    return result
 
 
 def _odata(args: ListCalendarEvents, fields: tuple[str, ...], *, top: int) -> dict[str, str]:

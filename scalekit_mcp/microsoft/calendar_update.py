@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from scalekit_mcp.accounts.models import ProviderAccount
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.microsoft.attendees import refusal_of_people
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, preferences, read_event
 from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
@@ -96,6 +97,8 @@ class CalendarUpdate:
             await self._guard_edited_occurrences(change, body)
             try:
                 return (await self._session.send(self._request(change, body, zone))).body
+            except InvalidInput as exc:
+                raise refusal_of_people(exc, change.args, body) from exc
             except Conflict as exc:
                 if exc.details.get("graph_status") not in _CHANGED_MEANWHILE or (last and lost is None):
                     raise

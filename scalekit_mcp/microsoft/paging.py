@@ -46,11 +46,13 @@ class PageSealer(Protocol):
 class ListQuery:
     """Everything that one list asks for, fixed from its first page to its last.
 
-    `given` are the arguments of the first call as it gave them; `timezone` is the zone that is used, given or not.
+    `given` are the arguments of the first call as it gave them; `timezone` is the zone that is used, given or not, and
+    `calendar` the id of the calendar that a name in `given` meant.
     """
 
     given: dict[str, Any]
     timezone: str
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,10 @@ class Pages:
     def seal(self, query: ListQuery, position: Position) -> str:
         """The token of the page that begins at `position`."""
         where = {name: value for name, value in asdict(position).items() if value}
-        payload = {_FORM: {"given": query.given, "timezone": query.timezone, "at": where}}
+        content: dict[str, Any] = {"given": query.given, "timezone": query.timezone, "at": where}
+        if query.calendar not in (None, query.given.get("calendar_id")):
+            content["calendar"] = query.calendar
+        payload = {_FORM: content}
         return self._sealer.seal(_packed(json.dumps(payload, separators=(",", ":")).encode()), self._context)
 
     def open(self, token: str, beside: Mapping[str, Any]) -> tuple[ListQuery, Position]:
@@ -101,7 +106,8 @@ class Pages:
             payload = cast("dict[str, Any]", json.loads(_unpacked(self._sealer.open(token, self._context)))[_FORM])
             names = {field.name for field in fields(Position)}
             position = Position(**{name: value for name, value in payload["at"].items() if name in names})
-            return ListQuery(given=dict(payload["given"]), timezone=str(payload["timezone"])), position
+            calendar = payload.get("calendar")
+            return ListQuery(dict(payload["given"]), str(payload["timezone"]), calendar and str(calendar)), position
         except (ValueError, KeyError, TypeError, AttributeError) as exc:
             raise InvalidInput(
                 "`page` is not a page of this account's lists: it was changed, is too old, or belongs to someone else.",

@@ -105,11 +105,14 @@ def _place(location: Event) -> Event | None:
 
 
 def _people(people: list[Event]) -> list[Event] | None:
-    return [_lean_attendee(person, address) for person in people if (address := address_of(person))] or None
+    return [_lean_attendee(person) for person in people] or None
 
 
-def _lean_attendee(person: Event, address: str) -> Event:
-    lean: Event = {"emailAddress": {"address": address}}
+def _lean_attendee(person: Event) -> Event:
+    address = address_of(person)
+    mail: Event = person.get("emailAddress") or {}
+    # Somebody without an address, such as a list of people, has a name at least.
+    lean: Event = {"emailAddress": {"address": address} if address else {"name": mail.get("name")}}
     if (kind := person.get("type", "required")) != "required":
         lean["type"] = kind
     status: Event = person.get("status") or {}

@@ -216,6 +216,16 @@ class Controls(FailureSwitches):
         )
         self.world.people[address.strip().lower()] = person
 
+    def add_calendar(self, address: str, name: str, owner: str | None = None, can_edit: bool = True) -> None:
+        """Add an empty calendar to a mailbox; with `owner`, one that this person shares. Several may have one name."""
+        from scalekit_mcp.sandbox.graph.model import Calendar
+        from scalekit_mcp.sandbox.graph.store import Mailboxes
+
+        mailbox = Mailboxes(self.world).of(self.person(address))
+        whose = None if owner is None else self.person(owner)
+        calendar = Calendar(self.world.new_guid().replace("-", ""), name, can_edit=can_edit, owner=whose)
+        mailbox.calendars[calendar.key] = calendar
+
     def revoke_sessions(self, address: str) -> None:
         """All sign-in sessions of a person end: refresh tokens (50173), and cp1 access tokens at once."""
         person = self.person(address)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SWITCHES = (
     "access_token_lifetime",
+    "add_calendar",
     "add_certificate",
     "add_person",
     "add_redirect_uri",

@@ -133,6 +133,11 @@ class Behaviours:
     )
     deleted_readable: bool = _of(True, "An event in Deleted Items can still be read by its immutable id.")
     me_permanent_delete: bool = _of(True, "`permanentDelete` also answers below `/me`, not only below `/users/{id}`.")
+    people_without_address: Literal["keep", "refuse"] = _of(
+        "keep",
+        "A change of attendees that carries along somebody on the event who has no mail address (an entry of the "
+        "directory, a list): such a person is kept, or the change is refused.",
+    )
     most_attendees: int = _of(500, "More attendees than this are refused; some tenants are said to allow more.")
     reset_answers: bool = _of(True, "When the organizer moves a meeting, the attendees' answers start over.")
     teams_body_alternates: bool = _of(

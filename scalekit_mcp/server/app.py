@@ -34,6 +34,7 @@ from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.results import error_result
 from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
+from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS
 from scalekit_mcp.tools.instructions import server_instructions
 
 logger = logging.getLogger(__name__)
@@ -131,7 +132,7 @@ class _Calls:
             try:
                 arguments = params.arguments or {}
                 call.acts_on(arguments)
-                parsed = parse_arguments(params.name, arguments)
+                parsed = parse_arguments(params.name, arguments).with_limit(MAX_ANSWER_CHARACTERS)
                 caller = the_caller(self._identify, context)
                 call.identifier = caller.identifier
                 self._authorize_call(caller, spec)

@@ -6,6 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, cast
 
+from scalekit_mcp.tools.people import attendees
+
 CREATE = "outlook_create_calendar_event"
 UPDATE = "outlook_update_calendar_event"
 DELETE = "outlook_delete_calendar_event"
@@ -14,6 +16,7 @@ PEOPLE_PARAMETERS = (
     "attendees_optional",
     "attendees_resource",
     "attendees_add",
+    "attendees_add_optional",
     "attendees_remove",
 )
 _SHOWN_PEOPLE = 10
@@ -58,11 +61,7 @@ def _invited(event: Mapping[str, Any]) -> list[str]:
 
 
 def _listed(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [part.strip() for part in value.replace(";", ",").split(",") if part.strip()]
-    if isinstance(value, list):
-        return [str(part) for part in cast("list[object]", value)]
-    return []
+    return [] if value is None else [attendee.wire() for attendee in attendees(value)]
 
 
 def _people(names: list[str]) -> str:

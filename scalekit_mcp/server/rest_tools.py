@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from scalekit_mcp.errors import EventNotFound, InvalidInput
 from scalekit_mcp.tools import parameters as p
+from scalekit_mcp.tools.base import invalid_input, read_parameters
 from scalekit_mcp.tools.values import Refused, shown
 
 Run = Callable[[str, dict[str, Any]], Awaitable[Mapping[str, Any]]]
@@ -80,23 +81,10 @@ class CatalogueTool:
             raise InvalidInput(message, next_step=error.next_step, **{**error.details, "field": named}) from error
 
     def _read(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        for name in params:
-            if name not in self.parameters:
-                takes = ", ".join(self.parameters)
-                message = f"`{shown(name)[1:-1]}` is not a parameter of {self.name}, which takes {takes}."
-                raise InvalidInput(message, field=name[:60])
-        read: dict[str, Any] = {}
-        for name, parameter in self.parameters.items():
-            value = params.get(name)
-            if parameter.is_absent(value):
-                if name in self.required:
-                    raise InvalidInput(f"`{name}` is missing.", field=name)
-                continue
-            try:
-                read[name] = parameter.parse(value)
-            except Refused as refused:
-                raise refused.as_invalid_input(name) from refused
-        return read
+        reading = read_parameters(params, self.parameters, self.required)
+        if reading.problems:
+            raise invalid_input(reading.problems)
+        return reading.values
 
 
 def _utc(value: object) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from mcp.types import CallToolResult, TextContent
 
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.tools.answer_size import MAX_ERROR_CHARACTERS, fitted, shortened, to_json
 
 ACTORS = {
     "user": "the user",
@@ -18,20 +18,15 @@ ACTORS = {
 }
 
 
-def to_json(value: Any) -> str:
-    """Compact JSON, as text for a model."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def success_result(content: Mapping[str, Any]) -> CallToolResult:
     """A success: structured content and the same JSON as text."""
-    plain = dict(content)
+    plain = fitted(content)
     return CallToolResult(content=[TextContent(type="text", text=to_json(plain))], structured_content=plain)
 
 
 def error_result(error: ScalekitMCPError) -> CallToolResult:
     """A failure that the model reads: prose, then the error object as JSON; the same object as structured content."""
-    body = {"error": error.to_dict()}
+    body = {"error": shortened(error.to_dict(), MAX_ERROR_CHARACTERS)[0]}
     text = f"{error_prose(error)}\n\n{to_json(body)}"
     return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=body, is_error=True)
 

@@ -15,9 +15,12 @@ from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.recurrence import RANGE_TYPES, SHORT_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import Remarks
 
+MAXIMUM_BODY = 100_000
+"""Most characters of a description: far more than anybody reads, and little enough to be read while others wait."""
+
 _ZONE = "IANA or Windows zone name, e.g. America/New_York."
 _WINDOW_ZONE = p.zone("Zone of the window and of the times in the answer.", "start_datetime", "end_datetime")
-_CALENDAR_ID = p.identifier_of("Another calendar than the default one.")
+_CALENDAR_ID = p.calendar("Another calendar than the default one, by id or name.")
 _EVENT_ID = p.identifier_of("Id of the event, as list or create gave it.")
 _APPLY_TO = p.choice("this: the event the id names. series: the whole series.", "this", "series")
 
@@ -25,11 +28,9 @@ _APPLY_TO = p.choice("this: the event the id names. series: the whole series.", 
 class EventFields(Arguments):
     """What create and update share: every property of an event that may be given."""
 
-    body_content: Annotated[
-        str | None, p.text("Description of the event.", 1_000_000, one_line=False, publish=False)
-    ] = None
+    body_content: Annotated[str | None, p.body("Description of the event.", MAXIMUM_BODY)] = None
     body_contentType: Annotated[str | None, p.choice("Format of body_content; default text.", "text", "html")] = None
-    location: Annotated[str | None, p.text("Name of the place.", 1024)] = None
+    location: Annotated[str | None, p.place("Name of the place.", 1024)] = None
     locations: Annotated[
         tuple[dict[str, Any], ...] | None,
         p.locations("Several places: JSON array of {displayName, address{street, city, ...}, coordinates}."),
@@ -92,7 +93,7 @@ class CreateCalendarEvent(EventFields):
 
     tool_name: ClassVar[str] = "outlook_create_calendar_event"
 
-    subject: Annotated[str, p.text("Title.", 255)]
+    subject: Annotated[str, p.text("Title.", 255, literal=True)]
     start_datetime: Annotated[
         datetime, p.local_datetime("Local start, e.g. 2026-04-01T10:00:00, no offset.", "start_timezone")
     ]
@@ -167,7 +168,7 @@ class UpdateCalendarEvent(EventFields):
     empty_list_means_something: ClassVar[bool] = True
 
     event_id: Annotated[str, _EVENT_ID]
-    subject: Annotated[str | None, p.text("Title.", 255)] = None
+    subject: Annotated[str | None, p.text("Title.", 255, literal=True)] = None
     start_datetime: Annotated[
         datetime | None, p.local_datetime("Local start; alone, the duration is kept.", "start_timezone")
     ] = None
@@ -177,6 +178,7 @@ class UpdateCalendarEvent(EventFields):
     attendees_add: Annotated[tuple[Attendee, ...] | None, p.attendees("People to invite as required, in addition.")] = (
         None
     )
+    attendees_add_optional: Annotated[tuple[Attendee, ...] | None, p.attendees("The same as optional.")] = None
     attendees_remove: Annotated[tuple[str, ...] | None, p.addresses("Addresses to uninvite.")] = None
     clear: Annotated[tuple[str, ...] | None, p.clear("Names to empty: " + ", ".join(p.CLEARABLE) + ".")] = None
     apply_to: Annotated[str | None, _APPLY_TO] = None

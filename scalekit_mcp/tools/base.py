@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any, ClassVar, Self, cast
@@ -10,10 +12,10 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools.parameters import Parameter
+from scalekit_mcp.tools.parameters import CLEARABLE, Parameter
 from scalekit_mcp.tools.people import Attendee
-from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
-from scalekit_mcp.tools.values import Refused, nearest, shown
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
+from scalekit_mcp.tools.values import EmptyList, NothingToDo, Refused, nearest, shown
 from scalekit_mcp.tools.zone_abbreviations import place_zones
 
 
@@ -21,7 +23,8 @@ class Arguments(BaseModel):
     """The arguments of one tool call, validated and normalised; made by `parse_arguments`.
 
     Fields are named exactly as the parameters on the wire. `given` tells which the caller supplied. `remarks`
-    holds sentences for the result, such as a time that happens twice.
+    holds sentences for the result, such as a time that happens twice. `answer_characters` is how long the answer may be
+    at most, as JSON text; None where code reads it and not a model.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, arbitrary_types_allowed=True)
@@ -29,6 +32,7 @@ class Arguments(BaseModel):
     tool_name: ClassVar[str]
     empty_list_means_something: ClassVar[bool] = False
     remarks: Remarks = NO_REMARKS
+    answer_characters: int | None = None
 
     def __repr__(self) -> str:
         # Event content stays out of logs and tracebacks.
@@ -39,33 +43,28 @@ class Arguments(BaseModel):
     @property
     def given(self) -> frozenset[str]:
         """The names of the parameters that were supplied; `null` and empty text count as absent."""
-        return frozenset(self.model_fields_set) - {"remarks"}
+        return frozenset(self.model_fields_set) - {"remarks", "answer_characters"}
+
+    def with_limit(self, answer_characters: int | None) -> Self:
+        """The same arguments with another bound on their answer."""
+        return self.model_copy(update={"answer_characters": answer_characters})
 
     @classmethod
     def parse(cls, mapping: Mapping[str, Any]) -> Self:
         """Read a wire mapping; raises `InvalidInput` that names the field and the fix."""
-        parameters, required = parameters_of(cls), _required(cls)
-        problems = _unknown([str(name) for name in mapping if name not in parameters], parameters)
-        read: dict[str, Any] = {}
-        for name, parameter in parameters.items():
-            value = mapping.get(name)
-            if parameter.is_absent(value) or (value == [] and not cls.empty_list_means_something):
-                if name in required:
-                    problems.append(Refused(f"is missing: {parameter.description.rstrip('.')}", name))
-                continue
-            try:
-                read[name] = parameter.parse(value)
-            except Refused as refused:
-                problems.append(Refused(refused.message, refused.field or name))
-        remarks = NO_REMARKS
+        reading = read_parameters(mapping, parameters_of(cls), _required(cls))
+        problems = reading.problems
+        remarks = warned(*reading.about_empty_lists()) if cls.empty_list_means_something else NO_REMARKS
         if not problems:
             try:
-                remarks = place_zones(read, _zones(cls)) + cls.check(read)
+                remarks += place_zones(reading.values, _zones(cls)) + cls.check(reading.values)
+            except NothingToDo as refused:
+                problems.append(EmptyList(reading.empty[0]) if remarks.warnings else refused)
             except Refused as refused:
                 problems.append(refused)
         if problems:
-            raise _invalid_input(problems)
-        return cls(**read, remarks=remarks)
+            raise invalid_input(problems)
+        return cls(**reading.values, remarks=remarks)
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:
@@ -76,6 +75,60 @@ class Arguments(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """The given parameters as JSON values, in the forms of the published catalogue."""
         return {name: _wire_value(name, getattr(self, name)) for name in type(self).model_fields if name in self.given}
+
+
+IGNORED_MEMBERS = frozenset(
+    {
+        *("toolCallId", "tool_call_id", "sessionId", "action", "chatInput", "tool", "_meta"),
+        *("wait_for_previous", "reasoning"),
+    }
+)
+"""What clients are known to add to the arguments of a call: no model's doing, so that a refusal would help nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was read of a wire mapping: values by parameter, problems, and the parameters whose list was empty."""
+
+    values: dict[str, Any]
+    problems: list[Refused]
+    empty: list[str]
+
+    def about_empty_lists(self) -> list[str]:
+        """What to tell somebody who may have meant to empty something."""
+        return [
+            f"`{name}` was an empty list, which changes nothing; to empty it, name it in clear."
+            for name in self.empty
+            if name in CLEARABLE
+        ]
+
+
+def read_parameters(
+    mapping: Mapping[str, Any], parameters: Mapping[str, Parameter], required: Container[str]
+) -> Reading:
+    """Read what a wire mapping has for these parameters: the one place where it is said what counts as not given."""
+    unknown = [str(name) for name in mapping if name not in parameters and name not in IGNORED_MEMBERS]
+    reading = Reading({}, _unknown(unknown, parameters), [])
+    for name, parameter in parameters.items():
+        value = mapping.get(name)
+        if not parameter.is_absent(value):
+            try:
+                reading.values[name] = parameter.parse(value)
+                continue
+            except EmptyList:
+                pass  # the text of an array without members
+            except Refused as refused:
+                reading.problems.append(Refused(refused.message, refused.field or name))
+                continue
+        if name in required:
+            reading.problems.append(Refused(f"is missing: {parameter.description.rstrip('.')}", name))
+        elif parameter.many and _is_list(value):
+            reading.empty.append(name)
+    return reading
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, str) and value.strip().startswith("["))
 
 
 @cache
@@ -116,7 +169,8 @@ def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[
     return problems
 
 
-def _invalid_input(problems: list[Refused]) -> InvalidInput:
+def invalid_input(problems: Sequence[Refused]) -> InvalidInput:
+    """The refusal that names the first problem, and the parameters of the others."""
     first = problems[0]
     names = [shown(p.field or "")[1:-1] for p in problems]
     end = "" if first.message.endswith("?") else "."
@@ -135,10 +189,11 @@ def _wire_value(name: str, value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
     if name == "locations":
-        import json
-
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, tuple):
         members = cast("tuple[object, ...]", value)
+        people = [member for member in members if isinstance(member, Attendee)]
+        if any(person.kind is not None or not person.can_be_invited for person in people):
+            return json.dumps([person.as_object() for person in people], ensure_ascii=False)
         return ",".join(m.wire() if isinstance(m, Attendee) else str(m) for m in members)
     return value

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, time, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee
+from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee, sort_by_kind
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
-from scalekit_mcp.tools.values import DateOnly, Refused
+from scalekit_mcp.tools.values import DateOnly, NothingToDo, Refused, shown
 from scalekit_mcp.tools.zones import fold_note, resolve_zone, to_instant
 
 MAXIMUM_WINDOW = timedelta(days=1825)
@@ -21,7 +21,12 @@ _KINDS = ("attendees_required", "attendees_optional", "attendees_resource")
 def check_create(read: dict[str, Any]) -> Remarks:
     """Rules of create; completes the recurrence in `read`."""
     remarks = _check_times(read)
+    sort_by_kind(read, update=False)
     _check_people(read)
+    for name in _KINDS:
+        for attendee in cast("tuple[Attendee, ...]", read.get(name, ())):
+            if not attendee.can_be_invited:
+                raise Refused(f"names {shown(attendee.name or attendee.address)} without an e-mail address", name)
     _check_companions(read, update=False)
     recurrence = recurrence_of(read)
     if recurrence.given():
@@ -38,8 +43,9 @@ def check_update(read: dict[str, Any]) -> Remarks:
             if one in read and other not in read:
                 raise Refused(f"is missing: {one} needs it", other)
     if not set(read) - {"event_id", "apply_to", "discard_exceptions"}:
-        raise Refused("alone changes nothing; give what shall change", "event_id")
+        raise NothingToDo("alone changes nothing; give what shall change", "event_id")
     remarks = _check_times(read)
+    sort_by_kind(read, update=True)
     _check_people(read)
     _check_companions(read, update=True)
     _check_clear(read)
@@ -172,10 +178,11 @@ def _check_people(read: Mapping[str, Any]) -> None:
             if key in seen:
                 raise Refused(f"and {seen[key]} both name {key}; name each address once", name)
             seen[key] = name
-    for attendee in cast("tuple[Attendee, ...]", read.get("attendees_add", ())):
-        before = seen.get(attendee.key)
-        if before not in {None, "attendees_required"}:
-            raise Refused(f"and {before} both name {attendee.key}; name each address once", "attendees_add")
+    for name, fitting in (("attendees_add", "attendees_required"), ("attendees_add_optional", "attendees_optional")):
+        for attendee in cast("tuple[Attendee, ...]", read.get(name, ())):
+            before = seen.setdefault(attendee.key, name)
+            if before not in {name, fitting}:
+                raise Refused(f"and {before} both name {attendee.key}; name each address once", name)
     if sum(1 for name in seen.values() if name in _KINDS) > MAXIMUM_ATTENDEES:
         raise Refused(f"and the other lists name {len(seen)} people; an event takes {MAXIMUM_ATTENDEES}", _KINDS[0])
 

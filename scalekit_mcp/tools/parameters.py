@@ -8,20 +8,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scalekit_mcp.confirmation_code import read_code
-from scalekit_mcp.tools import people, recurrence, values
+from scalekit_mcp.tools import people, places, recurrence, values
 from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
 from scalekit_mcp.tools.zone_abbreviations import check_zone_name
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter as the catalogue publishes it (`schema`, `description`) and as a call is read (`parse`)."""
+    """One parameter as the catalogue publishes it (`schema`, `description`) and as a call is read (`parse`).
+
+    `many` says that it takes a list. A `literal` one takes words such as `null` as the text they are.
+    """
 
     description: str
     parse: Parse
     schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
     zone_dated_by: tuple[str, ...] | None = None
     """Only of a time zone: the parameters with the local times that it is for."""
+    many: bool = False
+    literal: bool = False
 
     def is_absent(self, value: object) -> bool:
         """Whether this value of the parameter means "not given".
@@ -29,11 +34,13 @@ class Parameter:
         Besides what never means anything, that is what Graph writes for "not used": 0 for a number that cannot be 0,
         and the first day of the year 1 for a date.
         """
-        if self.schema.get("type") == "integer" and self.schema.get("minimum", 0) > 0:
-            return values.is_absent(value) or values.is_zero(value)
-        if self.schema.get("format") == "date" and isinstance(value, str) and value.strip().startswith(values.NO_DATE):
+        if values.is_absent(value, words=not self.literal):
             return True
-        return values.is_absent(value)
+        if self.schema.get("type") == "integer" and self.schema.get("minimum", 0) > 0:
+            return values.is_zero(value)
+        return (
+            self.schema.get("format") == "date" and isinstance(value, str) and value.strip().startswith(values.NO_DATE)
+        )
 
     def json_schema(self) -> dict[str, Any]:
         """The flat schema that goes into `tools/list`."""
@@ -44,17 +51,24 @@ class Parameter:
         return replace(self, description=description)
 
 
-def text(description: str, maximum: int, *, one_line: bool = True, publish: bool = True) -> Parameter:
+def text(
+    description: str, maximum: int, *, one_line: bool = True, publish: bool = True, literal: bool = False
+) -> Parameter:
     """Text; `maximum` is published unless it is only a guard."""
     schema: dict[str, Any] = {"type": "string"}
     if publish:
         schema["maxLength"] = maximum
-    return Parameter(description, values.text(maximum, one_line=one_line), schema)
+    return Parameter(description, values.text(maximum, one_line=one_line), schema, literal=literal)
 
 
 def identifier_of(description: str) -> Parameter:
     """An opaque id."""
     return Parameter(description, values.opaque_id)
+
+
+def calendar(description: str) -> Parameter:
+    """A calendar, by its id or its name."""
+    return Parameter(description, values.text(1024))
 
 
 def boolean(description: str) -> Parameter:
@@ -101,7 +115,7 @@ def zone(description: str, *dated_by: str) -> Parameter:
 
 def attendees(description: str) -> Parameter:
     """Mail addresses, comma-separated."""
-    return Parameter(description, people.attendees)
+    return Parameter(description, people.attendees, many=True)
 
 
 def addresses(description: str) -> Parameter:
@@ -110,23 +124,33 @@ def addresses(description: str) -> Parameter:
     def parse(value: object) -> tuple[str, ...]:
         return tuple(attendee.address for attendee in people.attendees(value))
 
-    return Parameter(description, parse)
+    return Parameter(description, parse, many=True)
+
+
+def place(description: str, maximum: int) -> Parameter:
+    """The name of one place."""
+    return Parameter(description, places.place_name(maximum), {"type": "string", "maxLength": maximum})
+
+
+def body(description: str, maximum: int) -> Parameter:
+    """What stands in an event."""
+    return Parameter(description, values.body_content(maximum), {"type": "string", "maxLength": maximum})
 
 
 def locations(description: str) -> Parameter:
     """Places as the JSON text of an array."""
-    return Parameter(description, people.locations)
+    return Parameter(description, places.locations, many=True)
 
 
 def categories(description: str) -> Parameter:
     """Names of categories, comma-separated."""
-    return Parameter(description, values.text_list(values.text(255)))
+    return Parameter(description, values.text_list(values.text(255)), many=True)
 
 
 def weekdays(description: str) -> Parameter:
     """Days of the week, comma-separated."""
     short = {day[:length]: day for day in recurrence.WEEKDAYS for length in (2, 3)}
-    return Parameter(description, values.text_list(values.choice(*recurrence.WEEKDAYS, also=short)))
+    return Parameter(description, values.text_list(values.choice(*recurrence.WEEKDAYS, also=short)), many=True)
 
 
 EVENT_PROPERTIES = (
@@ -152,7 +176,7 @@ def _property_name(value: object) -> str:
 
 def select(description: str) -> Parameter:
     """Names of event properties, comma-separated; a path such as `start/dateTime` selects its property."""
-    return Parameter(description, values.text_list(_property_name))
+    return Parameter(description, values.text_list(_property_name), many=True)
 
 
 CLEARABLE = (
@@ -163,7 +187,7 @@ CLEARABLE = (
 
 def clear(description: str) -> Parameter:
     """Names of parameters to empty, comma-separated."""
-    return Parameter(description, values.text_list(values.choice(*CLEARABLE)))
+    return Parameter(description, values.text_list(values.choice(*CLEARABLE)), many=True)
 
 
 _ORDER = re.compile(r"[A-Za-z][A-Za-z0-9]*(/[A-Za-z][A-Za-z0-9]*)*( +(asc|desc))?", re.IGNORECASE)

@@ -11,11 +11,12 @@ import difflib
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, cast
 
 from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.tools.invisible import without_hidden
 
 Parse = Callable[[object], Any]
 
@@ -37,7 +38,8 @@ class Refused(ValueError):
 def shown(value: object, limit: int = 60) -> str:
     """A value as it may be echoed: on one line, without control characters, never long."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text[:200])
+    text = without_hidden(text[:200])
+    text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text)
     return f"'{text}'" if len(text) <= limit else f"'{text[:limit]}...'"
 
 
@@ -54,9 +56,27 @@ def has(text: str, *categories: str) -> bool:
     return any(unicodedata.category(c) in categories for c in text)
 
 
-def is_absent(value: object) -> bool:
-    """Whether the value means "not given": models send `null` and empty text for parameters they do not use."""
-    return value is None or (isinstance(value, str) and not value.strip())
+_WORDS_FOR_NOTHING = frozenset({"null", "none", "undefined", "[]", "{}", '""', "''"})
+_DEEPEST_EMPTINESS = 4
+
+
+def is_absent(value: object, *, words: bool = True, depth: int = _DEEPEST_EMPTINESS) -> bool:
+    """Whether the value means "not given": `null`, empty text, arrays and objects that hold nothing else.
+
+    Models send those for parameters they do not use, and the words that languages write for them, such as `None` and
+    `undefined`; without `words` these are text like any other.
+    """
+    if value is None:
+        return True
+    if isinstance(value, str):
+        stripped = value.strip()
+        return not stripped or (words and stripped.casefold() in _WORDS_FOR_NOTHING)
+    if isinstance(value, Mapping):
+        value = list(cast("Mapping[object, object]", value).values())
+    if isinstance(value, list | tuple) and depth:
+        members = cast("Sequence[object]", value)
+        return all(is_absent(member, words=words, depth=depth - 1) for member in members)
+    return False
 
 
 NO_DATE = "0001-01-01"
@@ -90,6 +110,24 @@ def text(maximum: int, *, one_line: bool = True) -> Parse:
         elif _UNSENDABLE.search(result):
             raise Refused("has control characters or halves of surrogate pairs; send plain text")
         return result
+
+    return parse
+
+
+def body_content(maximum: int) -> Parse:
+    """A description. Graph's whole body (`{"contentType": ..., "content": ...}`) is refused, not written as text."""
+    read = text(maximum, one_line=False)
+
+    def parse(value: object) -> str:
+        decoded = value
+        if isinstance(value, str) and value.lstrip()[:1] == "{" and len(value) <= maximum:
+            try:
+                decoded = json.loads(value)
+            except (ValueError, RecursionError):
+                decoded = value
+        if isinstance(decoded, Mapping) and set(cast("Mapping[str, object]", decoded)) == {"content", "contentType"}:
+            raise Refused("is an object; give its content alone here, and its contentType in body_contentType")
+        return cast(str, read(value))
 
     return parse
 
@@ -148,10 +186,16 @@ def choice(*values: str, also: dict[str, str] | None = None) -> Parse:
     return parse
 
 
+MAXIMUM_LIST_TEXT = 200_000
+"""Most characters of a list that is written as text: 500 people with long names."""
+
+
 def items(value: object) -> list[object]:
     """The members of a list: an array, the JSON text of one, or comma-separated text."""
     if isinstance(value, str):
         stripped = value.strip()
+        if len(stripped) > MAXIMUM_LIST_TEXT:
+            raise Refused(f"has {len(stripped)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
         if stripped.startswith("["):
             try:
                 decoded: object = json.loads(stripped)
@@ -176,13 +220,22 @@ def text_list(parse_item: Parse) -> Parse:
             parsed = cast(str, parse_item(item))
             found.setdefault(parsed.casefold(), parsed)
         if not found:
-            raise Refused(EMPTY_LIST)
+            raise EmptyList
         return tuple(found.values())
 
     return parse
 
 
-EMPTY_LIST = "is an empty list; leave it out, or, to empty what an event has, name it in clear"
+class NothingToDo(Refused):
+    """A change that names an event and changes nothing of it."""
+
+
+class EmptyList(Refused):
+    """A list without members, which says nothing: models send one for a list that they do not use."""
+
+    def __init__(self, field: str | None = None) -> None:
+        super().__init__("is an empty list; leave it out, or, to empty what an event has, name it in clear", field)
+
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?")

@@ -278,14 +278,16 @@ async def test_skip_is_refused_in_a_window() -> None:
         assert me.received() == []
 
 
-async def test_only_a_window_tells_what_now_is() -> None:
+async def test_every_list_tells_what_now_is() -> None:
     async with signed_in(sandbox()) as me:
         assert (await me.list(**WEEK))["now"] == {
             "dateTime": "2026-03-30T05:00:00-04:00",
             "timeZone": "America/New_York",
             "weekday": "Monday",
         }
-        assert "now" not in await me.list()
+        for search in ({}, {"filter": "subject eq 'Review'"}, {"select": "subject"}, {"timezone": "America/New_York"}):
+            assert (await me.list(**search))["now"]["weekday"] == "Monday"
+        assert (await me.list())["now"]["dateTime"] == "2026-03-30T09:00:00+00:00"
 
 
 async def test_a_filter_narrows_a_window() -> None:

@@ -134,7 +134,17 @@ def test_a_comma_in_a_name_does_not_split_an_attendee(value: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["alice", "alice@", "@x.com", "alice@x", "a b@x.com", "a@x..com", "a@b@x.com", "a@x.com\u202e", "a@x.com>", "<>"],
+    [
+        "alice",
+        "alice@",
+        "@x.com",
+        "alice@x",
+        "a b@x.com",
+        "a@x..com",
+        "a@b@x.com",
+        "a@x.com\u202e",
+        "<>",
+    ],
 )
 def test_an_invalid_address_is_refused_by_its_value(address: str) -> None:
     error = refusal(CREATE, MEETING | {"attendees_required": f"bob@x.com, {address}"})
@@ -221,6 +231,7 @@ def test_malformed_locations_are_refused_with_their_place(value: str, fragment: 
         (CREATE, MEETING | {"subject": "x" * 256}, "subject", "255"),
         (CREATE, MEETING | {"subject": "a\nb"}, "subject", "one line"),
         (CREATE, MEETING | {"body_content": "\ud800"}, "body_content", "surrogate"),
+        (CREATE, MEETING | {"body_content": "x" * 100_001}, "body_content", "at most 100000 are allowed"),
         (CREATE, MEETING | {"subject": "\ud800"}, "subject", "one line"),
         (CREATE, MEETING | {"subject": ["x"]}, "subject", "text"),
         (CREATE, MEETING | {"isAllDay": "perhaps"}, "isAllDay", "true or false"),

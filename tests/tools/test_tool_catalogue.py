@@ -34,7 +34,10 @@ PARAMETERS = {
         "page",
     },
     "outlook_update_calendar_event": SHARED
-    | {"event_id", "attendees_add", "attendees_remove", "clear", "apply_to", "discard_exceptions"},
+    | {
+        "event_id", "attendees_add", "attendees_add_optional", "attendees_remove", "clear", "apply_to",
+        "discard_exceptions",
+    },
     "outlook_delete_calendar_event": {"event_id", "cancellation_message", "permanent", "apply_to"},
     "authorize": {"reconnect", "confirmation_code"},
 }  # fmt: skip

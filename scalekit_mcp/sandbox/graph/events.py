@@ -263,12 +263,14 @@ class Events:
             event.attendees = self._attendees(mailbox, event, given["attendees"] or [])
 
     def _attendees(self, mailbox: Mailbox, event: Event, given: list[dict[str, Any]]) -> list[Attendee]:
-        check_attendees(given, self._world.switches.most_attendees)
-        kept = {attendee.address.lower(): attendee for attendee in event.attendees}
+        switches = self._world.switches
+        there = [(attendee.address, attendee.name) for attendee in event.attendees]
+        check_attendees(given, switches.most_attendees, there if switches.people_without_address == "keep" else ())
+        kept = {attendee.address.lower() or attendee.name: attendee for attendee in event.attendees}
         result: dict[str, Attendee] = {}
         for entry in given:
-            address = entry["emailAddress"]["address"]
-            lower = address.lower()
+            address = entry["emailAddress"].get("address") or ""
+            lower = address.lower() or entry["emailAddress"]["name"]
             if event.is_organizer and lower == mailbox.owner.address.lower():
                 continue  # the organizer does not invite themselves
             known = self._world.people.get(lower)

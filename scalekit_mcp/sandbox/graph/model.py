@@ -51,6 +51,8 @@ class Calendar:
     is_default: bool = False
     can_edit: bool = True
     is_removable: bool = True
+    owner: Person | None = None
+    """Whose calendar it is when somebody else shared it."""
 
 
 @dataclass(slots=True)

@@ -101,13 +101,15 @@ class Routes:
         only(request, "GET")
         resources = [calendar_resource(self._world, mailbox, calendar) for calendar in mailbox.calendars.values()]
         names = _plain_select(request)
-        return json_answer(
-            200,
-            {
-                "@odata.context": _context(request, self._world, mailbox, "calendars"),
-                "value": [_picked(resource, names) for resource in resources],
-            },
-        )
+        skip = odata.number_option("$skip", request.query.get("$skip", "0"))
+        end = skip + odata.number_option("$top", request.query.get("$top", str(len(resources))))
+        body: dict[str, Any] = {
+            "@odata.context": _context(request, self._world, mailbox, "calendars"),
+            "value": [_picked(resource, names) for resource in resources[skip:end]],
+        }
+        if end < len(resources):
+            body["@odata.nextLink"] = _next_link(request, end)
+        return json_answer(200, body)
 
     def _in_calendar(
         self, request: Request, mailbox: Mailbox, calendar: Calendar | None, rest: tuple[str, ...]

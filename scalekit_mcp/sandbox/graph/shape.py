@@ -220,6 +220,7 @@ def body_text(fragment: str) -> str:
 def calendar_resource(world: World, mailbox: Mailbox, calendar: Calendar) -> dict[str, Any]:
     """A calendar as a dictionary."""
     providers = online_providers(world, mailbox)
+    owner = calendar.owner or mailbox.owner
     return {
         "id": mailbox.calendar_id(calendar),
         "name": calendar.name,
@@ -234,7 +235,7 @@ def calendar_resource(world: World, mailbox: Mailbox, calendar: Calendar) -> dic
         "defaultOnlineMeetingProvider": providers[0] if providers else "unknown",
         "isTallyingResponses": calendar.is_default,
         "isRemovable": calendar.is_removable,
-        "owner": {"name": mailbox.owner.name, "address": mailbox.owner.address},
+        "owner": {"name": owner.name, "address": owner.address},
     }
 
 

@@ -7,6 +7,7 @@ undeclared names (`RequestBodyRead`), wrong JSON types (`UnableToDeserializePost
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -195,8 +196,13 @@ def check_span(start: Moment, end: Moment, *, all_day: bool) -> None:
             raise validation_failure()
 
 
-def check_attendees(attendees: list[dict[str, Any]], most: int) -> None:
-    """Refuse attendees without an address and more of them than an event may have.
+def check_attendees(attendees: list[dict[str, Any]], most: int, known: Container[tuple[str, str]] = ()) -> None:
+    """Refuse attendees without a mail address and more of them than an event may have.
+
+    Args:
+        attendees: the whole list.
+        most: how many an event takes.
+        known: address and name of people whom the event has already, with whatever address.
 
     Raises:
         GraphError: 400 `ErrorInvalidRecipients` or `ErrorInvalidRequest`.
@@ -206,7 +212,7 @@ def check_attendees(attendees: list[dict[str, Any]], most: int) -> None:
     for attendee in attendees:
         mail: dict[str, Any] = attendee.get("emailAddress") or {}
         address = str(mail.get("address") or "")
-        if "@" not in address.strip("@"):
+        if "@" not in address.strip("@") and (address, str(mail.get("name") or "")) not in known:
             raise GraphError(400, "ErrorInvalidRecipients", "At least one recipient is not valid.")
 
 

@@ -1,0 +1,87 @@
+"""Which calendar is meant: an id, or the name of one. Source: List calendars.
+
+No tool lists calendars to a model by default, but people call theirs by name. A name is looked up once a call; what
+looks like an id is used as one first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
+
+from scalekit_mcp.errors import CalendarNotFound, InvalidInput
+from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
+from scalekit_mcp.microsoft.text import neutralise
+from scalekit_mcp.tools.invisible import comparable
+from scalekit_mcp.tools.values import shown
+
+MAX_CALENDARS = 300
+"""Most calendars that are looked through for a name."""
+
+NAMES_IN_A_REFUSAL = 30
+
+_PAGE = 100
+_ID = re.compile(r"[A-Za-z0-9_\-+/=]{40,}")
+"""Ids of Outlook are long and have no blanks."""
+
+T = TypeVar("T")
+Calendar = dict[str, Any]
+
+
+async def in_calendar(session: MailboxSession, wanted: str | None, call: Callable[[str | None], Awaitable[T]]) -> T:
+    """What `call` answers with the id of the calendar that is meant; None is the default calendar.
+
+    Raises `CalendarNotFound` with the names there are for a calendar that the mailbox does not have, and for a name
+    that several have.
+    """
+    if wanted is None:
+        return await call(None)
+    if _ID.fullmatch(wanted):
+        try:
+            return await call(wanted)
+        except (CalendarNotFound, InvalidInput) as refused:
+            if isinstance(refused, InvalidInput) and refused.details.get("field") != "calendar_id":
+                raise
+    return await call(await _id_of(session, wanted))
+
+
+async def _id_of(session: MailboxSession, name: str) -> str:
+    calendars = await _calendars(session)
+    wanted = comparable(neutralise(name))
+    called = [calendar for calendar in calendars if comparable(neutralise(str(calendar.get("name")))) == wanted]
+    if len(called) == 1:
+        return str(called[0]["id"])
+    if called:
+        raise CalendarNotFound(
+            f"{len(called)} calendars are called {shown(name)}: {'; '.join(_with_owner(c) for c in called[:5])}.",
+            field="calendar_id",
+            next_step="Ask the user which one is meant, and give its id in calendar_id.",
+        )
+    names = [shown(neutralise(str(calendar.get("name")))) for calendar in calendars]
+    more = f" and {len(names) - NAMES_IN_A_REFUSAL} more" if len(names) > NAMES_IN_A_REFUSAL else ""
+    raise CalendarNotFound(
+        f"The mailbox has no calendar {shown(name)}. It has {', '.join(names[:NAMES_IN_A_REFUSAL])}{more}.",
+        field="calendar_id",
+        next_step="Give one of these names, or leave calendar_id out for the default calendar.",
+    )
+
+
+async def _calendars(session: MailboxSession) -> list[Calendar]:
+    request = GraphRequest("GET", "/me/calendars", params={"$select": "id,name,owner", "$top": str(_PAGE)})
+    found: list[Calendar] = []
+    response = await session.send(request)
+    for _ in range(MAX_CALENDARS // _PAGE):
+        rows = cast("list[object]", response.body.get("value") or [])
+        found += [cast("Calendar", row) for row in rows if isinstance(row, dict)]
+        link = response.body.get("@odata.nextLink")
+        if not isinstance(link, str) or len(found) >= MAX_CALENDARS:
+            break
+        response = await session.get_next(link, request)
+    return found
+
+
+def _with_owner(calendar: Calendar) -> str:
+    owner = calendar.get("owner")
+    address = cast("dict[str, Any]", owner).get("address") if isinstance(owner, dict) else None
+    return f"of {shown(neutralise(str(address or 'somebody')))} with the id {calendar.get('id')}"
