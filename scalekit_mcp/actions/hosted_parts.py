@@ -17,6 +17,7 @@ from scalekit_mcp.actions.hosted_tools import HostedTools
 from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.upstream import UpstreamClient
 
 if TYPE_CHECKING:
     from scalekit_mcp.actions.hosted import ScalekitEnvironment
@@ -56,7 +57,7 @@ def build_hosted_parts(
     """Put the parts together. Opens no connection."""
     own_http = None
     if http is None:
-        own_http = environment.network.client([environment.env_url], make=httpx.AsyncClient)
+        own_http = environment.network.client([environment.env_url], make=UpstreamClient)
     ring = ring or KeyRing.generate()
     rest = ScalekitRest(
         http or cast("httpx.AsyncClient", own_http),

@@ -15,6 +15,7 @@ from scalekit_mcp.accounts.provider import Grant, GrantFailure
 from scalekit_mcp.accounts.vault import Change, ChangeStatus
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
+from scalekit_mcp.upstream import UpstreamClient
 
 logger = logging.getLogger("scalekit_mcp.events")
 
@@ -33,7 +34,7 @@ def route_of(path: str) -> str:
     return "/" + "/".join(segment if segment in _KNOWN_SEGMENTS else "{id}" for segment in segments)
 
 
-class ObservedClient(httpx.AsyncClient):
+class ObservedClient(UpstreamClient):
     """An HTTP client that counts and traces the requests to Graph and to the token endpoint.
 
     Of a request only its method and its route are told, of an answer its status and its `request-id`.
@@ -45,7 +46,7 @@ class ObservedClient(httpx.AsyncClient):
         self._graph = httpx.URL(graph_url)
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As `httpx.AsyncClient.send`."""
+        """As `UpstreamClient.send`."""
         url = request.url
         graph = self._graph
         if url.host == graph.host and url.port == graph.port and url.path.startswith(graph.path + "/"):

@@ -35,6 +35,7 @@ from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
 )
+from scalekit_mcp.upstream import UpstreamClient
 
 APP_NAME = "scalekit-mcp"
 READ_SCOPES = ("Calendars.Read",)
@@ -198,7 +199,7 @@ async def listener_alive(redirect_uri: str) -> bool:
         return True
     try:
         # A client of its own: nothing here may wait for a place in the pool.
-        async with Network().client([], make=httpx.AsyncClient, timeout=LISTENER_SECONDS) as http:
+        async with Network().client([], make=UpstreamClient, timeout=LISTENER_SECONDS) as http:
             with anyio.fail_after(LISTENER_SECONDS):
                 answer = await http.get(redirect_uri)
     except (TimeoutError, httpx.HTTPError):

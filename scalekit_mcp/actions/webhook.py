@@ -26,6 +26,7 @@ from scalekit_mcp.accounts.models import HistoryEntry
 from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics
+from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger("scalekit_mcp.webhook")
 
@@ -234,6 +235,9 @@ class WebhookSender:
                 )
         except (TimeoutError, httpx.TimeoutException):
             return "timeout"
+        except AnswerTooLarge as exc:
+            status = exc.status_code  # the status says whether it was taken; nothing is read of the body
+            return None if 200 <= status < 300 else f"HTTP {status}"
         except httpx.HTTPError as exc:
             return type(exc).__name__
         return None if response.is_success else f"HTTP {response.status_code}"

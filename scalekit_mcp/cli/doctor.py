@@ -38,15 +38,12 @@ async def examine(
     settings: Settings, *, accounts: WhoSignsIn | None = None, seen: int | None = None, clock: Clock | None = None
 ) -> Report:
     """All checks of one configuration."""
-    import httpx2 as httpx
-
     from scalekit_mcp.cli.doctor_checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
     from scalekit_mcp.cli.doctor_machine import check_machine
+    from scalekit_mcp.upstream import UpstreamClient
 
     network = settings.network
-    async with network.client(
-        settings.addresses, make=httpx.AsyncClient, timeout=REQUEST_SECONDS, cookies=True
-    ) as http:
+    async with network.client(settings.addresses, make=UpstreamClient, timeout=REQUEST_SECONDS, cookies=True) as http:
         report = await Doctor(settings, http, clock or SystemClock()).check(accounts)
     check_machine(report, settings)
     vault_evidence(report, await _from_vault(settings))

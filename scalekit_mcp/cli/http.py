@@ -172,14 +172,11 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                 raise ConfigurationError("SCALEKIT_MCP_AUTH=gateway needs SCALEKIT_MCP_SERVICE_KEY.")
             return Gateway(settings.service_key.get_secret_value())
         case "oidc":
-            import httpx2 as httpx
-
             from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+            from scalekit_mcp.upstream import UpstreamClient
 
             issuer = settings.oidc_issuer or ""
-            http = await stack.enter_async_context(
-                settings.network.client([issuer], make=httpx.AsyncClient, timeout=10)
-            )
+            http = await stack.enter_async_context(settings.network.client([issuer], make=UpstreamClient, timeout=10))
             return OidcTokens(
                 OidcOptions(
                     issuer=issuer,
