@@ -19,6 +19,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
+from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
@@ -42,7 +43,7 @@ class EmbeddedActions:
     """`Actions` on our own vault. Cheap to make: the vault, the HTTP client and their libraries wait for a first call.
 
     `resolve` gives the settings that the parts are made of (the sandbox starts in it). `link_base` gives the address
-    under which our own pages are served.
+    under which our own pages are served. `call_seconds` is the longest that one tool call lasts.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EmbeddedActions:
         user_verification: str,
         resolve: Callable[[], Awaitable[Settings]] | None = None,
         metrics: Metrics | None = None,
+        call_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -63,6 +65,7 @@ class EmbeddedActions:
         self._user_verification = user_verification
         self._resolve = resolve
         self._metrics = metrics
+        self._call_seconds = call_seconds
         self._opening = anyio.Lock()
         self._opened: Parts | None = None
 
@@ -241,6 +244,11 @@ class EmbeddedActions:
         )
         if isinstance(arguments, Authorize):
             return ToolResult((await run_authorize(self, arguments, vouched)).answer())
+        return await before_deadline(
+            lambda: self._run_tool(key, tool_name, arguments, vouched), clock=self._clock, seconds=self._call_seconds
+        )
+
+    async def _run_tool(self, key: _Key, tool_name: str, arguments: Arguments, vouched: Vouched) -> ToolResult:
         parts = await self.parts()
         try:
             try:

@@ -20,6 +20,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import LinkBase
+from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.network import Network
@@ -53,7 +54,8 @@ class HostedActions:
     of our own pages. `http` is closed by whoever made it; without one a client is made and closed by `aclose`. `ring`
     seals attempts and page tokens: without one its keys are this process's own, and so are the attempts.
     `user_verification` is `off`, `confirm` or `url`; except for `off`, the environment has to hold tokens back until a
-    verification ("User Verification" in the Scalekit dashboard).
+    verification ("User Verification" in the Scalekit dashboard). `call_seconds` is the longest that one tool call
+    lasts.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class HostedActions:
         ring: KeyRing | None = None,
         scopes: Sequence[str] = (),
         sandbox: bool = False,
+        call_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._environment = environment
         self._clock = clock
@@ -82,6 +85,7 @@ class HostedActions:
         self._ring = ring
         self._scopes = tuple(scopes)
         self._sandbox = sandbox
+        self._call_seconds = call_seconds
         self._opening = anyio.Lock()
         self._opened: HostedParts | None = None
 
@@ -301,6 +305,11 @@ class HostedActions:
         )
         if isinstance(arguments, Authorize):
             return ToolResult((await run_authorize(self, arguments, vouched)).answer())
+        return await before_deadline(
+            lambda: self._run_tool(key, arguments, vouched), clock=self._clock, seconds=self._call_seconds
+        )
+
+    async def _run_tool(self, key: Key, arguments: Arguments, vouched: Vouched) -> ToolResult:
         parts = await self._parts()
         try:
             return await parts.tools.run(key, arguments)

@@ -18,6 +18,7 @@ from typing import Any, cast
 import anyio
 import httpx2 as httpx
 
+from scalekit_mcp.call_deadline import call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     ConnectionMisconfigured,
@@ -28,6 +29,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft.text import microsofts_words
+from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -214,21 +216,33 @@ class ScalekitRest:
     async def _exchange(
         self, method: str, path: str, token: str, sending: Sending, seconds: float, keywords: dict[str, Any]
     ) -> httpx.Response:
+        deadline = call_deadline(self._clock)
+        changes = sending is Sending.WRITE and path == "/execute_tool"
+        if changes:
+            deadline.change_sent()
         try:
-            return await self._http.request(
-                method,
-                f"{self._env_url}/api/v1{path}",
-                headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                timeout=seconds,
-                follow_redirects=False,
-                **keywords,
-            )
+            with anyio.fail_after(min(seconds, deadline.remaining())):
+                response = await self._http.request(
+                    method,
+                    f"{self._env_url}/api/v1{path}",
+                    headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                    timeout=seconds,
+                    follow_redirects=False,
+                    **keywords,
+                )
         except _NOT_SENT as exc:
+            if changes:
+                deadline.change_answered(made=False)
             raise ProviderUnavailable("Scalekit cannot be reached; nothing was sent.") from exc
-        except httpx.RequestError as exc:  # also an answer that is too large or badly encoded
+        except (httpx.RequestError, TimeoutError) as exc:
             if sending is Sending.WRITE:
-                raise AnswerLostError(None) from exc
+                raise AnswerLostError(exc.status_code if isinstance(exc, AnswerTooLarge) else None) from exc
+            if isinstance(exc, AnswerTooLarge):
+                raise ProviderUnavailable("Scalekit's answer is too large to be read.", retryable=False) from exc
             raise ProviderUnavailable("Scalekit gives no answer that can be read.") from exc
+        if changes:
+            deadline.change_answered(made=response.is_success)
+        return response
 
     async def _access_token(self, *, rejected: str | None = None) -> str:
         async with self._renewing:

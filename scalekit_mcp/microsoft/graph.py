@@ -9,30 +9,48 @@ from __future__ import annotations
 import json as json_codec
 import logging
 import random
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
-from typing import Any, Protocol, cast
-from urllib.parse import quote, urlsplit
+from dataclasses import dataclass
 from uuid import uuid4
 
 import anyio
 import httpx2 as httpx
 
+from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.challenge import claims_challenge, retry_after_seconds
-from scalekit_mcp.microsoft.graph_errors import GraphFailure, error_for
+from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, json_object, on_host_of
+from scalekit_mcp.microsoft.graph_errors import GraphFailure, Means, error_for
+from scalekit_mcp.microsoft.graph_requests import (
+    AnswerLost,
+    AnswerTooLong,
+    GraphRequest,
+    GraphResponse,
+    MailboxSession,
+    Repeat,
+    TokenSource,
+    segment,
+)
 from scalekit_mcp.microsoft.mailbox_slots import MailboxSlots
+from scalekit_mcp.upstream import AnswerTooLarge
+
+__all__ = [
+    "AnswerLost",
+    "GraphClient",
+    "GraphRequest",
+    "GraphResponse",
+    "GraphSession",
+    "MailboxSession",
+    "Repeat",
+    "TokenSource",
+    "segment",
+]
 
 logger = logging.getLogger(__name__)
 
 MAX_PAUSE_SECONDS = 30.0
 """The longest single pause of one call."""
-MAX_CALL_SECONDS = 60.0
-"""No pause of a call begins or ends later than this after the call began."""
 MAX_ATTEMPTS = 6
 FIRST_BACK_OFF_SECONDS = 1.0
 REQUEST_SECONDS = 30.0
@@ -45,91 +63,23 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 _PERHAPS_SENT = (httpx.WriteError, httpx.WriteTimeout)
 _NOT_CARRIED_OUT = frozenset({429, 503})
 _PERHAPS_CARRIED_OUT = frozenset({408, 500, 502, 504})
-_QUERY_SAFE = "-._~!$'()*,;:@/"
-_PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/]*")
-
-
-class Repeat(StrEnum):
-    """What a lost answer (dropped connection, timeout, 500, 502, 504) allows."""
-
-    SAFE = "safe"
-    """Send again: a read, or a create that carries a `transactionId`."""
-    REFUSED_ONLY = "refused_only"
-    """Send again only after an answer that says nothing was done (429, 503) or when nothing was sent at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class GraphRequest:
-    """One request to Graph. `path` begins with `/` and its ids are encoded by `segment`; a GET is always `SAFE`.
-
-    `params` is the query, raw values; `prefer` holds further `Prefer` values beside the immutable id.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, str] | None = field(default=None, repr=False)
-    json: Any = field(default=None, repr=False)
-    prefer: tuple[str, ...] = ()
-    headers: Mapping[str, str] | None = None
-    repeat: Repeat = Repeat.REFUSED_ONLY
-
-    @property
-    def safe(self) -> bool:
-        """Whether a lost answer may be followed by the same request."""
-        return self.repeat is Repeat.SAFE or self.method == "GET"
-
-
-@dataclass(frozen=True, slots=True)
-class GraphResponse:
-    """A success (2xx). `body` is the JSON object, empty for an answer without one (202, 204)."""
+class _Answer:
+    """What came back: `content` is None where the body was larger than is read."""
 
     status: int
-    body: dict[str, Any] = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    request_id: str | None
+    headers: httpx.Headers
+    content: bytes | None
 
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
 
-class TokenSource(Protocol):
-    """Where the access token of one mailbox comes from."""
-
-    async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
-        """A token that lives; `rejected` is one that Graph refused, `claims` what a new one must satisfy.
-
-        Raises `ScalekitMCPError` when there is none.
-        """
-        ...
-
-
-class MailboxSession(Protocol):
-    """One mailbox, for whoever knows calendars and not how a request reaches it."""
-
-    async def send(self, request: GraphRequest) -> GraphResponse:
-        """Send one request; raises what a `GraphClient` raises."""
-        ...
-
-    async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
-        """The page that `next_link` of an answer to `request` leads to."""
-        ...
-
-
-class AnswerLost(Exception):
-    """A request that must not simply be repeated went out and its answer was lost.
-
-    `sent` is True when it left whole (Microsoft may have carried it out) and False when it broke off while being sent
-    (Microsoft has hardly carried it out). Whoever built the request settles it by reading.
-    """
-
-    def __init__(self, request: GraphRequest, *, sent: bool, status: int | None, request_id: str | None) -> None:
-        super().__init__(f"The answer to a {request.method} was lost.")
-        self.sent = sent
-        self.status = status
-        self.request_id = request_id
-
-
-def segment(value: str) -> str:
-    """One path segment: an id with everything percent-encoded that has a meaning in a path (ids hold `/`, `+`, `=`)."""
-    encoded = quote(value, safe="")
-    return encoded.replace(".", "%2E") if encoded in {".", ".."} else encoded
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("request-id")
 
 
 @dataclass(slots=True)
@@ -140,7 +90,7 @@ class _Call:
     url: str
     mailbox: str
     content: bytes | None
-    began_at: datetime
+    deadline: CallDeadline
     attempts: int = 0
     refreshed: bool = False
     lost: AnswerLost | None = None
@@ -177,7 +127,7 @@ class GraphClient:
         `AnswerLost` for a request that may have been carried out and must not be repeated blindly, and whatever
         `tokens` raises. `mailbox` only groups requests that share the limit of four in flight.
         """
-        return await self._send(request, self._base_url + request.path + _query(request.params), tokens, mailbox)
+        return await self._send(request, self._base_url + request.path + request.query, tokens, mailbox)
 
     async def send_next(
         self, next_link: str, request: GraphRequest, tokens: TokenSource, *, mailbox: str
@@ -186,7 +136,7 @@ class GraphClient:
 
         Only to the configured host and below the configured path, so that a token never leaves for somewhere else.
         """
-        if not self._is_ours(next_link):
+        if not on_host_of(self._base_url, next_link):
             raise ProviderUnavailable(
                 "Microsoft Graph's answer points to its next page on another host, which is not followed.",
                 retryable=False,
@@ -196,51 +146,45 @@ class GraphClient:
         page = GraphRequest("GET", request.path, prefer=request.prefer, headers=request.headers, repeat=Repeat.SAFE)
         return await self._send(page, next_link, tokens, mailbox)
 
-    def _is_ours(self, link: str) -> bool:
-        try:
-            target, base = urlsplit(link), urlsplit(self._base_url)
-            same_host = (target.scheme, target.hostname, _port(target.port, target.scheme)) == (
-                base.scheme,
-                base.hostname,
-                _port(base.port, base.scheme),
-            )
-        except ValueError:
-            return False
-        plain = link.isascii() and link.isprintable() and " " not in link and "\\" not in link
-        clean = target.username is None and target.password is None and ".." not in target.path
-        return plain and same_host and clean and target.path.startswith(base.path + "/")
-
     async def _send(self, request: GraphRequest, url: str, tokens: TokenSource, mailbox: str) -> GraphResponse:
         content = None if request.json is None else json_codec.dumps(request.json, separators=(",", ":")).encode()
-        call = _Call(request, url, mailbox, content, self._clock.now())
-        token = await tokens.access_token()
+        call = _Call(request, url, mailbox, content, call_deadline(self._clock))
+        token = await self._token(call, tokens)
         while True:
             call.attempts += 1
             try:
-                response = await self._exchange(call, token)
+                answer = await self._exchange(call, token)
             except httpx.RequestError as exc:
                 await self._after_transport_error(call, exc)
                 continue
-            if response.is_success:
-                body = _json_object(response)
-                if body is not None:
-                    return GraphResponse(response.status_code, body, response.headers, _request_id(response))
-                await self._after_lost_answer(call, status=None, request_id=_request_id(response), pause=None)
+            if answer.is_success:
+                response = await self._read(call, answer)
+                if response is not None:
+                    return response
                 continue
-            failure = GraphFailure.read(response.status_code, response.content, _request_id(response))
-            claims = claims_challenge(response.headers.get_list("www-authenticate"))
-            if response.status_code == 401 or (response.status_code == 403 and claims is not None):
+            failure = GraphFailure.read(answer.status, answer.content or b"", answer.request_id)
+            claims = claims_challenge(answer.headers.get_list("www-authenticate"))
+            if answer.status == 401 or (answer.status == 403 and claims is not None):
                 if call.refreshed:
                     raise self._refusal(call, failure, claims=claims)
                 call.refreshed = True
                 logger.info(
                     "Graph refuses the access token (request-id %s); one refresh, one repeat", failure.request_id
                 )
-                token = await tokens.access_token(rejected=token, claims=claims)
+                token = await self._token(call, tokens, rejected=token, claims=claims)
                 continue
-            await self._after_refusal(call, failure, response)
+            await self._after_refusal(call, failure, answer)
 
-    async def _exchange(self, call: _Call, token: str) -> httpx.Response:
+    async def _token(
+        self, call: _Call, tokens: TokenSource, *, rejected: str | None = None, claims: str | None = None
+    ) -> str:
+        try:
+            with anyio.fail_after(call.deadline.remaining()):
+                return await tokens.access_token(rejected=rejected, claims=claims)
+        except TimeoutError as exc:
+            raise self._given_up(call, "The access to Microsoft Graph could not be renewed in time.") from exc
+
+    async def _exchange(self, call: _Call, token: str) -> _Answer:
         request = call.request
         headers = {
             "Authorization": f"Bearer {token}",
@@ -252,19 +196,57 @@ class GraphClient:
             headers["Content-Type"] = "application/json"
         if request.headers:
             headers.update(request.headers)
-        async with self.slots.hold(call.mailbox):
-            try:
-                with anyio.fail_after(self._request_seconds):
-                    return await self._http.request(
-                        request.method,
-                        call.url,
-                        headers=headers,
-                        content=call.content,
-                        timeout=_TIMEOUT,
-                        follow_redirects=False,
-                    )
-            except TimeoutError as exc:
-                raise httpx.ReadTimeout("the answer did not come in time") from exc
+        async with self.slots.hold(call.mailbox, at_most=call.deadline.remaining()):
+            seconds = min(self._request_seconds, call.deadline.remaining())
+            if not seconds:
+                raise self._given_up(call, "There was no time left in this call to ask Microsoft Graph.")
+            return await self._answered(call, headers, seconds)
+
+    async def _answered(self, call: _Call, headers: Mapping[str, str], seconds: float) -> _Answer:
+        writes = call.request.method != "GET"
+        if writes:
+            call.deadline.change_sent()
+        try:
+            with anyio.fail_after(seconds):
+                response = await self._http.request(
+                    call.request.method,
+                    call.url,
+                    headers=headers,
+                    content=call.content,
+                    timeout=_TIMEOUT,
+                    follow_redirects=False,
+                )
+            answer = _Answer(response.status_code, response.headers, response.content)
+        except TimeoutError as exc:
+            raise httpx.ReadTimeout("the answer did not come in time") from exc
+        except AnswerTooLarge as exc:
+            answer = _Answer(exc.status_code, exc.headers, None)
+        except _NOT_SENT:
+            if writes:
+                call.deadline.change_answered(made=False)
+            raise
+        if writes and answer.status not in _PERHAPS_CARRIED_OUT:
+            call.deadline.change_answered(made=answer.is_success)
+        return answer
+
+    async def _read(self, call: _Call, answer: _Answer) -> GraphResponse | None:
+        """A success as a response; None where the same request is to be sent once more because its body makes no sense.
+
+        A success is never taken back: a change whose answer cannot be read was made all the same.
+        """
+        request, content, request_id = call.request, answer.content, answer.request_id
+        body = None
+        if content is not None:
+            # Only the answer to a change may be empty.
+            empty = not content and (answer.status != 200 or request.method == "DELETE")
+            body = {} if empty else json_object(content)
+        if body is not None:
+            return GraphResponse(answer.status, body, answer.headers, request_id, len(content or b""))
+        if request.safe and content is not None and await self._pause(call, None):
+            return None
+        if request.method != "GET":
+            raise AnswerLost(request, sent=True, status=answer.status, request_id=request_id, carried_out=True)
+        raise AnswerTooLong if content is None else UnreadableAnswer("it is not a JSON object")
 
     async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
         logger.info("Graph connection failed: %s", type(exc).__name__)
@@ -274,14 +256,14 @@ class GraphClient:
             return
         await self._after_lost_answer(call, status=None, request_id=None, pause=None, cause=exc)
 
-    async def _after_refusal(self, call: _Call, failure: GraphFailure, response: httpx.Response) -> None:
+    async def _after_refusal(self, call: _Call, failure: GraphFailure, answer: _Answer) -> None:
         """Pause before the next attempt, or raise."""
         status = failure.status
-        asked = retry_after_seconds(response.headers.get("retry-after"), now=self._clock.now())
+        asked = retry_after_seconds(answer.headers.get("retry-after"), now=self._clock.now())
         if status in _NOT_CARRIED_OUT:
             logger.info("Graph answers %s %s (request-id %s)", status, failure.code, failure.request_id)
             if not await self._pause(call, asked):
-                raise call.lost or self._throttled(call, failure, asked)
+                raise call.lost or self._spent(call, failure, asked)
         elif status in _PERHAPS_CARRIED_OUT:
             logger.info("Graph answers %s %s (request-id %s)", status, failure.code, failure.request_id)
             await self._after_lost_answer(
@@ -310,7 +292,7 @@ class GraphClient:
         hopeless = failure is not None and status == 500 and not failure.transient and call.attempts > 1
         if hopeless or not await self._pause(call, pause):
             if failure is not None and call.lost is None:
-                raise self._refusal(call, failure) if pause is None else self._throttled(call, failure, pause)
+                raise self._refusal(call, failure) if pause is None else self._spent(call, failure, pause)
             raise self._given_up(call, "Microsoft Graph does not answer.") from cause
 
     async def _pause(self, call: _Call, asked: float | None) -> bool:
@@ -320,8 +302,7 @@ class GraphClient:
         seconds = asked
         if seconds is None:
             seconds = FIRST_BACK_OFF_SECONDS * 2 ** (call.attempts - 1) * (0.5 + self._jitter())
-        elapsed = (self._clock.now() - call.began_at).total_seconds()
-        if seconds > MAX_PAUSE_SECONDS or elapsed + seconds > MAX_CALL_SECONDS:
+        if seconds > min(MAX_PAUSE_SECONDS, call.deadline.remaining()):
             return False
         await self._clock.sleep(seconds)
         return True
@@ -336,9 +317,13 @@ class GraphClient:
     def _given_up(self, call: _Call, message: str) -> Exception:
         return call.lost or ProviderUnavailable(message)
 
-    def _throttled(self, call: _Call, failure: GraphFailure, asked: float | None) -> ScalekitMCPError:
-        if failure.status == 503 and asked is None:
-            return error_for(failure, method=call.request.method, path=call.request.path, params=call.request.params)
+    def _spent(self, call: _Call, failure: GraphFailure, asked: float | None) -> ScalekitMCPError:
+        """The error of a refusal that outlasted all tries, or asks for a pause that is too long."""
+        if failure.status != 429 and failure.row.means is not Means.THROTTLED:
+            error = error_for(failure, method=call.request.method, path=call.request.path, params=call.request.params)
+            if asked is not None:
+                error.details["retry_after_seconds"] = max(1, round(asked))
+            return error
         seconds = asked if asked is not None else MAX_PAUSE_SECONDS
         if asked is not None and asked > MAX_PAUSE_SECONDS:
             message = "Microsoft Graph asks for a longer pause than one call may wait"
@@ -366,32 +351,3 @@ class GraphSession:
     async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
         """As `GraphClient.send_next`."""
         return await self.client.send_next(next_link, request, self.tokens, mailbox=self.mailbox)
-
-
-def _port(port: int | None, scheme: str) -> int | None:
-    return port or {"https": 443, "http": 80}.get(scheme)
-
-
-def _query(params: Mapping[str, str] | None) -> str:
-    if not params:
-        return ""
-    return "?" + "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in params.items()])
-
-
-def _encoded(text: str) -> str:
-    return text if _PLAIN.fullmatch(text) else quote(text, safe=_QUERY_SAFE)
-
-
-def _request_id(response: httpx.Response) -> str | None:
-    return response.headers.get("request-id")
-
-
-def _json_object(response: httpx.Response) -> dict[str, Any] | None:
-    """The body of a success: `{}` for none, None for one that is not a JSON object."""
-    if not response.content:
-        return {} if response.status_code != 200 else None
-    try:
-        body: object = json_codec.loads(response.content)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else None

@@ -36,14 +36,14 @@ class MailboxSlots:
         return len(self._slots)
 
     @asynccontextmanager
-    async def hold(self, mailbox: str) -> AsyncGenerator[None]:
-        """Hold a slot of the mailbox; raises `Throttled` if none comes free within a minute."""
+    async def hold(self, mailbox: str, *, at_most: float = MAX_WAIT_SECONDS) -> AsyncGenerator[None]:
+        """Hold a slot of the mailbox; raises `Throttled` if none comes free within `at_most` seconds."""
         slots = self._slots.get(mailbox)
         if slots is None:
             slots = self._slots[mailbox] = _Slots(anyio.Semaphore(MAX_IN_FLIGHT_PER_MAILBOX, fast_acquire=True))
         slots.users += 1
         try:
-            await self._take(slots.limiter)
+            await self._take(slots.limiter, min(at_most, MAX_WAIT_SECONDS))
             try:
                 yield
             finally:
@@ -53,14 +53,14 @@ class MailboxSlots:
             if slots.users == 0:
                 del self._slots[mailbox]
 
-    async def _take(self, limiter: anyio.Semaphore) -> None:
+    async def _take(self, limiter: anyio.Semaphore, seconds: float) -> None:
         try:
             limiter.acquire_nowait()
         except anyio.WouldBlock:
-            with anyio.move_on_after(MAX_WAIT_SECONDS) as scope:
+            with anyio.move_on_after(seconds) as scope:
                 await limiter.acquire()
             if scope.cancelled_caught:
                 raise Throttled(
-                    "Other calls on the same mailbox have been running for a minute; this one was not sent.",
+                    "Other calls on the same mailbox took all the time that this call may wait; it was not sent.",
                     retry_after_seconds=_RETRY_AFTER_SECONDS,
                 ) from None

@@ -36,6 +36,7 @@ from scalekit_mcp.microsoft.oauth_failures import (
 )
 from scalekit_mcp.microsoft.scopes import granted_scopes, graph_resource, wire_scopes
 from scalekit_mcp.microsoft.text import neutralise
+from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -248,6 +249,10 @@ class MicrosoftOAuth:
         except (TimeoutError, httpx.TimeoutException) as exc:
             logger.info("token request timed out")
             raise transient_failure("Microsoft's sign-in service did not answer in time.", code="timeout") from exc
+        except AnswerTooLarge as exc:
+            logger.info("token request failed: the answer is too large")
+            message = "Microsoft's sign-in service answered with more than can be read."
+            raise transient_failure(message, code="bad_answer") from exc
         except httpx.HTTPError as exc:
             logger.info("token request failed: %s", type(exc).__name__)
             raise transient_failure("Microsoft's sign-in service cannot be reached.", code="network_error") from exc

@@ -171,12 +171,26 @@ async def test_a_pause_longer_than_half_a_minute_is_handed_to_the_caller() -> No
         assert len(s.received) == 1
 
 
-async def test_a_gateway_that_asks_for_a_long_pause_is_throttling_too() -> None:
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+@pytest.mark.parametrize("retry_after", ["0", "2", "30", "45", "3600"])
+async def test_a_failing_service_that_names_a_pause_is_unavailable_and_had_no_too_many_calls(
+    status: int, retry_after: str
+) -> None:
     async with stage() as s:
-        s.fault(status=504, headers={"Retry-After": "45"})
+        s.fault(status=status, headers={"Retry-After": retry_after}, times=99)
+        with pytest.raises(ProviderUnavailable) as caught:
+            await s.session.send(LIST)
+        assert caught.value.details["retry_after_seconds"] == max(1, int(retry_after))
+        assert "too many" not in caught.value.message
+
+
+@pytest.mark.parametrize("retry_after", ["0", "2", "30", "45", "3600"])
+async def test_a_service_that_throttles_without_end_is_throttled(retry_after: str) -> None:
+    async with stage() as s:
+        s.fault(status=429, headers={"Retry-After": retry_after}, times=99)
         with pytest.raises(Throttled) as caught:
             await s.session.send(LIST)
-        assert caught.value.details["retry_after_seconds"] == 45
+        assert caught.value.details["retry_after_seconds"] == max(1, int(retry_after))
 
 
 async def test_a_pause_of_exactly_half_a_minute_is_waited_for() -> None:
@@ -205,7 +219,7 @@ async def test_without_retry_after_the_pauses_double_with_jitter() -> None:
 async def test_attempts_are_counted_too() -> None:
     async with stage() as s:
         s.fault(status=503, headers={"Retry-After": "0"}, times=99)
-        with pytest.raises(Throttled):
+        with pytest.raises(ProviderUnavailable):
             await s.session.send(LIST)
         assert len(s.received) == MAX_ATTEMPTS
 
