@@ -35,7 +35,7 @@ from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
-from scalekit_mcp.settings import LOOPBACK_HOSTS
+from scalekit_mcp.network import is_loopback
 
 logger = logging.getLogger(__name__)
 
@@ -357,7 +357,7 @@ def _is_safe_link(link: object) -> TypeGuard[str]:
         return False
     if not host or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and host in LOOPBACK_HOSTS)
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
 def _same_browser(attempt: HostedAttempt, browser_secrets: Sequence[str]) -> bool:
