@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts import words
 from scalekit_mcp.accounts.attempts import RACES, ended, too_many_races
@@ -39,6 +38,7 @@ from scalekit_mcp.accounts.vault import (
     SaveAttempt,
 )
 from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.network import trusted_argument
 
 
 class Authorizations(Callback, Confirmation):
@@ -65,9 +65,11 @@ class Authorizations(Callback, Confirmation):
             AuthorizationRequired: tokens are held and wait for their confirmation; no new link is given.
             InvalidInput: verification by URL without a URL.
         """
-        verify_url = user_verify_url or self._settings.user_verify_url
-        if self._settings.user_verification is UserVerification.URL:
-            _check_verify_url(verify_url)
+        verify_url = self._settings.user_verify_url if user_verify_url is None else user_verify_url
+        if verify_url is None and self._settings.user_verification is UserVerification.URL:
+            raise _no_verify_url()
+        if verify_url is not None:
+            trusted_argument(verify_url, field="user_verify_url")
         for _ in range(RACES):
             stored = await self._find_or_create(connection_name, identifier)
             live = await self._live(stored)
@@ -233,12 +235,10 @@ def _code_challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _check_verify_url(url: str | None) -> None:
-    parts = urlsplit(url or "")
-    if parts.scheme not in {"https", "http"} or not parts.hostname:
-        raise InvalidInput(
-            "Users are verified at a page of the operator, and its address is missing or malformed.",
-            field="user_verify_url",
-            next_step="The operator sets SCALEKIT_MCP_USER_VERIFY_URL, or the call gives user_verify_url.",
-            who_acts="operator",
-        )
+def _no_verify_url() -> InvalidInput:
+    return InvalidInput(
+        "Users are verified at a page of the operator, and its address is not known.",
+        field="user_verify_url",
+        next_step="The operator sets SCALEKIT_MCP_USER_VERIFY_URL, or the call gives user_verify_url.",
+        who_acts="operator",
+    )

@@ -8,12 +8,10 @@ browser back with an `auth_request_id`; only `user/verify` promotes them (AgentK
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeGuard
-from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts.models import AttemptState, UserVerification
 from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
@@ -35,13 +33,12 @@ from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
-from scalekit_mcp.network import is_loopback
+from scalekit_mcp.network import trusted_address, trusted_argument
 
 logger = logging.getLogger(__name__)
 
 _CODE_FIELD = "confirmation_code"
 MAX_LINK_CHARACTERS = 8192
-_PLAIN_URL = re.compile(r"[\x21-\x7e]+")
 _TRY_AGAIN = "Try again from the link in a minute."
 
 
@@ -89,10 +86,8 @@ class HostedConsent:
                 field="user_verify_url",
                 next_step="Give user_verify_url, or set SCALEKIT_MCP_USER_VERIFY_URL.",
             )
-        if user_verify_url is not None and not _is_safe_link(user_verify_url):
-            raise InvalidInput(
-                "It must be an address that begins with https:// and holds no user name.", field="user_verify_url"
-            )
+        if user_verify_url is not None:
+            trusted_argument(user_verify_url, field="user_verify_url")
         now = self._clock.now()
         live = self.attempts.live(key, now)
         if live is not None and not reconnect and (live.expires_at - now).total_seconds() >= MIN_LINK_SECONDS:
@@ -347,17 +342,11 @@ class HostedConsent:
 
 
 def _is_safe_link(link: object) -> TypeGuard[str]:
-    """Whether a browser may be sent there: https, or http on this machine, and nothing that reads in two ways."""
-    if not isinstance(link, str) or len(link) > MAX_LINK_CHARACTERS or not _PLAIN_URL.fullmatch(link):
-        return False
+    """Whether a browser may be sent there."""
     try:
-        parts = urlsplit(link)
-        host = parts.hostname
+        return isinstance(link, str) and bool(trusted_address(link, longest=MAX_LINK_CHARACTERS))
     except ValueError:
         return False
-    if not host or "@" in parts.netloc:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
 
 
 def _same_browser(attempt: HostedAttempt, browser_secrets: Sequence[str]) -> bool:

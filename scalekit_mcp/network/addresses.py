@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+from scalekit_mcp.errors import InvalidInput
+
 MAX_ADDRESS = 2048
 """Longest address that is taken, in characters."""
 
@@ -33,7 +35,7 @@ def leads_to_loopback(url: str) -> bool:
         return False
 
 
-def trusted_address(value: str, *, query: bool = True) -> str:
+def trusted_address(value: str, *, query: bool = True, longest: int = MAX_ADDRESS) -> str:
     """The address unchanged, if it may carry trust.
 
     It begins with https://, or with http:// where the host is this machine (what crosses no network needs no TLS). It
@@ -42,10 +44,12 @@ def trusted_address(value: str, *, query: bool = True) -> str:
     Raises:
         ValueError: it is none; the message fits behind "it" and never quotes the address, which may hold a password.
     """
-    if len(value) > MAX_ADDRESS:
-        raise ValueError(f"it is longer than {MAX_ADDRESS} characters")
-    if any(character.isspace() or not character.isprintable() or character == "\\" for character in value):
-        raise ValueError("it must be an address without spaces, backslashes or control characters")
+    if len(value) > longest:
+        raise ValueError(f"it is longer than {longest} characters")
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        raise ValueError(
+            "it must be an address without spaces, backslashes or control characters, with other letters encoded"
+        )
     try:
         parts = urlsplit(value)
         host, port = parts.hostname, parts.port
@@ -59,6 +63,14 @@ def trusted_address(value: str, *, query: bool = True) -> str:
         raise ValueError("it must begin with https:// unless the host is localhost")
     _check_rest(value, parts, query=query)
     return value
+
+
+def trusted_argument(value: str, *, field: str) -> str:
+    """An address that a call gives, by the rule of `trusted_address`; raises `InvalidInput`, which names `field`."""
+    try:
+        return trusted_address(value)
+    except ValueError as error:
+        raise InvalidInput(f"{field} is not valid: {error}.", field=field) from error
 
 
 def _check_rest(value: str, parts: SplitResult, *, query: bool) -> None:

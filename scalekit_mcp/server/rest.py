@@ -17,6 +17,7 @@ from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
+from scalekit_mcp.network import trusted_argument
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
@@ -37,7 +38,6 @@ logger = logging.getLogger(__name__)
 
 _EXPIRY = re.compile(r"([0-9]{1,6})s")
 _PAGE_SIZE = re.compile(r"[1-9][0-9]?")
-_URL = re.compile(r"https?://\S+")
 _SELECTORS = frozenset({"connector", "identifier", "id"})
 _TOOL_FILTERS = frozenset({"filter.tool_name", "filter.summary", "page_size"})
 
@@ -158,8 +158,8 @@ class Rest:
             view = await self._find(body)
             body = {**body, "connector": view.connection_name, "identifier": view.identifier}
         verify_url = text_of(body, "user_verify_url", 2048)
-        if verify_url is not None and not _URL.fullmatch(verify_url):
-            raise InvalidInput("user_verify_url must begin with http:// or https://.", field="user_verify_url")
+        if verify_url is not None:
+            trusted_argument(verify_url, field="user_verify_url")
         link = await self._actions.get_authorization_link(
             connection_name=text_of(body, "connector"),
             identifier=identifier_of(body),

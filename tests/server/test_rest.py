@@ -203,7 +203,10 @@ async def test_a_minted_session_token_works_at_the_mcp_door() -> None:
             "connected_account",
         ),
         ("/connected_accounts/magic_link", {"identifier": "ana", "state": "s" * 513}, "state"),
-        ("/connected_accounts/magic_link", {"identifier": "ana", "user_verify_url": "ftp://x"}, "user_verify_url"),
+        *(
+            ("/connected_accounts/magic_link", {"identifier": "ana", "user_verify_url": address}, "user_verify_url")
+            for address in ("ftp://x", "http://app.example/", "https://user@app.example/", "https://app.example/#x")
+        ),
         ("/execute_tool", {"identifier": "ana"}, "tool_name"),
         ("/execute_tool", {"tool_name": LIST}, "identifier"),
         ("/execute_tool", {"tool_name": LIST, "identifier": "ana", "tool_input": {}}, "tool_input"),
