@@ -205,7 +205,7 @@ def test_an_address_that_may_carry_trust_is_taken_as_it_is(address):
         "https://app.example/#done",
         "https://app.example\\@evil.example",
         "https://app.example/a b",
-        "https://аpp.example/",  # the first letter is Cyrillic
+        "https://\u0430pp.example/",
         "https://app.example/\r\nx: y",
         "https://app.example:99999/",
         "https://app.example:0/",
