@@ -7,11 +7,13 @@ from scalekit_mcp.telemetry.logs import (
     AUDIT_LOGGER,
     FIELDS,
     JsonFormatter,
+    ServerLog,
     TextFormatter,
     configure_logging,
     describe_exception,
 )
 from scalekit_mcp.telemetry.metrics import SECONDS, Metrics
+from scalekit_mcp.telemetry.repeats import RepeatLimit
 from scalekit_mcp.telemetry.spans import (
     TRACER,
     ToolCall,
@@ -22,6 +24,7 @@ from scalekit_mcp.telemetry.spans import (
     target_id,
     traced,
 )
+from scalekit_mcp.telemetry.stderr import LineWriter, QueuedStderr, queue_stderr
 
 __all__ = [
     "AUDIT_LOGGER",
@@ -29,7 +32,11 @@ __all__ = [
     "SECONDS",
     "TRACER",
     "JsonFormatter",
+    "LineWriter",
     "Metrics",
+    "QueuedStderr",
+    "RepeatLimit",
+    "ServerLog",
     "TextFormatter",
     "ToolCall",
     "Traced",
@@ -38,6 +45,7 @@ __all__ = [
     "export_spans",
     "note_request_id",
     "noting",
+    "queue_stderr",
     "target_id",
     "traced",
 ]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import re
 import sys
+import threading
 import traceback
+import warnings
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, TextIO
+
+from scalekit_mcp.telemetry.foreign import OWN, is_own, is_shown, without_content
+from scalekit_mcp.telemetry.repeats import RepeatLimit
+from scalekit_mcp.telemetry.stderr import LineWriter, queue_stderr
 
 AUDIT_LOGGER = "scalekit_mcp.audit"
 
@@ -41,6 +48,12 @@ FIELDS = (
     "attempt",
 )
 """The closed list of what a log record may carry beside its message (`extra`); nothing else of it is written."""
+
+EVERY_LINE_COUNTS = frozenset({AUDIT_LOGGER, "scalekit_mcp.events", "scalekit_mcp.webhook"})
+"""Loggers whose lines are never left out as repetitions: what happened to whom."""
+
+LONGEST_LINE = 16_384
+"""Characters of one line; the rest is cut off."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -101,14 +114,99 @@ def describe_exception(error: BaseException | None) -> str:
     return "\ncaused by\n".join(parts)
 
 
+class ServerLog(logging.Handler):
+    """Writes to the queue in front of stderr: never waits, leaves out repetitions and what others' code may quote."""
+
+    def __init__(self, writer: LineWriter, formatter: logging.Formatter, *, limit: RepeatLimit | None = None) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+        self._writer = writer
+        self._limit = limit or RepeatLimit(exempt=EVERY_LINE_COUNTS)
+        writer.dropped = self._dropped
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue the line of a record; a record that cannot be told is replaced by one that says so."""
+        if not is_shown(record):
+            return
+        if not is_own(record.name):
+            record = without_content(record)
+        for each in self._limit.passed(record):
+            self._writer.put(self._line(each))
+
+    def tell_rest(self) -> None:
+        """Tell the counts of repetitions that are not told yet."""
+        for each in self._limit.rest():
+            self._writer.put(self._line(each))
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            text = self.format(record)
+        except Exception:  # noqa: BLE001 - a mistake in a log call of a library is no reason to fail here
+            record = self._own(logging.ERROR, "A line of %s:%d could not be written", record.filename, record.lineno)
+            text = self.format(record)
+        if len(text) > LONGEST_LINE:
+            text = text[:LONGEST_LINE] + " ..."
+        return text + "\n"
+
+    def _dropped(self, number: int) -> str:
+        return self._line(self._own(logging.WARNING, "%d lines were dropped: nobody read stderr", number))
+
+    @staticmethod
+    def _own(level: int, message: str, *arguments: object) -> logging.LogRecord:
+        return logging.LogRecord("scalekit_mcp", level, __file__, 0, message, arguments, None)
+
+
 def configure_logging(*, level: str, log_format: str) -> None:
-    """Log to stderr only: stdout belongs to the protocol. The audit log does not depend on the level."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    """Log to stderr only: stdout belongs to the protocol. The audit log does not depend on the level.
+
+    Ours follows `level`; loggers of other people's code stay at WARNING, whatever the level. Warnings and exceptions
+    that nobody catches become log lines too, so that their text, which may quote content, is not printed.
+    """
+    queued = queue_stderr()
+    if queued is None:
+        return
+    handler = ServerLog(queued.writer, JsonFormatter() if log_format == "json" else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.getLogger(OWN).setLevel(level)
     logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)
-    for name in ("httpx2", "httpcore2", "aiosqlite", "uvicorn", "mcp", "opentelemetry"):
-        # Addresses of requests carry codes and filters: never logged, whatever the level. The rest of these is noise.
-        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.showwarning = _tell_warning
+    sys.excepthook = _tell_uncaught
+    sys.unraisablehook = _tell_unraisable
+    threading.excepthook = _tell_uncaught_in_thread
+    atexit.register(handler.tell_rest)
+
+
+def _tell_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    del message, file, line
+    logging.getLogger(OWN).warning("%s at %s:%d", category.__qualname__, filename, lineno)
+
+
+def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger(OWN).critical("The process ends: nobody caught this error", exc_info=(kind, error, trace))
+
+
+def _tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+    error = unraisable.exc_value or unraisable.exc_type()
+    logging.getLogger(OWN).error(
+        "An error could not be raised", exc_info=(type(error), error, unraisable.exc_traceback)
+    )
+
+
+def _tell_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+    name = arguments.thread.name if arguments.thread else "unknown"
+    error = arguments.exc_value or arguments.exc_type()
+    logging.getLogger(OWN).error(
+        "The thread %s ended: nobody caught this error",
+        name,
+        exc_info=(type(error), error, arguments.exc_traceback),
+    )
