@@ -16,6 +16,7 @@ import click
 from scalekit_mcp import __version__
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import Settings, load_settings
+from scalekit_mcp.telemetry import queue_stderr
 
 OPTIONS: dict[str, Callable[..., Any]] = {
     "env_file": click.option("--env-file", type=click.Path(path_type=Path), help="Read settings from this file too."),
@@ -316,5 +317,7 @@ def audit(settings: Settings, *, since: str | None, limit: int, as_json: bool) -
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. What serves goes on, and ends, also when nobody reads what it tells on stderr."""
+    if sys.argv[1:2] in (["serve"], ["sandbox"]):
+        queue_stderr()
     cli()

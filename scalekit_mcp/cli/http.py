@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, redirect_stdout, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -33,7 +33,8 @@ SCOPES = ("calendar.read", "calendar.write")
 def run_http(settings: Settings, *, sse: bool) -> None:
     """Serve many users over HTTP until told to stop."""
     configure_logging(settings)
-    anyio.run(lambda: _serve(settings, sse=sse))
+    with redirect_stdout(sys.stderr):  # nobody promises to read what a library prints
+        anyio.run(lambda: _serve(settings, sse=sse))
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
@@ -43,6 +44,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     from scalekit_mcp.server.limits import CallLimiter
     from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
     from scalekit_mcp.server.rest import RestOptions
+    from scalekit_mcp.server.signals import StopDeadline
 
     if settings.user_verification == "off":
         logger.warning(
@@ -129,6 +131,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             drain=drain,
             delay_seconds=settings.stop_delay_seconds,
             listening=listening,
+            deadline=StopDeadline(),
         )
 
 

@@ -75,6 +75,7 @@ def run_stdio(settings: Settings) -> None:
 
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import fixed_caller
+    from scalekit_mcp.server.signals import StopDeadline
     from scalekit_mcp.server.stdio import serve_stdio
 
     configure_logging(settings)
@@ -95,7 +96,7 @@ def run_stdio(settings: Settings) -> None:
                 ),
             )
             starting.close()
-            await serve_stdio(server)
+            await serve_stdio(server, deadline=StopDeadline())
 
     with starting:
         anyio.run(run)

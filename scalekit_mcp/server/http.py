@@ -41,6 +41,7 @@ from scalekit_mcp.server.middleware import outer_middleware
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.rest import RestOptions
+    from scalekit_mcp.server.signals import StopDeadline
 
 logger = logging.getLogger(__name__)
 
@@ -218,8 +219,11 @@ async def serve_http(
     drain_seconds: float = DRAIN_SECONDS,
     delay_seconds: float = 0.0,
     listening: Callable[[], None] = lambda: None,
+    deadline: StopDeadline | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then new calls are refused and those in flight have `drain_seconds` to finish.
+
+    `deadline` ends a process that hangs nevertheless.
 
     For `delay_seconds` before that only /readyz refuses; a second signal ends this delay, the one after it the process.
     Calls `listening` once the port answers; raises `ConfigurationError` when it cannot be opened.
@@ -229,6 +233,10 @@ async def serve_http(
     from scalekit_mcp.server.signals import on_stop_signal
 
     stop = anyio.Event()
+
+    def begin_to_end() -> None:
+        if deadline is not None:
+            deadline.begin(drain_seconds + (0.0 if drain.leaving else delay_seconds))
 
     def told_to_stop() -> None:
         if stop.is_set():
@@ -261,7 +269,8 @@ async def serve_http(
         timeout_graceful_shutdown=2,
     )
     uvicorn_server = Unsignalled(config)
-    with on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing):
+    patient = on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing, at_once=begin_to_end)
+    with patient:
         async with anyio.create_task_group() as tasks:
 
             async def stop_gracefully() -> None:
@@ -276,7 +285,10 @@ async def serve_http(
                 uvicorn_server.should_exit = True
 
             tasks.start_soon(stop_gracefully)
-            await uvicorn_server.serve()
+            try:
+                await uvicorn_server.serve()
+            finally:
+                begin_to_end()
             tasks.cancel_scope.cancel()
     if uvicorn_server.deaf:
         raise ConfigurationError(

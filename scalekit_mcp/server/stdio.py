@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+from collections import Counter, deque
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from mcp.server.lowlevel import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp.types import JSONRPCError, JSONRPCNotification, JSONRPCRequest, JSONRPCResponse, RequestId
+from mcp.types import (
+    INVALID_REQUEST,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    jsonrpc_message_adapter,
+)
+from pydantic import ValidationError
 
-from scalekit_mcp.server.signals import on_stop_signal
-from scalekit_mcp.server.stdio_wire import stdin_lines, stdout_pipe
+from scalekit_mcp.server.signals import StopDeadline, on_stop_signal
+from scalekit_mcp.server.stdio_wire import LONGEST_LINE, Lines, StdinEnd, StdoutPipe, stdin_lines, stdout_pipe
+
+logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20.0
+RUNNING_REQUESTS = 64
+"""How many requests run at once. Further ones wait, and behind `WAITING_LINES` of them reading pauses.
+
+They wait instead of being refused: a client that sends faster than Microsoft answers loses nothing, and a refusal would
+have to go through the very pipe that is perhaps not read. Answers and cancellations pass the waiting requests, so that
+a call that asks the person something gets its answer.
+"""
 
 
 async def serve_stdio(
@@ -24,77 +43,146 @@ async def serve_stdio(
     *,
     listener: AbstractAsyncContextManager[Any] | None = None,
     drain_seconds: float = DRAIN_SECONDS,
+    deadline: StopDeadline | None = None,
 ) -> None:
     """Serve one client until it closes stdin or the process is told to stop (SIGINT, SIGTERM).
 
     Either way the calls in flight have `drain_seconds` to finish. `listener` (the browser pages) is open meanwhile.
+    `deadline` ends a process that hangs nevertheless.
     """
-    async with contextlib.AsyncExitStack() as stack:
-        if listener is not None:
-            await stack.enter_async_context(listener)
-        lines, end_of_lines = await stack.enter_async_context(stdin_lines())
-        stack.enter_context(on_stop_signal(end_of_lines))
-        # The SDK only iterates the one, and writes and flushes the other.
-        stdin = cast("anyio.AsyncFile[str]", lines)
-        stdout = cast("anyio.AsyncFile[str] | None", stack.enter_context(stdout_pipe(end_of_lines)))
-        async with stdio_server(stdin=stdin, stdout=stdout) as (read_stream, write_stream):
-            pending = _Pending(drain_seconds)
-            await server.run(
-                _ReadStream(read_stream, pending),
-                _WriteStream(write_stream, pending),
-                server.create_initialization_options(),
+
+    def begin_to_end() -> None:
+        if deadline is not None:
+            deadline.begin(drain_seconds)
+
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            if listener is not None:
+                await stack.enter_async_context(listener)
+            lines = await stack.enter_async_context(
+                stdin_lines(StdinEnd(told=begin_to_end, patience_seconds=drain_seconds))
             )
 
+            def gone() -> None:
+                begin_to_end()
+                lines.end()
 
-class _Pending:
-    """The requests that are not answered yet."""
+            stack.enter_context(on_stop_signal(lines.end, at_once=begin_to_end))
+            pipe = stack.enter_context(stdout_pipe(gone))
+            requests = _Requests(lines, pipe, drain_seconds)
+            reading: Any = _Reading(requests, pipe)
+            writing: Any = _Writing(requests, pipe)
+            await server.run(reading, writing, server.create_initialization_options())
+    finally:
+        begin_to_end()
 
-    def __init__(self, drain_seconds: float) -> None:
-        self._ids: set[RequestId] = set()
-        self._idle = anyio.Event()
+
+class _Requests:
+    """What the client sends, in order, and which of its requests run: not more than `RUNNING_REQUESTS`."""
+
+    def __init__(self, lines: Lines, pipe: StdoutPipe, drain_seconds: float) -> None:
+        self._lines = lines
+        self._pipe = pipe
         self._drain_seconds = drain_seconds
+        self._end: float | None = None
+        self._running: Counter[str] = Counter()
+        self._held: deque[JSONRPCRequest] = deque()
 
-    def received(self, message: object) -> None:
-        if isinstance(message, JSONRPCRequest):
-            self._ids.add(message.id)
-        elif isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
-            # a cancelled request gets no answer
-            self._settle((message.params or {}).get("requestId"))
+    async def next(self) -> SessionMessage | Exception | None:
+        """The next message for the server; None once they have ended and what they asked for had its time."""
+        while not self._lines.ended:
+            found = self._next_now()
+            if found is not None:
+                return found
+            await self._change()
+        if self._end is None:
+            self._end = anyio.current_time() + self._drain_seconds
+        with anyio.CancelScope(deadline=self._end):
+            while not self._lines.stalled:
+                found = self._next_now()
+                if found is not None or not self._running:
+                    return found
+                await self._change()
+        self._give_up()
+        return None
 
-    def sent(self, message: object) -> None:
-        if isinstance(message, JSONRPCResponse | JSONRPCError):
-            self._settle(message.id)
+    def answered(self, request_id: object) -> None:
+        """A request has been answered, or needs no answer any more."""
+        key = str(request_id)
+        if self._running[key] > 1:
+            self._running[key] -= 1
+        else:
+            del self._running[key]
+        self._lines.changed.set()
 
-    async def drain(self) -> None:
-        with anyio.move_on_after(self._drain_seconds):
-            while self._ids:
-                self._idle = anyio.Event()
-                await self._idle.wait()
+    def _give_up(self) -> None:
+        logger.warning(
+            "%d requests were not answered within %g seconds of the end",
+            self._running.total() + len(self._held),
+            self._drain_seconds,
+        )
+        if self._pipe.stuck:
+            self._pipe.give_up()
 
-    def _settle(self, request_id: object) -> None:
-        self._ids.discard(cast("RequestId", request_id))
-        if not self._ids:
-            self._idle.set()
+    async def _change(self) -> None:
+        self._lines.changed.clear()
+        await self._lines.changed.wait()
+
+    def _next_now(self) -> SessionMessage | Exception | None:
+        """What can be handed to the server without waiting."""
+        if self._held and self._has_room():
+            return self._run(self._held.popleft())
+        while self._lines.waiting:
+            line = self._lines.waiting.popleft()
+            if line is None:
+                self._lines.make_room()
+                return _TooLongError()
+            try:
+                message = jsonrpc_message_adapter.validate_json(line, by_name=False)
+            except ValidationError as exc:
+                self._lines.make_room()
+                return exc
+            if isinstance(message, JSONRPCRequest):
+                if self._has_room():
+                    return self._run(message)
+                self._held.append(message)
+                continue
+            self._lines.make_room()
+            if isinstance(message, JSONRPCNotification) and message.method == "notifications/cancelled":
+                self._cancelled((message.params or {}).get("requestId"))
+            return SessionMessage(message)
+        return None
+
+    def _has_room(self) -> bool:
+        return self._running.total() < RUNNING_REQUESTS
+
+    def _run(self, request: JSONRPCRequest) -> SessionMessage:
+        self._lines.make_room()
+        self._running[str(request.id)] += 1
+        return SessionMessage(request)
+
+    def _cancelled(self, request_id: object) -> None:
+        """A cancelled request gets no answer; one that waits is never run."""
+        for request in self._held:
+            if str(request.id) == str(request_id):
+                self._held.remove(request)
+                self._lines.make_room()
+                return
+        self.answered(request_id)
 
 
-class _ReadStream:
-    """The client's messages; their end is held back until what they asked for is answered."""
+class _TooLongError(Exception):
+    """A message had more than `LONGEST_LINE` characters and was read over."""
 
-    def __init__(self, inner: Any, pending: _Pending) -> None:
-        self._inner = inner
-        self._pending = pending
 
-    async def receive(self) -> SessionMessage | Exception:
-        try:
-            item: SessionMessage | Exception = await self._inner.receive()
-        except anyio.EndOfStream:
-            await self._pending.drain()
-            raise
-        if isinstance(item, SessionMessage):
-            self._pending.received(item.message)
-        return item
+class _Reading:
+    """The client's messages as the SDK reads them."""
 
-    def __aiter__(self) -> _ReadStream:
+    def __init__(self, requests: _Requests, pipe: StdoutPipe) -> None:
+        self._requests = requests
+        self._pipe = pipe
+
+    def __aiter__(self) -> _Reading:
         return self
 
     async def __anext__(self) -> SessionMessage | Exception:
@@ -103,10 +191,19 @@ class _ReadStream:
         except anyio.EndOfStream:
             raise StopAsyncIteration from None
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def receive(self) -> SessionMessage | Exception:
+        while isinstance(found := await self._requests.next(), _TooLongError):
+            text = f"A message had more than {LONGEST_LINE} characters and was not read; send a shorter one."
+            error = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=INVALID_REQUEST, message=text))
+            await self._pipe.write(error.model_dump_json(by_alias=True, exclude_unset=True) + "\n")
+        if found is None:
+            raise anyio.EndOfStream
+        return found
 
-    async def __aenter__(self) -> _ReadStream:
+    async def aclose(self) -> None:
+        """Nothing to close: the thread that reads cannot be interrupted."""
+
+    async def __aenter__(self) -> _Reading:
         return self
 
     async def __aexit__(
@@ -115,21 +212,23 @@ class _ReadStream:
         await self.aclose()
 
 
-class _WriteStream:
+class _Writing:
     """Our messages; notes which requests are answered."""
 
-    def __init__(self, inner: Any, pending: _Pending) -> None:
-        self._inner = inner
-        self._pending = pending
+    def __init__(self, requests: _Requests, pipe: StdoutPipe) -> None:
+        self._requests = requests
+        self._pipe = pipe
 
     async def send(self, item: SessionMessage, /) -> None:
-        await self._inner.send(item)
-        self._pending.sent(item.message)
+        message = item.message
+        await self._pipe.write(message.model_dump_json(by_alias=True, exclude_unset=True) + "\n")
+        if isinstance(message, JSONRPCResponse | JSONRPCError):
+            self._requests.answered(message.id)
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        """Nothing to close: the descriptor goes back to where it came from."""
 
-    async def __aenter__(self) -> _WriteStream:
+    async def __aenter__(self) -> _Writing:
         return self
 
     async def __aexit__(
@@ -138,4 +237,4 @@ class _WriteStream:
         await self.aclose()
 
 
-__all__ = ["DRAIN_SECONDS", "serve_stdio"]
+__all__ = ["DRAIN_SECONDS", "RUNNING_REQUESTS", "serve_stdio"]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 
 import anyio
 from server_support import MemoryActions
@@ -11,6 +12,8 @@ from scalekit_mcp.server.authentication import NoAuthentication
 from scalekit_mcp.server.callers import authenticated_caller
 from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
 from scalekit_mcp.server.rest import RestOptions
+from scalekit_mcp.server.signals import StopDeadline
+from scalekit_mcp.telemetry import configure_logging
 
 
 class SlowActions(MemoryActions):
@@ -19,6 +22,8 @@ class SlowActions(MemoryActions):
     async def execute_tool(self, **keywords):
         sys.stderr.write("begun\n")
         sys.stderr.flush()
+        if os.environ.get("HANG"):  # a mistake that no event loop can mend
+            threading.Event().wait()
         await anyio.sleep(float(os.environ["SLOW_SECONDS"]))
         return await super().execute_tool(**keywords)
 
@@ -32,8 +37,17 @@ async def main(port: int) -> None:
     options = HttpOptions(public_url=public_url, rest=rest)
     app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, drain=drain)
     delay_seconds = float(os.environ.get("STOP_DELAY_SECONDS", "0"))
-    await serve_http(app, host="127.0.0.1", port=port, drain=drain, delay_seconds=delay_seconds)
+    await serve_http(
+        app,
+        host="127.0.0.1",
+        port=port,
+        drain=drain,
+        drain_seconds=float(os.environ.get("DRAIN_SECONDS", "20")),
+        delay_seconds=delay_seconds,
+        deadline=StopDeadline(),
+    )
 
 
 if __name__ == "__main__":
+    configure_logging(level="INFO", log_format="text")
     anyio.run(main, int(sys.argv[1]))

@@ -1,8 +1,8 @@
 """A stdio server over in-memory actions, run by the tests as a process of its own."""
 
-import logging
 import os
 import sys
+import threading
 
 import anyio
 from server_support import MemoryActions
@@ -11,7 +11,9 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.callers import fixed_caller
 from scalekit_mcp.server.consent import ConsentTimes
 from scalekit_mcp.server.listener import Listener
+from scalekit_mcp.server.signals import StopDeadline
 from scalekit_mcp.server.stdio import serve_stdio
+from scalekit_mcp.telemetry import configure_logging
 
 
 class SlowActions(MemoryActions):
@@ -19,6 +21,8 @@ class SlowActions(MemoryActions):
 
     async def execute_tool(self, **keywords):
         print("begun", file=sys.stderr, flush=True)  # noqa: T201
+        if os.environ.get("HANG"):  # a mistake that no event loop can mend
+            threading.Event().wait()
         await anyio.sleep(float(os.environ.get("SLOW_SECONDS", "0")))
         print("stray")  # noqa: T201 - must not reach the wire
         return await super().execute_tool(**keywords)
@@ -32,9 +36,11 @@ async def main() -> None:
         listener.serve(actions)
         no_time = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)
         options = ServerOptions(consent_times=no_time if os.environ.get("NO_TIME") else ConsentTimes())
-        await serve_stdio(create_server(actions, identify=fixed_caller("ana"), options=options))
+        server = create_server(actions, identify=fixed_caller("ana"), options=options)
+        drain_seconds = float(os.environ.get("DRAIN_SECONDS", "20"))
+        await serve_stdio(server, drain_seconds=drain_seconds, deadline=StopDeadline())
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level="INFO", stream=sys.stderr)
+    configure_logging(level="INFO", log_format="text")
     anyio.run(main)
