@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 
@@ -21,8 +23,8 @@ from scalekit_mcp.errors import VaultError
 
 T = TypeVar("T")
 
-BUSY_MILLISECONDS = 15_000
-"""How long a SQLite writer waits for another one."""
+READ_SECONDS = 1.0
+"""How long a SQLite reader waits: it waits for no writer, only where a database is being made or repaired."""
 CHECKPOINT_MILLISECONDS = 500
 """How long a checkpoint waits for readers; it can always be made up for later."""
 IDLE_SECONDS = 30.0
@@ -32,7 +34,11 @@ _MIGRATION_LOCK = 7_254_862_031_771_004
 
 
 class Database:
-    """One engine. SQLite transactions are begun by us: `BEGIN IMMEDIATE` for writing, none for a single read.
+    """Connections that read, and apart from them those that write.
+
+    A SQLite file in write-ahead mode has one writer at a time, whom readers do not wait for (SQLite, "Write-Ahead
+    Logging"). So one connection of the process writes, and whoever waits for it holds none that reads. SQLite
+    transactions are begun by us: `BEGIN IMMEDIATE` for writing, none for a single read.
 
     A deferred transaction that turns from reading to writing fails at once when another process wrote in between,
     whatever the busy timeout (SQLite, "Isolation In SQLite").
@@ -41,7 +47,7 @@ class Database:
     statement. `sqlalchemy.ext.asyncio` itself would load the ORM: 7 MB and a tenth of a second of the first call.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, write_seconds: float) -> None:
         url = make_url(database_url)
         self.is_postgresql = url.get_backend_name() == "postgresql"
         name = _file_name(url)
@@ -62,17 +68,21 @@ class Database:
         else:
             options |= {"pool_size": 5, "max_overflow": 5, "pool_timeout": 30}
         with translated():
-            self._engine = create_engine(url, **options)
-            self._reader = (
-                self._engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self._engine
-            )
-            self._writer = self._engine.execution_options(writing=True)
-        if not self.is_postgresql:
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
-        else:
-            event.listen(self._engine, "checkout", _look_first)
-            event.listen(self._engine, "checkin", _note_use)
+            self._engines = [create_engine(url, **options)]
+            if not self.is_postgresql and not self.is_memory:
+                one = options | {"pool_size": 1, "max_overflow": 0, "pool_timeout": 2 * write_seconds}
+                self._engines.append(create_engine(url, **one))
+        reading, writing = self._engines[0], self._engines[-1]
+        self._reader = reading.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else reading
+        self._writer = writing.execution_options(writing=True)
+        if self.is_postgresql:
+            event.listen(writing, "checkout", _look_first)
+            event.listen(writing, "checkin", _note_use)
+            return
+        for engine in self._engines:
+            busy_seconds = write_seconds if engine is writing else READ_SECONDS
+            event.listen(engine, "connect", partial(_prepare_sqlite, busy_seconds))
+            event.listen(engine, "begin", _begin_sqlite)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run one statement that reads."""
@@ -124,12 +134,18 @@ class Database:
         """
         if self._path is None:
             return
+
+        def checkpoint() -> None:
+            with self._engines[-1].connect() as connection:  # no transaction: a checkpoint is refused inside of one
+                _checkpoint(connection)
+
         with suppress(SQLAlchemyError):
-            await self.read(_checkpoint)
+            await greenlet_spawn(checkpoint)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await greenlet_spawn(self._engine.dispose)
+        for engine in self._engines:
+            await greenlet_spawn(engine.dispose)
 
     def _create_file(self) -> None:
         if self._path is None or self._path.exists():
@@ -147,12 +163,12 @@ def _file_name(url: URL) -> str:
     return unquote(name.removeprefix("file:")) if "uri" in url.query else name
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     try:
         for pragma in (
-            f"busy_timeout = {BUSY_MILLISECONDS}",
+            f"busy_timeout = {int(busy_seconds * 1000)}",
             "journal_mode = WAL",
             "synchronous = FULL",  # a refresh token that was answered must survive a power cut
             "secure_delete = ON",
@@ -166,11 +182,12 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 
 
 def _checkpoint(connection: Connection) -> None:
+    usual = connection.execute(text("PRAGMA busy_timeout")).scalar_one()
     connection.execute(text(f"PRAGMA busy_timeout = {CHECKPOINT_MILLISECONDS}"))
     try:
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
     finally:
-        connection.execute(text(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}"))
+        connection.execute(text(f"PRAGMA busy_timeout = {usual}"))
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -222,7 +239,11 @@ _SIGNS = (
     ("read-only", "The vault's database is read-only.", "The operator makes the database writable."),
     ("disk is full", "The disk of the vault's database is full.", "The operator frees space on the disk."),
     ("no space", "The disk of the vault's database is full.", "The operator frees space on the disk."),
-    ("locked", "Another process kept the vault's database locked.", "Repeat the call, or end the other process."),
+    (
+        "locked",
+        "Another process kept the vault's database locked.",
+        "Repeat the call; if it lasts, the operator ends the process that keeps the database locked.",
+    ),
     ("not a database", "The vault's file is not a database, or is damaged.", "The operator restores a backup."),
     ("malformed", "The vault's database is damaged.", "The operator restores a backup."),
     ("unable to open", "The vault's database file cannot be opened.", "The operator checks its folder and rights."),
@@ -235,10 +256,16 @@ _SIGNS = (
 
 def in_words(exc: BaseException) -> VaultError:
     """A database's failure as a sentence that an operator can act on; nothing of a statement's values is in it."""
+    if isinstance(exc, PoolTimeout):
+        return VaultError(
+            "The vault's database is busy: too many calls wait for it. Nothing was overwritten.",
+            next_step="Repeat the call; if it lasts, the operator looks for a process that keeps the database locked.",
+            retryable=True,
+        )
     said = " ".join(str(part) for part in (getattr(exc, "orig", None), exc) if part is not None).lower()
     for sign, sentence, next_step in _SIGNS:
         if sign in said:
-            return VaultError(f"{sentence} Nothing was overwritten.", next_step=next_step)
+            return VaultError(f"{sentence} Nothing was overwritten.", next_step=next_step, retryable=sign == "locked")
     if isinstance(exc, OSError | TimeoutError) or "connect" in said:
         return VaultError(
             "The vault's database cannot be reached. Nothing was overwritten.",

@@ -32,6 +32,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
 _PRUNE_INTERVAL = timedelta(days=1)
+_CLOSE_SECONDS = 2.0
 
 
 class AccountDirectory:
@@ -53,6 +54,7 @@ class AccountDirectory:
         self._snapshots = Snapshots(clock, settings.snapshot_seconds)
         self._readings: dict[tuple[str, str], asyncio.Task[StoredAccount]] = {}
         self._pruned_at: datetime | None = None
+        self._pruning: asyncio.Task[None] | None = None
 
     async def find(self, connection_name: str, identifier: str) -> StoredAccount:
         """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
@@ -83,7 +85,7 @@ class AccountDirectory:
         """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
         self.known(connection_name)
         AccountKey(connection_name, identifier)  # refuses what can be none
-        await self._prune()
+        self._prune()
         stored = await self._vault.find_account(connection_name, identifier)
         if stored is not None:
             return stored
@@ -120,11 +122,20 @@ class AccountDirectory:
                 field="connection_name",
             )
 
-    async def _prune(self) -> None:
+    async def aclose(self) -> None:
+        """Give what is being forgotten a moment."""
+        if self._pruning is not None:
+            await asyncio.wait([self._pruning], timeout=_CLOSE_SECONDS)
+
+    def _prune(self) -> None:
+        """Once a day, beside the call that comes first: forget what is old."""
         now = self._clock.now()
         if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
             return
         self._pruned_at = now
+        self._pruning = asyncio.create_task(self._forget_old(now))
+
+    async def _forget_old(self, now: datetime) -> None:
         with suppress(VaultError):  # what cannot be written today is forgotten tomorrow
             await self._vault.prune(
                 history_before=now - timedelta(days=self._settings.history_days),

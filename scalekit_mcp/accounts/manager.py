@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -33,17 +32,16 @@ from scalekit_mcp.accounts.rotation import RotationProgress, rotate_keys
 from scalekit_mcp.accounts.scopes import missing_scopes
 from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
+from scalekit_mcp.accounts.uses import Uses
 from scalekit_mcp.accounts.vault import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
-    VaultError,
     WhoActs,
 )
 
 _log = logging.getLogger(__name__)
 
 _RACES = 20
-_TOUCH_INTERVAL = timedelta(minutes=15)
 _WAIT_POLL_SECONDS = 0.25
 
 
@@ -68,6 +66,7 @@ class ConnectedAccountManager:
         self._clock = clock
         self._settings = settings or ManagerSettings()
         operator = OperatorMatters(clock, self._settings)
+        self._uses = Uses(vault)
         self._directory = AccountDirectory(vault, providers, clock, self._settings, operator)
         self._refresher = Refresher(vault, providers, clock, self._settings, self._directory.remember, operator)
         self._authorizations = Authorizations(
@@ -85,6 +84,8 @@ class ConnectedAccountManager:
         """Finish what was sent, then close the vault."""
         await self._authorizations.aclose()
         await self._refresher.aclose()
+        await self._directory.aclose()
+        await self._uses.aclose()
         await self._vault.aclose()
 
     async def check(self) -> None:
@@ -362,7 +363,7 @@ class ConnectedAccountManager:
             and stored.tokens is not None
             and stored.tokens.expires_at - timedelta(seconds=self._settings.refresh_leeway_seconds) > now
         ):
-            await self._touch(account, now)
+            self._uses.note(account, now)
             return stored.tokens.access_token
         refreshed = await self._refresher.refreshed(stored, need, just_read=just_read)
         missing = missing_scopes(refreshed.account.granted_scopes, required_scopes)
@@ -384,13 +385,6 @@ class ConnectedAccountManager:
         await self._vault.commit(ChangeStatus(changed))
         self._directory.forget(account.connection_name, account.identifier)
         raise words.not_active(changed.after)
-
-    async def _touch(self, account: ConnectedAccount, now: datetime) -> None:
-        if account.last_used_at is not None and now - account.last_used_at < _TOUCH_INTERVAL:
-            return
-        self._directory.forget(account.connection_name, account.identifier)
-        with suppress(VaultError):  # a vault that cannot be written must not stop a call that has its token
-            await self._vault.commit(NoteAccount(account.id, last_used_at=now))
 
     # Keys
 

@@ -46,5 +46,5 @@ class OutboxVault(SqlVault):
             if self._opened is None:
                 from scalekit_mcp.accounts.outbox_store import OutboxStore
 
-                self._opened = await OutboxStore.open(self._database_url, self._key_ring)
+                self._opened = await OutboxStore.open(self._database_url, self._key_ring, self._write_seconds)
             return self._opened

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+WRITE_SECONDS = 5.0
+"""How long a SQLite writer waits for one of another process, and at most twice that for those of its own process."""
 CLOSE_SECONDS = 25.0
 """How long `aclose` waits for what is being written."""
 
@@ -28,15 +30,17 @@ class SqlVault:
     """A `Vault` in a SQL database.
 
     Every operation runs in a task of its own and is shielded: a caller that goes away leaves no half of it behind.
+    `write_seconds` bounds how long a SQLite file that another process keeps locked is waited for.
     """
 
-    def __init__(self, database_url: str, key_ring: KeyRing) -> None:
+    def __init__(self, database_url: str, key_ring: KeyRing, *, write_seconds: float = WRITE_SECONDS) -> None:
         if not database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
             raise ConfigurationError(
                 "The database URL must begin with 'sqlite+aiosqlite:///' or 'postgresql+asyncpg://'."
             )
         self._database_url = database_url
         self._key_ring = key_ring
+        self._write_seconds = write_seconds
         self._opened: Store | None = None
         self._opening = asyncio.Lock()
         self._running: set[asyncio.Task[object]] = set()
@@ -126,7 +130,7 @@ class SqlVault:
             if self._opened is None:
                 from scalekit_mcp.accounts.store import Store
 
-                self._opened = await Store.open(self._database_url, self._key_ring)
+                self._opened = await Store.open(self._database_url, self._key_ring, self._write_seconds)
             return self._opened
 
     async def _run(self, operation: Callable[[Store], Awaitable[_T]]) -> _T:

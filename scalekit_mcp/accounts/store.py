@@ -74,13 +74,13 @@ class Store(KeyStore):
         self._written = itertools.count()
 
     @classmethod
-    async def open(cls, database_url: str, ring: KeyRing) -> Store:
+    async def open(cls, database_url: str, ring: KeyRing, write_seconds: float) -> Store:
         """Open the database, bring its tables up to date under a lock, and check the keys.
 
         Raises:
             VaultError: it cannot be opened, or was sealed with other keys.
         """
-        database = Database(database_url)
+        database = Database(database_url, write_seconds=write_seconds)
         try:
             await database.migrate()
             store = cls(database, ring)

@@ -109,13 +109,14 @@ async def test_a_refresh_reads_the_vault_once_and_writes_twice(tmp_path: Path):
 async def statements(vault: Any) -> list[str]:
     """The statements that reach the database from now on, without those that begin and end transactions."""
     sent: list[str] = []
-    engine = (await vault._store())._database._engine
+    engines = (await vault._store())._database._engines
 
     def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("BEGIN"):
             sent.append(statement)
 
-    event.listen(engine, "before_cursor_execute", before)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", before)
     return sent
 
 

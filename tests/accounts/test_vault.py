@@ -576,7 +576,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
         cursor.execute(f"PRAGMA max_page_count = {pages}")
         cursor.close()
 
-    event.listen(store._database._engine, "connect", no_more_pages)
+    event.listen(store._database._engines[-1], "connect", no_more_pages)
     big = replace(TOKENS, access_token="x" * 200_000)
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     with pytest.raises(VaultError, match="full"):
