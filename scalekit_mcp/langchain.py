@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from scalekit_mcp.actions import Actions
-from scalekit_mcp.client import ScalekitClient, SynchronousActions
+from scalekit_mcp.client import ScalekitClient, SynchronousActions, default_actions
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
@@ -38,7 +38,8 @@ def get_tools(
     """All tools of the catalogue as LangChain structured tools that act for `identifier`.
 
     `actions` is a `ScalekitClient`, its `.actions`, or the asynchronous calls (then the tools are asynchronous too);
-    without any, a `ScalekitClient` is made from the environment. `read_only=True` leaves out what changes a calendar.
+    without any, the process's one client is used (`scalekit_mcp.client.default_actions`). `read_only=True` leaves out
+    what changes a calendar.
 
     Answers are JSON text for the model, and the dictionary itself as the message's artifact. Errors become tool
     messages with the object `{"error": {"code", "message", "who_acts", "next_step", ...}}`; with
@@ -47,7 +48,7 @@ def get_tools(
     `ConfigurationError`.
     """
     check_identifier(identifier)
-    calls = ScalekitClient() if actions is None else actions
+    calls = default_actions() if actions is None else actions
     if isinstance(calls, ScalekitClient):
         calls = calls.actions
     runner = _Runner(calls, connection_name, identifier, raises=on_authorization_required == "raise")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import scalekit_mcp
-from scalekit_mcp import errors
+from scalekit_mcp import client, errors
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.client import SynchronousActions
 from tests.support.processes import environment
@@ -65,7 +65,7 @@ def test_all_is_what_the_page_documents():
 def test_the_client_is_what_the_page_documents():
     documented = first_cells(section("scalekit_mcp.client"))
     signatures = [as_documented(name, signature) for name, signature in methods(SynchronousActions).items()]
-    assert sorted(documented) == sorted(["ScalekitClient", "SynchronousActions", *signatures])
+    assert sorted(documented) == sorted([*client.__all__, *signatures])
 
 
 @pytest.mark.parametrize("module", ["scalekit_mcp.actions.models", "scalekit_mcp.server.web"])
