@@ -33,6 +33,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.server.callers import READ_SCOPE, WRITE_SCOPE
+from scalekit_mcp.server.connections import vouch_for
 from scalekit_mcp.tools import TOOLS
 
 BOTH_SCOPES = (READ_SCOPE, WRITE_SCOPE)
@@ -212,6 +213,7 @@ class RequireCaller:
             tell_denial(denied, scope["path"])
             await denial(denied, self._authentication.challenge)(scope, receive, send)
             return
+        vouch_for(scope)
         scope["user"] = AuthenticatedUser(token)
         scope["auth"] = AuthCredentials(token.scopes)
         await self._app(scope, receive, send)

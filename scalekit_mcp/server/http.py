@@ -37,7 +37,7 @@ from scalekit_mcp.server.authentication import (
     same_secret,
 )
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
-from scalekit_mcp.server.middleware import outer_middleware
+from scalekit_mcp.server.middleware import WholeBody, outer_middleware
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.rest import RestOptions
@@ -150,7 +150,8 @@ def create_http_app(
     sse = SseServerTransport("/messages/", security_settings=security, max_request_body_size=MAX_BODY_BYTES)
 
     def protected(app: ASGIApp) -> RequireCaller:
-        return RequireCaller(app, authentication, refusing=lambda: drain.refusing)
+        whole = WholeBody(app, max_bytes=MAX_BODY_BYTES)
+        return RequireCaller(whole, authentication, refusing=lambda: drain.refusing)
 
     routes: list[BaseRoute] = [
         Route("/mcp", endpoint=protected(StreamableHTTPASGIApp(manager))),
@@ -230,6 +231,8 @@ async def serve_http(
     """
     import uvicorn
 
+    from scalekit_mcp.server.connections import descriptor_share, raise_descriptor_limit
+    from scalekit_mcp.server.http_protocol import bounded_config
     from scalekit_mcp.server.signals import on_stop_signal
 
     stop = anyio.Event()
@@ -258,16 +261,8 @@ async def serve_http(
             if self.started:
                 listening()
 
-    config = uvicorn.Config(
-        app,
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
-    )
+    share = descriptor_share(raise_descriptor_limit())
+    config = bounded_config(app, share=share, host=host, port=port, timeout_graceful_shutdown=2)
     uvicorn_server = Unsignalled(config)
     patient = on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing, at_once=begin_to_end)
     with patient:

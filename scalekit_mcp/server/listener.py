@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 PREFERRED_PORT = 8754
+MAX_CONNECTIONS = 64
+_BACKLOG = 64
 _STOP_SECONDS = 5
 _PORT_TRIES = 20
 
@@ -77,6 +79,9 @@ class Listener:
     def _open(self) -> int:
         import uvicorn
 
+        from scalekit_mcp.server.connections import DescriptorShare
+        from scalekit_mcp.server.http_protocol import bounded_config
+
         if self._tasks is None:
             raise InternalError("The page listener was used outside its lifetime.")
         sockets = _bind(self._preferred_port)
@@ -89,16 +94,12 @@ class Listener:
             def capture_signals(self) -> Generator[None]:
                 yield
 
-        config = uvicorn.Config(
+        config = bounded_config(
             self._app(port),
+            share=DescriptorShare(connections=MAX_CONNECTIONS, backlog=_BACKLOG),
             lifespan="off",
-            access_log=False,
-            log_config=None,
             log_level="warning",
-            server_header=False,
-            timeout_keep_alive=5,
             timeout_graceful_shutdown=_STOP_SECONDS,
-            h11_max_incomplete_event_size=32_768,
         )
         self._server = Server(config)
         self._tasks.start_soon(self._serve, self._server, sockets, name="page listener")
@@ -159,7 +160,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind((address, port))
-        listening.listen(64)
+        listening.listen(_BACKLOG)
     except OSError:
         listening.close()
         raise

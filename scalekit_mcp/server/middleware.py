@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from scalekit_mcp.server.hosts import HostGuard
@@ -14,11 +16,58 @@ from scalekit_mcp.server.hosts import HostGuard
 def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()) -> list[Middleware]:
     """The layers that stand before every route, outermost first; for `exempt` paths every Host is good."""
     return [
+        Middleware(ForgetTheGone),
         Middleware(NoStore),
         Middleware(TrimHeaders),
         Middleware(TrimPath),
         Middleware(HostGuard, allowed_hosts=allowed_hosts, exempt=exempt),
     ]
+
+
+class ForgetTheGone:
+    """Ends a request whose client went away, or was sent away, before it had sent everything: no error of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        with contextlib.suppress(ClientDisconnect):
+            await self._app(scope, receive, send)
+
+
+class WholeBody:
+    """Hands a request on when its body is there, so that nothing is begun for one that never ends.
+
+    What is longer than `max_bytes` is handed on as it comes: who stands behind refuses it.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read, then pass on; raises `ClientDisconnect` where the client went away."""
+        if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
+            await self._app(scope, receive, send)
+            return
+        body, more = bytearray(), True
+        while more and len(body) <= self._max_bytes:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        first: Message | None = {"type": "http.request", "body": bytes(body), "more_body": more}
+
+        async def again() -> Message:
+            nonlocal first
+            if first is None:
+                return await receive()
+            message, first = first, None
+            return message
+
+        await self._app(scope, again, send)
 
 
 class NoStore:

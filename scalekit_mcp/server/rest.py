@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -19,6 +19,7 @@ from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, Permissi
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
 from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
+from scalekit_mcp.server.connections import vouch_for
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.rest_input import body_of, identifier_of, query_of, refuse_unknown, required, text_of
@@ -294,7 +295,10 @@ class Rest:
             try:
                 if not same_secret(bearer_of(request.headers), self._options.service_key):
                     raise Denied(401, "invalid_token", "The service key is wrong.")  # noqa: TRY301
+                vouch_for(request.scope)
                 return await handler(request)
+            except ClientDisconnect:
+                raise  # nobody is there to be answered; the outer layer knows
             except Denied as denied:
                 body = error_body(16, denied.description, "UNAUTHENTICATED")
                 return JSONResponse(body, status_code=401, headers={"www-authenticate": "Bearer"})

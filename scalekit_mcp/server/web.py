@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
@@ -176,6 +176,8 @@ class Web:
         async def handle(request: Request) -> Response:
             try:
                 return await handler(request)
+            except ClientDisconnect:
+                raise  # nobody is there to be answered; the outer layer knows
             except ScalekitMCPError as exc:
                 reference = secrets.token_hex(4)
                 logger.warning("%s could not be served: %s, reference %s", handler.__name__, exc.code, reference)

@@ -21,6 +21,7 @@ from scalekit_mcp.server.app import ServerOptions, create_server
 from scalekit_mcp.server.authentication import Authentication
 from scalekit_mcp.server.callers import authenticated_caller
 from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app
+from scalekit_mcp.server.http_protocol import bounded_config
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.rest import RestOptions
 from scalekit_mcp.server.tokens import SessionTokens
@@ -68,13 +69,13 @@ class Remote:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: Any, listening: socket.socket) -> AsyncIterator[None]:
+async def serving(app: Any, listening: socket.socket, **bounds: Any) -> AsyncIterator[None]:
     class Unsignalled(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self):
             yield
 
-    server = Unsignalled(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = Unsignalled(bounded_config(app, timeout_graceful_shutdown=1, **bounds))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: server.serve(sockets=[listening]))
         with anyio.fail_after(HANG_SECONDS):
@@ -93,6 +94,7 @@ async def remote(
     opened: Callable[[str], contextlib.AbstractAsyncContextManager[Any]] | None = None,
     authentication: Authentication | None = None,
     server_options: dict[str, Any] | None = None,
+    bounds: dict[str, Any] | None = None,
     **options: Any,
 ) -> AsyncIterator[Remote]:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio sets TCP_NODELAY by it
@@ -103,7 +105,7 @@ async def remote(
     if opened is not None:
         async with (
             opened(base) as real,
-            _remote(base, listening, real, authentication, server_options, options) as server,
+            _remote(base, listening, real, authentication, server_options, options, bounds) as server,
         ):
             yield server
         return
@@ -113,7 +115,7 @@ async def remote(
 
     actions = actions or MemoryActions()
     actions.base = actions.base or link_base
-    async with _remote(base, listening, actions, authentication, server_options, options) as server:
+    async with _remote(base, listening, actions, authentication, server_options, options, bounds) as server:
         yield server
 
 
@@ -125,6 +127,7 @@ async def _remote(
     authentication: Authentication | None,
     server_options: dict[str, Any] | None,
     options: dict[str, Any],
+    bounds: dict[str, Any] | None,
 ) -> AsyncIterator[Remote]:
     clock, limiter = SystemClock(), CallLimiter()
     tokens = SessionTokens(KEYS, audience=f"{base}/mcp", clock=clock)
@@ -143,5 +146,5 @@ async def _remote(
         clock=clock,
         drain=drain,
     )
-    async with serving(app, listening):
+    async with serving(app, listening, **(bounds or {})):
         yield Remote(base, actions, tokens, drain)
