@@ -14,7 +14,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,13 +85,12 @@ class Filled:
         await self.vault.count_accounts(connection_name=None, identifier=None, status=None)
         batch: Iterator[tuple[object, ...]] = (account_row(self.ring, number) for number in range(self.size, size))
         if self.url.startswith("sqlite"):
-            with sqlite3.connect(self.url.partition("///")[2]) as direct:
+            with closing(sqlite3.connect(self.url.partition("///")[2])) as direct:
                 direct.execute("PRAGMA synchronous = OFF")
                 marks = ", ".join("?" * len(NAMES))
                 direct.executemany(f"INSERT INTO connected_accounts ({', '.join(NAMES)}) VALUES ({marks})", batch)
                 direct.commit()
                 direct.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            direct.close()
         else:
             import asyncpg
 

@@ -35,7 +35,6 @@ from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.events import Event, address_of, instant_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
-from scalekit_mcp.microsoft.off_loop import body_characters, off_loop
 
 MAX_ROWS = 1000
 """Most rows of one call of `outlook_get_calendar_view` and `outlook_list_calendar_events`."""
@@ -77,11 +76,11 @@ class HostedSession:
             case "GET", "/me/calendarView":
                 return await self._view(request, params, wanted, 0)
             case "POST", "/me/events":
-                return await _one(await self._create(request), wanted)
+                return _response(wanted.applied(await self._create(request)))
             case "GET", _ if event_id is not None:
-                return await _one(await self._get(request, event_id), wanted)
+                return _response(wanted.applied(await self._get(request, event_id)))
             case "PATCH", _ if event_id is not None:
-                return await _one(await self._update(request, event_id), wanted)
+                return _response(wanted.applied(await self._update(request, event_id)))
             case "DELETE", _ if event_id is not None:
                 await self._remove(request, "outlook_delete_calendar_event", {"event_id": event_id})
                 return _response({})
@@ -147,7 +146,7 @@ class HostedSession:
         link = None
         if more and rows:
             link = _link({**params, "$skip": str(skip + len(rows))}, 0)
-        return await _page(rows, wanted, link)
+        return _page(rows, wanted, link)
 
     async def _view(
         self, request: GraphRequest, params: Mapping[str, str], wanted: Preferences, offset: int
@@ -164,7 +163,7 @@ class HostedSession:
             self.warnings.append(
                 f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
             )
-        return await _page(rows[offset:], wanted, link)
+        return _page(rows[offset:], wanted, link)
 
     async def _rows(
         self, request: GraphRequest, tool: str, params: dict[str, Any], size: int
@@ -318,15 +317,8 @@ def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> di
     return named
 
 
-async def _one(event: Event, wanted: Preferences) -> GraphResponse:
-    return _response(await off_loop(body_characters([event]), lambda: wanted.applied(event)))
-
-
-async def _page(rows: list[Event], wanted: Preferences, link: str | None) -> GraphResponse:
-    def applied() -> list[Event]:
-        return [wanted.applied(row, keep=_ALWAYS_READ) for row in rows]
-
-    body: Event = {"value": await off_loop(body_characters(rows), applied)}
+def _page(rows: list[Event], wanted: Preferences, link: str | None) -> GraphResponse:
+    body: Event = {"value": [wanted.applied(row, keep=_ALWAYS_READ) for row in rows]}
     if link is not None:
         body["@odata.nextLink"] = link
     return _response(body)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from scalekit_mcp.accounts.models import ProviderAccount
@@ -18,7 +17,6 @@ from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, pre
 from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.off_loop import body_characters, off_loop
 from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
@@ -92,7 +90,7 @@ class CalendarUpdate:
         """Send the change, at most twice, and return the event as it is then."""
         lost: AnswerLost | None = None
         for last in (False, True):
-            body = await self._body(change)
+            body = self._body(change)
             if not body:
                 change.remarks += noted("Nothing was changed: the event already is as asked.")
                 return await read_event(self._session, change.event_id, zone=zone, body_format="text")
@@ -119,11 +117,8 @@ class CalendarUpdate:
                     raise OutcomeUnknown(_NOT_KNOWN) from exc
         raise OutcomeUnknown(_NOT_KNOWN)  # not reached: the last try returns or raises
 
-    async def _body(self, change: _Change) -> Event:
-        make = partial(
-            patch_body, change.args, change.before, occurrence=change.occurrence, personal=self._account.personal
-        )
-        patch = await off_loop(len(change.args.body_content or "") + body_characters([change.before]), make)
+    def _body(self, change: _Change) -> Event:
+        patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._account.personal)
         change.remarks = patch.remarks
         return patch.body
 
@@ -133,8 +128,7 @@ class CalendarUpdate:
             now = await read_event(self._session, change.event_id)
         except (ProviderUnavailable, Throttled) as exc:
             raise OutcomeUnknown(_NOT_KNOWN) from exc
-        make = partial(settle, body, before=change.before, now=now)
-        settled = await off_loop(body_characters([body, now]), make)
+        settled = settle(body, before=change.before, now=now)
         if settled is not Settled.APPLIED:
             change.before = now
             return settled

@@ -7,6 +7,7 @@ import gc
 import logging
 import sqlite3
 import traceback
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -163,11 +164,10 @@ async def test_deleting_an_account_leaves_not_even_its_sealed_tokens_in_the_file
     async with open_room(sqlite_url(tmp_path / "vault.sqlite3")) as room:
         await room.consent()
         await room.consent("bea", "alice@company.com")
-        with sqlite3.connect(tmp_path / "vault.sqlite3") as reader:
+        with closing(sqlite3.connect(tmp_path / "vault.sqlite3")) as reader:
             (sealed,) = reader.execute(
                 "SELECT sealed_tokens FROM connected_accounts WHERE identifier = 'ana'"
             ).fetchone()
-        reader.close()
         assert await room.manager.delete(**room.key())
         assert not await room.manager.delete(**room.key())
         assert not [name for name, content in contents(tmp_path).items() if bytes(sealed)[-64:] in content]

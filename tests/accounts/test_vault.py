@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -481,9 +482,8 @@ async def test_migrations_from_nothing_lead_to_the_same_tables_as_a_new_vault(tm
     vault = SqlVault(sqlite_url(fresh), RING)
     await create(vault)
     await vault.aclose()
-    with sqlite3.connect(migrated) as connection:
+    with closing(sqlite3.connect(migrated, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    connection.close()
     vault = SqlVault(sqlite_url(migrated), RING)
     await active(vault)
     await vault.aclose()
@@ -633,7 +633,7 @@ async def test_a_vault_in_order_passes_its_check_and_one_that_went_away_does_not
     vault = SqlVault(f"sqlite+aiosqlite:///{path.as_posix()}", KeyRing.generate())
     try:
         await vault.check()
-        with sqlite3.connect(path) as other:  # somebody writes, and does not stop
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
             other.execute("DROP TABLE vault_keys")
         with pytest.raises(VaultError):
             await vault.check()
