@@ -7,7 +7,8 @@ else's change in between is noticed (412) and met by reading again. Sources: Upd
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, cast
 
 from scalekit_mcp.accounts.models import ProviderAccount
@@ -17,6 +18,7 @@ from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, pre
 from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
+from scalekit_mcp.microsoft.series import dates_lost_before_start
 from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
@@ -39,7 +41,8 @@ _EDITED_FIELDS = "id,originalStart,start,end"
 class _Change:
     """One update on its way: which event, what it was before (None where it does not matter), and what to tell.
 
-    `occurrence` is the one that was named when its series is changed.
+    `occurrence` is the one that was named when its series is changed; `at_risk` are edited dates whose loss was
+    accepted.
     """
 
     args: UpdateCalendarEvent
@@ -47,6 +50,7 @@ class _Change:
     before: Event | None = None
     occurrence: Event | None = None
     remarks: Remarks = NO_REMARKS
+    at_risk: list[str] = field(default_factory=list[str])
 
 
 class CalendarUpdate:
@@ -62,7 +66,8 @@ class CalendarUpdate:
         zone = asked_zone(args.start_timezone or args.end_timezone or self._timezone)
         change = await self._begin(args)
         event = await self._carry_out(change, zone)
-        remarks = args.remarks + change.remarks + warned(*self._shortfalls(change, event))
+        remarks = args.remarks + change.remarks + await self._lost_edits(change)
+        remarks += warned(*self._shortfalls(change, event))
         return event_result(event, asked=zone, remarks=remarks)
 
     async def _begin(self, args: UpdateCalendarEvent) -> _Change:
@@ -94,7 +99,7 @@ class CalendarUpdate:
             if not body:
                 change.remarks += noted("Nothing was changed: the event already is as asked.")
                 return await read_event(self._session, change.event_id, zone=zone, body_format="text")
-            await self._guard_edited_occurrences(change, body)
+            await self._guard_losses(change, body)
             try:
                 return (await self._session.send(self._request(change, body, zone))).body
             except InvalidInput as exc:
@@ -146,30 +151,46 @@ class CalendarUpdate:
         """What changes depend on, the body as HTML, times in UTC."""
         return await read_event(self._session, event_id, select=",".join(CURRENT_SELECT))
 
-    async def _guard_edited_occurrences(self, change: _Change, body: Event) -> None:
-        """Refuse a change of a series that would undo edits of single dates, unless that was accepted."""
+    async def _guard_losses(self, change: _Change, body: Event) -> None:
+        """Refuse a change of a series that would lose edits of single dates or dates themselves, unless accepted."""
         before = change.before
         if before is None or before.get("type") != "seriesMaster" or not _moves(body, before):
             return
+        edited = await self._edited(change.event_id)
+        earlier = dates_lost_before_start(body, before)
+        if not edited and earlier is None:
+            return
+        if not change.args.discard_exceptions:
+            raise _loss(edited, earlier)
+        change.at_risk = edited
+        if earlier is not None:
+            change.remarks += noted(f"The dates of the series from {earlier[0]} until {earlier[1]} are gone.")
+
+    async def _edited(self, event_id: str) -> list[str]:
+        """The dates of a series that were edited or deleted."""
         series = await read_event(
             self._session,
-            change.event_id,
+            event_id,
             body_format=None,
             select="id,cancelledOccurrences",
             expand=f"exceptionOccurrences($select={_EDITED_FIELDS})",
         )
-        edited = _edited(series)
-        if not edited:
-            return
-        listed = ", ".join(edited[:20]) + (f" and {len(edited) - 20} more" if len(edited) > 20 else "")
-        if not change.args.discard_exceptions:
-            raise Conflict(
-                f"This change would undo edits of single dates of the series: {listed}. Nothing was changed.",
-                next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
-                field="discard_exceptions",
-                edited_occurrences=edited,
-            )
-        change.remarks += noted(f"Edits of single dates of the series were discarded: {listed}.")
+        return _edited(series)
+
+    async def _lost_edits(self, change: _Change) -> Remarks:
+        """What became of edited dates whose loss was accepted: Microsoft does not say which changes keep them."""
+        if not change.at_risk:
+            return NO_REMARKS
+        try:
+            left = await self._edited(change.event_id)
+        except ScalekitMCPError:
+            return warned(f"Whether edits of single dates were lost could not be read: {_listed(change.at_risk)}.")
+        gone = [day for day in change.at_risk if day not in left]
+        kept = [day for day in change.at_risk if day in left]
+        return noted(
+            f"Edits of single dates of the series were discarded: {_listed(gone)}." if gone else None,
+            f"Edits of single dates of the series are still there: {_listed(kept)}." if kept else None,
+        )
 
     def _shortfalls(self, change: _Change, event: Event) -> list[str]:
         """What was asked for and did not happen."""
@@ -192,6 +213,30 @@ class CalendarUpdate:
                 else "The event's online-meeting link changed with this change; the old link may no longer work."
             )
         return told
+
+
+def _loss(edited: list[str], earlier: tuple[date, date] | None) -> Conflict:
+    """The refusal that names what a change of a series would lose."""
+    told, keep = "", ""
+    if edited:
+        told = f"This change would undo edits of single dates of the series: {_listed(edited)}. "
+    if earlier is not None:
+        begins, first = earlier
+        told += f"The series would begin on {first}: its dates from {begins} until then would disappear. "
+        keep = (
+            " To keep the earlier dates, change only recurrence_end_date of this series instead, and create a new one "
+            "for the rest."
+        )
+    return Conflict(
+        f"{told}Nothing was changed.",
+        next_step=f"Ask the user; to accept the loss, repeat the call with discard_exceptions=true.{keep}",
+        field="discard_exceptions",
+        edited_occurrences=edited,
+    )
+
+
+def _listed(days: list[str]) -> str:
+    return ", ".join(days[:20]) + (f" and {len(days) - 20} more" if len(days) > 20 else "")
 
 
 def _moves(body: Event, before: Event) -> bool:

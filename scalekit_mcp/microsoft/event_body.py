@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from scalekit_mcp.microsoft.attendees import ATTENDEE_PARAMETERS, graph_attendees, merge_attendees
-from scalekit_mcp.microsoft.event_times import PatchedTimes, graph_moment, patch_times, series_recurrence
+from scalekit_mcp.microsoft.event_times import PatchedTimes, graph_moment, patch_times
 from scalekit_mcp.microsoft.events import join_url
 from scalekit_mcp.microsoft.join_block import join_block, keep_join_block, text_as_html
 from scalekit_mcp.microsoft.recurrence import graph_recurrence
+from scalekit_mcp.microsoft.series import series_recurrence
 from scalekit_mcp.tools.arguments import CreateCalendarEvent, EventFields, UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
@@ -108,9 +109,8 @@ def patch_body(
     remarks += _online_meeting_stays(args, current)
     try:
         times = patch_times(args, current, occurrence)
-        body |= times.body
-        recurrence, told = _recurrence(args, current, times, cleared=cleared)
-        body |= recurrence
+        recurrence, times, told = _recurrence(args, current, times, cleared=cleared)
+        body |= times.body | recurrence
         remarks += noted(*times.notes) + told
     except Refused as exc:
         raise exc.as_invalid_input() from exc
@@ -177,16 +177,16 @@ def _recurrence(
     times: PatchedTimes,
     *,
     cleared: frozenset[str],
-) -> tuple[dict[str, Any], Remarks]:
+) -> tuple[dict[str, Any], PatchedTimes, Remarks]:
     if "recurrence" in cleared:
         _refuse_on_occurrence(current, "clear")
         if current.get("recurrence") is None:
-            return {}, noted("The event did not recur, so there was no recurrence to clear.")
-        return {"recurrence": None}, NO_REMARKS
+            return {}, times, noted("The event did not recur, so there was no recurrence to clear.")
+        return {"recurrence": None}, times, NO_REMARKS
     if args.recurrence is not None:
         _refuse_on_occurrence(current, sorted(n for n in args.given if n.startswith("recurrence_"))[0])
-    value = series_recurrence(args.recurrence, current, times)
-    return {} if value is None else {"recurrence": value}, NO_REMARKS
+    value, times = series_recurrence(args.recurrence, current, times)
+    return {} if value is None else {"recurrence": value}, times, NO_REMARKS
 
 
 def _refuse_on_occurrence(current: Mapping[str, Any], name: str) -> None:

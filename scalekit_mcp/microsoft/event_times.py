@@ -1,4 +1,4 @@
-"""Start and end of an update, held against the event as it is; and what that means for a series.
+"""Start and end of an update, held against the event as it is.
 
 Local times and zones are sent as they were asked for. Instants serve only to compare and to keep a duration.
 """
@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, cast
 
 from scalekit_mcp.microsoft.events import date_of, instant_of
 from scalekit_mcp.microsoft.graph_zones import graph_zone
-from scalekit_mcp.microsoft.recurrence import graph_recurrence, recurrence_from_graph
+from scalekit_mcp.microsoft.series_dates import check_occurrence_date
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.checks import check_all_day
-from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone, to_instant, to_local
 
@@ -37,11 +36,16 @@ class LocalTime:
 
 @dataclass(frozen=True, slots=True)
 class PatchedTimes:
-    """`start` and `end` of the body, where they are given; `start` is None where the event keeps its own."""
+    """`start` and `end` of the body, where they are given; `start` is None where the event keeps its own.
+
+    They are `of_occurrence` where one was named and its series is changed: then they say the time of day, and the
+    pattern says on which date the series begins.
+    """
 
     start: LocalTime | None = None
     end: LocalTime | None = None
     notes: tuple[str, ...] = ()
+    of_occurrence: bool = False
 
     @property
     def body(self) -> dict[str, Any]:
@@ -70,8 +74,18 @@ def patch_times(
     if start is None and end is None:
         return PatchedTimes()
     if occurrence is not None:
-        start = _rebased("start", start, current, occurrence, whole_days=whole_days)
-        end = _rebased("end", end, current, occurrence, whole_days=whole_days)
+        if start is not None:
+            held = local_edge(occurrence, "start", start.zone).date()
+            check_occurrence_date(start.local.date(), held, args.recurrence, current)
+        start = _rebased(start, current, occurrence)
+        end = _rebased(end, current, occurrence)
+        return replace(_patched(start, end, current, whole_days=whole_days), of_occurrence=True)
+    return _patched(start, end, current, whole_days=whole_days)
+
+
+def _patched(
+    start: LocalTime | None, end: LocalTime | None, current: Mapping[str, Any], *, whole_days: bool
+) -> PatchedTimes:
     if whole_days:
         return _whole_days(start, end, current)
     if start is not None and end is not None:
@@ -83,73 +97,11 @@ def patch_times(
     return _ended(cast(LocalTime, end), current)
 
 
-def event_zone(current: Mapping[str, Any]) -> Zone:
-    """The zone that the event was made in; UTC where that is a custom one, whose rules nobody knows."""
-    start = cast("Mapping[str, Any]", current.get("start") or {})
-    for name in (current.get("originalStartTimeZone"), start.get("timeZone")):
-        try:
-            return resolve_zone(str(name))
-        except Refused:
-            continue
-    return _UTC
-
-
 def local_edge(event: Mapping[str, Any], edge: str, zone: Zone) -> datetime:
     """The naive `start` or `end` of an event in `zone`; midnight of its date if it lasts whole days."""
     if event.get("isAllDay"):
         return datetime.combine(date_of(event[edge]), time.min)
     return to_local(instant_of(event[edge]), zone)
-
-
-def series_recurrence(
-    change: Recurrence | None, current: Mapping[str, Any], times: PatchedTimes
-) -> dict[str, Any] | None:
-    """The whole recurrence to send, or None if it stays as it is; raises `Refused` when it does not fit the start.
-
-    A series whose first event moves to another date or zone has to be told so in its range, too.
-    """
-    had = current.get("recurrence")
-    before = recurrence_from_graph(had) if had else None
-    if change is None and (before is None or times.start is None):
-        return None
-    zone = times.start.zone if times.start is not None else event_zone(current)
-    start = times.start.local.date() if times.start is not None else local_edge(current, "start", zone).date()
-    named = _recurrence_zone(had)
-    if change is None:
-        assert before is not None  # noqa: S101 - looked at above
-        if before.start_date == start and (named is None or named.windows == zone.windows):
-            return None
-        whole = _fitting(before, start)
-    elif before is None:
-        if change.type is None:
-            raise Refused("is missing: the event does not recur yet", "recurrence_type")
-        whole = change.complete(start)
-        return graph_recurrence(whole)
-    else:
-        merged = before.merged(change)
-        whole = replace(merged, start_date=change.start_date).complete(start)
-    if times.start is None and named is not None:
-        zone = named
-    return graph_recurrence(whole, graph_zone(zone))
-
-
-def _fitting(before: Recurrence, start: date) -> Recurrence:
-    try:
-        return replace(before, start_date=None).complete(start)
-    except Refused as refused:
-        raise Refused(
-            f"moves the first event of the series to {start}, where its pattern has none; give the recurrence "
-            f"parameters that shall change as well: {refused.field} {refused.message}",
-            "start_datetime",
-        ) from None
-
-
-def _recurrence_zone(recurrence: Mapping[str, Any] | None) -> Zone | None:
-    span: Mapping[str, Any] = (recurrence or {}).get("range") or {}
-    try:
-        return resolve_zone(str(span.get("recurrenceTimeZone") or ""))
-    except Refused:
-        return None
 
 
 def _given(args: UpdateCalendarEvent, edge: str) -> LocalTime | None:
@@ -199,25 +151,11 @@ def _ended(end: LocalTime, current: Mapping[str, Any]) -> PatchedTimes:
     return PatchedTimes(None, end)
 
 
-def _rebased(
-    edge: str,
-    asked: LocalTime | None,
-    master: Mapping[str, Any],
-    occurrence: Mapping[str, Any],
-    *,
-    whole_days: bool,
-) -> LocalTime | None:
+def _rebased(asked: LocalTime | None, master: Mapping[str, Any], occurrence: Mapping[str, Any]) -> LocalTime | None:
     """The time asked of an occurrence, carried over to the first event of its series."""
     if asked is None:
         return None
-    held = local_edge(occurrence, "start", asked.zone)
-    shift = asked.local.date() - held.date()
-    if whole_days or (edge == "start" and shift):
-        raise Refused(
-            f"would move the series to another date; give {held.date()} with the new time of day, and change dates by "
-            "recurrence_days_of_week, recurrence_day_of_month or recurrence_start_date",
-            f"{edge}_datetime",
-        )
+    shift = asked.local.date() - local_edge(occurrence, "start", asked.zone).date()
     day = local_edge(master, "start", asked.zone).date() + shift
     return LocalTime(datetime.combine(day, asked.local.time()), asked.zone)
 

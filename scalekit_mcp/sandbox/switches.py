@@ -116,6 +116,9 @@ class Behaviours:
     recurrence_update: Literal["replace", "merge"] = _of(
         "replace", "An incomplete pattern or range in a PATCH: judged by itself, or laid over the present one."
     )
+    series_end_update: Literal["discard", "keep"] = _of(
+        "discard", "Edited and deleted dates of a series whose end alone changes: gone, as in Outlook, or kept."
+    )
     duplicate_transaction_status: Literal[400, 409] = _of(400, "HTTP status of `ErrorDuplicateTransactionId`.")
     duplicate_transaction_after_delete: Literal["forget", "remember"] = _of(
         "forget", "The transactionId of a deleted event: free again, or answered with the deleted event."

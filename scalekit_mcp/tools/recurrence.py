@@ -26,6 +26,9 @@ _USED: dict[str, frozenset[str]] = {
     "absoluteYearly": frozenset({"day_of_month", "month"}),
     "relativeYearly": frozenset({"days_of_week", "week_index", "month"}),
 }
+_FARTHEST_DATE = 1500
+"""Days until every pattern has had a date: four years and some, for the 29th of February."""
+
 _PATTERN_FIELDS = ("days_of_week", "day_of_month", "month", "week_index", "first_day_of_week")
 
 
@@ -103,13 +106,34 @@ class Recurrence:
             raise Refused("is missing: the other recurrence parameters need it", "recurrence_type")
         if self.start_date is not None and self.start_date != start:
             raise Refused(
-                f"is {self.start_date}, but the first event starts on {start}; leave it out, or let both agree",
+                f"is {self.start_date}, but the first event starts on {start}; leave it out, or give start_datetime on "
+                "that date",
                 "recurrence_start_date",
             )
-        whole = replace(self._with_pattern(start), start_date=start, interval=self.interval or 1)
-        whole = whole._with_range()
+        first_day = self.first_day_of_week if "first_day_of_week" in _USED[self.type] else None
+        whole = replace(
+            self._with_pattern(start), start_date=start, interval=self.interval or 1, first_day_of_week=first_day
+        )
+        whole = whole.with_range()
         whole._check_start(start)
         return whole
+
+    def first_fitting(self, day: date) -> date:
+        """The first date on or after `day` that the pattern can have; raises `Refused` where there is none.
+
+        What the pattern leaves open follows from `day`; which week of the month, from the date that is found.
+        """
+        self.check_parts()
+        pattern = self if self.type is None else replace(self._with_pattern(day), week_index=self.week_index)
+        found = next((d for d in (day + timedelta(days=n) for n in range(_FARTHEST_DATE)) if pattern.matches(d)), None)
+        if found is None:
+            raise Refused("names a day that does not exist in that month", "recurrence_day_of_month")
+        return found
+
+    @property
+    def changes_pattern(self) -> bool:
+        """Whether a part is there that says on which dates the series falls, and not only when it ends."""
+        return any(getattr(self, name) is not None for name in ("type", "interval", *_PATTERN_FIELDS))
 
     def merged(self, change: Recurrence) -> Recurrence:
         """This recurrence with the parts of `change` put in; parts that no longer apply fall away."""
@@ -146,7 +170,8 @@ class Recurrence:
             result = replace(result, month=start.month)
         return result
 
-    def _with_range(self) -> Recurrence:
+    def with_range(self) -> Recurrence:
+        """The same with a whole range; raises `Refused` where its end is missing or lies before the start."""
         range_type = self.range_type
         if range_type is None:
             range_type = "endDate" if self.end_date else "numbered" if self.occurrences else "noEnd"
@@ -161,11 +186,9 @@ class Recurrence:
         return replace(self, range_type=range_type)
 
     def _check_start(self, start: date) -> None:
-        if self.matches(start):
+        fitting = self.first_fitting(start)
+        if fitting == start:
             return
-        fitting = next((d for d in (start + timedelta(days=n) for n in range(1, 1500)) if self.matches(d)), None)
-        if fitting is None:
-            raise Refused("names a day that does not exist in that month", "recurrence_day_of_month")
         field = "recurrence_days_of_week" if self.days_of_week else "recurrence_day_of_month"
         if self.month is not None and self.month != start.month:
             field = "recurrence_month"

@@ -241,8 +241,15 @@ class Events:
             span = {**draft.recurrence["range"], "startDate": draft.start.local.date().isoformat()}
             self._set_recurrence(draft, {"pattern": draft.recurrence["pattern"], "range": span})
         moved = (draft.start, draft.end) != (event.start, event.end) or draft.recurrence != event.recurrence
-        if moved:
-            draft.exceptions, draft.cancelled_dates = {}, set()
+        if not moved:
+            return
+        kept: set[date] = set()
+        if draft.recurrence and self._world.switches.series_end_update == "keep" and _ends_elsewhere(draft, event):
+            days = {*draft.exceptions, *draft.cancelled_dates}
+            rule = recurring.rule_from(draft.recurrence, several_days=self._world.switches.relative_days)
+            kept = {day for day in days if day in recurring.dates(rule, day, day)}
+        draft.exceptions = {day: exception for day, exception in draft.exceptions.items() if day in kept}
+        draft.cancelled_dates &= kept
 
     def _set(self, mailbox: Mailbox, event: Event, given: dict[str, Any]) -> None:
         for name, attribute in _PLAIN.items():
@@ -341,6 +348,14 @@ def _take_over(draft: Event, event: Event) -> None:
             setattr(event, name, getattr(draft, name))
     if event.original_date is None:
         event.kind = draft.kind
+
+
+def _ends_elsewhere(draft: Event, event: Event) -> bool:
+    """Whether two versions of a series differ in their end alone."""
+    if draft.recurrence is None or event.recurrence is None or (draft.start, draft.end) != (event.start, event.end):
+        return False
+    starts = (draft.recurrence["range"]["startDate"], event.recurrence["range"]["startDate"])
+    return draft.recurrence["pattern"] == event.recurrence["pattern"] and starts[0] == starts[1]
 
 
 def _laid_over(present: dict[str, Any] | None, given: dict[str, Any]) -> dict[str, Any]:
