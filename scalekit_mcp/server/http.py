@@ -38,6 +38,12 @@ from scalekit_mcp.server.authentication import (
 )
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 from scalekit_mcp.server.middleware import WholeBody, outer_middleware
+from scalekit_mcp.server.sessions import (
+    MAX_ALL_SESSIONS,
+    SESSION_IDLE_SECONDS,
+    RequestsPerCaller,
+    SessionsPerCaller,
+)
 
 if TYPE_CHECKING:
     from scalekit_mcp.server.rest import RestOptions
@@ -145,16 +151,23 @@ def create_http_app(
     hosts, origins = allowed_hosts(options), allowed_origins(options)
     security = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
     manager = StreamableHTTPSessionManager(
-        app=server, stateless=options.stateless, security_settings=security, max_request_body_size=MAX_BODY_BYTES
+        app=server,
+        stateless=options.stateless,
+        security_settings=security,
+        max_request_body_size=MAX_BODY_BYTES,
+        session_idle_timeout=SESSION_IDLE_SECONDS,
+        max_sessions=2 * MAX_ALL_SESSIONS,  # idle ones are ended long before, so that nobody meets this
     )
     sse = SseServerTransport("/messages/", security_settings=security, max_request_body_size=MAX_BODY_BYTES)
 
+    per_caller = RequestsPerCaller()
+
     def protected(app: ASGIApp) -> RequireCaller:
-        whole = WholeBody(app, max_bytes=MAX_BODY_BYTES)
-        return RequireCaller(whole, authentication, refusing=lambda: drain.refusing)
+        bounded = per_caller.around(WholeBody(app, max_bytes=MAX_BODY_BYTES))
+        return RequireCaller(bounded, authentication, refusing=lambda: drain.refusing)
 
     routes: list[BaseRoute] = [
-        Route("/mcp", endpoint=protected(StreamableHTTPASGIApp(manager))),
+        Route("/mcp", endpoint=protected(SessionsPerCaller(StreamableHTTPASGIApp(manager)))),
         Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
         Route("/messages", endpoint=protected(sse.handle_post_message)),
         *_browser_routes(actions, options, clock, origins),
