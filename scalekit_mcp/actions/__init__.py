@@ -16,7 +16,6 @@ from pydantic import SecretStr
 
 from scalekit_mcp.actions.protocol import Actions, LinkBase
 from scalekit_mcp.clock import Clock, SystemClock
-from scalekit_mcp.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from scalekit_mcp.actions.embedded import EmbeddedActions
@@ -46,7 +45,7 @@ async def open_actions(
     name one. `metrics` counts what happens at Microsoft. Raises `ConfigurationError`.
     """
     settings.check()
-    _check_zone(settings.timezone)
+    _check_zone(settings)
     _check_keys(settings)
     async with _resolved(settings) as resolve:
         actions = _implementation(settings, metrics)(
@@ -75,30 +74,32 @@ def _implementation(settings: Settings, metrics: Metrics | None) -> Callable[...
     return partial(EmbeddedActions, metrics=metrics)
 
 
-def _check_zone(name: str | None) -> None:
+def _check_zone(settings: Settings) -> None:
     """Refuse a zone that no answer could use."""
-    if name is None:
+    if settings.timezone is None:
         return
     from scalekit_mcp.tools.zone_abbreviations import check_lasting_zone_name
 
-    try:
-        check_lasting_zone_name(name)
-    except ValueError as error:
-        raise ConfigurationError(f"SCALEKIT_MCP_TIMEZONE {error}.") from error
+    with settings.naming("timezone"):
+        check_lasting_zone_name(settings.timezone)
 
 
 def _check_keys(settings: Settings) -> None:
-    """Refuse keys that could not be used, before the first call meets them."""
-    if settings.sandbox:
-        return
+    """Refuse keys that could not be used, before the first call meets them and before anything is written."""
+    from scalekit_mcp.actions.files import check_key_file
+
     if settings.vault_keys is not None:
         from scalekit_mcp.accounts.sealing import KeyRing
 
-        KeyRing.from_text(settings.vault_keys.get_secret_value())
+        with settings.naming("vault_keys"):
+            KeyRing.from_text(settings.vault_keys.get_secret_value())
+    check_key_file(settings)
     if settings.microsoft_client_certificate is not None and settings.resolved_mode == "embedded":
-        from scalekit_mcp.microsoft.credentials import ClientCertificate
+        if settings.sandbox:
+            return
+        from scalekit_mcp.microsoft.credentials import credentials_of
 
-        ClientCertificate.from_file(settings.microsoft_client_certificate)
+        credentials_of(settings)
 
 
 @asynccontextmanager

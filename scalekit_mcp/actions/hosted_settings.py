@@ -29,7 +29,8 @@ def hosted_actions(
     if settings.vault_keys is not None:
         from scalekit_mcp.accounts.sealing import KeyRing
 
-        ring = KeyRing.from_text(settings.vault_keys.get_secret_value())
+        with settings.naming("vault_keys"):
+            ring = KeyRing.from_text(settings.vault_keys.get_secret_value())
 
     async def environment() -> ScalekitEnvironment:
         return environment_of(await resolve() if resolve else settings)

@@ -7,23 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import httpx2 as httpx
-from platformdirs import user_config_path, user_data_path
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
 from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.actions.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import ConfigurationError, InternalError, ScalekitMCPError
+from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.credentials import credentials_of
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
@@ -37,7 +36,6 @@ from scalekit_mcp.tools import (
 )
 from scalekit_mcp.upstream import UpstreamClient
 
-APP_NAME = "scalekit-mcp"
 READ_SCOPES = ("Calendars.Read",)
 """Writing covers reading: `Calendars.ReadWrite` will do as well ("Microsoft Graph permissions reference")."""
 WRITE_SCOPES = ("Calendars.ReadWrite",)
@@ -179,10 +177,8 @@ def build_parts(
 def _webhook_target(settings: Settings) -> Webhook | None:
     if not settings.webhook_url or settings.webhook_secret is None:
         return None
-    try:
+    with settings.naming("webhook_secret"):
         return Webhook(settings.webhook_url, parse_secret(settings.webhook_secret.get_secret_value()))
-    except ValueError as error:
-        raise ConfigurationError(f"SCALEKIT_MCP_WEBHOOK_SECRET is not valid: {error}.") from error
 
 
 def _code_of(error: Exception) -> str:
@@ -209,22 +205,12 @@ async def listener_alive(redirect_uri: str) -> bool:
 
 def _key_ring(settings: Settings) -> KeyRing:
     if settings.vault_keys is not None:
-        return KeyRing.from_text(settings.vault_keys.get_secret_value())
+        with settings.naming("vault_keys"):
+            return KeyRing.from_text(settings.vault_keys.get_secret_value())
     if settings.sandbox and settings.database_url is None:
         return KeyRing.generate()
+    check_key_file(settings)
     return KeyRing.from_file(key_file())
-
-
-def key_file() -> Path:
-    """Where the vault keys of this user are: the configuration directory, not beside the data they open."""
-    return user_config_path(APP_NAME, appauthor=False) / "vault.keys"
-
-
-def vault_file(settings: Settings) -> Path | None:
-    """The file of the default SQLite vault; None where the settings name a database, or the vault is in memory."""
-    if settings.database_url is not None or settings.sandbox:
-        return None
-    return user_data_path(APP_NAME, appauthor=False) / "vault.sqlite3"
 
 
 def _database_url(settings: Settings) -> str:

@@ -57,13 +57,14 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
 
     A vault that cannot be opened is another command's matter.
     """
-    from scalekit_mcp.actions.parts import build_parts, vault_file
+    from scalekit_mcp.actions.files import vault_file
+    from scalekit_mcp.actions.parts import build_parts
 
-    path = vault_file(settings)
-    if path is not None and not path.exists():
-        return []
     found: list[tuple[str | None, str | None, str | None]] = []
     try:
+        path = vault_file(settings)
+        if path is not None and not path.exists():
+            return []
         parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
         try:
             history = await parts.manager.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)

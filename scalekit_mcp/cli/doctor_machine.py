@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from scalekit_mcp.actions.files import exposed_files
 from scalekit_mcp.cli.doctor_checks import Report
 from scalekit_mcp.settings import Settings
 
 
 def check_machine(report: Report, settings: Settings) -> None:
-    """Add the proxies and certificate authorities that are used."""
+    """Add the proxies and certificate authorities that are used, and private files that others can open."""
     report.add("network", "ok", f"To other machines: {settings.network.description()}.")
+    exposed = exposed_files(settings)
+    for file in exposed:
+        report.add("files", "warning", f"{file.path} can be {file.others}.", fix=file.command)
+    if not exposed:
+        report.add("files", "ok", "Nobody else on this machine can open the files with keys, tokens and secrets.")

@@ -14,7 +14,7 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli.serve import configure_logging
+from scalekit_mcp.cli.serve import configure_logging, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
@@ -33,11 +33,13 @@ SCOPES = ("calendar.read", "calendar.write")
 def run_http(settings: Settings, *, sse: bool) -> None:
     """Serve many users over HTTP until told to stop."""
     configure_logging(settings)
+    warn_of_exposed_files(settings)
     with redirect_stdout(sys.stderr):  # nobody promises to read what a library prints
         anyio.run(lambda: _serve(settings, sse=sse))
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
+    from scalekit_mcp.actions.files import check_key_file
     from scalekit_mcp.server.app import ServerOptions, create_server
     from scalekit_mcp.server.callers import authenticated_caller
     from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
@@ -52,6 +54,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             "identifier it was made for, also if the link was sent to the wrong person."
         )
     clock = SystemClock()
+    check_key_file(settings)  # before any other key file is made
     keys = session_keys(settings)
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
@@ -148,12 +151,14 @@ def session_keys(settings: Settings) -> dict[str, bytes]:
     from scalekit_mcp.server.tokens import parse_keys
 
     if settings.session_keys is not None:
-        return parse_keys(settings.session_keys.get_secret_value())
-    from platformdirs import user_config_path
-
+        with settings.naming("session_keys"):
+            return parse_keys(settings.session_keys.get_secret_value())
     from scalekit_mcp.accounts.sealing import KeyRing
+    from scalekit_mcp.actions.files import read_key_file, session_key_file
 
-    return parse_keys(KeyRing.from_file(user_config_path("scalekit-mcp", appauthor=False) / "session.keys").to_text())
+    path = session_key_file()
+    ring = read_key_file(path, "session") if path.exists() else KeyRing.from_file(path)
+    return parse_keys(ring.to_text())
 
 
 def _session_tokens(settings: Settings, keys: dict[str, bytes]) -> SessionTokens:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
@@ -15,6 +16,8 @@ from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
+logger = logging.getLogger("scalekit_mcp")
+
 
 def configure_logging(settings: Settings) -> None:
     """Log to stderr, in the form that the settings name, and send spans where they name a collector."""
@@ -22,6 +25,14 @@ def configure_logging(settings: Settings) -> None:
     telemetry.export_spans(
         endpoint=settings.otlp_endpoint, service_name=settings.otel_service_name, version=__version__
     )
+
+
+def warn_of_exposed_files(settings: Settings) -> None:
+    """Log which private files other users of this machine can open, and the command that mends it."""
+    from scalekit_mcp.actions.files import exposed_files
+
+    for exposed in exposed_files(settings):
+        logger.warning("%s", exposed)
 
 
 @asynccontextmanager
@@ -79,6 +90,7 @@ def run_stdio(settings: Settings) -> None:
     from scalekit_mcp.server.stdio import serve_stdio
 
     configure_logging(settings)
+    warn_of_exposed_files(settings)
 
     async def run() -> None:
         async with stdio_composition(settings) as actions:

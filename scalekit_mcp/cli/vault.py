@@ -77,7 +77,7 @@ def run_rotate(settings: Settings) -> None:
 
 def _add_key() -> None:
     from scalekit_mcp.accounts.sealing import add_key_to_file
-    from scalekit_mcp.actions.parts import key_file
+    from scalekit_mcp.actions.files import key_file
 
     ring = add_key_to_file(key_file())
     click.echo(f"New key '{ring.sealing_key_id}' in front of {key_file()}.")

@@ -69,7 +69,7 @@ class ClientCertificate:
         try:
             pem = path.read_bytes()
         except OSError as exc:
-            raise ConfigurationError(f"MICROSOFT_CLIENT_CERTIFICATE: '{path}' cannot be read: {exc.strerror}.") from exc
+            raise ConfigurationError(f"'{path}' cannot be read: {exc.strerror}.") from exc
         return cls.from_pem(pem)
 
     @classmethod
@@ -83,23 +83,19 @@ class ClientCertificate:
         try:
             key = load_pem_private_key(pem, password=None)
         except TypeError as exc:
-            raise ConfigurationError(
-                "MICROSOFT_CLIENT_CERTIFICATE: the key is encrypted; give an unencrypted one."
-            ) from exc
+            raise ConfigurationError("The key is encrypted; give an unencrypted one.") from exc
         except ValueError as exc:
-            raise ConfigurationError(
-                "MICROSOFT_CLIENT_CERTIFICATE: the PEM file holds no readable private key."
-            ) from exc
+            raise ConfigurationError("The PEM file holds no readable private key.") from exc
         if not isinstance(key, RSAPrivateKey):
-            raise ConfigurationError("MICROSOFT_CLIENT_CERTIFICATE: the key is not an RSA key, which Microsoft needs.")
+            raise ConfigurationError("The key is not an RSA key, which Microsoft needs.")
         try:
             certificates = x509.load_pem_x509_certificates(pem)
         except ValueError as exc:
-            raise ConfigurationError("MICROSOFT_CLIENT_CERTIFICATE: the PEM file holds no certificate.") from exc
+            raise ConfigurationError("The PEM file holds no certificate.") from exc
         for certificate in certificates:
             if certificate.public_key() == key.public_key():
                 return cls(key, certificate.fingerprint(hashes.SHA256()))
-        raise ConfigurationError("MICROSOFT_CLIENT_CERTIFICATE: no certificate in the PEM file belongs to its key.")
+        raise ConfigurationError("No certificate in the PEM file belongs to its key.")
 
     def token_parameters(self, *, client_id: str, token_endpoint: str, now: datetime) -> dict[str, str]:
         """A fresh assertion for `token_endpoint`."""
@@ -141,7 +137,8 @@ def _base64url(value: bytes) -> str:
 def credentials_of(settings: Settings) -> ClientCredentials:
     """The proof that the settings hold; a certificate goes before a secret. Raises `ConfigurationError`."""
     if settings.microsoft_client_certificate is not None:
-        return ClientCertificate.from_file(settings.microsoft_client_certificate)
+        with settings.naming("microsoft_client_certificate"):
+            return ClientCertificate.from_file(settings.microsoft_client_certificate)
     if settings.microsoft_client_secret is not None:
         return ClientSecret(settings.microsoft_client_secret.get_secret_value())
     return PublicClient()

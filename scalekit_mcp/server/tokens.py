@@ -39,7 +39,7 @@ class SessionTokens:
 
     def __init__(self, keys: Mapping[str, bytes], *, audience: str, clock: Clock) -> None:
         if not keys or any(len(key) < KEY_BYTES for key in keys.values()):
-            raise ConfigurationError("A session key needs 32 bytes or more; set SCALEKIT_MCP_SESSION_KEYS.")
+            raise ConfigurationError("A session key needs 32 bytes or more.")
         self._keys = dict(keys)
         self._audience = audience
         self._clock = clock
@@ -151,7 +151,7 @@ def parse_keys(text: str) -> dict[str, bytes]:
             raise ConfigurationError("Session keys are written kid:base64, each kid once, 32 bytes or more each.")
         keys[key_id] = key
     if not keys:
-        raise ConfigurationError("SCALEKIT_MCP_SESSION_KEYS holds no key.")
+        raise ConfigurationError("There is no session key.")
     return keys
 
 

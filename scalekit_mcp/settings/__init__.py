@@ -1,6 +1,6 @@
 """Settings, frozen; the environment and the options are read once, here."""
 
-from scalekit_mcp.settings.loading import SECRETS, load_settings, secret_files
+from scalekit_mcp.settings.loading import SECRETS, load_settings
 from scalekit_mcp.settings.model import (
     CLOUDS,
     DEFAULT_PORT,
@@ -24,6 +24,5 @@ __all__ = [
     "Settings",
     "Verification",
     "load_settings",
-    "secret_files",
     "variables_of",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -35,10 +36,7 @@ def problems_of(settings: Settings, transport: Transport | None) -> list[str]:
             "both set: keep one."
         )
     database = settings.database_url.get_secret_value() if settings.database_url else ""
-    if database and not database.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
-        problems.append(
-            f"{settings.named('database_url')} must begin with sqlite+aiosqlite:// or postgresql+asyncpg://."
-        )
+    problems += _database_problems(settings, database)
     if database.startswith("postgresql") and not settings.vault_keys:
         problems.append("SCALEKIT_MCP_VAULT_KEYS is missing: PostgreSQL needs it, as kid:base64 of 32 bytes.")
     if settings.user_verification == "url" and not settings.user_verify_url:
@@ -54,6 +52,24 @@ def problems_of(settings: Settings, transport: Transport | None) -> list[str]:
     if mode is not None:
         problems += _network_problems(settings)
     return problems
+
+
+def _database_problems(settings: Settings, database: str) -> list[str]:
+    named = settings.named("database_url")
+    if not database:
+        return []
+    if not database.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+        return [f"{named} must begin with sqlite+aiosqlite:// or postgresql+asyncpg://."]
+    try:
+        parts = urlsplit(database)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return [f"{named} is not valid: its host or its port cannot be read."]
+    if database.startswith("sqlite") and database != "sqlite+aiosqlite://" and (host or not parts.path):
+        return [f"{named} is not valid: a file follows three slashes, an absolute path four."]
+    if database.startswith("postgresql") and find_spec("asyncpg") is None:
+        return [f"{named} names PostgreSQL, whose driver is not installed: install scalekit-mcp[postgres]."]
+    return []
 
 
 def _hosted_problems(settings: Settings) -> list[str]:

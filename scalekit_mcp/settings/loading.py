@@ -46,15 +46,10 @@ def load_settings(*, env_file: Path | None = None, flags: Mapping[str, str] | No
         settings = Settings(**values)
     except ValidationError as error:
         raise ConfigurationError(*(_sentence(dict(problem), origins) for problem in error.errors())) from None
-    settings.note_origins(origins, Network(environment.values, environment.named))
+    files = [Path(found[0]) for name in SECRETS if (found := environment.get(f"{name}_FILE")) is not None]
+    network = Network(environment.values, environment.named)
+    settings.note_origins(origins, network, [*([env_file] if env_file else []), *files])
     return settings
-
-
-def secret_files(env_file: Path | None = None) -> tuple[Path, ...]:
-    """The files that hold secrets for this process: `env_file`, and each that `NAME_FILE` names."""
-    environment = read_environment(env_file)
-    named = [found for name in SECRETS if (found := environment.get(f"{name}_FILE")) is not None]
-    return (*([env_file] if env_file else []), *(Path(value) for value, _ in named))
 
 
 def _option(name: str, options: Mapping[str, Any], flags: Mapping[str, str]) -> tuple[Any, Origin] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
 
     _origins: Mapping[str, Origin] = PrivateAttr(default_factory=dict[str, Origin])
     _network: Network = PrivateAttr(default_factory=Network)
+    _secret_files: tuple[Path, ...] = PrivateAttr(default=())
 
     @field_validator("log_level", mode="before")
     @classmethod
@@ -171,9 +173,23 @@ class Settings(BaseSettings):
         origin = self._origins.get(field)
         return variables_of(field)[0] if origin is None else str(origin)
 
-    def note_origins(self, origins: Mapping[str, Origin], network: Network) -> None:
+    @contextmanager
+    def naming(self, field: str) -> Generator[None]:
+        """Refuse a setting by its name where what reads its value cannot; raises `ConfigurationError`."""
+        try:
+            yield
+        except (ConfigurationError, ValueError) as error:
+            why = error.message if isinstance(error, ConfigurationError) else str(error)
+            raise ConfigurationError(f"{self.named(field)} is not valid: {why.rstrip('.')}.") from error
+
+    def note_origins(self, origins: Mapping[str, Origin], network: Network, files: Sequence[Path]) -> None:
         """Remember where the values came from; called once, by whoever read them."""
-        self._origins, self._network = dict(origins), network
+        self._origins, self._network, self._secret_files = dict(origins), network, tuple(files)
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """The files that values were read from."""
+        return self._secret_files
 
     @property
     def network(self) -> Network:

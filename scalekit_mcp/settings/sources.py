@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -153,4 +154,4 @@ def exposed_file(path: Path) -> ExposedFile | None:
     said = [f"{verb} by {who[-1]}" for verb, who in (("read", readers), ("changed", writers)) if who]
     if not said:
         return None
-    return ExposedFile(path, " and ".join(said), f"chmod 600 '{path}'")
+    return ExposedFile(path, " and ".join(said), f"chmod 600 {shlex.quote(str(path))}")

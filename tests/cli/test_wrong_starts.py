@@ -46,8 +46,12 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(line, tmp_path):
 @pytest.mark.parametrize(
     ("setting", "value", "said"),
     [
-        ("SCALEKIT_MCP_VAULT_KEYS", "planted", "Vault key number 1 is not 'name:base64'."),
-        ("MICROSOFT_CLIENT_CERTIFICATE", "nowhere.pem", "MICROSOFT_CLIENT_CERTIFICATE: 'nowhere.pem' cannot be read"),
+        ("SCALEKIT_MCP_VAULT_KEYS", "planted", "not valid: Vault key number 1 is not 'name:base64'."),
+        (
+            "MICROSOFT_CLIENT_CERTIFICATE",
+            "nowhere.pem",
+            "is not valid: 'nowhere.pem' cannot be read",
+        ),
     ],
 )
 def test_keys_that_cannot_be_used_end_the_start_and_not_the_first_call(setting, value, said, tmp_path):
