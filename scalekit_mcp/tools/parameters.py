@@ -90,7 +90,7 @@ def choice(description: str, *options: str, also: dict[str, str] | None = None) 
 LOCAL_DATETIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$"
 
 
-def local_datetime(description: str, zone_field: str | None) -> Parameter:
+def local_datetime(description: str, zone_field: str) -> Parameter:
     """A local date-time whose zone stands in another parameter."""
     schema = {"type": "string", "pattern": LOCAL_DATETIME_PATTERN}
     return Parameter(description, values.local_datetime(zone_field), schema)

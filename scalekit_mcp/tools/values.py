@@ -7,12 +7,13 @@ all of that is understood here. Nothing is guessed that would change the meaning
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from scalekit_mcp.errors import InvalidInput
@@ -239,7 +240,7 @@ class EmptyList(Refused):
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?")
-_OFFSET = re.compile(r"\s*(?:[Zz]|UTC|GMT|[+-]\d{2}:?\d{2}|[+-]\d{2})$")
+_OFFSET = re.compile(r"\s*(?:[Zz]|UTC|GMT|([+\-\N{MINUS SIGN}])(\d{2})(?::?(\d{2}))?)$")
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 
@@ -262,34 +263,56 @@ def calendar_date(value: object) -> date:
     return result
 
 
-def local_datetime(zone_field: str | None) -> Parse:
+def local_datetime(zone_field: str) -> Parse:
     """A local date-time without an offset, `2026-04-01T10:00:00`; a bare date is midnight, marked by `DateOnly`."""
 
     def parse(value: object) -> datetime:
         stripped = _stamp(value)
         offset = _OFFSET.search(stripped) if len(stripped) > 10 else None
-        if offset and _LOCAL.fullmatch(stripped[: offset.start()]):
-            elsewhere = f"its zone in {zone_field}" if zone_field else "the zone in its own parameter"
-            raise Refused(
-                f"carries the offset {shown(offset.group().strip())}; write the local time without it, "
-                f"{stripped[: offset.start()]}, and {elsewhere}"
-            )
+        if offset and (local := _LOCAL.fullmatch(stripped[: offset.start()])):
+            raise _with_offset(local, offset, zone_field)
         if _DATE.fullmatch(stripped):
             day = calendar_date(stripped)
             return DateOnly(day.year, day.month, day.day)
         match = _LOCAL.fullmatch(stripped)
         if match is None:
-            raise Refused(f"is {shown(value)}; write local time such as 2026-04-01T10:00:00")
-        fraction = (match[4] or "0")[:6].ljust(6, "0")
-        try:
-            result = datetime.fromisoformat(f"{match[1]}T{match[2]}:{match[3] or '00'}.{fraction}")
-        except ValueError:
-            hint = "; midnight at the end of a day is 00:00:00 of the next" if match[2] == "24:00" else ""
-            raise Refused(f"is {shown(value)}, which is not in the calendar{hint}") from None
+            raise Refused(
+                f"is {shown(value)}; write local time such as 2026-04-01T10:00:00, and its zone in {zone_field}"
+            )
+        result = _read_local(match)
         _check_year(result.year)
         return result
 
     return parse
+
+
+def _read_local(match: re.Match[str]) -> datetime:
+    fraction = (match[4] or "0")[:6].ljust(6, "0")
+    try:
+        return datetime.fromisoformat(f"{match[1]}T{match[2]}:{match[3] or '00'}.{fraction}")
+    except ValueError:
+        pass
+    hint = ""
+    if match[2] == "24:00" and set(match[3] or "0") == {"0"}:
+        with contextlib.suppress(ValueError, OverflowError):
+            following = datetime.fromisoformat(match[1]) + timedelta(days=1)
+            hint = f"; midnight at the end of that day is {following.isoformat()}"
+    raise Refused(f"is {shown(match.group())}, which is not in the calendar{hint}")
+
+
+def _with_offset(match: re.Match[str], offset: re.Match[str], zone_field: str) -> Refused:
+    """The refusal of a time with an offset, which has two readings: the clock of the zone, and the instant."""
+    local = _read_local(match)
+    shift = timedelta(hours=int(offset[2] or 0), minutes=int(offset[3] or 0))
+    try:
+        instant = local - shift if offset[1] == "+" else local + shift
+    except OverflowError:
+        return Refused(f"has the year {local.year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")
+    written, utc = (moment.isoformat(timespec="seconds") for moment in (local, instant))
+    return Refused(
+        f"carries the offset {shown(offset.group().strip())}; write {written} if the clock in {zone_field} shows that, "
+        f"or {utc} and {zone_field} UTC if the offset is meant"
+    )
 
 
 class DateOnly(datetime):

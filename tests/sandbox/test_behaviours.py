@@ -86,6 +86,24 @@ async def test_a_time_without_a_zone(value: str, status: int) -> None:
         assert (await book(client, **times)).status_code == status
 
 
+@pytest.mark.parametrize(("value", "left"), [("discard", 0), ("keep", 1)])
+async def test_edited_dates_after_the_end_alone_of_a_series_has_changed(value: str, left: int) -> None:
+    sandbox = Sandbox()
+    sandbox.behaviour("series_end_update", value)
+    pattern = {"type": "weekly", "interval": 1, "daysOfWeek": ["wednesday"]}
+    window = {"startDateTime": "2026-04-01T00:00:00Z", "endDateTime": "2026-05-01T00:00:00Z"}
+    async with graph_of(sandbox) as client:
+        span = {"type": "noEnd", "startDate": "2026-04-01"}
+        series = (await book(client, recurrence={"pattern": pattern, "range": span})).json()
+        rows = (await client.get(f"/me/events/{series['id']}/instances", params=window)).json()["value"]
+        for row in rows[1:4:2]:
+            assert (await client.patch(f"/me/events/{row['id']}", json={"subject": "Edited"})).status_code == 200
+        ends = {"pattern": pattern, "range": {**span, "type": "endDate", "endDate": "2026-04-15"}}
+        assert (await client.patch(f"/me/events/{series['id']}", json={"recurrence": ends})).status_code == 200
+        read = await client.get(f"/me/events/{series['id']}", params={"$expand": "exceptionOccurrences"})
+    assert len(read.json()["exceptionOccurrences"]) == left
+
+
 @pytest.mark.parametrize(("value", "status"), [("replace", 400), ("merge", 200)])
 async def test_half_a_recurrence_in_a_patch(value: str, status: int) -> None:
     sandbox = Sandbox()

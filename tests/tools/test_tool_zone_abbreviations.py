@@ -211,3 +211,32 @@ async def test_the_zone_of_answers_in_the_settings_is_held_to_the_same_names(nam
     with pytest.raises(ConfigurationError, match="SCALEKIT_MCP_TIMEZONE"):
         async with open_actions(Settings(sandbox=True, timezone=name)):
             raise AssertionError("opened")
+
+
+@pytest.mark.parametrize(
+    ("written", "instant"),
+    [
+        ("2026-04-01T11:00:00Z", "2026-04-01T11:00:00"),
+        ("2026-04-01 11:00Z", "2026-04-01T11:00:00"),
+        ("2026-04-01T11:00:00.000+02:00", "2026-04-01T09:00:00"),
+        ("2026-04-01T23:30:00-0500", "2026-04-02T04:30:00"),
+        ("2026-04-01T11:00:00\N{MINUS SIGN}05:30", "2026-04-01T16:30:00"),
+        ("2026-04-01T11:00 UTC", "2026-04-01T11:00:00"),
+    ],
+)
+@pytest.mark.parametrize("parameter", ["start_datetime", "end_datetime"])
+def test_a_time_with_an_offset_is_refused_with_two_readings_that_work(
+    parameter: str, written: str, instant: str
+) -> None:
+    times = {"start_datetime": "2026-03-01T10:00:00", "end_datetime": "2026-05-01T10:00:00"}
+    window = {**times, "timezone": "Europe/Berlin"}
+    for tool, arguments in (("outlook_list_calendar_events", window), ("outlook_update_calendar_event", {})):
+        zone_field = "timezone" if arguments else parameter.replace("datetime", "timezone")
+        needed = arguments or {"event_id": "x", zone_field: "Europe/Berlin"}
+        message = refused(tool, {**needed, parameter: written}).message
+        found = re.search(r"write (\S+) if the clock in (\w+) shows that, or (\S+) and (\w+) UTC if", message)
+        assert found is not None
+        assert found[2] == found[4] == zone_field
+        assert found[3] == instant
+        parse_arguments(tool, {**needed, parameter: found[1]})
+        parse_arguments(tool, {**needed, parameter: found[3], zone_field: "UTC"})
