@@ -185,7 +185,7 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
 
             issuer = settings.oidc_issuer or ""
             http = await stack.enter_async_context(settings.network.client([issuer], make=UpstreamClient, timeout=10))
-            return OidcTokens(
+            access_tokens = OidcTokens(
                 OidcOptions(
                     issuer=issuer,
                     audience=settings.oidc_audience or "",
@@ -197,6 +197,8 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                 http=http,
                 clock=SystemClock(),
             )
+            stack.push_async_callback(access_tokens.aclose)
+            return access_tokens
 
 
 def _resource_metadata(settings: Settings) -> dict[str, Any]:

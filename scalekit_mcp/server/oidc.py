@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-import anyio
 import httpx2 as httpx
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
@@ -22,15 +19,10 @@ from scalekit_mcp.server.authentication import (
     numeric_date,
     plain_identifier,
 )
-
-logger = logging.getLogger(__name__)
+from scalekit_mcp.server.oidc_keys import WAIT_SECONDS, IssuerKeys
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY_SECONDS = 60
-JWKS_SECONDS = 3600
-REFETCH_SECONDS = 30
-_FETCH_SECONDS = 10.0
-_MAX_DOCUMENT_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +30,8 @@ class OidcOptions:
     """Whose tokens are taken. `metadata_url` is where our protected-resource metadata stands (RFC 9728).
 
     `login_url` is the Microsoft login host of the connection: the `tid` and `oid` of a token that it issued itself name
-    the Microsoft account of its caller ("Access token claims reference").
+    the Microsoft account of its caller ("Access token claims reference"). A token with an unknown key waits up to
+    `wait_seconds` for the issuer.
     """
 
     issuer: str
@@ -47,20 +40,22 @@ class OidcOptions:
     require_scopes: bool = True
     metadata_url: str = ""
     login_url: str | None = None
+    wait_seconds: float = WAIT_SECONDS
 
 
 class OidcTokens:
-    """Verifies access tokens: signature, issuer, audience, times. Keys are cached; an unknown one is looked up once."""
+    """Verifies access tokens: signature, issuer, audience, times. See `IssuerKeys` for the keys."""
 
     def __init__(self, options: OidcOptions, *, http: httpx.AsyncClient, clock: Clock) -> None:
         self._options = options
-        self._http = http
         self._clock = clock
-        self._lock = anyio.Lock()
-        self._keys: dict[str | None, Any] = {}
-        self._fetched_at: float | None = None
+        self._keys = IssuerKeys(options.issuer, http=http, clock=clock, wait_seconds=options.wait_seconds)
         self.challenge = f'resource_metadata="{options.metadata_url}"' if options.metadata_url else ""
         self.demands_scopes = options.require_scopes
+
+    async def aclose(self) -> None:
+        """End what runs behind the calls."""
+        await self._keys.aclose()
 
     async def authenticate(self, headers: Headers) -> AccessToken:
         """The caller of a request; raises `Denied`."""
@@ -80,7 +75,7 @@ class OidcTokens:
             raise _invalid("The token is malformed.") from exc
         if header.get("alg") not in ALGORITHMS:
             raise _invalid("The token's algorithm is not allowed.")
-        key = await self._key(header.get("kid"))
+        key = await self._keys.key(header.get("kid"))
         options: Any = dict.fromkeys(("verify_exp", "verify_nbf", "verify_iat"), False)
         options["require"] = ["exp", "iss", "aud"]
         try:
@@ -126,47 +121,6 @@ class OidcTokens:
         for name in ("nbf", "iat"):
             if name in claims and numeric_date(claims, name) > now + LEEWAY_SECONDS:
                 raise _invalid("The token is not valid yet.")
-
-    async def _key(self, key_id: object) -> Any:
-        name = key_id if isinstance(key_id, str) else None
-        now = self._clock.now().timestamp()
-        if self._fetched_at is None or now - self._fetched_at >= JWKS_SECONDS or name not in self._keys:
-            async with self._lock:
-                age = None if self._fetched_at is None else now - self._fetched_at
-                known = name in self._keys
-                if age is None or age >= JWKS_SECONDS or (not known and age >= REFETCH_SECONDS):
-                    await self._fetch(now, keep=known)
-        if name is None and len(self._keys) == 1:
-            return next(iter(self._keys.values()))
-        if name not in self._keys:
-            raise _invalid("The token was signed with an unknown key.")
-        return self._keys[name]
-
-    async def _fetch(self, now: float, *, keep: bool) -> None:
-        import jwt
-
-        try:
-            metadata = await self._document(self._options.issuer.rstrip("/") + "/.well-known/openid-configuration")
-            if metadata.get("issuer") != self._options.issuer:
-                raise ValueError("the metadata names another issuer")  # noqa: TRY301 - one place tells of it
-            listed = (await self._document(str(metadata["jwks_uri"])))["keys"]
-            keys: dict[str | None, Any] = {}
-            for entry in listed:
-                if entry.get("use", "sig") == "sig" and entry.get("kty") in ("RSA", "EC", "OKP"):
-                    keys[entry.get("kid")] = jwt.PyJWK(entry)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError, jwt.PyJWTError) as exc:
-            logger.warning("The keys of the authorization server cannot be fetched: %s", type(exc).__name__)
-            if keep:
-                return
-            raise Denied(503, "temporarily_unavailable", "The authorization server's keys are out of reach.") from exc
-        self._keys, self._fetched_at = keys, now
-
-    async def _document(self, url: str) -> dict[str, Any]:
-        answer = await self._http.get(url, timeout=_FETCH_SECONDS, follow_redirects=False)
-        answer.raise_for_status()
-        if len(answer.content) > _MAX_DOCUMENT_BYTES:
-            raise ValueError("the document is too large")
-        return cast("dict[str, Any]", json.loads(answer.content))
 
 
 def resource_metadata(options: OidcOptions, *, resource: str) -> dict[str, Any]:

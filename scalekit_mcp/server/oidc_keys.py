@@ -1,0 +1,157 @@
+"""The signing keys of an authorization server: found by discovery, kept, and fetched again behind the calls.
+
+A key that is known serves at once, however slow the authorization server is. Only a token with an unknown key waits,
+and not for long. There is one fetch at a time; after a failure the next one waits longer.
+
+Source: OpenID Connect Discovery 1.0 section 4, RFC 7517, OpenID Connect Core 1.0 section 10.1.1 (rotation).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any, cast
+
+import httpx2 as httpx
+
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.server.authentication import Denied
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 3600.0
+"""After this age keys are fetched anew, while the ones at hand go on serving."""
+
+KEPT_SECONDS = 24 * 3600.0
+"""After this age no key serves any more: one that was withdrawn must not work for good."""
+
+LOOK_SECONDS = 30.0
+"""So often an unknown key may cause a fetch."""
+
+WAIT_SECONDS = 5.0
+FETCH_SECONDS = 15.0
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+MAX_DOCUMENT_BYTES = 1_000_000
+
+_UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, KeyError, TypeError, RecursionError)
+
+
+class IssuerKeys:
+    """The keys of one issuer. `wait_seconds` is how long a token with an unknown key waits for a fetch."""
+
+    def __init__(
+        self, issuer: str, *, http: httpx.AsyncClient, clock: Clock, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
+        self._issuer = issuer
+        self._http = http
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._keys: dict[str | None, Any] = {}
+        self._fetched_at: float | None = None
+        self._fetching: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._not_before = 0.0
+
+    async def aclose(self) -> None:
+        """End a fetch that runs."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._fetching
+
+    async def key(self, key_id: object) -> Any:
+        """The key of that id; without an id the only one there is.
+
+        Raises `Denied`: 401 for a key that the issuer does not have, 503 where that cannot be found out now.
+        """
+        name = key_id if isinstance(key_id, str) else None
+        age = self._age()
+        if (found := self._known(name)) is not None:
+            if age >= FRESH_SECONDS:
+                self._fetch()
+            return found
+        if age >= LOOK_SECONDS and (task := self._fetch()) is not None:
+            await asyncio.wait({task}, timeout=self._wait_seconds)
+        if (found := self._known(name)) is not None:
+            return found
+        if self._age() < LOOK_SECONDS:
+            raise Denied(401, "invalid_token", "The token was signed with an unknown key.")
+        raise Denied(503, "temporarily_unavailable", "The authorization server's keys are out of reach.")
+
+    def _age(self) -> float:
+        """How old the keys are, in seconds; infinite where there are none."""
+        return float("inf") if self._fetched_at is None else self._clock.now().timestamp() - self._fetched_at
+
+    def _known(self, name: str | None) -> Any:
+        if self._age() >= KEPT_SECONDS:
+            return None
+        if name is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(name)
+
+    def _fetch(self) -> asyncio.Task[None] | None:
+        """The fetch that runs, or a new one; None while the pause after a failure lasts."""
+        if self._fetching is None or self._fetching.done():
+            if self._clock.now().timestamp() < self._not_before:
+                return None
+            self._fetching = asyncio.create_task(self._fetch_keys(), name="keys of the authorization server")
+        return self._fetching
+
+    async def _fetch_keys(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                keys = await self._published_keys()
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            TimeoutError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+        ) as exc:
+            pause = min(FIRST_PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+            self._failures = min(self._failures + 1, 16)
+            self._not_before = self._clock.now().timestamp() + pause
+            logger.warning(
+                "The keys of the authorization server cannot be fetched: %s; the next try is in %d seconds or later.",
+                type(exc).__name__,
+                pause,
+            )
+            return
+        self._keys, self._fetched_at, self._failures = keys, self._clock.now().timestamp(), 0
+
+    async def _published_keys(self) -> dict[str | None, Any]:
+        import jwt
+
+        metadata = await self._document(self._issuer.rstrip("/") + "/.well-known/openid-configuration")
+        if metadata.get("issuer") != self._issuer:
+            raise ValueError("the metadata names another issuer")
+        address = str(metadata["jwks_uri"])
+        if self._issuer.startswith("https://") and not address.startswith("https://"):
+            raise ValueError("the keys of an https issuer stand at an address without TLS")
+        listed: object = (await self._document(address))["keys"]
+        if not isinstance(listed, list):
+            raise TypeError("the keys are no list")
+        keys: dict[str | None, Any] = {}
+        for entry in cast("list[Any]", listed):
+            # a key that is not ours to understand does not spoil the others (RFC 7517 section 5)
+            with contextlib.suppress(jwt.PyJWTError, ValueError, TypeError, AttributeError, KeyError):
+                if entry.get("use", "sig") == "sig" and entry.get("kty") in ("RSA", "EC", "OKP"):
+                    keys[entry.get("kid")] = jwt.PyJWK(entry)
+        if not keys:
+            raise ValueError("there is no key among the keys")
+        return keys
+
+    async def _document(self, url: str) -> dict[str, Any]:
+        answer = await self._http.get(url, timeout=FETCH_SECONDS, follow_redirects=False)
+        answer.raise_for_status()
+        if len(answer.content) > MAX_DOCUMENT_BYTES:
+            raise ValueError("the document is too large")
+        document: object = json.loads(answer.content)
+        if not isinstance(document, dict):
+            raise TypeError("the document is no object")
+        return cast("dict[str, Any]", document)

@@ -1,0 +1,200 @@
+"""The keys of an authorization server that is slow, down, or asked about keys that it does not have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import httpx2 as httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from starlette.datastructures import Headers
+from test_authentication import ISSUER, NOW, AuthorizationServer, HandClock
+
+from scalekit_mcp.server.authentication import Denied
+from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+from scalekit_mcp.server.oidc_keys import FRESH_SECONDS, KEPT_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS
+from tests.support.bounds import HANG_SECONDS
+
+LATER = NOW + 10 * 24 * 3600
+STRANGE_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+class SlowServer(AuthorizationServer):
+    """Accepts and stays silent while it hangs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hanging = False
+        self.published: list[Any] = []
+        self.asked_in_silence = anyio.Event()
+        self.go_on = anyio.Event()
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        if self.hanging:
+            self.asked.append(request.url.path)
+            self.asked_in_silence.set()
+            await self.go_on.wait()
+        document = self.document(request)
+        if self.published and request.url.path == "/keys":
+            document = httpx.Response(200, json={"keys": self.published + document.json()["keys"]})
+        return document
+
+
+@asynccontextmanager
+async def verifier(server: SlowServer, clock: HandClock, **options: Any) -> AsyncIterator[OidcTokens]:
+    given = OidcOptions(issuer=ISSUER, audience="api://outlook", **{"wait_seconds": 0.02, **options})
+    async with httpx.AsyncClient(transport=httpx.MockTransport(server.answer)) as http:
+        tokens = OidcTokens(given, http=http, clock=clock)
+        try:
+            with anyio.fail_after(HANG_SECONDS):
+                yield tokens
+        finally:
+            await tokens.aclose()
+
+
+def known(server: AuthorizationServer) -> Headers:
+    return Headers({"authorization": f"Bearer {server.token(exp=LATER, iat=NOW)}"})
+
+
+def unknown(kid: str) -> Headers:
+    token = jwt.encode({"iss": ISSUER, "aud": "a", "exp": LATER}, STRANGE_KEY, algorithm="RS256", headers={"kid": kid})
+    return Headers({"authorization": f"Bearer {token}"})
+
+
+async def status(tokens: OidcTokens, headers: Headers) -> int:
+    try:
+        await tokens.authenticate(headers)
+    except Denied as denied:
+        return denied.status
+    return 200
+
+
+async def settle(condition: Any) -> None:
+    while not condition():
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_a_known_key_serves_while_the_issuer_hangs_and_one_fetch_runs_behind() -> None:
+    server, clock = SlowServer(), HandClock()
+    async with verifier(server, clock) as tokens:
+        assert await status(tokens, known(server)) == 200
+        clock.at += timedelta(seconds=FRESH_SECONDS + 1)
+        server.hanging = True
+        headers = known(server)
+        assert [await status(tokens, headers) for _ in range(100)] == [200] * 100
+        await server.asked_in_silence.wait()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(100):
+                tasks.start_soon(tokens.authenticate, headers)
+        assert len(server.asked) == 3  # two at the beginning, one that hangs
+
+
+async def test_what_was_fetched_behind_serves_from_then_on() -> None:
+    server, clock = SlowServer(), HandClock()
+    async with verifier(server, clock) as tokens:
+        assert await status(tokens, known(server)) == 200
+        clock.at += timedelta(seconds=FRESH_SECONDS + 1)
+        server.add("rsa2", STRANGE_KEY)
+        assert await status(tokens, known(server)) == 200
+        await settle(lambda: len(server.asked) == 4)
+        rotated = Headers({"authorization": f"Bearer {server.token(kid='rsa2', exp=LATER, iat=NOW)}"})
+        while await status(tokens, rotated) != 200:
+            await anyio.lowlevel.checkpoint()
+        assert len(server.asked) == 4
+
+
+async def test_an_unknown_key_waits_for_a_hanging_issuer_only_so_long_and_a_known_one_not_at_all() -> None:
+    server, clock = SlowServer(), HandClock()
+    async with verifier(server, clock) as tokens:
+        assert await status(tokens, known(server)) == 200
+        clock.at += timedelta(seconds=LOOK_SECONDS)
+        server.hanging = True
+        statuses: list[int] = []
+
+        async def stranger(number: int) -> None:
+            statuses.append(await status(tokens, unknown(f"k{number}")))
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(50):
+                tasks.start_soon(stranger, number)
+            await server.asked_in_silence.wait()
+            assert await status(tokens, known(server)) == 200
+        assert statuses == [503] * 50
+        assert len(server.asked) == 3
+
+
+async def test_a_flood_of_unknown_keys_causes_one_fetch_in_half_a_minute() -> None:
+    server, clock = SlowServer(), HandClock()
+    async with verifier(server, clock) as tokens:
+        assert [await status(tokens, unknown(f"k{number}")) for number in range(50)] == [401] * 50
+        assert len(server.asked) == 2
+        clock.at += timedelta(seconds=LOOK_SECONDS)
+        async with anyio.create_task_group() as tasks:
+            for number in range(50):
+                tasks.start_soon(status, tokens, unknown(f"l{number}"))
+        assert len(server.asked) == 4
+
+
+async def test_failures_back_off_and_end_with_the_first_success() -> None:
+    server, clock = SlowServer(), HandClock()
+    server.down = True
+    async with verifier(server, clock, wait_seconds=HANG_SECONDS) as tokens:
+        asked = []
+        for _ in range(300):
+            assert await status(tokens, unknown("k")) == 503
+            clock.at += timedelta(seconds=1)
+            asked.append(len(server.asked))
+        assert 8 <= asked[-1] <= 14  # 1, 2, 4 ... 60 seconds apart, not 300 times
+        server.down = False
+        clock.at += timedelta(seconds=LONGEST_PAUSE_SECONDS)
+        assert await status(tokens, known(server)) == 200
+
+
+async def test_a_key_that_nobody_could_confirm_for_a_day_no_longer_serves() -> None:
+    server, clock = SlowServer(), HandClock()
+    async with verifier(server, clock, wait_seconds=HANG_SECONDS) as tokens:
+        assert await status(tokens, known(server)) == 200
+        server.down = True
+        clock.at += timedelta(seconds=KEPT_SECONDS - 1)
+        assert await status(tokens, known(server)) == 200
+        await settle(lambda: len(server.asked) == 3)
+        clock.at += timedelta(hours=1)
+        assert await status(tokens, known(server)) == 503
+        server.down = False
+        clock.at += timedelta(hours=1)
+        assert await status(tokens, known(server)) == 200
+
+
+async def test_keys_that_are_not_ours_to_understand_do_not_spoil_the_others() -> None:
+    server, clock = SlowServer(), HandClock()
+    server.published = [
+        {"kty": "EC", "crv": "P-999", "kid": "x", "x": "a", "y": "b"},
+        {"kty": "RSA"},
+        None,
+        7,
+        {"kid": []},
+    ]
+    async with verifier(server, clock) as tokens:
+        assert await status(tokens, known(server)) == 200
+
+
+@pytest.mark.parametrize(
+    "jwks_uri", ["http://login.example.com/keys", "ftp://x", "", None, 7, "https://[", "https://login.example.com/none"]
+)
+async def test_an_address_of_keys_that_cannot_be_is_an_outage(jwks_uri: Any) -> None:
+    def document(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("openid-configuration"):
+            return httpx.Response(200, content=json.dumps({"issuer": ISSUER, "jwks_uri": jwks_uri}))
+        return httpx.Response(404)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(document)) as http:
+        tokens = OidcTokens(OidcOptions(issuer=ISSUER, audience="a"), http=http, clock=HandClock())
+        assert await status(tokens, unknown("k")) == 503
+        await tokens.aclose()
