@@ -19,6 +19,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 
 from scalekit_mcp.accounts.schema import HEAD, metadata
+from scalekit_mcp.accounts.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
 from scalekit_mcp.errors import VaultError
 
 T = TypeVar("T")
@@ -54,7 +55,15 @@ class Database:
         self.is_memory = not self.is_postgresql and name in ("", ":memory:")
         self._path = None if self.is_postgresql or self.is_memory else Path(name)
         self._read_only = url.query.get("mode") == "ro"
-        options: dict[str, Any] = {"hide_parameters": True, "poolclass": AsyncAdaptedQueuePool}
+        keep_values_out_of_logs()
+        options: dict[str, Any] = {
+            "hide_parameters": True,
+            "logging_name": ENGINE_NAME,
+            "pool_logging_name": ENGINE_NAME,
+            "poolclass": AsyncAdaptedQueuePool,
+        }
+        if not self.is_postgresql:
+            options["connect_args"] = {"factory": OwnConnection}
         if self.is_postgresql:
             options |= {
                 "pool_size": 10,

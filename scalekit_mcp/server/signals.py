@@ -8,6 +8,7 @@ import logging
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -36,8 +37,7 @@ class StopDeadline:
 
     def __init__(self, *, end: Callable[[int], object] = os._exit) -> None:
         self._end = end
-        self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()  # its `put` may be called in a signal handler
-        # Begun now: a signal handler must not start a thread.
+        self._orders: queue.SimpleQueue[float] = queue.SimpleQueue()  # its `put` takes no lock that can be held
         threading.Thread(target=self._wait, name="stop deadline", daemon=True).start()
 
     def begin(self, seconds: float) -> None:
@@ -72,35 +72,42 @@ def on_stop_signal(
 ) -> Generator[None]:
     """Turn the signals that end a process into a call of `stop` on the event loop; the second one ends it at once.
 
-    As long as `again` says so, a further signal is one more call of `stop` instead. `at_once` is called in the signal
-    handler itself, also where the loop hangs. Outside the main thread, where Python delivers no signals, it does
-    nothing.
+    As long as `again` says so, a further signal is one more call of `stop` instead. `at_once` is called first, in a
+    thread, which learns of the signal also where the main thread hangs and runs no handler of Python. Outside the main
+    thread, where Python delivers no signals, it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
-    previous: dict[int, Any] = {}
-    stopping = False
+    numbers: set[int] = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)}
 
-    def handle(number: int, frame: Any) -> None:
-        nonlocal stopping
-        del frame
-        if stopping and not again():
-            os._exit(128 + number)
-        stopping = True
-        at_once()
-        loop.call_soon_threadsafe(stop)
+    def watch(reading: socket.socket) -> None:
+        stopping = False
+        with reading, contextlib.suppress(RuntimeError):  # the loop has closed
+            while noted := reading.recv(64):
+                for number in filter(numbers.__contains__, noted):
+                    if stopping and not again():
+                        os._exit(128 + number)
+                    stopping = True
+                    at_once()
+                    loop.call_soon_threadsafe(stop)
 
-    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):
-        number = getattr(signal, name, None)
-        if number is not None:
-            previous[number] = signal.signal(number, handle)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    def noted(number: int, frame: object) -> None:
+        """The interpreter has written the number for the thread; nothing is left to do."""
+
+    reading, writing = socket.socketpair()
+    with writing:
+        writing.setblocking(False)  # as `set_wakeup_fd` asks for; nobody shares this one
+        threading.Thread(target=watch, args=(reading,), name="signals", daemon=True).start()
+        previous_wakeup = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+        previous: dict[int, Any] = {number: signal.signal(number, noted) for number in numbers}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+            signal.set_wakeup_fd(previous_wakeup)
 
 
 __all__ = ["END_SECONDS", "FORCED_STATUS", "StopDeadline", "on_stop_signal"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import aiosqlite
 import httpx2 as httpx
 import pytest
 from security_support import product
@@ -40,3 +41,26 @@ async def test_after_closing_nothing_is_left_on_the_librarys_logger():
         await made.connect()
         assert len(logging.getLogger("httpx2").filters) == len(before) + 1
     assert logging.getLogger("httpx2").filters == before
+
+
+@pytest.mark.parametrize("loud", ["root", "sqlalchemy", "sqlalchemy.engine", "sqlalchemy.engine.Engine", "aiosqlite"])
+async def test_an_embedding_application_at_debug_sees_no_value_of_a_statement_of_ours(
+    caplog: pytest.LogCaptureFixture, loud: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger=loud)
+    async with product() as made:
+        await made.connect()
+        await made.actions.execute_tool(identifier="ana", tool_name="outlook_list_calendar_events", tool_input={})
+    told = [record.getMessage() for record in caplog.records if not record.name.startswith("scalekit_mcp")]
+    assert [line for line in told if "connected_accounts" in line]  # the statement itself may be seen
+    for planted in ("dana@company", "Lindqvist", "'ana'"):
+        assert not [line for line in told if planted in line]
+
+
+async def test_statements_of_the_application_itself_are_logged_as_before(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with product() as made, aiosqlite.connect(":memory:") as own:
+        await made.connect()
+        await own.execute("SELECT ?", ("their own value",))
+    assert "their own value" in caplog.text
