@@ -21,12 +21,15 @@ from scalekit_mcp.microsoft.calendar_requests import (
     events_path,
     preferences,
     read_event,
+    read_to_show,
 )
 from scalekit_mcp.microsoft.calendar_update import CalendarUpdate
 from scalekit_mcp.microsoft.event_body import create_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, Repeat
+from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, shown_event
 from scalekit_mcp.microsoft.paging import Pages, PageSealer
+from scalekit_mcp.microsoft.settling import Settled, settle
 from scalekit_mcp.tools.arguments import (
     CreateCalendarEvent,
     DeleteCalendarEvent,
@@ -104,8 +107,10 @@ class OutlookCalendar:
             return (await self._session.send(request)).body
 
         try:
-            event = await in_calendar(self._session, args.calendar_id, send)
+            event, odd = shown_event(await in_calendar(self._session, args.calendar_id, send))
         except AnswerLost as exc:
+            if exc.carried_out:
+                raise _created_unread(transaction_id) from exc
             raise OutcomeUnknown(
                 "The event was sent to Microsoft, but no answer came back: it may or may not be in the calendar.",
                 next_step=(
@@ -113,9 +118,11 @@ class OutlookCalendar:
                     "twice, and it answers with the event either way."
                 ),
             ) from exc
+        except UnreadableAnswer as exc:
+            raise _created_unread(transaction_id) from exc
         except Conflict as exc:
-            raise await self._named(exc) from exc
-        remarks = args.remarks
+            event, odd = await self._created_before(exc, body, own_id=args.transaction_id is None), []
+        remarks = args.remarks + warned(*odd)
         if args.isOnlineMeeting and join_url(event) is None:
             event = await self._with_link(event, zone_name=args.start_timezone)
             remarks += self._missing_link(event)
@@ -128,8 +135,10 @@ class OutlookCalendar:
         if args.select is not None:
             names = {"id", *args.select}
             select = ",".join(sorted(names | {"isOnlineMeeting"} if "onlineMeeting" in names else names))
-        event = await read_event(self._session, args.event_id, zone=zone, body_format=args.body_format, select=select)
-        return event_result(event, asked=zone, remarks=args.remarks)
+        event, odd = await read_to_show(
+            self._session, args.event_id, zone=zone, body_format=args.body_format, select=select
+        )
+        return event_result(event, asked=zone, remarks=args.remarks + odd)
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
         """`{value, count, next_page?, now, notes?, warnings?}` (List events, List calendarView)."""
@@ -159,18 +168,37 @@ class OutlookCalendar:
             return warned("The link of the online meeting is not there yet; outlook_get_calendar_event shows it later.")
         return warned(NO_LINK_PERSONAL if self._account.personal else NO_LINK)
 
-    async def _named(self, conflict: Conflict) -> Conflict:
-        """The conflict of a reused transaction id, naming the event by the id that lists give it."""
+    async def _created_before(self, conflict: Conflict, body: Event, *, own_id: bool) -> Event:
+        """The event that this very request made before, under the same transaction id.
+
+        Microsoft answers a repeat with that event as a rule, but may refuse it. `own_id` says that no other call knew
+        the id. Raises the conflict, naming the event by the id that lists give it, where it is another one.
+        """
         existing = conflict.details.get("existing_event_id")
         if existing is None:
-            return conflict
+            if own_id and conflict.details.get("graph_code") == "ErrorDuplicateTransactionId":
+                raise _created_unread(str(body["transactionId"])) from conflict
+            raise conflict
         try:
-            event = await read_event(self._session, existing, body_format=None, select="id")
+            event = await read_event(self._session, existing)
         except ScalekitMCPError:
             event = {"id": existing}  # gone since, or not readable: the refusal stands
-        return Conflict(
+        if not event.get("isCancelled") and settle(body, before=None, now=event) is Settled.APPLIED:
+            zone = asked_zone(str(body["start"]["timeZone"]))
+            return (await read_to_show(self._session, event["id"], zone=zone))[0]
+        raise Conflict(
             f"This transaction_id was already used to create another event, with the id {event['id']}. "
             "Nothing was created.",
             next_step="To create a further event use a new transaction_id; to change the existing one, update it.",
             **{**conflict.details, "existing_event_id": event["id"]},
-        )
+        ) from conflict
+
+
+def _created_unread(transaction_id: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        "Microsoft created the event, but its answer cannot be read, so that the id is not known.",
+        next_step=(
+            "Do not create it anew: list the period to find it, or repeat the call with the same arguments and "
+            f"transaction_id={transaction_id}."
+        ),
+    )

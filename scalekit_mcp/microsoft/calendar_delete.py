@@ -8,12 +8,31 @@ from __future__ import annotations
 from typing import Any
 
 from scalekit_mcp.accounts.models import ProviderAccount
-from scalekit_mcp.errors import EventNotFound, InvalidInput, OutcomeUnknown, ProviderUnavailable, Throttled
+from scalekit_mcp.errors import (
+    Conflict,
+    EventNotFound,
+    InternalError,
+    InvalidInput,
+    OutcomeUnknown,
+    ProviderUnavailable,
+    ScalekitMCPError,
+    Throttled,
+)
 from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
 from scalekit_mcp.microsoft.events import Event, address_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
+from scalekit_mcp.microsoft.graph_errors import MalformedEventId
+from scalekit_mcp.microsoft.whereabouts import is_listed
 from scalekit_mcp.tools.arguments import DeleteCalendarEvent
-from scalekit_mcp.tools.remarks import Remarks, warned
+from scalekit_mcp.tools.remarks import warned
+
+_PERHAPS_GONE = frozenset({400, 409, 410, 412})
+"""Statuses with which Microsoft also refuses to delete or cancel what is gone."""
+
+_NOT_OFFERED = frozenset({400, 404, 405, 501})
+"""Statuses of an address that does not exist."""
+
+_NOTHING_DELETED = "Nothing was deleted by this call: the mailbox has no event with this id any more, or never had one."
 
 _FACTS = "id,type,seriesMasterId,isOrganizer,isCancelled,attendees"
 
@@ -26,21 +45,29 @@ class CalendarDelete:
         self._account = account
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
-        """`{deleted, already_gone, notes?, warnings?}`; what is gone already is a success."""
+        """`{deleted, already_gone, notes?, warnings?}`; what is gone already is a success.
+
+        Raises `EventNotFound` for what is no id of an event: whoever shortened an id means another event.
+        """
         warnings: list[str] = []
         try:
-            request, event_id = await self._request(args, warnings)
-            await self._carry_out(request, event_id)
+            already = await self._carry_out(args, warnings)
+        except MalformedEventId:
+            raise
         except EventNotFound:
-            return _gone(args.remarks + warned(*warnings), already=True)
-        except InvalidInput as exc:
-            if exc.details.get("graph_code", "").lower() != "errorinvalididmalformed":
-                raise
-            warnings.append("Microsoft does not recognise the id: it is of an event that is gone, or not an id at all.")
-            return _gone(args.remarks + warned(*warnings), already=True)
-        return _gone(args.remarks + warned(*warnings), already=False)
+            already = True
+        if already:
+            warnings.append(_NOTHING_DELETED)
+        return {"deleted": True, "already_gone": already, **(args.remarks + warned(*warnings)).members()}
 
-    async def _request(self, args: DeleteCalendarEvent, warnings: list[str]) -> tuple[GraphRequest, str]:
+    async def _carry_out(self, args: DeleteCalendarEvent, warnings: list[str]) -> bool:
+        request, event_id = await self._request(args, warnings)
+        if request is None:
+            return await self._purge(event_id)
+        return await self._send(request, event_id)
+
+    async def _request(self, args: DeleteCalendarEvent, warnings: list[str]) -> tuple[GraphRequest | None, str]:
+        """What to send, None for a deletion for good, and the id of the event that is meant."""
         event_id = args.event_id
         if args.apply_to is not None or args.cancellation_message is not None:
             event = await read_event(self._session, event_id, body_format=None, select=_FACTS)
@@ -56,49 +83,88 @@ class CalendarDelete:
                     body = {"comment": args.cancellation_message}
                     return GraphRequest("POST", f"{event_path(event_id)}/cancel", json=body), event_id
                 warnings.append("Nobody is invited to this event, so that no message was sent.")
-        if args.permanent:
-            return GraphRequest("POST", f"{self._purge_path(event_id)}/permanentDelete"), event_id
-        return GraphRequest("DELETE", event_path(event_id)), event_id
+        return None if args.permanent else GraphRequest("DELETE", event_path(event_id)), event_id
 
-    def _purge_path(self, event_id: str) -> str:
-        # Documented below /users/{id} only; a personal account's own id is not its object id.
-        if self._account.personal:
-            return event_path(event_id)
-        return f"/users/{segment(self._account.oid)}/events/{segment(event_id)}"
+    async def _purge(self, event_id: str) -> bool:
+        """Delete for good, by whichever address Microsoft offers it; True if the event was gone before.
 
-    async def _carry_out(self, request: GraphRequest, event_id: str) -> None:
-        """Send the request; a lost answer is settled by reading, and what was not carried out is sent once more."""
+        It is documented below /users/{id} and not for every cloud, and a personal account's own id is not its object
+        id. An address that is not offered is answered like an event that does not exist, so the event decides.
+        """
+        paths = [event_path(event_id)]
+        if not self._account.personal:
+            paths.insert(0, f"/users/{segment(self._account.oid)}/events/{segment(event_id)}")
+        for path in paths:
+            try:
+                return await self._send(GraphRequest("POST", f"{path}/permanentDelete"), event_id)
+            except MalformedEventId:
+                raise
+            except (EventNotFound, InvalidInput, InternalError) as refused:
+                if refused.details.get("graph_status") not in _NOT_OFFERED:
+                    raise
+                await read_event(self._session, event_id, body_format=None, select="id")
+        raise InvalidInput(
+            "Microsoft does not offer to delete this event for good; nothing was deleted.",
+            field="permanent",
+            next_step="Leave permanent out: the event then goes to Deleted Items.",
+        )
+
+    async def _send(self, request: GraphRequest, event_id: str) -> bool:
+        """Send the request, once more where it was not carried out; True if the event was gone before this call.
+
+        A lost answer is settled by reading, and so is a refusal that Microsoft also gives for what is gone.
+        """
+        lost = False
+        for _ in range(2):
+            try:
+                await self._session.send(request)
+            except AnswerLost as exc:
+                if exc.carried_out or await self._is_gone(event_id, exc):
+                    return False
+                if lost:
+                    raise OutcomeUnknown(
+                        "The deletion was sent to Microsoft twice, and both answers were lost; the event still shows.",
+                        next_step="Read the event in a minute; if it is still there, delete it again.",
+                    ) from exc
+                lost = True
+            except EventNotFound:
+                if lost:
+                    return False  # the first try had been carried out
+                raise
+            except (InvalidInput, Conflict, InternalError) as refused:
+                if refused.details.get("graph_status") not in _PERHAPS_GONE:
+                    raise
+                if not await self._is_gone(event_id, refused):
+                    raise
+                return not lost
+            else:
+                return False
+        return False  # not reached: the second try returns or raises
+
+    async def _is_gone(self, event_id: str, cause: Exception) -> bool:
+        """Whether the event left the calendar.
+
+        Raises what is known where it cannot be read: `OutcomeUnknown` after a lost answer, else the refusal.
+        """
+        fields = "id,isCancelled,isOrganizer,start,end"
         try:
-            await self._session.send(request)
-        except AnswerLost:
-            if not await self._is_gone(event_id):
-                await self._carry_out_again(request, event_id)
-
-    async def _carry_out_again(self, request: GraphRequest, event_id: str) -> None:
-        try:
-            await self._session.send(request)
-        except EventNotFound:
-            pass  # the first try had been carried out
-        except AnswerLost as exc:
-            if await self._is_gone(event_id):
-                return
-            raise OutcomeUnknown(
-                "The deletion was sent to Microsoft twice, and both answers were lost; the event still shows.",
-                next_step="Read the event in a minute; if it is still there, delete it again.",
-            ) from exc
-
-    async def _is_gone(self, event_id: str) -> bool:
-        try:
-            event = await read_event(self._session, event_id, body_format=None, select="id,isCancelled,isOrganizer")
+            event = await read_event(self._session, event_id, body_format=None, select=fields)
         except EventNotFound:
             return True
-        except (ProviderUnavailable, Throttled) as exc:
+        except ScalekitMCPError as exc:
+            if not isinstance(cause, AnswerLost):
+                raise cause from exc
+            if not isinstance(exc, ProviderUnavailable | Throttled):
+                raise
             raise OutcomeUnknown(
                 "The deletion was sent to Microsoft, but no answer came back, and the event cannot be read now.",
                 next_step="Delete the event again in a minute: a deletion of what is gone does no harm.",
             ) from exc
         # A cancelled meeting of the user's own lies in Deleted Items, where an immutable id still finds it.
-        return bool(event.get("isCancelled")) and event.get("isOrganizer") is not False
+        if event.get("isCancelled") and event.get("isOrganizer") is not False:
+            return True
+        # What lies there otherwise shows in no calendar. After a lost answer another deletion tells, which is cheaper.
+        return not isinstance(cause, AnswerLost) and not await is_listed(self._session, event)
 
 
 def _target(event: Event, args: DeleteCalendarEvent) -> str:
@@ -116,7 +182,3 @@ def _target(event: Event, args: DeleteCalendarEvent) -> str:
             "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
         )
     return args.event_id
-
-
-def _gone(remarks: Remarks, *, already: bool) -> dict[str, Any]:
-    return {"deleted": True, "already_gone": already, **remarks.members()}

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.calendar_names import in_calendar
 from scalekit_mcp.microsoft.calendar_requests import asked_zone, events_path, preferences
+from scalekit_mcp.microsoft.event_pages import Found, in_microsofts_order, in_window_order
 from scalekit_mcp.microsoft.events import Event
 from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
@@ -22,9 +23,6 @@ from scalekit_mcp.microsoft.window import Window, present
 from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
-
-MAX_PAGES = 20
-"""Most of Microsoft's pages that one call reads; more come with `next_page`."""
 
 MAX_PAGE_SIZE = 1000
 
@@ -47,15 +45,6 @@ _NOT_EXPANDED = (
     "A filter on dates finds a recurring event only by its first occurrence, and reads times as UTC. For everything "
     "that takes place in a period give start_datetime and end_datetime (and timezone) instead."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Events in their order, where the next answer begins after each, and after all of them (None: no more)."""
-
-    events: list[Event]
-    after: list[Position]
-    following: Position | None
 
 
 class CalendarList:
@@ -111,9 +100,9 @@ class CalendarList:
                 params=_odata(args, LIST_FIELDS if selected is None else tuple(sorted(selected)), top=wanted),
                 prefer=preferences(zone, body_format="text" if selected and "body" in selected else None),
             )
-            found = await self._walk(request, position, wanted)
+            found = await in_microsofts_order(self._session, request, position, wanted)
         rows, about_rows = rows_result(found.events, selected, zone)
-        remarks += warned(*about_rows)
+        remarks += warned(*about_rows, _left_out(found.odd))
         now = present(self._clock.now(), zone)
 
         def answer(count: int, remarks: Remarks) -> dict[str, Any]:
@@ -132,12 +121,12 @@ class CalendarList:
         window: Window,
         selected: frozenset[str] | None,
         position: Position,
-    ) -> _Found:
+    ) -> Found:
         fields = LIST_FIELDS if selected is None else (*sorted(selected), *_NEEDED_BY_WINDOW)
-        after = None if position.start is None else (datetime.fromisoformat(position.start), position.rank or "")
+        after = None if position.start is None else datetime.fromisoformat(position.start)
         wanted = _most_rows(args)
         size = min(wanted + _SPARE_ROWS, MAX_PAGE_SIZE)
-        params = window.request(after=after and after[0]) | _odata(args, fields, top=size)
+        params = window.request(after=after) | _odata(args, fields, top=size)
         params.setdefault("$orderby", "start/dateTime")
         request = GraphRequest(
             "GET",
@@ -146,72 +135,16 @@ class CalendarList:
             prefer=preferences(window.zone, body_format="text" if "body" in fields else None),
         )
         if args.orderby is not None:
-            return await self._walk(request, position, wanted, window.holds)
-        return await self._in_order(request, window, after, position.link, wanted)
+            return await in_microsofts_order(
+                self._session, request, position, wanted, keep=window.holds, required=("start", "end")
+            )
+        return await in_window_order(self._session, request, window, position, wanted)
 
-    async def _in_order(
-        self,
-        request: GraphRequest,
-        window: Window,
-        after: tuple[datetime, str] | None,
-        link: str | None,
-        wanted: int,
-    ) -> _Found:
-        """The next `wanted` events of a window in its own order, which differs from Microsoft's by up to a day."""
-        found: dict[tuple[datetime, str], Event] = {}
-        settled = datetime.max.replace(tzinfo=window.start_instant.tzinfo)
-        for _ in range(MAX_PAGES):
-            page, link = await self._page(request, link)
-            for row in page:
-                if window.holds(row):
-                    key = window.key(row)
-                    if after is None or key > after:
-                        found[key] = row
-            if link is None:
-                break
-            if page:
-                settled = window.settled_before(page[-1])
-                if sum(key[0] <= settled for key in found) >= wanted:
-                    break
-        keys = sorted(found)
-        chosen = keys[:wanted] if link is None else ([key for key in keys if key[0] <= settled] or keys)[:wanted]
-        events = [found[key] for key in chosen]
-        places = [Position(start=start.isoformat(), rank=rank) for start, rank in chosen]
-        if link is None and len(chosen) == len(keys):
-            return _Found(events, places, None)
-        if not chosen:
-            return _Found([], [], Position(link=link, start=after and after[0].isoformat(), rank=after and after[1]))
-        return _Found(events, places, places[-1])
 
-    async def _walk(
-        self,
-        request: GraphRequest,
-        position: Position,
-        wanted: int,
-        keep: Callable[[Event], bool] | None = None,
-    ) -> _Found:
-        """The next `wanted` events in the order of Microsoft's pages."""
-        link, offset = position.link, position.offset
-        events: list[Event] = []
-        places: list[Position] = []
-        for _ in range(MAX_PAGES):
-            page, following = await self._page(request, link)
-            for index, row in enumerate(page[offset:], start=offset):
-                if len(events) == wanted:
-                    return _Found(events, places, Position(link=link, offset=index))
-                if keep is None or keep(row):
-                    events.append(row)
-                    places.append(Position(link=link, offset=index + 1))
-            if following is None:
-                return _Found(events, places, None)
-            link, offset = following, 0
-            if len(events) == wanted:
-                break
-        return _Found(events, places, Position(link=link))
-
-    async def _page(self, request: GraphRequest, link: str | None) -> tuple[list[Event], str | None]:
-        response = await (self._session.send(request) if link is None else self._session.get_next(link, request))
-        return cast("list[Event]", response.body.get("value") or []), response.body.get("@odata.nextLink")
+def _left_out(odd: int) -> str | None:
+    if not odd:
+        return None
+    return f"{odd} of the entries that Microsoft listed could not be read as events and are left out."
 
 
 def _most_rows(args: ListCalendarEvents) -> int:

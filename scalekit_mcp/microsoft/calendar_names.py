@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from scalekit_mcp.errors import CalendarNotFound, InvalidInput
 from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
+from scalekit_mcp.microsoft.graph_answers import objects_of
 from scalekit_mcp.microsoft.text import neutralise
 from scalekit_mcp.tools.invisible import comparable
 from scalekit_mcp.tools.values import shown
@@ -72,10 +73,10 @@ async def _calendars(session: MailboxSession) -> list[Calendar]:
     found: list[Calendar] = []
     response = await session.send(request)
     for _ in range(MAX_CALENDARS // _PAGE):
-        rows = cast("list[object]", response.body.get("value") or [])
-        found += [cast("Calendar", row) for row in rows if isinstance(row, dict)]
-        link = response.body.get("@odata.nextLink")
-        if not isinstance(link, str) or len(found) >= MAX_CALENDARS:
+        rows = objects_of(response.body)
+        found += [row for row in rows.events if isinstance(row.get("id"), str)]
+        link = rows.next_link
+        if link is None or len(found) >= MAX_CALENDARS:
             break
         response = await session.get_next(link, request)
     return found

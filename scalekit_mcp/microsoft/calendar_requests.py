@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.events import Event
-from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession, segment
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
+from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, event_of, shown_event
 from scalekit_mcp.microsoft.graph_zones import graph_zone
+from scalekit_mcp.tools.remarks import Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone
 
@@ -46,8 +48,66 @@ async def read_event(
     body_format: str | None = "html",
     select: str | None = None,
     expand: str | None = None,
+    required: tuple[str, ...] = (),
 ) -> Event:
-    """One event as Graph has it; raises `EventNotFound`."""
+    """One event, whole, for whoever decides by it.
+
+    Raises `EventNotFound`, and `UnreadableAnswer` where a member is odd or one of the `required` is missing.
+    """
+    body = await _event_body(session, event_id, zone=zone, body_format=body_format, select=select, expand=expand)
+    return event_of(body, required=required)
+
+
+async def read_to_show(
+    session: MailboxSession,
+    event_id: str,
+    *,
+    zone: Zone | None = None,
+    body_format: str | None = "text",
+    select: str | None = None,
+) -> tuple[Event, Remarks]:
+    """One event without its odd members, and the warning about them; raises `EventNotFound`, `UnreadableAnswer`."""
+    body = await _event_body(session, event_id, zone=zone, body_format=body_format, select=select)
+    event, warnings = shown_event(body)
+    return event, warned(*warnings)
+
+
+async def change_event(
+    session: MailboxSession, request: GraphRequest, *, event_id: str, zone: Zone | None
+) -> tuple[Event, Remarks]:
+    """Send a PATCH and return the event after it.
+
+    Where Microsoft made the change and its answer cannot be read, the event is read instead. Raises `AnswerLost` while
+    it is open whether the change was made, and `OutcomeUnknown` where it was made and the event cannot be read.
+    """
+    try:
+        response = await session.send(request)
+        event, warnings = shown_event(response.body)
+    except AnswerLost as lost:
+        if not lost.carried_out:
+            raise
+    except UnreadableAnswer:
+        pass
+    else:
+        return event, warned(*warnings)
+    try:
+        return await read_to_show(session, event_id, zone=zone)
+    except ScalekitMCPError as exc:
+        raise OutcomeUnknown(
+            "Microsoft made the change, but neither its answer nor the event can be read now.",
+            next_step="Do not repeat the change; read the event in a minute.",
+        ) from exc
+
+
+async def _event_body(
+    session: MailboxSession,
+    event_id: str,
+    *,
+    zone: Zone | None,
+    body_format: str | None,
+    select: str | None,
+    expand: str | None = None,
+) -> Event:
     params: dict[str, str] = {}
     if select is not None:
         params["$select"] = select

@@ -6,19 +6,26 @@ else's change in between is noticed (412) and met by reading again. Sources: Upd
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from scalekit_mcp.accounts.models import ProviderAccount
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.attendees import refusal_of_people
-from scalekit_mcp.microsoft.calendar_requests import asked_zone, event_path, preferences, read_event
+from scalekit_mcp.microsoft.calendar_requests import (
+    asked_zone,
+    change_event,
+    event_path,
+    preferences,
+    read_event,
+    read_to_show,
+)
 from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
 from scalekit_mcp.microsoft.events import Event, event_result, join_url
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.series import dates_lost_before_start
+from scalekit_mcp.microsoft.series_exceptions import single_dates
 from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
@@ -34,15 +41,13 @@ _NOT_KNOWN = "The change was sent, but its answer was lost, and reading the even
 _CHANGED_MEANWHILE = frozenset({409, 412})
 """Statuses that say that somebody else's change came in between."""
 
-_EDITED_FIELDS = "id,originalStart,start,end"
-
 
 @dataclass(slots=True)
 class _Change:
     """One update on its way: which event, what it was before (None where it does not matter), and what to tell.
 
     `occurrence` is the one that was named when its series is changed; `at_risk` are edited dates whose loss was
-    accepted.
+    accepted; `unconditional`: without the event's etag.
     """
 
     args: UpdateCalendarEvent
@@ -51,6 +56,7 @@ class _Change:
     occurrence: Event | None = None
     remarks: Remarks = NO_REMARKS
     at_risk: list[str] = field(default_factory=list[str])
+    unconditional: bool = False
 
 
 class CalendarUpdate:
@@ -98,12 +104,16 @@ class CalendarUpdate:
             body = self._body(change)
             if not body:
                 change.remarks += noted("Nothing was changed: the event already is as asked.")
-                return await read_event(self._session, change.event_id, zone=zone, body_format="text")
+                event, remarks = await read_to_show(self._session, change.event_id, zone=zone)
+                change.remarks += remarks
+                return event
             await self._guard_losses(change, body)
             try:
-                return (await self._session.send(self._request(change, body, zone))).body
+                return await self._send(change, body, zone)
             except InvalidInput as exc:
-                raise refusal_of_people(exc, change.args, body) from exc
+                if lost is None:
+                    raise refusal_of_people(exc, change.args, body) from exc
+                return await self._made_before(change, body, zone, exc)
             except Conflict as exc:
                 if exc.details.get("graph_status") not in _CHANGED_MEANWHILE or (last and lost is None):
                     raise
@@ -112,7 +122,7 @@ class CalendarUpdate:
                     return settled
                 if last:
                     raise OutcomeUnknown(_NOT_KNOWN) from exc
-                change.before = await self._read(change.event_id)
+                await self._read_again(change)
             except AnswerLost as exc:
                 lost = exc
                 settled = await self._settle(change, body, zone)
@@ -121,6 +131,28 @@ class CalendarUpdate:
                 if settled is Settled.UNKNOWN or last:
                     raise OutcomeUnknown(_NOT_KNOWN) from exc
         raise OutcomeUnknown(_NOT_KNOWN)  # not reached: the last try returns or raises
+
+    async def _made_before(self, change: _Change, body: Event, zone: Zone, refused: InvalidInput) -> Event:
+        """The event, if the change was made by a first try whose answer was lost; the second one was refused."""
+        settled = await self._settle(change, body, zone)
+        if isinstance(settled, dict):
+            return settled
+        if settled is Settled.UNKNOWN:
+            raise OutcomeUnknown(_NOT_KNOWN) from refused
+        raise refusal_of_people(refused, change.args, body) from refused
+
+    async def _read_again(self, change: _Change) -> None:
+        """Somebody else's change came in between; if none did, Microsoft does not take the condition at all."""
+        refused = change.before
+        change.before = await self._read(change.event_id)
+        if refused is not None and refused.get("@odata.etag") == change.before.get("@odata.etag"):
+            change.unconditional = True
+
+    async def _send(self, change: _Change, body: Event, zone: Zone) -> Event:
+        request = self._request(change, body, zone)
+        event, remarks = await change_event(self._session, request, event_id=change.event_id, zone=zone)
+        change.remarks += remarks
+        return event
 
     def _body(self, change: _Change) -> Event:
         patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._account.personal)
@@ -143,20 +175,23 @@ class CalendarUpdate:
             return now  # the change was made; a failed second look must not hide that
 
     def _request(self, change: _Change, body: Event, zone: Zone) -> GraphRequest:
-        etag = None if change.before is None else change.before.get("@odata.etag")
+        etag = None if change.before is None or change.unconditional else change.before.get("@odata.etag")
         headers = {"If-Match": str(etag)} if etag else None
         return GraphRequest("PATCH", event_path(change.event_id), json=body, prefer=preferences(zone), headers=headers)
 
     async def _read(self, event_id: str) -> Event:
         """What changes depend on, the body as HTML, times in UTC."""
-        return await read_event(self._session, event_id, select=",".join(CURRENT_SELECT))
+        return await read_event(
+            self._session, event_id, select=",".join(CURRENT_SELECT), required=("start", "end", "type")
+        )
 
     async def _guard_losses(self, change: _Change, body: Event) -> None:
         """Refuse a change of a series that would lose edits of single dates or dates themselves, unless accepted."""
         before = change.before
         if before is None or before.get("type") != "seriesMaster" or not _moves(body, before):
             return
-        edited = await self._edited(change.event_id)
+        edited, warning = await self._edited(change)
+        change.remarks += warned(warning)
         earlier = dates_lost_before_start(body, before)
         if not edited and earlier is None:
             return
@@ -166,23 +201,22 @@ class CalendarUpdate:
         if earlier is not None:
             change.remarks += noted(f"The dates of the series from {earlier[0]} until {earlier[1]} are gone.")
 
-    async def _edited(self, event_id: str) -> list[str]:
-        """The dates of a series that were edited or deleted."""
-        series = await read_event(
-            self._session,
-            event_id,
-            body_format=None,
-            select="id,cancelledOccurrences",
-            expand=f"exceptionOccurrences($select={_EDITED_FIELDS})",
-        )
-        return _edited(series)
+    async def _edited(self, change: _Change) -> tuple[list[str], str | None]:
+        """The dates of a series that were edited or deleted; a warning where not all can be seen."""
+        try:
+            dates = await single_dates(self._session, change.event_id)
+        except Conflict:
+            if not change.args.discard_exceptions:
+                raise
+            return [], "Whether single dates of the series were edited cannot be read; such edits may be lost."
+        return dates.listed, dates.warning
 
     async def _lost_edits(self, change: _Change) -> Remarks:
         """What became of edited dates whose loss was accepted: Microsoft does not say which changes keep them."""
         if not change.at_risk:
             return NO_REMARKS
         try:
-            left = await self._edited(change.event_id)
+            left, _ = await self._edited(change)
         except ScalekitMCPError:
             return warned(f"Whether edits of single dates were lost could not be read: {_listed(change.at_risk)}.")
         gone = [day for day in change.at_risk if day not in left]
@@ -244,16 +278,3 @@ def _moves(body: Event, before: Event) -> bool:
     if body.get("isAllDay", before.get("isAllDay")) != before.get("isAllDay"):
         return True
     return any(name in body and not says(before, name, body[name]) for name in ("start", "end", "recurrence"))
-
-
-def _edited(series: Event) -> list[str]:
-    """The dates of a series that were edited or deleted, as sentences' parts, in order."""
-    found: list[tuple[str, str]] = []
-    for exception in cast("list[Event]", series.get("exceptionOccurrences") or []):
-        original = str(exception.get("originalStart") or exception["start"]["dateTime"])
-        found.append((original[:10], "edited"))
-    for name in cast("list[str]", series.get("cancelledOccurrences") or []):
-        day = re.search(r"\d{4}-\d{2}-\d{2}$", name)
-        if day is not None:
-            found.append((day.group(), "deleted"))
-    return [f"{day} ({how})" for day, how in sorted(found)]

@@ -76,6 +76,16 @@ def rows_of(body: Mapping[str, Any], *, required: Iterable[str] = ()) -> Rows:
     return Rows(list(events.values()), odd, next_link_of(body))
 
 
+def objects_of(body: Mapping[str, Any]) -> Rows:
+    """The objects of a page of anything, unchecked; raises `UnreadableAnswer` for a body that is no page."""
+    listed: object = body.get("value")
+    if not isinstance(listed, list):
+        raise UnreadableAnswer("it holds no list")
+    rows = cast("list[object]", listed)
+    objects = [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
+    return Rows(objects, len(rows) - len(objects), next_link_of(body))
+
+
 def next_link_of(body: Mapping[str, Any]) -> str | None:
     """The link to the next page; raises `UnreadableAnswer` for one that cannot be followed."""
     link: object = body.get("@odata.nextLink")

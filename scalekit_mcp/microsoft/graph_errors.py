@@ -39,7 +39,7 @@ from scalekit_mcp.microsoft.graph_error_table import (
 )
 from scalekit_mcp.microsoft.text import microsofts_words
 
-__all__ = ["TABLE", "GraphFailure", "clean_reason", "error_for"]
+__all__ = ["TABLE", "GraphFailure", "MalformedEventId", "Means", "clean_reason", "error_for"]
 
 MAX_DEPTH = 8
 """How many nested `innerError` objects are read."""
@@ -50,6 +50,7 @@ _TRACE_LINES = re.compile(
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CALENDAR_PATH = re.compile(r"/calendars/[^/]+(?:/(?:events|calendarView|instances))?$", re.I)
+_ONE_EVENT_PATH = re.compile(r"/events/[^/]+(?:/cancel)?$", re.I)
 _EVENT_PATH = re.compile(r"/events/[^/]+", re.I)
 
 
@@ -62,6 +63,10 @@ _ERROR_OF: Mapping[Means, type[ScalekitMCPError]] = {
     Means.THROTTLED: Throttled,
     Means.UNAVAILABLE: ProviderUnavailable,
 }
+
+
+class MalformedEventId(EventNotFound):
+    """No event can have this id: it was shortened, retyped or made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +156,7 @@ def error_for(
         return _unauthenticated(claims, details)
     if row.means is Means.NOT_FOUND:
         return _not_found(path, details)
-    if row.means is Means.BAD_ID:
+    if row.means is Means.BAD_ID or (row.means is Means.BAD_PATH and not params and _ONE_EVENT_PATH.search(path)):
         return _bad_id(path, details)
     if row.means in {Means.BAD_QUERY, Means.BAD_PATH}:
         return _bad_query(failure, row, method, params, details)
@@ -224,17 +229,20 @@ def _not_found(path: str, details: dict[str, Any]) -> ScalekitMCPError:
 
 
 def _bad_id(path: str, details: dict[str, Any]) -> ScalekitMCPError:
-    if _about(path) == "calendar":
+    about = _about(path)
+    if about == "calendar":
         return InvalidInput(
             "This is not the id of a calendar.",
             field="calendar_id",
             next_step="Leave calendar_id out to use the default calendar.",
             **details,
         )
-    return InvalidInput(
-        "This is not the id of an event.",
+    if about is None:
+        return InvalidInput("Microsoft does not recognise an id in the request.", **details)
+    return MalformedEventId(
+        "This is not the id of an event: an id has to be given whole and unchanged.",
         field="event_id",
-        next_step="List the events and copy an id unchanged.",
+        next_step="List the events and copy the id unchanged.",
         **details,
     )
 

@@ -150,6 +150,20 @@ class Behaviours:
         "ignore", "Properties in a PATCH that only the server sets, or only a create may give."
     )
     if_match: bool = _of(True, "`If-Match` on an event is honoured with 412.")
+    if_match_never_fits: bool = _of(False, "Every `If-Match` on an event is answered with 412, even a fitting one.")
+    expand_exceptions: Literal["answer", "refuse", "ignore"] = _of(
+        "answer", "`$expand=exceptionOccurrences` on a series: carried out, refused with 400, or left out in silence."
+    )
+    select_cancelled: Literal["answer", "refuse"] = _of("answer", "`$select=cancelledOccurrences` on a series.")
+    instances: bool = _of(True, "`/instances` of a series is offered.", verified=True)
+    permanent_delete: bool = _of(True, "`permanentDelete` is offered at all; Microsoft names it for the global cloud.")
+    view_order: Literal["keep", "refuse", "ignore"] = _of(
+        "keep", "`$orderby` on a calendarView: carried out, refused with 400, or another order than the one asked for."
+    )
+    gone_status: Literal[404, 400, 409, 410] = _of(404, "Status of a DELETE or cancel of an event that is deleted.")
+    repeated_transaction: Literal["event", "refuse"] = _of(
+        "event", "The same transactionId with the same content: the event of the first time, or refused."
+    )
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 
 

@@ -60,13 +60,16 @@ _NOT_THERE: Told = ("mailbox_unavailable", "it_admin", False)
 _UNKNOWN: Told = ("outcome_unknown", "user", False)
 _FAILED_ON_A_WRITE = {"ErrorInternalServerError": _UNKNOWN, "extensionError": _UNKNOWN}
 _NO_CALENDAR = {"ErrorItemNotFound": _NOT_THERE, "itemNotFound": _NOT_THERE}
-_GONE = dict.fromkeys(("ErrorItemNotFound", "itemNotFound", "ErrorInvalidIdMalformed"), None)
+_GONE = dict.fromkeys(("ErrorItemNotFound", "itemNotFound"), None)
+_NO_ID: dict[str, Told | None] = dict.fromkeys(
+    ("ErrorInvalidIdMalformed", "ErrorInvalidId", "RequestBroker--ParseUri"), ("event_not_found", "nobody", False)
+)
 ELSEWHERE: dict[str, dict[str, Told | None]] = {
-    "get": {},
+    "get": {**_NO_ID},
     "list": {**_NO_CALENDAR},
-    "create": {**_NO_CALENDAR, **_FAILED_ON_A_WRITE},
-    "update": {**_FAILED_ON_A_WRITE},
-    "delete": {**_GONE, **_FAILED_ON_A_WRITE},
+    "create": {**_NO_CALENDAR, **_FAILED_ON_A_WRITE, "ErrorDuplicateTransactionId": _UNKNOWN},
+    "update": {**_NO_ID, **_FAILED_ON_A_WRITE},
+    "delete": {**_NO_ID, **_GONE, **_FAILED_ON_A_WRITE},
 }
 """None is a success: what is already gone is deleted."""
 

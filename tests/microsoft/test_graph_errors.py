@@ -22,7 +22,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft.graph_error_table import FILTER_EXAMPLE, TABLE
-from scalekit_mcp.microsoft.graph_errors import GraphFailure, error_for
+from scalekit_mcp.microsoft.graph_errors import GraphFailure, MalformedEventId, error_for
 
 REQUEST_ID = "7f9a9a3c-6d31-4c7e-9c9e-0f1c2d3e4f5a"
 
@@ -48,8 +48,9 @@ def error(
 
 EXPECTED: dict[type[ScalekitMCPError], str] = {
     EventNotFound: "404:ErrorItemNotFound 404:itemNotFound",
+    MalformedEventId: "400:ErrorInvalidIdMalformed 400:ErrorInvalidId 400:RequestBroker--ParseUri",
     InvalidInput: (
-        "400:ErrorInvalidIdMalformed 400:ErrorInvalidId 400:ErrorPropertyValidationFailure 400:ErrorInvalidRequest"
+        "400:ErrorPropertyValidationFailure 400:ErrorInvalidRequest"
         " 400:ErrorInvalidParameter 400:ErrorInvalidArgument 400:TimeZoneNotSupportedException 400:BadRequest"
         " 400:invalidRequest 400:ErrorInvalidUrlQuery 400:ErrorInvalidUrlQueryFilter 400:ErrorRestrictionTooComplex"
         " 400:InefficientFilter 400:UnsupportedEntityExpression 400:UnsupportedQueryOption"
@@ -57,7 +58,7 @@ EXPECTED: dict[type[ScalekitMCPError], str] = {
         " 400:ErrorCalendarDurationIsTooLong 400:ErrorInvalidRecipients 413:ErrorMessageSizeExceeded"
         " 400:ErrorTimeIntervalTooBig 410:SyncStateNotFound 410:resyncRequired 400:notSupported"
     ),
-    InternalError: "400:RequestBroker--ParseUri 400:UnableToDeserializePostBody 400:RequestBodyRead",
+    InternalError: "400:UnableToDeserializePostBody 400:RequestBodyRead",
     Conflict: (
         "400:ErrorDuplicateTransactionId 412:ErrorIrresolvableConflict 412:resourceModified 409:ErrorConcurrentItemSave"
     ),

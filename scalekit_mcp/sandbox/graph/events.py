@@ -182,7 +182,7 @@ class Events:
             return None
         if days is not None and self._world.clock.now() - event.created >= timedelta(days=days):
             return None
-        if known[0] == fingerprint:
+        if known[0] == fingerprint and self._world.switches.repeated_transaction == "event":
             return event
         raise GraphError(
             self._world.switches.duplicate_transaction_status,

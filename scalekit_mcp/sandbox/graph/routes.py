@@ -151,7 +151,7 @@ class Routes:
             return self._below_event(request, mailbox, event, action)
         if request.method == "GET":
             return self._event_answer(request, mailbox, event)
-        require_live(event)
+        self._require_live(event)
         self._check_match(request, mailbox, event)
         if request.method == "PATCH":
             return self._event_answer(request, mailbox, self._events.change(mailbox, event, request.json()))
@@ -159,11 +159,20 @@ class Routes:
         self._events.delete(mailbox, event)
         return Answer(204)
 
+    def _require_live(self, event: Event) -> None:
+        status = self._world.switches.gone_status
+        if status == 404 or not event.is_deleted:
+            require_live(event)
+            return
+        code = {400: "ErrorInvalidRequest", 409: "ErrorIrresolvableConflict", 410: "ErrorItemNotFound"}[status]
+        raise GraphError(status, code, "Your request can't be completed. The item was deleted.")
+
     def _check_match(self, request: Request, mailbox: Mailbox, event: Event) -> None:
         wanted = request.headers.get("if-match")
         if wanted is None or wanted == "*" or not self._world.switches.if_match:
             return
-        if wanted.removeprefix("W/").strip('"') != change_key_of(mailbox, event):
+        never_fits = self._world.switches.if_match_never_fits
+        if never_fits or wanted.removeprefix("W/").strip('"') != change_key_of(mailbox, event):
             raise GraphError(
                 412,
                 "ErrorIrresolvableConflict",
@@ -174,6 +183,8 @@ class Routes:
     def _below_event(self, request: Request, mailbox: Mailbox, event: Event, name: str) -> Answer:
         if name == "instances":
             only(request, "GET")
+            if not self._world.switches.instances:
+                raise no_segment(name)
             begin, end = self._window(request)
             if event.recurrence is None:
                 raise invalid_request("Instances can only be listed for a recurring event.")
@@ -182,11 +193,12 @@ class Routes:
         only(request, "POST")
         given = checked_parameters(request.json() if request.body.strip() else {}, name)
         if name == "permanentDelete":
-            if request.segments[1] == "me" and not self._world.switches.me_permanent_delete:
+            offered = self._world.switches.permanent_delete
+            if not offered or (request.segments[1] == "me" and not self._world.switches.me_permanent_delete):
                 raise no_segment(name)
             self._events.delete(mailbox, event, purge=True)
             return Answer(204)
-        require_live(event)
+        self._require_live(event)
         if name == "cancel":
             if not event.is_organizer:
                 raise invalid_request("You need to be an organizer to cancel a meeting.")
@@ -254,7 +266,11 @@ class Routes:
                     500, "ErrorInternalServerError", "An internal server error occurred. The operation failed."
                 )
             events = [event for event in events if compiled.matches(event)]
-        if "$orderby" in options:
+        if in_view and "$orderby" in options and self._world.switches.view_order == "refuse":
+            raise bad_request("The query option '$orderby' is not supported on a calendar view.")
+        if in_view and self._world.switches.view_order == "ignore":
+            events = odata.ordered(events, odata.parse_orderby("start/dateTime"))[::-1]
+        elif "$orderby" in options:
             events = odata.ordered(events, odata.parse_orderby(options["$orderby"]))
         skip = odata.number_option("$skip", options["$skip"]) if "$skip" in options else 0
         size = self._page_size(options)
@@ -284,7 +300,13 @@ class Routes:
             for name in ("createdDateTime", "lastModifiedDateTime"):
                 if name in select:
                     raise bad_request(f"The property '{name}' can't be selected on a calendar view.")
+        if "cancelledOccurrences" in select and self._world.switches.select_cancelled == "refuse":
+            raise bad_request("Could not find a property named 'cancelledOccurrences' on type 'microsoft.graph.event'.")
         expand = odata.parse_expand(request.query["$expand"]) if request.query.get("$expand") else frozenset[str]()
+        if "exceptionOccurrences" in expand and self._world.switches.expand_exceptions != "answer":
+            if self._world.switches.expand_exceptions == "refuse":
+                raise bad_request("Property 'exceptionOccurrences' on type 'microsoft.graph.event' can't be expanded.")
+            expand -= {"exceptionOccurrences"}
         prefer = request.prefer
         return Wishes(
             zone=prefer.zone,

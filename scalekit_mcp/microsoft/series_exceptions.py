@@ -1,0 +1,132 @@
+"""Which dates of a series were edited or deleted by themselves.
+
+The short way is one request that expands `exceptionOccurrences`. Where Microsoft refuses or ignores that, the instances
+of the series are listed and looked through. Sources: event resource type, List instances.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
+from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
+from scalekit_mcp.microsoft.event_pages import in_microsofts_order
+from scalekit_mcp.microsoft.events import Event, instant_of
+from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
+from scalekit_mcp.microsoft.paging import Position
+
+MAX_DAYS = 1825
+"""Longest span of instances that one request may ask for."""
+MAX_SPANS = 4
+"""Twenty years of a series are looked through, more than Outlook lets one last."""
+MAX_INSTANCES = 10_000
+
+_FIELDS = "id,type,originalStart,start,end"
+_DAY = timedelta(days=1)
+_REFUSED = frozenset({400, 404, 405, 406, 500, 501})
+"""Statuses of a request that Microsoft does not carry out in this form."""
+_DELETED_UNSEEN = (
+    "Single dates that were deleted from the series cannot be seen here and may come back with a change of its times."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SingleDates:
+    """The edited and deleted dates, as parts of a sentence in order; a warning where not all can be seen."""
+
+    listed: list[str]
+    warning: str | None = None
+
+
+async def single_dates(session: MailboxSession, master_id: str) -> SingleDates:
+    """The edited and deleted dates of a series; raises `EventNotFound`, and `Conflict` where they cannot be told."""
+    try:
+        series = await read_event(
+            session,
+            master_id,
+            body_format=None,
+            select="id,cancelledOccurrences",
+            expand=f"exceptionOccurrences($select={_FIELDS})",
+        )
+    except (EventNotFound, InvalidInput, InternalError, ProviderUnavailable) as refused:
+        if refused.details.get("graph_status") not in _REFUSED:
+            raise
+        series = {}
+    if series.get("exceptionOccurrences") is not None:
+        return SingleDates(_sentence_parts(series["exceptionOccurrences"], series.get("cancelledOccurrences")))
+    return await _from_instances(session, master_id)
+
+
+async def _from_instances(session: MailboxSession, master_id: str) -> SingleDates:
+    deleted, warning = await _deleted(session, master_id)
+    master = await read_event(session, master_id, body_format=None, select="id,start,recurrence", required=("start",))
+    begin, end = _span(master)
+    edited: list[Event] = []
+    try:
+        for _ in range(MAX_SPANS):
+            stop = min(end, begin + timedelta(days=MAX_DAYS))
+            request = GraphRequest(
+                "GET",
+                f"{event_path(master_id)}/instances",
+                params={
+                    "startDateTime": rfc3339(begin, timespec="seconds"),
+                    "endDateTime": rfc3339(stop, timespec="seconds"),
+                    "$select": _FIELDS,
+                    "$top": "500",
+                },
+            )
+            found = await in_microsofts_order(session, request, Position(), MAX_INSTANCES, keep=_is_edited)
+            edited += found.events
+            if stop >= end:
+                break
+            begin = stop
+    except (InvalidInput, InternalError) as refused:
+        raise Conflict(
+            "Microsoft does not tell which dates of the series were edited, and this change could undo those edits. "
+            "Nothing was changed.",
+            next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
+            field="discard_exceptions",
+        ) from refused
+    return SingleDates(_sentence_parts(edited, deleted), warning)
+
+
+async def _deleted(session: MailboxSession, master_id: str) -> tuple[list[str], str | None]:
+    try:
+        series = await read_event(session, master_id, body_format=None, select="id,cancelledOccurrences")
+    except (InvalidInput, InternalError, ProviderUnavailable) as refused:
+        if refused.details.get("graph_status") not in _REFUSED:
+            raise
+        return [], _DELETED_UNSEEN
+    deleted = series.get("cancelledOccurrences")
+    return ([], _DELETED_UNSEEN) if deleted is None else (deleted, None)
+
+
+def _is_edited(instance: Event) -> bool:
+    return str(instance.get("type")).casefold() == "exception"
+
+
+def _span(master: Event) -> tuple[datetime, datetime]:
+    begin = instant_of(master["start"]) - _DAY
+    farthest = begin + timedelta(days=MAX_DAYS * MAX_SPANS)
+    recurrence = cast("Event", master.get("recurrence") or {})
+    span = cast("Event", recurrence.get("range") or {})
+    if str(span.get("type")).casefold() != "enddate" or not span.get("endDate"):
+        return begin, farthest
+    last = datetime.fromisoformat(str(span["endDate"])[:10]).replace(tzinfo=UTC) + 2 * _DAY
+    return begin, max(begin + _DAY, min(last, farthest))
+
+
+def _sentence_parts(exceptions: list[Event], deleted: list[str] | None) -> list[str]:
+    found: set[tuple[str, str]] = set()
+    for exception in exceptions:
+        moment = exception.get("originalStart") or cast("Event", exception.get("start") or {}).get("dateTime")
+        found.add((str(moment)[:10], "edited"))
+    for name in deleted or ():
+        day = re.search(r"\d{4}-\d{2}-\d{2}$", name)
+        if day is not None:
+            found.add((day.group(), "deleted"))
+    return [f"{day} ({how})" for day, how in sorted(found)]
