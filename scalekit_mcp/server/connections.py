@@ -8,8 +8,9 @@ no token takes nothing from those who have one: they displace strangers, and nob
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,10 +19,14 @@ from starlette.types import Scope
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 10_000
-MAX_BACKLOG = 1024
-"""Most connections that the kernel keeps until they are accepted, and most that are accepted in one go."""
+MAX_BACKLOG = 256
+"""Most connections that are accepted in one go."""
+
+MAX_QUEUE = 4096
+"""Most connections that the kernel keeps until they are accepted; the system may allow fewer."""
 
 SWEEP_SECONDS = 1.0
+_TURNS = 4
 _TELL_SECONDS = 60.0
 _VOUCH = "scalekit_mcp.authenticated"
 
@@ -70,13 +75,26 @@ def raise_descriptor_limit() -> int | None:
 def descriptor_share(limit: int | None) -> DescriptorShare:
     """How many of `limit` descriptors connections may take; the rest is for the database, Microsoft and files.
 
-    A connection that gave way is closed one turn of the loop later, and each turn accepts a whole backlog: hence two.
+    A connection that must give way is closed three turns of asyncio's loop after the new one was accepted, and each
+    turn accepts a whole backlog: hence four.
     """
     if limit is None:
         return DescriptorShare()
-    backlog = max(1, min(MAX_BACKLOG, limit // 8))
+    backlog = max(1, min(MAX_BACKLOG, limit // 32))
     rest = min(256, limit // 8)
-    return DescriptorShare(max(1, min(MAX_CONNECTIONS, limit - 2 * backlog - rest)), backlog)
+    return DescriptorShare(max(1, min(MAX_CONNECTIONS, limit - _TURNS * backlog - rest)), backlog)
+
+
+def lengthen_queue(servers: Iterable[asyncio.Server]) -> None:
+    """Have the kernel keep more connections until they are accepted than are accepted in one go.
+
+    asyncio takes one number for both, and a small one loses the connections of a crowd: their clients try again a
+    second later.
+    """
+    for server in servers:
+        for listening in server.sockets:
+            with contextlib.suppress(OSError), listening.dup() as same:
+                same.listen(MAX_QUEUE)
 
 
 def vouch_for(scope: Scope) -> None:

@@ -244,7 +244,7 @@ async def serve_http(
     """
     import uvicorn
 
-    from scalekit_mcp.server.connections import descriptor_share, raise_descriptor_limit
+    from scalekit_mcp.server.connections import descriptor_share, lengthen_queue, raise_descriptor_limit
     from scalekit_mcp.server.http_protocol import bounded_config
     from scalekit_mcp.server.signals import on_stop_signal
 
@@ -272,6 +272,7 @@ async def serve_http(
             except SystemExit:  # uvicorn's word for a port that it cannot open; it has logged the system's reason
                 self.deaf = self.should_exit = True
             if self.started:
+                lengthen_queue(self.servers)
                 listening()
 
     share = descriptor_share(raise_descriptor_limit())
