@@ -91,7 +91,7 @@ def next_link_of(body: Mapping[str, Any]) -> str | None:
     link: object = body.get("@odata.nextLink")
     if link is None:
         return None
-    if not isinstance(link, str) or not link or len(link) > MAX_NEXT_LINK_CHARACTERS or not _is_plain(link):
+    if not isinstance(link, str) or not link or len(link) > MAX_NEXT_LINK_CHARACTERS or not link.isprintable():
         raise UnreadableAnswer("the link to its next page is none")
     return link
 
