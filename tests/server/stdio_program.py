@@ -21,8 +21,10 @@ class SlowActions(MemoryActions):
 
     async def execute_tool(self, **keywords):
         print("begun", file=sys.stderr, flush=True)  # noqa: T201
-        if os.environ.get("HANG"):  # a mistake that no event loop can mend
+        if os.environ.get("HANG") == "loop":  # mistakes that no event loop can mend
             threading.Event().wait()
+        elif os.environ.get("HANG") == "thread":
+            threading.Thread(target=threading.Event().wait).start()
         await anyio.sleep(float(os.environ.get("SLOW_SECONDS", "0")))
         print("stray")  # noqa: T201 - must not reach the wire
         return await super().execute_tool(**keywords)

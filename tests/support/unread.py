@@ -19,6 +19,10 @@ INITIALIZE = {
 INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
 
 
+MOST_GROWTH = 12 * 2**20
+"""Bytes that a process may gain between a tenth of many calls and their end."""
+
+
 @contextlib.contextmanager
 def full_pipe() -> Iterator[int]:
     """The writing end of a pipe that takes nothing more: whoever writes to it waits for good."""
