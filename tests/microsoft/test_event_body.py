@@ -525,6 +525,18 @@ def test_a_custom_zone_is_read_and_never_sent_back() -> None:
     assert "recurrenceTimeZone" not in span  # then Microsoft takes the event's own (recurrenceRange resource type)
 
 
+@pytest.mark.parametrize("starts", ["2026-04-01", "2026-04-07"])
+def test_another_end_keeps_the_start_of_the_range_also_where_the_pattern_has_no_date(starts: str) -> None:
+    """Outlook writes ranges that start before their first event; they are none of this change's business."""
+    odd = master()
+    odd["recurrence"]["range"]["startDate"] = starts
+    patch = patch_body(update(recurrence_end_date="2026-12-31"), odd)
+    _, span = recurrence(patch)
+    assert (span["startDate"], span["endDate"]) == (starts, "2026-12-31")
+    assert set(patch.body) == {"recurrence"}
+    assert patch.remarks == NO_REMARKS
+
+
 OCCURRENCE = {"start": moment("2026-04-13T14:00:00"), "end": moment("2026-04-13T14:30:00"), "isAllDay": False}
 
 
