@@ -415,7 +415,7 @@ async def test_an_event_that_does_not_exist_is_said_not_to(connected: Bench) -> 
 async def test_the_answer_is_the_dictionary_itself_and_under_data(connected: Bench) -> None:
     result = await connected.actions.execute_tool(identifier=IDENTIFIER, tool_name=LIST, tool_input={"top": 1})
     assert result.data is result
-    assert set(result) <= {"value", "next_page", "notes", "warnings"}
+    assert set(result) <= {"value", "count", "next_page", "now", "notes", "warnings"}
 
 
 async def test_only_a_start_in_an_update_keeps_the_duration_and_says_so(connected: Bench) -> None:
