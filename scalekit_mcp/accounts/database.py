@@ -174,6 +174,8 @@ def _file_name(url: URL) -> str:
 
 def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
     connection.isolation_level = None
+    # Text that is no UTF-8 damages its own row and not the reading of all.
+    connection.driver_connection.text_factory = _text
     cursor = connection.cursor()
     try:
         for pragma in (
@@ -188,6 +190,10 @@ def _prepare_sqlite(busy_seconds: float, connection: Any, _record: Any) -> None:
             cursor.execute(f"PRAGMA {pragma}")
     finally:
         cursor.close()
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
 
 
 def _checkpoint(connection: Connection) -> None:

@@ -17,6 +17,7 @@ from scalekit_mcp.accounts.models import (
     AccountView,
     CallsStopped,
     ConnectedAccount,
+    DamagedAccount,
     HistoryEntry,
     ManagerSettings,
     Reason,
@@ -224,10 +225,11 @@ class AccountDirectory:
         )
         page, token = found[:page_size], None
         if len(found) > page_size:
-            last = page[-1].account
+            last = page[-1] if isinstance(page[-1], DamagedAccount) else page[-1].account
             payload = {"c": last.connection_name, "i": last.identifier, "n": total}
             token = ring.seal_token("account page", context, payload)
-        return AccountPage(tuple(self.view(stored) for stored in page), total, token)
+        shown = (each if isinstance(each, DamagedAccount) else self.view(each) for each in page)
+        return AccountPage(tuple(shown), total, token)
 
 
 def _status(status: str | None) -> AccountStatus | None:

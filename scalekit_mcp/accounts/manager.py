@@ -30,6 +30,7 @@ from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.refresh import Need, Refresher
 from scalekit_mcp.accounts.rotation import RotationProgress, rotate_keys
 from scalekit_mcp.accounts.scopes import missing_scopes
+from scalekit_mcp.accounts.seals import DamagedRecord
 from scalekit_mcp.accounts.statuses import Cause
 from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
 from scalekit_mcp.accounts.uses import Uses
@@ -134,8 +135,13 @@ class ConnectedAccountManager:
 
     async def delete(self, *, connection_name: str, identifier: str) -> bool:
         """Remove the account and its sealed tokens for good; False if there was none."""
-        stored = await self._vault.find_account(connection_name, identifier)
         self._directory.forget(connection_name, identifier)
+        try:
+            stored = await self._vault.find_account(connection_name, identifier)
+        except DamagedRecord as damaged:  # what cannot be read can still be removed
+            whose = (damaged.account_id, connection_name, identifier)
+            entry = HistoryEntry(self._clock.now(), *whose, None, None, None, None, Cause.DELETED)
+            return await self._vault.delete_account(damaged.account_id, entry)
         if stored is None:
             return False
         account = stored.account

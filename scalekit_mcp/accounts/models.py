@@ -100,7 +100,8 @@ class TokenSet:
 class ConnectedAccount:
     """The record of one identifier on one connection; holds no token.
 
-    `version` grows by one with every change and is what compare-and-swap compares.
+    `version` grows by one with every change and is what compare-and-swap compares. `epoch` is the version of the last
+    change of status, `tokens_version` that of the last write of tokens (None without tokens); the vault sets both.
     """
 
     id: str
@@ -120,6 +121,8 @@ class ConnectedAccount:
     last_used_at: datetime | None = None
     last_authorization_error: str | None = None
     pending_claims: str | None = None
+    epoch: int = field(default=0, compare=False)
+    tokens_version: int | None = field(default=None, compare=False)
 
 
 class AttemptState(StrEnum):
@@ -254,10 +257,23 @@ class AccountView:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountPage:
-    """One page of accounts in the order of (connection_name, identifier); `next_page_token` is None on the last."""
+class DamagedAccount:
+    """An account whose record cannot be read: what is known of it, why, and what next."""
 
-    accounts: tuple[AccountView, ...]
+    id: str
+    connection_name: str
+    identifier: str
+    problem: CallsStopped
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """One page of accounts in the order of (connection_name, identifier); `next_page_token` is None on the last.
+
+    An account whose record is damaged is named in its place and keeps no other from being listed.
+    """
+
+    accounts: tuple[AccountView | DamagedAccount, ...]
     total_size: int
     next_page_token: str | None = None
 

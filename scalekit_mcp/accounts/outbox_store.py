@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from scalekit_mcp.accounts import rows
+from scalekit_mcp.accounts import rows, seals
 from scalekit_mcp.accounts.models import HistoryEntry
 from scalekit_mcp.accounts.schema import history
 from scalekit_mcp.accounts.store import Store
+
+_log = logging.getLogger(__name__)
 
 
 class OutboxStore(Store):
@@ -22,11 +25,15 @@ class OutboxStore(Store):
         statement = (
             select(history).where(due_at.is_not(None), due_at <= rows.to_micros(now)).order_by(due_at, history.c.id)
         )
-        found = await self._all(statement.limit(limit))
-        return [
-            (row["id"], rows.from_micros(row["delivery_due"]), row["delivery_tries"], rows.history_from_row(row))
-            for row in found
-        ]
+        due: list[tuple[str, datetime, int, HistoryEntry]] = []
+        for row in await self._all(statement.limit(limit)):
+            entry = rows.history_from_row(row)
+            if entry.cause == rows.UNREADABLE or not isinstance(row["delivery_tries"], int):
+                _log.error("The history entry %s of %s is damaged and is not told.", row["id"], seals.whose(row))
+                await self.settle_delivery(row["id"], rows.from_micros(row["delivery_due"]), None, 0)
+                continue
+            due.append((row["id"], rows.from_micros(row["delivery_due"]), row["delivery_tries"], entry))
+        return due
 
     async def settle_delivery(self, entry_id: str, due_at: datetime, next_due_at: datetime | None, tries: int) -> bool:
         """See `OutboxVault`."""

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from scalekit_mcp.accounts.statuses import STATUS_REASONS
 
-HEAD = "0002"
+HEAD = "0003"
 
 # Instants are microseconds since 1970 in UTC: exact, comparable and the same on every database.
 
@@ -64,12 +64,16 @@ connected_accounts = Table(
     Column("lease_owner", String(64)),
     Column("lease_until", BigInteger),
     Column("refresh_not_before", BigInteger),
-    # Last, so that SQLite reads no overflow page of it where a list does not ask for it.
     Column("sealed_tokens", LargeBinary),
+    Column("epoch", BigInteger, nullable=False, server_default="0"),
+    Column("tokens_version", BigInteger),
+    Column("state_key_id", String(255)),
+    Column("sealed_state", LargeBinary),
     UniqueConstraint("connection_name", "identifier", name="uq_connected_accounts_identifier"),
     CheckConstraint(_legal_pairs(), name="ck_connected_accounts_status_reason"),
     Index("ix_connected_accounts_status", "status", "connection_name", "identifier"),
     Index("ix_connected_accounts_key_id", "key_id", "id"),
+    Index("ix_connected_accounts_state_key_id", "state_key_id", "id"),
 )
 
 attempts = Table(
@@ -116,7 +120,17 @@ tenant_marks = Table(
     Column("code", String(64), nullable=False),
     Column("marked_at", BigInteger, nullable=False),
     Column("next_trial_at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),
 )
+
+record_versions = Table(
+    "record_versions",
+    metadata,
+    Column("record_id", String(40), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+"""The version that the row of an account or attempt must have; the mark of a deleted account stays for a while."""
 
 history = Table(
     "history",

@@ -120,9 +120,14 @@ class KeyRing:
 
     # Records of the vault
 
-    def seal(self, plaintext: bytes, *, kind: str, owner: str, context: Sequence[str]) -> bytes:
-        """Seal a record. `owner` (an account's id) chooses the subkey; `kind` and `context` are associated data."""
-        key_id = self.sealing_key_id
+    def seal(
+        self, plaintext: bytes, *, kind: str, owner: str, context: Sequence[str], key_id: str | None = None
+    ) -> bytes:
+        """Seal a record. `owner` (an account's id) chooses the subkey; `kind` and `context` are associated data.
+
+        The first key seals, unless `key_id` names another one of the ring.
+        """
+        key_id = key_id or self.sealing_key_id
         nonce = os.urandom(_NONCE_BYTES)
         name = key_id.encode()
         cipher = AESGCM(_subkey(self._keys[key_id], kind, owner))

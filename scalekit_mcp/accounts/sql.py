@@ -10,7 +10,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
-from scalekit_mcp.accounts.models import AccountStatus, Attempt, ConnectedAccount, HistoryEntry, StoredAccount
+from scalekit_mcp.accounts.models import (
+    AccountStatus,
+    Attempt,
+    ConnectedAccount,
+    DamagedAccount,
+    HistoryEntry,
+    StoredAccount,
+)
 from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.accounts.vault import AttemptKey, Change, ResealStep
 from scalekit_mcp.errors import ConfigurationError
@@ -74,7 +81,7 @@ class SqlVault:
         after: tuple[str, str] | None,
         limit: int,
         account_id: str | None = None,
-    ) -> Sequence[StoredAccount]:
+    ) -> Sequence[StoredAccount | DamagedAccount]:
         """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
         return await self._run(
             lambda store: store.list_accounts(connection_name, identifier, status, after, limit, account_id)

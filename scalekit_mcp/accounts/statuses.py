@@ -200,6 +200,7 @@ def change(
         who_acts=who_acts or WHO_ACTS[reason],
         updated_at=at,
         version=account.version + 1,
+        epoch=account.version + 1,
     )
     return StatusChange(account, after, cause, code)
 

@@ -5,22 +5,30 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, tuple_, type_coerce, update
+from sqlalchemy.types import NullType
 
-from scalekit_mcp.accounts import rows
+from scalekit_mcp.accounts import rows, seals
+from scalekit_mcp.accounts.attempt_store import AttemptStore
 from scalekit_mcp.accounts.database import Database, translated
-from scalekit_mcp.accounts.key_store import KeyStore
-from scalekit_mcp.accounts.models import AccountStatus, Attempt, ConnectedAccount, HistoryEntry, StoredAccount
-from scalekit_mcp.accounts.schema import attempts, connected_accounts, history, tenant_marks
+from scalekit_mcp.accounts.floors import is_older
+from scalekit_mcp.accounts.key_store import VERSION_COLUMNS
+from scalekit_mcp.accounts.models import (
+    AccountStatus,
+    ConnectedAccount,
+    DamagedAccount,
+    HistoryEntry,
+    StoredAccount,
+)
+from scalekit_mcp.accounts.schema import attempts, connected_accounts, history, record_versions, tenant_marks
 from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.accounts.statements import NoLongerHolds
 from scalekit_mcp.accounts.vault import (
-    KEEP,
     AddHistory,
-    AttemptKey,
     Change,
     ChangeStatus,
     ClaimTrial,
@@ -40,10 +48,16 @@ _account = connected_accounts.c
 _attempt = attempts.c
 _mark = tenant_marks.c
 
-_JOINED = connected_accounts.outerjoin(attempts, _attempt.live_account_id == _account.id).outerjoin(
-    tenant_marks, (_mark.connection_name == _account.connection_name) & (_mark.tid == _account.tid)
+_JOINED = (
+    connected_accounts.outerjoin(attempts, _attempt.live_account_id == _account.id)
+    .outerjoin(tenant_marks, (_mark.connection_name == _account.connection_name) & (_mark.tid == _account.tid))
+    .outerjoin(record_versions, record_versions.c.record_id == _account.id)
 )
+_BINARY = (_account.sealed_tokens, _account.sealed_state)
+_PLAIN = tuple(column for column in connected_accounts.c if column not in set(_BINARY))
 _BESIDE = (
+    # As the driver has it: one damaged value must not stop the reading of all rows.
+    type_coerce(_account.sealed_state, NullType()).label("sealed_state"),
     _attempt.id.label("attempt_id"),
     _attempt.state.label("attempt_state"),
     _attempt.expires_at.label("attempt_expires_at"),
@@ -51,22 +65,19 @@ _BESIDE = (
     _mark.code.label("mark_code"),
     _mark.marked_at.label("mark_marked_at"),
     _mark.next_trial_at.label("mark_next_trial_at"),
+    type_coerce(_mark.sealed, NullType()).label("mark_sealed"),
+    *VERSION_COLUMNS,
 )
-_FULL = select(*connected_accounts.c, *_BESIDE).select_from(_JOINED)
+_LISTED = select(*_PLAIN, *_BESIDE)
 # Built once: every call of a user reads an account.
-_BY_KEY = _FULL.where(
-    _account.connection_name == bindparam("connection_name"), _account.identifier == bindparam("identifier")
+_BY_KEY = (
+    select(*_PLAIN, type_coerce(_account.sealed_tokens, NullType()).label("sealed_tokens"), *_BESIDE)
+    .select_from(_JOINED)
+    .where(_account.connection_name == bindparam("connection_name"), _account.identifier == bindparam("identifier"))
 )
-_LISTED = select(*(column for column in connected_accounts.c if column is not _account.sealed_tokens), *_BESIDE)
-_ATTEMPT_COLUMNS = {
-    AttemptKey.TICKET: _attempt.ticket_sha256,
-    AttemptKey.STATE: _attempt.state_sha256,
-    AttemptKey.AUTH_REQUEST: _attempt.auth_request_sha256,
-    AttemptKey.LIVE_ACCOUNT: _attempt.live_account_id,
-}
 
 
-class Store(KeyStore):
+class Store(AttemptStore):
     """An opened vault."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
@@ -99,9 +110,16 @@ class Store(KeyStore):
 
     async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
         """See `Vault`."""
+        key = (connection_name, identifier)
+        floor = self._floors.of(key)
         row = await self._first(_BY_KEY, {"connection_name": connection_name, "identifier": identifier})
-        with rows.readable("An account's record"):
-            return None if row is None else rows.stored_from_row(row, self._ring)
+        if row is None:
+            return None
+        stored = rows.stored_from_row(row, self._ring, with_tokens=True)
+        if is_older(floor, stored.account.id, stored.account.epoch):
+            raise seals.put_back(row)
+        self._floors.saw(key, stored.account.id, stored.account.epoch)
+        return stored
 
     async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
         """See `Vault`."""
@@ -110,13 +128,14 @@ class Store(KeyStore):
             "connection_name": account.connection_name,
             "identifier": account.identifier,
             "created_at": rows.to_micros(account.created_at),
-            **rows.account_values(account),
+            **rows.sealed_account_values(self._ring, account),
         }
         insert = self._insert(connected_accounts).values(values).on_conflict_do_nothing()
 
         def create(connection: Connection) -> bool:
             inserted = self._execute(connection, insert) == 1
             if inserted:
+                self._write_version(connection, account.id, account.epoch)
                 self._add_history(connection, entry)
             return inserted
 
@@ -126,9 +145,12 @@ class Store(KeyStore):
         """See `Vault`."""
 
         def remove(connection: Connection) -> bool:
+            theirs = select(_attempt.id).where(_attempt.account_id == account_id)
+            self._execute(connection, delete(record_versions).where(record_versions.c.record_id.in_(theirs)))
             self._execute(connection, delete(attempts).where(_attempt.account_id == account_id))
             removed = self._execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
             if removed:
+                self._write_version(connection, account_id, seals.DELETED)
                 self._add_history(connection, entry)
             return removed
 
@@ -144,16 +166,14 @@ class Store(KeyStore):
         after: tuple[str, str] | None,
         limit: int,
         account_id: str | None = None,
-    ) -> Sequence[StoredAccount]:
+    ) -> Sequence[StoredAccount | DamagedAccount]:
         """See `Vault`."""
         wanted = _filters(connection_name, identifier, status, account_id)
         statement = _LISTED.select_from(_JOINED).where(*wanted)
         if after is not None:
             statement = statement.where(tuple_(_account.connection_name, _account.identifier) > tuple_(*after))
         statement = statement.order_by(_account.connection_name, _account.identifier).limit(limit)
-        found = await self._all(statement)
-        with rows.readable("An account's record"):
-            return [rows.stored_from_row(row, None) for row in found]
+        return [rows.listed_from_row(row, self._ring) for row in await self._all(statement)]
 
     async def count_accounts(
         self,
@@ -167,13 +187,7 @@ class Store(KeyStore):
         row = await self._first(statement.where(*_filters(connection_name, identifier, status, account_id)))
         return 0 if row is None else int(row["n"])
 
-    # Attempts and history
-
-    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
-        """See `Vault`."""
-        row = await self._first(select(attempts).where(_ATTEMPT_COLUMNS[key] == value))
-        with rows.readable("The record of an authorization"):
-            return None if row is None else rows.attempt_from_row(row, self._ring)
+    # History
 
     async def history(
         self, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
@@ -186,16 +200,14 @@ class Store(KeyStore):
             statement = statement.where(history.c.identifier == identifier)
         if since is not None:
             statement = statement.where(history.c.at >= rows.to_micros(since))
-        found = await self._all(statement)
-        with rows.readable("The history"):
-            return [rows.history_from_row(row) for row in found]
+        return [rows.history_from_row(row) for row in await self._all(statement)]
 
     async def prune(self, history_before: datetime, attempts_before: datetime) -> None:
         """See `Vault`."""
 
         def prune(connection: Connection) -> None:
             self._execute(connection, delete(history).where(history.c.at < rows.to_micros(history_before)))
-            self._execute(connection, delete(attempts).where(_attempt.expires_at < rows.to_micros(attempts_before)))
+            self._prune_attempts(connection, attempts_before)
 
         await self._write(prune)
 
@@ -213,6 +225,14 @@ class Store(KeyStore):
             await self._write(apply, one_statement=_is_one_statement(changes))
         except NoLongerHolds:
             return False
+        for change in changes:
+            if isinstance(change, ChangeStatus):
+                after = change.change.after
+                self._floors.saw((after.connection_name, after.identifier), after.id, after.epoch)
+            elif isinstance(change, InsertAttempt):
+                self._saw_attempt(change.attempt, change.attempt.version)
+            elif isinstance(change, SaveAttempt):
+                self._saw_attempt(change.attempt, change.attempt.version + 1)
         if any(isinstance(change, ChangeStatus) and change.tokens is None for change in changes):
             await self._database.forget_free_pages()
         return True
@@ -248,14 +268,9 @@ class Store(KeyStore):
             case NoteAccount():
                 return self._note(connection, change)
             case InsertAttempt():
-                values = rows.attempt_values(self._ring, change.attempt, version=change.attempt.version)
-                statement = self._insert(attempts).values(values).on_conflict_do_nothing()
-                return self._execute(connection, statement) == 1
+                return self._insert_attempt(connection, change)
             case SaveAttempt():
-                attempt = change.attempt
-                values = rows.attempt_values(self._ring, attempt, version=attempt.version + 1)
-                statement = update(attempts).where(_attempt.id == attempt.id, _attempt.version == attempt.version)
-                return self._execute(connection, statement.values(values)) == 1
+                return self._save_attempt(connection, change)
             case MarkTenant() | ClaimTrial() | ClearTenant():
                 return self._tenant(connection, change)
             case AddHistory():
@@ -263,34 +278,33 @@ class Store(KeyStore):
                 return True
 
     def _change_status(self, connection: Connection, change: ChangeStatus) -> bool:
-        before, after = change.change.before, change.change.after
+        before, after, tokens = change.change.before, change.change.after, change.tokens
+        if isinstance(tokens, Keep):
+            after, tokens = replace(after, tokens_version=before.tokens_version), None
+        else:
+            after = replace(after, tokens_version=None if tokens is None else after.version)
         values = {
-            **rows.account_values(after),
+            **rows.sealed_account_values(self._ring, after, tokens),
             "lease_owner": None,
             "lease_until": None,
             "refresh_not_before": None,
-            **self._token_values(after, change.tokens),
         }
         statement = update(connected_accounts).where(_account.id == before.id, _account.version == before.version)
         if self._execute(connection, statement.values(values)) != 1:
             return False
+        self._write_version(connection, after.id, after.epoch)
         if change.change.visible:
             self._add_history(connection, change.change.entry())
         return True
 
     def _save_tokens(self, connection: Connection, change: SaveTokens) -> bool:
-        account, tokens = change.account, change.tokens
+        account = change.account
         values = {
-            "version": account.version + 1,
-            "updated_at": rows.to_micros(change.at),
+            **rows.sealed_account_values(self._ring, change.saved(), change.tokens),
             "last_used_at": rows.to_micros(change.at),
-            "granted_scopes": " ".join(tokens.granted_scopes),
-            "token_expires_at": rows.to_micros(tokens.expires_at),
             "lease_owner": None,
             "lease_until": None,
             "refresh_not_before": None,
-            "pending_claims": None,
-            **self._token_values(account, tokens),
         }
         statement = update(connected_accounts).where(
             _account.id == account.id, _account.version == account.version, _account.lease_owner == change.owner
@@ -307,41 +321,6 @@ class Store(KeyStore):
             values["pending_claims"] = note.pending_claims
         statement = update(connected_accounts).where(_account.id == note.account_id)
         return not values or self._execute(connection, statement.values(values)) == 1
-
-    def _tenant(self, connection: Connection, change: MarkTenant | ClaimTrial | ClearTenant) -> bool:
-        if isinstance(change, ClearTenant):
-            statement = delete(tenant_marks).where(
-                _mark.connection_name == change.connection_name, _mark.tid == change.tid
-            )
-            self._execute(connection, statement)
-            return True
-        mark = change.mark
-        if isinstance(change, ClaimTrial):
-            claim = update(tenant_marks).where(
-                _mark.connection_name == mark.connection_name,
-                _mark.tid == mark.tid,
-                _mark.next_trial_at == rows.to_micros(mark.next_trial_at),
-            )
-            values = {"next_trial_at": rows.to_micros(change.next_trial_at)}
-            return self._execute(connection, claim.values(values)) == 1
-        values = {
-            "code": mark.code,
-            "marked_at": rows.to_micros(mark.marked_at),
-            "next_trial_at": rows.to_micros(mark.next_trial_at),
-        }
-        upsert = self._insert(tenant_marks).values(connection_name=mark.connection_name, tid=mark.tid, **values)
-        upsert = upsert.on_conflict_do_update(index_elements=["connection_name", "tid"], set_=values)
-        return self._execute(connection, upsert) == 1
-
-    def _token_values(self, account: ConnectedAccount, tokens: Any) -> dict[str, Any]:
-        if tokens is KEEP:
-            return {}
-        if tokens is None:
-            return {"sealed_tokens": None, "key_id": None}
-        return {
-            "sealed_tokens": rows.seal_tokens(self._ring, account, tokens),
-            "key_id": self._ring.sealing_key_id,
-        }
 
     def _add_history(self, connection: Connection, entry: HistoryEntry) -> None:
         values = rows.history_values(entry, self._history_id(entry))

@@ -16,6 +16,7 @@ from scalekit_mcp.accounts.models import (
     AccountStatus,
     Attempt,
     ConnectedAccount,
+    DamagedAccount,
     HistoryEntry,
     StoredAccount,
     TenantMark,
@@ -59,7 +60,11 @@ class SaveTokens:
 
     def applied(self, before: StoredAccount) -> StoredAccount:
         """What the vault holds once this was written, and a mark of the tenant was cleared with it."""
-        account = replace(
+        return StoredAccount(self.saved(), self.tokens, attempt=before.attempt)
+
+    def saved(self) -> ConnectedAccount:
+        """The account as it is written."""
+        return replace(
             self.account,
             version=self.account.version + 1,
             updated_at=self.at,
@@ -67,8 +72,8 @@ class SaveTokens:
             granted_scopes=self.tokens.granted_scopes,
             token_expires_at=self.tokens.expires_at,
             pending_claims=None,
+            tokens_version=self.account.version + 1,
         )
-        return StoredAccount(account, self.tokens, attempt=before.attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +142,10 @@ class ClaimTrial:
 
     mark: TenantMark
     next_trial_at: datetime
+
+    def claimed(self) -> TenantMark:
+        """The mark as it is written."""
+        return replace(self.mark, next_trial_at=self.next_trial_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +233,7 @@ class Vault(Protocol):
         after: tuple[str, str] | None,
         limit: int,
         account_id: str | None = None,
-    ) -> Sequence[StoredAccount]:
+    ) -> Sequence[StoredAccount | DamagedAccount]:
         """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
         ...
 

@@ -27,7 +27,7 @@ from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.models import AccountView, AuthorizationLink
+    from scalekit_mcp.accounts.models import AccountView, AuthorizationLink, DamagedAccount
     from scalekit_mcp.actions.parts import Parts
     from scalekit_mcp.telemetry import Metrics
 
@@ -134,7 +134,7 @@ class EmbeddedActions:
             account_id=account_id,
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(view_of(account) for account in page.accounts),
+            connected_accounts=tuple(_listed(account) for account in page.accounts),
             total_size=page.total_size,
             next_page_token=page.next_page_token,
         )
@@ -283,6 +283,23 @@ class EmbeddedActions:
 
 def _response(view: AccountView) -> ConnectedAccountResponse:
     return ConnectedAccountResponse(view_of(view))
+
+
+def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
+    """An account in a list; of a damaged one what is known, why it cannot be read, and that the operator acts."""
+    from scalekit_mcp.accounts.models import DamagedAccount
+
+    if not isinstance(account, DamagedAccount):
+        return view_of(account)
+    return ConnectedAccountView(
+        id=account.id,
+        connection_name=account.connection_name,
+        identifier=account.identifier,
+        status="EXPIRED",
+        reason="unknown",
+        who_acts=account.problem.who_acts,
+        calls_stopped=account.problem,
+    )
 
 
 def view_of(view: AccountView) -> ConnectedAccountView:

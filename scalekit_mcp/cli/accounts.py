@@ -13,7 +13,7 @@ import click
 
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.models import ConnectedAccountView
-from scalekit_mcp.errors import AuthorizationRequired
+from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 T = TypeVar("T")
@@ -112,10 +112,13 @@ def run_delete(settings: Settings, identifier: str, *, confirmed: bool) -> None:
     async def delete(actions: Actions) -> None:
         await actions.delete_connected_account(identifier=identifier)
 
-    found = with_actions(settings, look)
+    try:
+        found = with_actions(settings, look)
+        state = found.status + (f", {found.mailbox}" if found.mailbox else "")
+    except VaultError as damaged:  # what cannot be read can still be removed
+        state = damaged.message
     if not confirmed:
-        mailbox = f", {found.mailbox}" if found.mailbox else ""
-        question = f"Remove the account of '{identifier}' ({found.status}{mailbox}) and its tokens for good?"
+        question = f"Remove the account of '{identifier}' ({state}) and its tokens for good?"
         click.confirm(question, abort=True, err=True)
     with_actions(settings, delete)
     click.echo(f"Deleted '{identifier}' and its sealed tokens.")

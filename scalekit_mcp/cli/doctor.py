@@ -57,6 +57,7 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
 
     A vault that cannot be opened is another command's matter.
     """
+    from scalekit_mcp.accounts.models import AccountView
     from scalekit_mcp.actions.files import vault_file
     from scalekit_mcp.actions.parts import build_parts
 
@@ -80,6 +81,7 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
                         view.account.last_authorization_error,
                     )
                     for view in page.accounts
+                    if isinstance(view, AccountView)
                 ]
         finally:
             await parts.aclose()
