@@ -13,6 +13,7 @@ from scalekit_mcp.cli import OPTIONS, cli
 from scalekit_mcp.cli.http import session_keys
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import SECRETS, Settings, load_settings, variables_of
+from tests.cli.test_wrong_starts import started
 
 TAB = "a\tb"
 BAD = {
@@ -149,7 +150,8 @@ async def test_a_secret_file_that_cannot_be_used_is_named(variable, content, mon
     assert str(tmp_path / "secret") in problem
 
 
-FLAGGED = sorted(set(OPTIONS) & set(BAD) - {"sandbox", "read_only", "stateless"} | {"microsoft_tenant"})
+WITHOUT_VALUE = {"sandbox", "read_only", "stateless"}
+FLAGGED = sorted((set(OPTIONS) & set(BAD) - WITHOUT_VALUE - {"timezone"}) | {"microsoft_tenant"})
 
 
 @pytest.mark.parametrize("name", FLAGGED)
@@ -163,6 +165,15 @@ def test_a_value_of_a_flag_is_refused_by_the_flag(name):
     assert ended.exit_code == 2, ended.output
     assert f"(from {flag})" in ended.output or f"'{flag}'" in ended.output
     assert "Traceback" not in ended.output
+
+
+def test_a_flag_that_is_refused_once_the_log_is_open_is_named_on_stderr(tmp_path):
+    for line in (("--transport", "http"), ("--transport", "stdio")):
+        ended = started("serve", "--sandbox", *line, "--timezone", BAD["timezone"], home=tmp_path)
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(
+            "scalekit-mcp: SCALEKIT_MCP_TIMEZONE (from --timezone) is not valid: it is 'Mars"
+        )
 
 
 async def test_settings_that_exclude_each_other_are_both_named_with_their_places(monkeypatch, tmp_path: Path):

@@ -81,7 +81,10 @@ def _check_zone(settings: Settings) -> None:
     from scalekit_mcp.tools.zone_abbreviations import check_lasting_zone_name
 
     with settings.naming("timezone"):
-        check_lasting_zone_name(settings.timezone)
+        try:
+            check_lasting_zone_name(settings.timezone)
+        except ValueError as error:
+            raise ValueError(f"it {error}") from error
 
 
 def _check_keys(settings: Settings) -> None:
