@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from scalekit_mcp import __version__
+from scalekit_mcp.cli.output import prepare_streams
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import Settings, load_settings
 from scalekit_mcp.telemetry import queue_stderr
@@ -318,6 +319,7 @@ def audit(settings: Settings, *, since: str | None, limit: int, as_json: bool) -
 
 def main() -> None:
     """The console script. What serves goes on, and ends, also when nobody reads what it tells on stderr."""
+    prepare_streams()
     if sys.argv[1:2] in (["serve"], ["sandbox"]):
         queue_stderr()
     cli()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -13,6 +12,7 @@ import click
 
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -52,7 +52,7 @@ def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
 
     found = with_actions(settings, collect)
     if as_json:
-        click.echo(json.dumps([as_json_value(account) for account in found], indent=2, ensure_ascii=False))
+        print_json([as_json_value(account) for account in found])
         return
     if not found:
         click.echo("No connected account yet. `scalekit-mcp connect --identifier ...` makes one.")
@@ -81,7 +81,7 @@ def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
     account = response.connected_account
     values = as_json_value(account)
     if as_json:
-        click.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        print_json(values)
         return
     for name, value in values.items():
         if value not in (None, (), [], False):

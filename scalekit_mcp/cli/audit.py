@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.cli.vault import with_manager
 from scalekit_mcp.clock import SystemClock, rfc3339
 from scalekit_mcp.errors import InvalidInput
@@ -31,7 +31,7 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
     oldest_first = list(reversed(entries))
     if as_json:
         for entry in oldest_first:
-            click.echo(json.dumps(as_value(entry), ensure_ascii=False))
+            print_json(as_value(entry), indent=None)
         return
     if not oldest_first:
         click.echo("Nothing has happened that fits.")

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.tools import TOOLS
 
 
 def print_tools(*, as_json: bool) -> None:
     """Print the catalogue, as JSON or as a list of tools with their parameters."""
     if as_json:
-        click.echo(
-            json.dumps(
-                [
-                    {
-                        "name": spec.name,
-                        "title": spec.title,
-                        "description": spec.description,
-                        "inputSchema": spec.input_schema,
-                        "outputSchema": spec.output_schema,
-                    }
-                    for spec in TOOLS.values()
-                ],
-                indent=2,
-                ensure_ascii=False,
-            )
+        print_json(
+            [
+                {
+                    "name": spec.name,
+                    "title": spec.title,
+                    "description": spec.description,
+                    "inputSchema": spec.input_schema,
+                    "outputSchema": spec.output_schema,
+                }
+                for spec in TOOLS.values()
+            ]
         )
         return
     for spec in TOOLS.values():
