@@ -41,6 +41,11 @@ USED_FROM_OUTSIDE = (
     ("*", "attribute", "should_exit", "uvicorn reads it"),
     ("settings.py", "method", "_*", "pydantic calls validators"),
     ("cli/__init__.py", "function", "*", "click calls commands"),
+    ("telemetry/*", "attribute", "exc_text", "logging reads it"),
+    ("telemetry/*", "attribute", "stack_info", "logging reads it"),
+    ("telemetry/logs.py", "attribute", "*hook", "the interpreter calls it"),
+    ("telemetry/logs.py", "attribute", "showwarning", "warnings calls it"),
+    ("telemetry/stderr.py", "method", "writable", "every stream has it"),
     ("accounts/statements.py", "import", "CursorResult", "named in a cast, as text"),
 )
 
