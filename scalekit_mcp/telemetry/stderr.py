@@ -97,9 +97,10 @@ class QueuedStderr(io.TextIOBase):
     def __init__(self, stream: TextIO, *, most: int = WAITING_CHARACTERS) -> None:
         self._stream = stream
         self._encoding = stream.encoding or "utf-8"
+        self._errors = "backslashreplace" if stream.errors in (None, "strict") else stream.errors
         self._lock = threading.RLock()
         self._part = ""
-        self.writer = LineWriter(_unbuffered(stream, self._encoding), most=most)
+        self.writer = LineWriter(_unbuffered(stream, self._encoding, self._errors), most=most)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # the base has an attribute
@@ -108,8 +109,8 @@ class QueuedStderr(io.TextIOBase):
 
     @property
     def errors(self) -> str:  # type: ignore[override]  # the base has an attribute
-        """What cannot be encoded is shown as an escape."""
-        return "backslashreplace"
+        """What becomes of what cannot be encoded: as with the stream behind, or an escape."""
+        return self._errors
 
     def write(self, text: str, /) -> int:
         """Take text; whole lines go to the writer at once."""
@@ -169,20 +170,20 @@ def _dropped(number: int) -> str:
     return f"{number} texts were dropped: nobody read stderr\n"
 
 
-def _unbuffered(stream: TextIO, encoding: str) -> Callable[[str], object]:
+def _unbuffered(stream: TextIO, encoding: str, errors: str) -> Callable[[str], object]:
     """How to write past the buffers of `stream`; through it where it has none of the ordinary kind."""
     raw: Any = getattr(getattr(stream, "buffer", None), "raw", None)
     if raw is None:
 
         def through(text: str) -> None:
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            stream.write(text.encode(encoding, errors).decode(encoding))
             stream.flush()
 
         return through
     full = threading.Event()
 
     def write(text: str) -> None:
-        rest = memoryview(text.encode(encoding, "backslashreplace"))
+        rest = memoryview(text.encode(encoding, errors))
         while rest:
             taken = raw.write(rest[:_LONGEST_PART])
             if taken is None:  # whoever shares the descriptor made it answer at once instead of waiting
