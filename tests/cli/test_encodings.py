@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
-from contextlib import closing
 from pathlib import Path
 
+import anyio
 import pytest
 
+from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import load_settings
 from tests.cli.test_wrong_starts import APP, started
@@ -32,13 +32,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose vault knows a person with letters of many scripts."""
     folder = tmp_path_factory.mktemp("home")
     assert started("accounts", "list", home=folder, **APP).returncode == 0
-    (vault,) = folder.rglob("vault.sqlite3")
-    with closing(sqlite3.connect(vault)) as database, database:
-        database.execute(
-            "INSERT INTO connected_accounts (id, connection_name, identifier, status, reason, who_acts, version, "
-            "created_at, updated_at) VALUES ('ca_1', 'outlook', ?, 'PENDING', 'never_authorized', 'user', 1, 0, 0)",
-            [IDENTIFIER],
-        )
+    (vault,), (keys,) = folder.rglob("vault.sqlite3"), folder.rglob("vault.keys")
+    settings = load_settings(
+        **APP,
+        mode="embedded",
+        database_url=f"sqlite+aiosqlite:///{vault.as_posix()}",
+        vault_keys=keys.read_text("ascii"),
+    )
+
+    async def create() -> None:
+        async with open_actions(settings) as actions:
+            await actions.get_or_create_connected_account(identifier=IDENTIFIER)
+
+    anyio.run(create)
     return folder
 
 
