@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -49,7 +50,9 @@ class Preferences:
             for name in ("start", "end"):
                 moment = event.get(name)
                 if isinstance(moment, dict):
-                    shown[name] = _in_zone(cast("dict[str, Any]", moment), self.zone)
+                    # what is no moment stays as it came: whoever reads the event says so
+                    with suppress(KeyError, TypeError, ValueError, OverflowError, AttributeError):
+                        shown[name] = _in_zone(cast("dict[str, Any]", moment), self.zone)
         body = event.get("body")
         if self.text and isinstance(body, dict):
             shown["body"] = _as_text(cast("dict[str, Any]", body))

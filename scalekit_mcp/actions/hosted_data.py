@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.actions.hosted_rest import TOOL_ERROR, ScalekitFailure, read_json, safe_id
+from scalekit_mcp.actions.hosted_rest import TOOL_ERROR, ScalekitFailure, safe_id
+from scalekit_mcp.microsoft.graph_answers import json_value
 from scalekit_mcp.microsoft.graph_errors import TABLE
 
 MAX_WRAPPINGS = 4
@@ -49,15 +51,14 @@ def event_in(data: object) -> dict[str, Any] | None:
 
 
 def rows_in(data: object) -> dict[str, Any] | None:
-    """`{"value": [...]}` out of a tool's `data`, perhaps with Graph's annotations beside it.
+    """`{"value": [...]}` out of a tool's `data`, perhaps with Graph's annotations beside it; None if there is none.
 
-    None if there is no such list, or if something in it is no event.
+    What the rows are is looked at by whoever reads Graph's own pages, too.
     """
     for candidate in _candidates(data, MAX_WRAPPINGS):
         page = {"value": candidate} if isinstance(candidate, list) else candidate
-        rows = page.get("value")
-        if isinstance(rows, list):
-            return page if all(_has_id(row) for row in cast("list[object]", rows)) else None
+        if isinstance(page.get("value"), list):
+            return page
     return None
 
 
@@ -111,7 +112,7 @@ def _parsed(value: object) -> object:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return read_json(value)
+        return json_value(value)
     except ValueError:
         return value
 
@@ -145,7 +146,8 @@ def _of_error(error: object, status: int | None) -> ScalekitFailure:
     code = members.get("code")
     text = str(members.get("message") or "")
     if isinstance(code, str):
-        text = json.dumps({"error": error})  # Graph's own object, read where every other one is read
+        with suppress(RecursionError):
+            text = json.dumps({"error": error})  # Graph's own object, read where every other one is read
     return _of(code if isinstance(code, str) else None, text, status or _status(members) or 500)
 
 
@@ -206,7 +208,8 @@ def _is_event(members: dict[str, Any]) -> bool:
 
 
 def _has_id(value: object) -> bool:
-    return isinstance(value, dict) and isinstance(cast("dict[str, Any]", value).get("id"), str)
+    found: object = cast("dict[str, Any]", value).get("id") if isinstance(value, dict) else None
+    return isinstance(found, str) and found != ""
 
 
 def _candidates(data: object, depth: int) -> list[dict[str, Any] | list[Any]]:

@@ -35,6 +35,7 @@ from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.events import Event, address_of, instant_of
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
+from scalekit_mcp.microsoft.graph_answers import checked_event, event_of
 
 MAX_ROWS = 1000
 """Most rows of one call of `outlook_get_calendar_view` and `outlook_list_calendar_events`."""
@@ -115,11 +116,12 @@ class HostedSession:
     async def _exceptions(self, request: GraphRequest, master: Event) -> list[Event]:
         """The edited dates of a series; the deleted ones show nowhere in the hosted tools."""
         self.warnings.append("Single dates that were deleted from the series cannot be seen here and may come back.")
-        start = instant_of(master["start"]) - timedelta(days=1)
+        series = event_of(master, required=("start",))
+        start = instant_of(series["start"]) - timedelta(days=1)
         last = start + timedelta(days=_MOST_DAYS_OF_INSTANCES)
-        recurrence = cast("Event", master.get("recurrence") or {})
+        recurrence = cast("Event", series.get("recurrence") or {})
         span = cast("Event", recurrence.get("range") or {})
-        if span.get("type") == "endDate":
+        if span.get("type") == "endDate" and span.get("endDate"):
             ends = datetime.fromisoformat(str(span["endDate"])[:10]).replace(tzinfo=UTC) + timedelta(days=2)
             last = min(last, ends)
         params = {
@@ -134,7 +136,7 @@ class HostedSession:
             raise self._unreadable()
         if len(rows["value"]) >= MAX_INSTANCES:
             self.warnings.append(f"Only the first {MAX_INSTANCES} dates of the series were searched for edits.")
-        return [row for row in cast("list[Event]", rows["value"]) if row.get("type") == "exception"]
+        return [event_of(row) for row in cast("list[Event]", rows["value"]) if _kind(row) in ("exception", None)]
 
     async def _list(self, request: GraphRequest, params: Mapping[str, str], wanted: Preferences) -> GraphResponse:
         size, skip = int(params.get("$top", "20")), int(params.get("$skip", "0"))
@@ -208,7 +210,7 @@ class HostedSession:
         if event is None:
             self._require_done(request, data)
             event = await self._changed(request.path, event_id)
-        left = _still_invited(cast("Event", request.json), event)
+        left = _still_invited(cast("Event", request.json), checked_event(event)[0] or {})
         if left:
             self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
         return event
@@ -284,11 +286,12 @@ class HostedSession:
 
     def _raise_lost(self, request: GraphRequest, status: int | None, cause: Exception) -> NoReturn:
         self._lost = True
+        carried_out = status is not None and 200 <= status <= 299
         if request.path == "/me/events":
-            if status is not None and 200 <= status <= 299:
+            if carried_out:
                 raise created_unread(execution_id=self.execution_id) from cause
             raise outcome_unknown("create the event", execution_id=self.execution_id) from cause
-        raise AnswerLost(request, sent=True, status=status, request_id=None) from cause
+        raise AnswerLost(request, sent=True, status=status, request_id=None, carried_out=carried_out) from cause
 
     def _unreadable(self) -> ProviderUnavailable:
         return ProviderUnavailable(
@@ -300,9 +303,14 @@ class HostedSession:
         )
 
 
+def _kind(row: object) -> object:
+    """The type of a date of a series; None for what is no event, over which a change must not be decided."""
+    return cast("Event", row).get("type", "occurrence") if isinstance(row, dict) else None
+
+
 def _still_invited(body: Event, event: Event) -> list[str]:
     """Who is on an event although the change named others only: a server may keep kinds that were not sent."""
-    if "attendees" not in body or "attendees" not in event:
+    if "attendees" not in body or not event.get("attendees"):
         return []
     meant = {(address_of(person) or "").casefold() for person in [*body["attendees"], event.get("organizer")]}
     there = [address_of(person) or "" for person in event["attendees"]]
@@ -317,8 +325,8 @@ def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> di
     return named
 
 
-def _page(rows: list[Event], wanted: Preferences, link: str | None) -> GraphResponse:
-    body: Event = {"value": [wanted.applied(row, keep=_ALWAYS_READ) for row in rows]}
+def _page(rows: list[Any], wanted: Preferences, link: str | None) -> GraphResponse:
+    body: Event = {"value": [wanted.applied(row, keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]}
     if link is not None:
         body["@odata.nextLink"] = link
     return _response(body)

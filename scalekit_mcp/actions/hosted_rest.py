@@ -5,11 +5,10 @@ Source: Scalekit's REST API reference, "Authentication" and "Error handling"; th
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -22,12 +21,12 @@ from scalekit_mcp.call_deadline import call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     ConnectionMisconfigured,
-    InternalError,
     PermissionMissing,
     ProviderUnavailable,
     ScalekitMCPError,
     Throttled,
 )
+from scalekit_mcp.microsoft.graph_answers import json_object
 from scalekit_mcp.microsoft.text import microsofts_words
 from scalekit_mcp.upstream import AnswerTooLarge
 
@@ -44,8 +43,6 @@ FIRST_BACK_OFF_SECONDS = 1.0
 MAX_RETRY_AFTER_SECONDS = 30.0
 MAX_SAID_SECONDS = 86_400.0
 """Longest pause or lifetime that is believed, in seconds."""
-MAX_NESTING = 60
-"""Deepest nesting of an answer; events stay below ten."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -87,11 +84,7 @@ class ScalekitFailure(Exception):
     @classmethod
     def read(cls, response: httpx.Response) -> ScalekitFailure:
         """Read an error answer, whatever its body is."""
-        try:
-            body = read_json(response.content)
-        except ValueError:
-            body = None
-        members = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        members = json_object(response.content) or {}
         details: list[Any] = members["details"] if isinstance(members.get("details"), list) else []
         infos = [cast("dict[str, Any]", info) for info in details if isinstance(info, dict)]
         tool = _first(infos, "tool_error_info")
@@ -141,7 +134,19 @@ class ScalekitFailure(Exception):
             )
         if self.status >= 500:
             return ProviderUnavailable(f"Scalekit failed to {what} (HTTP {self.status}).", **details)
-        return InternalError(f"Scalekit refused to {what}{said}", **details)
+        if self.status < 400:
+            return ConnectionMisconfigured(
+                f"Scalekit answers with a redirect, which is not followed, and did not {what}.",
+                next_step="The operator checks SCALEKIT_ENV_URL.",
+                **details,
+            )
+        return ProviderUnavailable(
+            f"Scalekit refused to {what} (HTTP {self.status}){said}",
+            who_acts="operator",
+            retryable=False,
+            next_step="The operator checks the connection in the Scalekit dashboard, or reports this to Scalekit.",
+            **details,
+        )
 
 
 class AnswerLostError(Exception):
@@ -217,6 +222,8 @@ class ScalekitRest:
         self, method: str, path: str, token: str, sending: Sending, seconds: float, keywords: dict[str, Any]
     ) -> httpx.Response:
         deadline = call_deadline(self._clock)
+        if deadline.remaining() <= 0:
+            raise ProviderUnavailable("The time of the call was over before Scalekit was asked; nothing was sent.")
         changes = sending is Sending.WRITE and path == "/execute_tool"
         if changes:
             deadline.change_sent()
@@ -268,11 +275,7 @@ class ScalekitRest:
             raise ProviderUnavailable("Scalekit cannot be reached for an access token.") from exc
         if response.status_code == 429 or response.status_code >= 500:
             raise ProviderUnavailable(f"Scalekit gives no access token now (HTTP {response.status_code}).")
-        try:
-            read = read_json(response.content)
-        except ValueError:
-            read = None
-        body = cast("dict[str, Any]", read) if isinstance(read, dict) else {}
+        body = json_object(response.content) or {}
         text = body.get("access_token")
         if not isinstance(text, str) or not _TOKEN.fullmatch(text):
             raise ConnectionMisconfigured(
@@ -284,35 +287,12 @@ class ScalekitRest:
         return _Token(text, asked_at + lifetime)
 
 
-def read_json(text: str | bytes) -> object:
-    """The JSON value of a text; raises `ValueError` for what is none, or nested deeper than an answer ever is."""
-    try:
-        value: object = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    level: list[Any] = [value]
-    for _ in range(MAX_NESTING):
-        level = [inner for outer in level for inner in _members(outer) if isinstance(inner, dict | list)]
-        if not level:
-            return value
-    raise ValueError("nested too deep")
-
-
-def _members(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return cast("dict[str, Any]", value).values()
-    return cast("list[Any]", value) if isinstance(value, list) else ()
-
-
 def _object(response: httpx.Response, sending: Sending) -> dict[str, Any]:
     if not response.content.strip():
         return {}
-    try:
-        body = read_json(response.content)
-    except ValueError:
-        body = None
-    if isinstance(body, dict):
-        return cast("dict[str, Any]", body)
+    body = json_object(response.content)
+    if body is not None:
+        return body
     if sending is Sending.WRITE:
         raise AnswerLostError(response.status_code)
     raise ProviderUnavailable("Scalekit's answer is not a JSON object.", who_acts="operator", retryable=False)

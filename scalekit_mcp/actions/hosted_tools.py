@@ -12,7 +12,7 @@ from scalekit_mcp.actions.hosted_params import check_supported
 from scalekit_mcp.actions.hosted_rest import ScalekitFailure, ScalekitRest
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import InternalError, InvalidInput, ScalekitMCPError
+from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.paging import PageSealer
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
@@ -117,8 +117,9 @@ class HostedTools:
                 execution_id=session.execution_id,
             )
         if failure.status == 404:
-            return InternalError(
+            return ConnectionMisconfigured(
                 f"Scalekit has no tool that {tool_name} needs: {failure.message or 'it does not say which'}",
+                next_step="The operator checks that SCALEKIT_MCP_CONNECTION names an Outlook connection.",
                 execution_id=session.execution_id,
             )
         return failure.as_error(f"run {tool_name}")

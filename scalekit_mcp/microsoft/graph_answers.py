@@ -47,13 +47,19 @@ class Rows:
 def json_object(content: bytes) -> dict[str, Any] | None:
     """The JSON object in `content`, strictly read (no NaN, no lone surrogates); None for anything else."""
     try:
-        text = content.decode(json.detect_encoding(content))
-        body: object = _decode(text)
-        if isinstance(body, dict):
-            return cast("dict[str, Any]", _without_surrogates(body) if "\\ud" in text.lower() else body)
-    except (ValueError, RecursionError):
-        pass
-    return None
+        body = json_value(content.decode(json.detect_encoding(content)))
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", body) if isinstance(body, dict) else None
+
+
+def json_value(text: str) -> object:
+    """The JSON value that a text is, as strictly read; raises `ValueError`, also where it is nested without end."""
+    try:
+        value: object = _decode(text)
+        return _without_surrogates(value) if "\\ud" in text.lower() else value
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def rows_of(body: Mapping[str, Any], *, required: Iterable[str] = ()) -> Rows:
