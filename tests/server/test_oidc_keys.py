@@ -83,7 +83,7 @@ async def settle(condition: Any) -> None:
 
 async def test_a_known_key_serves_while_the_issuer_hangs_and_one_fetch_runs_behind() -> None:
     server, clock = SlowServer(), HandClock()
-    async with verifier(server, clock) as tokens:
+    async with verifier(server, clock, wait_seconds=10 * HANG_SECONDS) as tokens:
         assert await status(tokens, known(server)) == 200
         clock.at += timedelta(seconds=FRESH_SECONDS + 1)
         server.hanging = True
@@ -94,6 +94,8 @@ async def test_a_known_key_serves_while_the_issuer_hangs_and_one_fetch_runs_behi
             for _ in range(100):
                 tasks.start_soon(tokens.authenticate, headers)
         assert len(server.asked) == 3  # two at the beginning, one that hangs
+        server.go_on.set()
+        await settle(lambda: len(server.asked) > 3)  # it was still waiting: no call ended with it
 
 
 async def test_what_was_fetched_behind_serves_from_then_on() -> None:

@@ -40,7 +40,8 @@ def post(server: Remote, *headers: bytes) -> bytes:
 
 
 def endless(first: bytes, then: bytes) -> Iterable[bytes]:
-    return itertools.chain([first], itertools.repeat(then))
+    """So much that no limit here allows it, and not more: a server without limits would wait for the rest."""
+    return itertools.chain([first], itertools.repeat(then, 2_000_000 // len(then)))
 
 
 TOO_LARGE: dict[str, tuple[Iterable[bytes], int]] = {
