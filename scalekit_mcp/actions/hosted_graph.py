@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote
@@ -325,8 +325,10 @@ def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> di
     return named
 
 
-def _page(rows: list[Any], wanted: Preferences, link: str | None) -> GraphResponse:
-    body: Event = {"value": [wanted.applied(row, keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]}
+def _page(rows: Sequence[object], wanted: Preferences, link: str | None) -> GraphResponse:
+    """Rows that are no objects stay as they are: whoever reads pages looks for them."""
+    shown = [wanted.applied(cast("Event", row), keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]
+    body: Event = {"value": shown}
     if link is not None:
         body["@odata.nextLink"] = link
     return _response(body)
