@@ -22,6 +22,7 @@ USED_FROM_OUTSIDE = (
     ("*", "function", "__*__", "Python asks modules for it"),
     ("*", "variable", "exc_*", "the parameters of __exit__ have these names"),
     ("*", "variable", "model_config", "pydantic reads it"),
+    ("client.py", "method", "use_by_default", "docs/python.md offers it"),
     ("tools/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
     ("sandbox/control*.py", "method", "*", "called by name over HTTP"),
     ("sandbox/browser.py", "method", "sign_in", "docs/sandbox.md offers it"),
