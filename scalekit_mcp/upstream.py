@@ -75,6 +75,10 @@ class UpstreamClient(httpx.AsyncClient):
         )
 
     async def _content(self, response: httpx.Response) -> bytes:
+        if response.is_stream_consumed:  # a transport without a wire gives whole answers
+            if len(response.content) > self._max_answer_bytes:
+                raise AnswerTooLarge(response, self._max_answer_bytes)
+            return response.content
         unpack = _unpacker(response, self._max_answer_bytes)
         parts: list[bytes] = []
         size = 0
@@ -82,6 +86,7 @@ class UpstreamClient(httpx.AsyncClient):
             for part in unpack.feed(chunk):
                 size += len(part)
                 if size > self._max_answer_bytes:
+                    parts.clear()  # a traceback would keep them until the garbage collector comes
                     raise AnswerTooLarge(response, self._max_answer_bytes)
                 parts.append(part)
         if unpack.begun:

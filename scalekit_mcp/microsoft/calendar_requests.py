@@ -6,7 +6,9 @@ from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.events import Event
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
 from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, event_of, shown_event
+from scalekit_mcp.microsoft.graph_requests import AnswerTooLong
 from scalekit_mcp.microsoft.graph_zones import graph_zone
+from scalekit_mcp.microsoft.rows import LIST_FIELDS
 from scalekit_mcp.tools.remarks import Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone
@@ -91,12 +93,20 @@ async def change_event(
     else:
         return event, warned(*warnings)
     try:
-        return await read_to_show(session, event_id, zone=zone)
+        return await _read_after_change(session, event_id, zone)
     except ScalekitMCPError as exc:
         raise OutcomeUnknown(
             "Microsoft made the change, but neither its answer nor the event can be read now.",
             next_step="Do not repeat the change; read the event in a minute.",
         ) from exc
+
+
+async def _read_after_change(session: MailboxSession, event_id: str, zone: Zone | None) -> tuple[Event, Remarks]:
+    try:
+        return await read_to_show(session, event_id, zone=zone)
+    except AnswerTooLong:
+        event, remarks = await read_to_show(session, event_id, zone=zone, select=",".join(LIST_FIELDS))
+        return event, remarks + warned("The event is too large to be shown whole; its text is left out.")
 
 
 async def _event_body(

@@ -19,6 +19,8 @@ from scalekit_mcp.errors import ProviderUnavailable
 
 MAX_DEPTH = 32
 """Deepest nesting of one member of an event; Graph's own is 5."""
+MAX_TOKEN_CHARACTERS = 2000
+"""Longest id or etag; Outlook's have some 200."""
 MAX_NEXT_LINK_CHARACTERS = 16_000
 """Longest link to a next page: it repeats the query of the first one."""
 
@@ -155,6 +157,12 @@ def _text(value: Any) -> Checked:
     return (value, True) if isinstance(value, str) else _BAD
 
 
+def _token(value: Any) -> Checked:
+    """What goes back to Microsoft in a path or a header: an id, an etag."""
+    good = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= MAX_TOKEN_CHARACTERS
+    return (value, True) if good else _BAD
+
+
 def _flag(value: Any) -> Checked:
     return (value, True) if isinstance(value, bool) else _BAD
 
@@ -277,45 +285,56 @@ _ATTENDEE = _object(
         "proposedNewTime": _object({"start": _moment, "end": _moment}),
     }
 )
-_RECURRENCE = _whole(
-    _object(
-        {
-            "pattern": _object(
-                {
-                    "type": _text,
-                    "interval": _number,
-                    "daysOfWeek": _list(_text),
-                    "firstDayOfWeek": _text,
-                    "index": _text,
-                    "dayOfMonth": _number,
-                    "month": _number,
-                }
-            ),
-            "range": _object(
-                {
-                    "type": _text,
-                    "startDate": _date,
-                    "endDate": _date,
-                    "numberOfOccurrences": _number,
-                    "recurrenceTimeZone": _text,
-                }
-            ),
-        }
-    )
+_PATTERN = _object(
+    {
+        "type": _text,
+        "interval": _number,
+        "daysOfWeek": _list(_text),
+        "firstDayOfWeek": _text,
+        "index": _text,
+        "dayOfMonth": _number,
+        "month": _number,
+    }
 )
+_RANGE = _object(
+    {
+        "type": _text,
+        "startDate": _date,
+        "endDate": _date,
+        "numberOfOccurrences": _number,
+        "recurrenceTimeZone": _text,
+    }
+)
+
+
+def _recurrence(value: Any) -> Checked:
+    """A patternedRecurrence with both its halves, each without members that are null; else nothing of it."""
+    if not isinstance(value, dict):
+        return _BAD
+    found = dict(cast("dict[str, Any]", value))
+    for name, check, needed in (("pattern", _PATTERN, ("type",)), ("range", _RANGE, ("type", "startDate"))):
+        part, whole = check(found.get(name))
+        if not whole:
+            return _BAD
+        found[name] = {key: member for key, member in part.items() if member is not None}
+        if any(key not in found[name] for key in needed):
+            return _BAD
+    return found, True
+
 
 _NEVER_NULL = frozenset({"id", "start", "end"})
 
 _EVENT: Mapping[str, Check] = {
     **dict.fromkeys(
         (
-            *("id", "@odata.etag", "subject", "bodyPreview", "type", "seriesMasterId", "showAs", "sensitivity"),
+            *("subject", "bodyPreview", "type", "showAs", "sensitivity"),
             *("importance", "onlineMeetingProvider", "onlineMeetingUrl", "webLink", "iCalUId", "changeKey"),
             *("originalStart", "originalStartTimeZone", "originalEndTimeZone", "transactionId"),
             *("createdDateTime", "lastModifiedDateTime"),
         ),
         _text,
     ),
+    **dict.fromkeys(("id", "@odata.etag", "seriesMasterId"), _token),
     **dict.fromkeys(
         (
             *("isAllDay", "isCancelled", "isOrganizer", "isOnlineMeeting", "isDraft", "isReminderOn", "hasAttachments"),
@@ -333,7 +352,7 @@ _EVENT: Mapping[str, Check] = {
     "organizer": _object({"emailAddress": _MAIL}),
     "responseStatus": _ANSWER,
     "onlineMeeting": _object({"joinUrl": _text}),
-    "recurrence": _RECURRENCE,
+    "recurrence": _recurrence,
     "categories": _list(_text),
     "cancelledOccurrences": _list(_text),
     "exceptionOccurrences": _list(lambda value: _exception(value)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from scalekit_mcp.tools.arguments import (
     ListCalendarEvents,
     UpdateCalendarEvent,
 )
+from scalekit_mcp.upstream import UpstreamClient
 from tests.support.clock import HandClock
 from tests.support.sealing import Sealer
 
@@ -131,9 +132,17 @@ class SignedIn:
 
 @asynccontextmanager
 async def signed_in(
-    sandbox: Sandbox, address: str = "dana@company.com", *, timezone: str = "UTC", empty: bool = True
+    sandbox: Sandbox,
+    address: str = "dana@company.com",
+    *,
+    timezone: str = "UTC",
+    empty: bool = True,
+    between: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
 ) -> AsyncIterator[SignedIn]:
-    """This person's calendar, without the week that the sandbox comes with; retries move a clock by hand."""
+    """This person's calendar, without the week that the sandbox comes with; retries move a clock by hand.
+
+    `between` puts a transport between the product and the sandbox.
+    """
     token = await signed_in_token(sandbox, address)
     person = sandbox.people[address.lower()]
     account = ProviderAccount(
@@ -144,7 +153,10 @@ async def signed_in(
         personal=sandbox.world.tenants[person.tenant_id].personal,
     )
     clock = HandClock()
-    async with sandbox_http(sandbox) as http:
+    transport: httpx.AsyncBaseTransport = httpx.ASGITransport(app=sandbox.app)
+    if between is not None:
+        transport = between(transport)
+    async with UpstreamClient(transport=transport, base_url=BASE_URL) as http:
         graph = GraphClient(http, base_url=GRAPH_URL, clock=clock, jitter=lambda: 0.5)
         session = GraphSession(graph, FixedToken(token), f"mailbox of {address}")
         calendar = OutlookCalendar(
