@@ -26,7 +26,7 @@ import httpx2 as httpx
 
 from bench.report import MORE, Report
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 
 CALLS = int(os.environ.get("BENCH_HTTP_CALLS", "64"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))

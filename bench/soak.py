@@ -23,7 +23,7 @@ from mcp.client.streamable_http import streamable_http_client
 from bench.over_http import LIST, free_port
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 
 CALLS = int(os.environ.get("SOAK_CALLS", "20000"))
 TENTHS = 10

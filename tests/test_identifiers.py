@@ -13,7 +13,7 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import cli
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.langchain import get_tools
-from scalekit_mcp.server.authentication import Denied, plain_identifier
+from scalekit_mcp.server.callers.authentication import Denied, plain_identifier
 from scalekit_mcp.settings import load_settings
 from tests.support.identifiers import IMPOSSIBLE, POSSIBLE
 

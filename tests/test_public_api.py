@@ -68,7 +68,7 @@ def test_the_client_is_what_the_page_documents():
     assert sorted(documented) == sorted([*client.__all__, *signatures])
 
 
-@pytest.mark.parametrize("module", ["scalekit_mcp.actions.models", "scalekit_mcp.server.web"])
+@pytest.mark.parametrize("module", ["scalekit_mcp.actions.models", "scalekit_mcp.server.web.app"])
 def test_every_documented_name_of_a_module_exists_and_is_described(module):
     names = first_cells(section(module))
     assert names

@@ -23,7 +23,7 @@ from scalekit_mcp.actions import Actions
 from scalekit_mcp.actions.models import AuthorizationLinkResponse
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
-from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.server.web.app import Web, WebOptions
 
 VERIFY_PATH = "/outlook/verify"
 """Where the browser comes back after the consent; set as SCALEKIT_MCP_USER_VERIFY_URL."""

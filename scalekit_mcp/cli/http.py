@@ -22,8 +22,8 @@ from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server.authentication import Authentication
-    from scalekit_mcp.server.tokens import SessionTokens
+    from scalekit_mcp.server.callers.authentication import Authentication
+    from scalekit_mcp.server.callers.session_tokens import SessionTokens
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -40,13 +40,13 @@ def run_http(settings: Settings, *, sse: bool) -> None:
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
     from scalekit_mcp.actions.files import check_key_file
-    from scalekit_mcp.server.app import ServerOptions, create_server
-    from scalekit_mcp.server.callers import authenticated_caller
-    from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
+    from scalekit_mcp.server.callers.caller import authenticated_caller
+    from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
     from scalekit_mcp.server.limits import CallLimiter
+    from scalekit_mcp.server.mcp.app import ServerOptions, create_server
     from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
-    from scalekit_mcp.server.rest import RestOptions
-    from scalekit_mcp.server.signals import StopDeadline
+    from scalekit_mcp.server.rest.app import RestOptions
+    from scalekit_mcp.server.stopping import StopDeadline
 
     if settings.user_verification == "off":
         logger.warning(
@@ -148,7 +148,7 @@ def mint_session_token(
 
 def session_keys(settings: Settings) -> dict[str, bytes]:
     """The configured session keys, else those of a private file that is made on first use."""
-    from scalekit_mcp.server.tokens import parse_keys
+    from scalekit_mcp.server.callers.session_tokens import parse_keys
 
     if settings.session_keys is not None:
         with settings.naming("session_keys"):
@@ -162,13 +162,13 @@ def session_keys(settings: Settings) -> dict[str, bytes]:
 
 
 def _session_tokens(settings: Settings, keys: dict[str, bytes]) -> SessionTokens:
-    from scalekit_mcp.server.tokens import SessionTokens
+    from scalekit_mcp.server.callers.session_tokens import SessionTokens
 
     return SessionTokens(keys, audience=f"{settings.base_url}/mcp", clock=SystemClock())
 
 
 async def _authentication(settings: Settings, tokens: SessionTokens, stack: AsyncExitStack) -> Authentication:
-    from scalekit_mcp.server.authentication import Gateway, NoAuthentication
+    from scalekit_mcp.server.callers.authentication import Gateway, NoAuthentication
 
     match settings.auth:
         case "session-token":
@@ -180,7 +180,7 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                 raise ConfigurationError("SCALEKIT_MCP_AUTH=gateway needs SCALEKIT_MCP_SERVICE_KEY.")
             return Gateway(settings.service_key.get_secret_value())
         case "oidc":
-            from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+            from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
             from scalekit_mcp.upstream import UpstreamClient
 
             issuer = settings.oidc_issuer or ""

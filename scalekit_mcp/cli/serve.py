@@ -38,7 +38,7 @@ def warn_of_exposed_files(settings: Settings) -> None:
 @asynccontextmanager
 async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
     """The calls with a loopback listener for the consent pages, which starts when a consent begins."""
-    from scalekit_mcp.server.listener import Listener
+    from scalekit_mcp.server.stdio.listener import Listener
 
     async with (
         Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,
@@ -84,10 +84,10 @@ def run_stdio(settings: Settings) -> None:
     starting = ExitStack()
     starting.enter_context(start_up())
 
-    from scalekit_mcp.server.app import ServerOptions, create_server
-    from scalekit_mcp.server.callers import fixed_caller
-    from scalekit_mcp.server.signals import StopDeadline
-    from scalekit_mcp.server.stdio import serve_stdio
+    from scalekit_mcp.server.callers.caller import fixed_caller
+    from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+    from scalekit_mcp.server.stdio.server import serve_stdio
+    from scalekit_mcp.server.stopping import StopDeadline
 
     configure_logging(settings)
     warn_of_exposed_files(settings)

@@ -23,7 +23,7 @@ from scalekit_mcp.accounts.vault import InsertAttempt
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.rest import Rest, RestOptions
+from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.settings import load_settings
 from tests.accounts.accounts_support import Room, open_room, sqlite_url
 from tests.accounts.test_tampering import Database

@@ -14,7 +14,7 @@ from scalekit_mcp.actions.parts import listener_alive
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.serving import serving
-from scalekit_mcp.server.listener import Listener
+from scalekit_mcp.server.stdio.listener import Listener
 from tests.accounts.accounts_support import DANA
 from tests.support.processes import server
 

@@ -31,8 +31,8 @@ from scalekit_mcp.sandbox.scalekit import (
 )
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
-from scalekit_mcp.server.rest import Rest, RestOptions
-from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.server.rest.app import Rest, RestOptions
+from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings
 
 PAGES = "http://localhost:8754"

@@ -45,9 +45,9 @@ from scalekit_mcp.accounts.vault import ChangeStatus, InsertAttempt, MarkTenant
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import fixed_caller
-from scalekit_mcp.server.rest import Rest, RestOptions
+from scalekit_mcp.server.callers.caller import fixed_caller
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.settings import load_settings
 
 BASE = "http://localhost:8754"

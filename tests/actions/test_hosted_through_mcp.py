@@ -9,8 +9,8 @@ from actions_support import DANA, IDENTIFIER, HostedBench, code_on, fast_bench
 from mcp import Client
 
 from scalekit_mcp.demo.browser import consent
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import fixed_caller
+from scalekit_mcp.server.callers.caller import fixed_caller
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 
 EVENT: dict[str, Any] = {
     "subject": "Review",

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE
-from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS
+from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 
 VIEW = "outlook_get_calendar_view"
 INSTANCES = "outlook_list_event_instances"

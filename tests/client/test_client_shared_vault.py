@@ -19,7 +19,7 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.server.web.app import Web, WebOptions
 
 
 @contextlib.asynccontextmanager

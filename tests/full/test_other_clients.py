@@ -18,7 +18,7 @@ import pytest
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 from scalekit_mcp.tools import TOOLS
 from tests.support.node import node_program
 from tests.support.remote_process import remote_process

@@ -25,7 +25,7 @@ from mcp.types import ElicitRequestURLParams, ElicitResult
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 from tests.support import postgres
 from tests.support.remote_process import RemoteProcess, free_port, start
 from tests.support.round_robin import RoundRobin

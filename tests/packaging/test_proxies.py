@@ -24,7 +24,7 @@ from proxy_support import DEPLOY, Caddy, Nginx, Proxy, needs
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.postgres import NoPostgreSQL, new_database, postgresql_server
 from tests.support.remote_process import RemoteProcess, free_port, start
 

@@ -29,7 +29,7 @@ from starlette.routing import Route
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.postgres import NoPostgreSQL, new_database, postgresql_server
 from tests.support.processes import command, environment
 

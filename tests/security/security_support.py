@@ -17,11 +17,11 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import authenticated_caller
-from scalekit_mcp.server.http import HttpOptions, create_http_app
-from scalekit_mcp.server.rest import RestOptions
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.callers.caller import authenticated_caller
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.http.app import HttpOptions, create_http_app
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.rest.app import RestOptions
 from scalekit_mcp.settings import load_settings
 
 BASE = "http://localhost:8754"

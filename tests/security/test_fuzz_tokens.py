@@ -17,9 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
-from scalekit_mcp.server.authentication import Denied
-from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.callers.authentication import Denied
+from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.clock import HandClock
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32

@@ -32,7 +32,7 @@ from planted_support import (
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support import processes
 
 DANA = "dana@company.com"

@@ -7,12 +7,12 @@ import threading
 import anyio
 from server_support import MemoryActions
 
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.authentication import NoAuthentication
-from scalekit_mcp.server.callers import authenticated_caller
-from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app, serve_http
-from scalekit_mcp.server.rest import RestOptions
-from scalekit_mcp.server.signals import StopDeadline
+from scalekit_mcp.server.callers.authentication import NoAuthentication
+from scalekit_mcp.server.callers.caller import authenticated_caller
+from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.rest.app import RestOptions
+from scalekit_mcp.server.stopping import StopDeadline
 from scalekit_mcp.telemetry import configure_logging
 
 

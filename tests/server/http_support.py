@@ -17,14 +17,14 @@ from mcp.client.streamable_http import streamable_http_client
 from server_support import MemoryActions
 
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.authentication import Authentication
-from scalekit_mcp.server.callers import authenticated_caller
-from scalekit_mcp.server.http import Drain, HttpOptions, create_http_app
-from scalekit_mcp.server.http_protocol import bounded_config
+from scalekit_mcp.server.callers.authentication import Authentication
+from scalekit_mcp.server.callers.caller import authenticated_caller
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app
+from scalekit_mcp.server.http.protocol import bounded_config
 from scalekit_mcp.server.limits import CallLimiter
-from scalekit_mcp.server.rest import RestOptions
-from scalekit_mcp.server.tokens import SessionTokens
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.rest.app import RestOptions
 from tests.support.bounds import HANG_SECONDS
 
 KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}

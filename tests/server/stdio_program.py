@@ -7,12 +7,12 @@ import threading
 import anyio
 from server_support import MemoryActions
 
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import fixed_caller
-from scalekit_mcp.server.consent import ConsentTimes
-from scalekit_mcp.server.listener import Listener
-from scalekit_mcp.server.signals import StopDeadline
-from scalekit_mcp.server.stdio import serve_stdio
+from scalekit_mcp.server.callers.caller import fixed_caller
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.mcp.consent import ConsentTimes
+from scalekit_mcp.server.stdio.listener import Listener
+from scalekit_mcp.server.stdio.server import serve_stdio
+from scalekit_mcp.server.stopping import StopDeadline
 from scalekit_mcp.telemetry import configure_logging
 
 

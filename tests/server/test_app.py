@@ -12,9 +12,9 @@ from mcp import Client, MCPError
 from server_support import WHEN, MemoryActions
 
 from scalekit_mcp.errors import ConfigurationError, Throttled
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import Caller, fixed_caller
+from scalekit_mcp.server.callers.caller import Caller, fixed_caller
 from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.tools import TOOLS
 from tests.support.bounds import HANG_SECONDS
 

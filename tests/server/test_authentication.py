@@ -16,9 +16,9 @@ from http_support import SERVICE_KEY, remote
 from starlette.datastructures import Headers
 
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
-from scalekit_mcp.server.authentication import Denied, Gateway, NoAuthentication
-from scalekit_mcp.server.oidc import OidcOptions, OidcTokens, resource_metadata
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.authentication import Denied, Gateway, NoAuthentication
+from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens, resource_metadata
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 
 AUDIENCE = "https://mcp.example.com/mcp"
 KEY = b"k" * 32

@@ -34,7 +34,7 @@ from server_support import MemoryActions
 from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
 from tests.support.processes import command, environment
 from tests.support.remote_process import free_port

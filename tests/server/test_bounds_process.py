@@ -15,7 +15,7 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.server.tokens import SessionTokens, parse_keys
+from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 from tests.support.bounds import HANG_SECONDS
 from tests.support.processes import command, environment
 from tests.support.remote_process import RemoteProcess, free_port

@@ -14,7 +14,7 @@ import pytest
 from http_support import Remote, remote
 from server_support import MemoryActions
 
-from scalekit_mcp.server.sessions import MAX_REQUESTS, MAX_SESSIONS, MAX_STREAMS
+from scalekit_mcp.server.http.sessions import MAX_REQUESTS, MAX_SESSIONS, MAX_STREAMS
 from tests.support.bounds import HANG_SECONDS
 
 LIST = "outlook_list_calendar_events"

@@ -12,7 +12,7 @@ from chromium_support import Chromium, find_chromium
 from test_with_sandbox import DANA, embedded
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.listener import Listener
+from scalekit_mcp.server.stdio.listener import Listener
 
 pytestmark = [
     pytest.mark.full,

@@ -9,8 +9,8 @@ import pytest
 from mcp import Client
 from server_support import WHEN, MemoryActions, Person
 
-from scalekit_mcp.server import confirmation
-from scalekit_mcp.server.app import ServerOptions, create_server
+from scalekit_mcp.server.mcp import confirmation
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from tests.support.bounds import HANG_SECONDS
 
 ERAS = ["legacy", "auto"]

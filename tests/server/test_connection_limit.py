@@ -15,7 +15,7 @@ from anyio.abc import SocketStream
 from http_support import Remote, remote
 from raw_support import answer_to, connected, everything, status_of
 
-from scalekit_mcp.server.connections import MAX_BACKLOG, MAX_CONNECTIONS, DescriptorShare, descriptor_share
+from scalekit_mcp.server.http.connections import MAX_BACKLOG, MAX_CONNECTIONS, DescriptorShare, descriptor_share
 from tests.support.bounds import HANG_SECONDS
 
 LIMIT = 8
@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {"share": DescriptorShare(connections=LIMIT, backlog=LIM
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 PROGRAM = """
 import resource
-from scalekit_mcp.server.connections import descriptor_share, raise_descriptor_limit
+from scalekit_mcp.server.http.connections import descriptor_share, raise_descriptor_limit
 limit = raise_descriptor_limit()
 share = descriptor_share(limit)
 print(limit, resource.getrlimit(resource.RLIMIT_NOFILE)[0], share.connections + 4 * share.backlog)

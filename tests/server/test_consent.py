@@ -16,10 +16,10 @@ from mcp.types import (
 )
 from server_support import MemoryActions, Person
 
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.call_state import CallState, Step
-from scalekit_mcp.server.callers import Caller
-from scalekit_mcp.server.consent import ConsentTimes
+from scalekit_mcp.server.callers.caller import Caller
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.mcp.call_state import CallState, Step
+from scalekit_mcp.server.mcp.consent import ConsentTimes
 from tests.support.bounds import HANG_SECONDS
 
 ERAS = ["legacy", "auto"]

@@ -35,7 +35,7 @@ from server_support import MemoryActions, Person
 from test_consent import FormOnly
 from test_stdio import PROGRAM, environment
 
-from scalekit_mcp.server.consent import ConsentTimes
+from scalekit_mcp.server.mcp.consent import ConsentTimes
 
 LIST = "outlook_list_calendar_events"
 NO_TIME = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)

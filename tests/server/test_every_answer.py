@@ -8,8 +8,8 @@ import pytest
 from http_support import SERVICE_KEY, Remote, remote
 from server_support import MemoryActions
 
-from scalekit_mcp.server.listener import Listener
 from scalekit_mcp.server.metrics import CallMetrics
+from scalekit_mcp.server.stdio.listener import Listener
 from tests.support.bounds import HANG_SECONDS
 
 INITIALIZE = {

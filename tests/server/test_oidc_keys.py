@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.datastructures import Headers
 from test_authentication import ISSUER, NOW, AuthorizationServer, HandClock
 
-from scalekit_mcp.server.authentication import Denied
-from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
-from scalekit_mcp.server.oidc_keys import FRESH_SECONDS, KEPT_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS
+from scalekit_mcp.server.callers.authentication import Denied
+from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
+from scalekit_mcp.server.callers.oidc_keys import FRESH_SECONDS, KEPT_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS
 from tests.support.bounds import HANG_SECONDS
 
 LATER = NOW + 10 * 24 * 3600

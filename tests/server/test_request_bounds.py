@@ -13,7 +13,7 @@ from http_support import Remote, remote
 from raw_support import answer_to, connected, status_of
 from server_support import MemoryActions
 
-from scalekit_mcp.server.http_protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES
+from scalekit_mcp.server.http.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES
 from tests.support.bounds import HANG_SECONDS
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"

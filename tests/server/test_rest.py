@@ -29,9 +29,9 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
-from scalekit_mcp.server.rest import Rest, RestOptions
-from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS
-from scalekit_mcp.server.rest_wire import openapi_document, wire_error
+from scalekit_mcp.server.rest.app import Rest, RestOptions
+from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
+from scalekit_mcp.server.rest.wire import openapi_document, wire_error
 from scalekit_mcp.tools import TOOLS
 
 KEY = {"authorization": f"Bearer {SERVICE_KEY}"}

@@ -14,7 +14,7 @@ from raw_support import answer_to, connected, everything, status_of
 from server_support import MemoryActions
 from starlette.types import Receive, Scope, Send
 
-from scalekit_mcp.server.http_protocol import ConnectionTimes
+from scalekit_mcp.server.http.protocol import ConnectionTimes
 from tests.support.bounds import HANG_SECONDS
 
 LONG = 600.0

@@ -23,7 +23,7 @@ from mcp import Client, StdioServerParameters
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
 from scalekit_mcp.demo.browser import Browser, consent
-from scalekit_mcp.server.stdio_wire import StdoutPipe
+from scalekit_mcp.server.stdio.wire import StdoutPipe
 from tests.support import processes
 from tests.support.bounds import HANG_SECONDS
 
@@ -191,7 +191,7 @@ def test_sigterm_lets_the_running_call_finish_and_ends_the_process() -> None:
 def test_the_server_imports_nothing_heavy_at_its_start() -> None:
     program = (
         "import sys, mcp\n"
-        "import scalekit_mcp.server.app, scalekit_mcp.server.stdio, scalekit_mcp.server.listener\n"
+        "import scalekit_mcp.server.mcp.app, scalekit_mcp.server.stdio.server, scalekit_mcp.server.stdio.listener\n"
         "heavy = {'jinja2', 'jwt', 'sqlalchemy', 'alembic', 'rich', 'aiosqlite', 'scalekit_mcp.sandbox'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

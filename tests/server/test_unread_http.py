@@ -21,7 +21,7 @@ from mcp.client.sse import sse_client
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.signals import FORCED_STATUS
+from scalekit_mcp.server.stopping import FORCED_STATUS
 from tests.support.processes import command, environment
 from tests.support.remote_process import free_port
 from tests.support.unread import MOST_GROWTH, full_pipe, resident_bytes, started

@@ -18,9 +18,9 @@ import pytest
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.server.signals import FORCED_STATUS
-from scalekit_mcp.server.stdio import RUNNING_REQUESTS
-from scalekit_mcp.server.stdio_wire import LONGEST_LINE, WAITING_LINES
+from scalekit_mcp.server.stdio.server import RUNNING_REQUESTS
+from scalekit_mcp.server.stdio.wire import LONGEST_LINE, WAITING_LINES
+from scalekit_mcp.server.stopping import FORCED_STATUS
 from tests.support.processes import command, environment
 from tests.support.unread import INITIALIZE, INITIALIZED, MOST_GROWTH, Wire, full_pipe, resident_bytes, started
 

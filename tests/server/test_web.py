@@ -17,9 +17,9 @@ from starlette.applications import Starlette
 
 from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
-from scalekit_mcp.server.pages import Pages, scopes_in_words
-from scalekit_mcp.server.sealed import Sealer
-from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.server.web.app import Web, WebOptions
+from scalekit_mcp.server.web.pages import Pages, scopes_in_words
+from scalekit_mcp.server.web.sealed import Sealer
 
 BASE = "https://mcp.example.com"
 

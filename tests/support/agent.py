@@ -18,9 +18,9 @@ from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault, RecordedRequest
-from scalekit_mcp.server.app import ServerOptions, create_server
-from scalekit_mcp.server.callers import fixed_caller
-from scalekit_mcp.server.listener import Listener
+from scalekit_mcp.server.callers.caller import fixed_caller
+from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.server.stdio.listener import Listener
 from scalekit_mcp.settings import load_settings
 
 DANA = "dana@company.com"

@@ -24,7 +24,7 @@ from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.browser import Browser as SandboxBrowser
 from scalekit_mcp.sandbox.world import RecordedRequest
-from scalekit_mcp.server.web import Web, WebOptions
+from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings
 from tests.support.agent import SandboxTime
 

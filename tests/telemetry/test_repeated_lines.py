@@ -60,7 +60,7 @@ def test_after_the_minute_one_line_says_how_many_more_there_were(limit, clock):
     "other",
     [
         record("Not ready: %s", ("x",)),
-        record(name="scalekit_mcp.server.web"),
+        record(name="scalekit_mcp.server.web.app"),
         record(level=30),
         record(status_code=404),
     ],

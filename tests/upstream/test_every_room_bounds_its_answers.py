@@ -16,7 +16,7 @@ from scalekit_mcp.errors import ProviderUnavailable
 from scalekit_mcp.microsoft.credentials import PublicClient
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphClient, GraphRequest, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
-from scalekit_mcp.server.oidc import OidcOptions, OidcTokens
+from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.telemetry import Metrics
 from scalekit_mcp.upstream import UpstreamClient
@@ -104,7 +104,7 @@ async def test_scalekits_reads_and_changes(answer: odd.Bytes) -> None:
 async def test_the_oidc_issuer(answer: odd.Bytes) -> None:
     from starlette.datastructures import Headers
 
-    from scalekit_mcp.server.authentication import Denied
+    from scalekit_mcp.server.callers.authentication import Denied
 
     async with odd_service(answer) as base, client() as http:
         tokens = OidcTokens(OidcOptions(issuer=base, audience="a"), http=http, clock=HandClock())

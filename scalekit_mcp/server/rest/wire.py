@@ -23,7 +23,7 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
-from scalekit_mcp.server.rest_tools import CatalogueTool
+from scalekit_mcp.server.rest.tools import CatalogueTool
 from scalekit_mcp.tools import ToolSpec
 
 ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"

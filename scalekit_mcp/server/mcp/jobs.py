@@ -11,11 +11,11 @@ from scalekit_mcp.actions.authorize import Directed, Direction, Standing, Vouche
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
-from scalekit_mcp.server import confirmation
-from scalekit_mcp.server.callers import Caller
-from scalekit_mcp.server.consent import ConfirmationNeeded
+from scalekit_mcp.server.callers.caller import Caller
 from scalekit_mcp.server.limits import CallLimiter
-from scalekit_mcp.server.results import error_result, success_result
+from scalekit_mcp.server.mcp import confirmation
+from scalekit_mcp.server.mcp.consent import ConfirmationNeeded
+from scalekit_mcp.server.mcp.results import error_result, success_result
 from scalekit_mcp.tools import Arguments, Authorize
 
 _LIST = "outlook_list_calendar_events"

@@ -11,7 +11,7 @@ from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.server.authentication import (
+from scalekit_mcp.server.callers.authentication import (
     BOTH_SCOPES,
     Denied,
     bearer_of,
@@ -19,7 +19,7 @@ from scalekit_mcp.server.authentication import (
     numeric_date,
     plain_identifier,
 )
-from scalekit_mcp.server.oidc_keys import WAIT_SECONDS, IssuerKeys
+from scalekit_mcp.server.callers.oidc_keys import WAIT_SECONDS, IssuerKeys
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 LEEWAY_SECONDS = 60

@@ -25,9 +25,9 @@ from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.server.hosts import matches
-from scalekit_mcp.server.pages import PAGE_HEADERS, Pages
-from scalekit_mcp.server.sealed import Sealer
+from scalekit_mcp.server.http.hosts import matches
+from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
+from scalekit_mcp.server.web.sealed import Sealer
 
 logger = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from scalekit_mcp.server.signals import StopDeadline, on_stop_signal
-from scalekit_mcp.server.stdio_wire import LONGEST_LINE, Lines, StdinEnd, StdoutPipe, stdin_lines, stdout_pipe
+from scalekit_mcp.server.stdio.wire import LONGEST_LINE, Lines, StdinEnd, StdoutPipe, stdin_lines, stdout_pipe
+from scalekit_mcp.server.stopping import StopDeadline, on_stop_signal
 
 logger = logging.getLogger(__name__)
 

@@ -18,13 +18,14 @@ from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
-from scalekit_mcp.server.authentication import Denied, bearer_of, same_secret
-from scalekit_mcp.server.connections import vouch_for
+from scalekit_mcp.server.callers.authentication import Denied, bearer_of, same_secret
+from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.http.connections import vouch_for
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
-from scalekit_mcp.server.rest_input import body_of, identifier_of, query_of, refuse_unknown, required, text_of
-from scalekit_mcp.server.rest_tools import CATALOGUE_TOOLS, CatalogueTool
-from scalekit_mcp.server.rest_wire import (
+from scalekit_mcp.server.rest.input import body_of, identifier_of, query_of, refuse_unknown, required, text_of
+from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS, CatalogueTool
+from scalekit_mcp.server.rest.wire import (
     error_body,
     openapi_document,
     wire_account,
@@ -32,7 +33,6 @@ from scalekit_mcp.server.rest_wire import (
     wire_instant,
     wire_tool,
 )
-from scalekit_mcp.server.tokens import SessionTokens
 from scalekit_mcp.tools import TOOLS, ToolSpec
 
 logger = logging.getLogger(__name__)

@@ -79,8 +79,8 @@ class Listener:
     def _open(self) -> int:
         import uvicorn
 
-        from scalekit_mcp.server.connections import DescriptorShare
-        from scalekit_mcp.server.http_protocol import bounded_config
+        from scalekit_mcp.server.http.connections import DescriptorShare
+        from scalekit_mcp.server.http.protocol import bounded_config
 
         if self._tasks is None:
             raise InternalError("The page listener was used outside its lifetime.")
@@ -114,8 +114,8 @@ class Listener:
                 each.close()
 
     def _app(self, port: int) -> Starlette:
-        from scalekit_mcp.server.middleware import outer_middleware
-        from scalekit_mcp.server.web import Web, WebOptions
+        from scalekit_mcp.server.http.middleware import outer_middleware
+        from scalekit_mcp.server.web.app import Web, WebOptions
 
         hosts: Collection[str] = {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
         origins = {f"http://localhost:{port}"}

@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from scalekit_mcp.server.connections import SWEEP_SECONDS, ConnectionTable, DescriptorShare, extension_of
+from scalekit_mcp.server.http.connections import SWEEP_SECONDS, ConnectionTable, DescriptorShare, extension_of
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100

@@ -28,7 +28,7 @@ from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
-from scalekit_mcp.server.authentication import (
+from scalekit_mcp.server.callers.authentication import (
     Authentication,
     Denied,
     RequireCaller,
@@ -36,18 +36,18 @@ from scalekit_mcp.server.authentication import (
     denial,
     same_secret,
 )
-from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
-from scalekit_mcp.server.middleware import WholeBody, outer_middleware
-from scalekit_mcp.server.sessions import (
+from scalekit_mcp.server.http.middleware import WholeBody, outer_middleware
+from scalekit_mcp.server.http.sessions import (
     MAX_ALL_SESSIONS,
     SESSION_IDLE_SECONDS,
     RequestsPerCaller,
     SessionsPerCaller,
 )
+from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server.rest import RestOptions
-    from scalekit_mcp.server.signals import StopDeadline
+    from scalekit_mcp.server.rest.app import RestOptions
+    from scalekit_mcp.server.stopping import StopDeadline
 
 logger = logging.getLogger(__name__)
 
@@ -178,7 +178,7 @@ def create_http_app(
     if options.resource_metadata is not None:
         routes.append(_metadata_route(options.resource_metadata))
     if options.rest is not None:
-        from scalekit_mcp.server.rest import Rest
+        from scalekit_mcp.server.rest.app import Rest
 
         routes.append(
             Mount("/api/v1", app=drain.around(Router(Rest(actions, options.rest).routes(), redirect_slashes=False)))
@@ -244,9 +244,9 @@ async def serve_http(
     """
     import uvicorn
 
-    from scalekit_mcp.server.connections import descriptor_share, lengthen_queue, raise_descriptor_limit
-    from scalekit_mcp.server.http_protocol import bounded_config
-    from scalekit_mcp.server.signals import on_stop_signal
+    from scalekit_mcp.server.http.connections import descriptor_share, lengthen_queue, raise_descriptor_limit
+    from scalekit_mcp.server.http.protocol import bounded_config
+    from scalekit_mcp.server.stopping import on_stop_signal
 
     stop = anyio.Event()
 
@@ -323,7 +323,7 @@ def allowed_origins(options: HttpOptions) -> tuple[str, ...]:
 
 
 def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origins: tuple[str, ...]) -> list[Route]:
-    from scalekit_mcp.server.web import Web, WebOptions
+    from scalekit_mcp.server.web.app import Web, WebOptions
 
     web_options = WebOptions(
         origins=lambda: origins[:1],

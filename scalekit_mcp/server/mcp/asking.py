@@ -20,8 +20,8 @@ from mcp.types.version import is_version_at_least
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.confirmation_code import MAX_TYPED_CHARACTERS
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.server.call_state import CallState
-from scalekit_mcp.server.callers import RequestContext
+from scalekit_mcp.server.callers.caller import RequestContext
+from scalekit_mcp.server.mcp.call_state import CallState
 
 MODERN_VERSION = "2026-07-28"
 URL_KEY = "outlook_sign_in"

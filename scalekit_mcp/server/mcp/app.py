@@ -27,12 +27,12 @@ from mcp.types import (
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
-from scalekit_mcp.server.callers import Caller, Identify, RequestContext, the_caller
-from scalekit_mcp.server.consent import Answer, Consent, ConsentTimes, Job
-from scalekit_mcp.server.jobs import AuthorizeJob, CalendarJob
+from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, the_caller
 from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
+from scalekit_mcp.server.mcp.jobs import AuthorizeJob, CalendarJob
+from scalekit_mcp.server.mcp.results import error_result
 from scalekit_mcp.server.metrics import CallMetrics, watched
-from scalekit_mcp.server.results import error_result
 from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
 from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS
 from scalekit_mcp.tools.instructions import server_instructions

@@ -24,8 +24,9 @@ from mcp.types import CallToolRequestParams, CallToolResult, ElicitResult, Input
 from scalekit_mcp.actions.models import AttemptState, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import AuthorizationRequired, InternalError
-from scalekit_mcp.server import consent_words as words
-from scalekit_mcp.server.asking import (
+from scalekit_mcp.server.callers.caller import RequestContext
+from scalekit_mcp.server.mcp import consent_texts as words
+from scalekit_mcp.server.mcp.asking import (
     ASK_FOR_CODE,
     ASK_TO_SIGN_IN,
     CODE_KEY,
@@ -42,9 +43,8 @@ from scalekit_mcp.server.asking import (
     shows_forms,
     url_question,
 )
-from scalekit_mcp.server.call_state import CallState, Step
-from scalekit_mcp.server.callers import RequestContext
-from scalekit_mcp.server.results import success_result
+from scalekit_mcp.server.mcp.call_state import CallState, Step
+from scalekit_mcp.server.mcp.results import success_result
 
 _RUNNING = frozenset({AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER})
 _SLICE_SECONDS = 5.0

@@ -17,7 +17,7 @@ from typing import Any, cast
 import httpx2 as httpx
 
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.server.authentication import Denied
+from scalekit_mcp.server.callers.authentication import Denied
 
 logger = logging.getLogger(__name__)
 

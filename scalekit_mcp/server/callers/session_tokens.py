@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
-from scalekit_mcp.server.authentication import (
+from scalekit_mcp.server.callers.authentication import (
     BOTH_SCOPES,
     Denied,
     bearer_of,
@@ -21,7 +21,7 @@ from scalekit_mcp.server.authentication import (
     numeric_date,
     plain_identifier,
 )
-from scalekit_mcp.server.callers import READ_SCOPE
+from scalekit_mcp.server.callers.caller import READ_SCOPE
 
 ALGORITHM = "HS256"
 LEEWAY_SECONDS = 60

@@ -1,0 +1,1 @@
+"""Who calls: a session token, a token of an OpenID Connect issuer, a gateway, the one user of this machine."""

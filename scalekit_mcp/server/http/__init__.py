@@ -1,0 +1,1 @@
+"""One ASGI application for remote clients, and its bounds."""

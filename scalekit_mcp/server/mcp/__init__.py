@@ -1,0 +1,1 @@
+"""Tool calls over MCP, whatever carries them."""

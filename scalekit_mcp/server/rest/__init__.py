@@ -1,0 +1,1 @@
+"""Connected accounts and tools for backends in any language, on Scalekit's wire."""
