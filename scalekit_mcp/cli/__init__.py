@@ -276,7 +276,7 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 @click.option("--json", "as_json", is_flag=True)
 def doctor(settings: Settings, *, accounts: Any, seen: str | None, as_json: bool) -> None:
     """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found."""
-    from scalekit_mcp.cli.doctor import run_doctor
+    from scalekit_mcp.cli.doctor.report import run_doctor
 
     if not run_doctor(settings, accounts=accounts, seen=seen, as_json=as_json):
         sys.exit(1)

@@ -14,8 +14,8 @@ import pytest
 
 from scalekit_mcp.accounts.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli.doctor import as_text, as_value, examine
-from scalekit_mcp.cli.doctor_mistakes import BY_NUMBER, MISTAKES
+from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
+from scalekit_mcp.cli.doctor.report import as_text, as_value, examine
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.seed import (

@@ -11,7 +11,7 @@ from scalekit_mcp.accounts.models import AccountStatus, HistoryEntry, ProviderAc
 from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
 from scalekit_mcp.actions.hosted_rest import ScalekitRest
 from scalekit_mcp.actions.webhook import Webhook, WebhookSender
-from scalekit_mcp.cli.doctor_checks import Doctor
+from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
 from scalekit_mcp.microsoft.credentials import PublicClient
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphClient, GraphRequest, GraphSession

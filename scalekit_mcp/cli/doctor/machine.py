@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalekit_mcp.actions.files import exposed_files
-from scalekit_mcp.cli.doctor_checks import Report
+from scalekit_mcp.cli.doctor.checks import Report
 from scalekit_mcp.settings import Settings
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx2 as httpx
 
-from scalekit_mcp.cli.doctor_mistakes import BY_NUMBER
+from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.credentials import ClientCredentials
 from scalekit_mcp.microsoft.scopes import graph_resource, wire_scopes

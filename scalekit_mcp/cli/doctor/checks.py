@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import httpx2 as httpx
 
 from scalekit_mcp.cli.azure_app import redirect_uris
-from scalekit_mcp.cli.doctor_mistakes import BY_NUMBER, MISTAKES
-from scalekit_mcp.cli.doctor_wire import Answer, Wire, host_of, numbers_in, read
+from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
+from scalekit_mcp.cli.doctor.wire import Answer, Wire, host_of, numbers_in, read
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientCredentials, PublicClient, credentials_of

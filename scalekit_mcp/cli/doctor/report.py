@@ -14,7 +14,7 @@ from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.cli.doctor_checks import Report, WhoSignsIn
+    from scalekit_mcp.cli.doctor.checks import Report, WhoSignsIn
 
 _SIGNS = {"ok": "ok      ", "mistake": "MISTAKE ", "warning": "warning ", "unknown": "unknown "}
 _MOST_ACCOUNTS = 500
@@ -38,8 +38,8 @@ async def examine(
     settings: Settings, *, accounts: WhoSignsIn | None = None, seen: int | None = None, clock: Clock | None = None
 ) -> Report:
     """All checks of one configuration."""
-    from scalekit_mcp.cli.doctor_checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
-    from scalekit_mcp.cli.doctor_machine import check_machine
+    from scalekit_mcp.cli.doctor.checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
+    from scalekit_mcp.cli.doctor.machine import check_machine
     from scalekit_mcp.upstream import UpstreamClient
 
     network = settings.network
