@@ -128,6 +128,20 @@ async def test_a_window_is_in_order_whatever_order_graph_keeps(order: str, top: 
     assert found == ["03", "06", "07", "08", "09", "10"]
 
 
+@pytest.mark.parametrize("order", ["keep", "refuse", "ignore"])
+async def test_a_window_of_several_pages_is_in_order_too(order: str) -> None:
+    sandbox = Sandbox()
+    sandbox.behaviour("view_order", order)
+    async with signed_in(sandbox) as me:
+        daily = {**SERIES, "recurrence_type": "daily", "recurrence_occurrences": 120}
+        del daily["recurrence_days_of_week"]
+        await me.create(**daily)
+        answer = await me.list(start_datetime="2026-04-01T00:00:00", end_datetime="2027-04-01T00:00:00", top=3)
+        assert [row["start"]["dateTime"][:10] for row in answer["value"]] == ["2026-04-06", "2026-04-07", "2026-04-08"]
+        answer = await me.list(page=answer["next_page"])
+        assert [row["start"]["dateTime"][:10] for row in answer["value"]] == ["2026-04-09", "2026-04-10", "2026-04-11"]
+
+
 async def test_a_refused_filter_in_a_window_is_told_as_such() -> None:
     sandbox = Sandbox()
     async with signed_in(sandbox) as me:
