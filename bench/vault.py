@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.report import Report
-from scalekit_mcp.accounts import rows
-from scalekit_mcp.accounts.models import AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
-from scalekit_mcp.accounts.schema import connected_accounts
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.model.records import AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
+from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.tables import connected_accounts
 from tests.support import postgres
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

@@ -34,8 +34,8 @@ USED_FROM_OUTSIDE = (
     ),
     ("sandbox/week_picture.py", "variable", "last_hour", "a template reads it"),
     ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
-    ("accounts/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
-    ("accounts/database.py", "attribute", "isolation_level", "the driver reads it"),
+    ("accounts/vault/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
+    ("accounts/vault/database.py", "attribute", "isolation_level", "the driver reads it"),
     ("*", "method", "handle_*", "html.parser calls it"),
     ("*", "method", "format[EM]*", "logging calls it"),
     ("*", "method", "capture_signals", "uvicorn calls it"),
@@ -47,7 +47,7 @@ USED_FROM_OUTSIDE = (
     ("telemetry/logs.py", "attribute", "*hook", "the interpreter calls it"),
     ("telemetry/logs.py", "attribute", "showwarning", "warnings calls it"),
     ("telemetry/stderr.py", "method", "writable", "every stream has it"),
-    ("accounts/statements.py", "import", "CursorResult", "named in a cast, as text"),
+    ("accounts/vault/statements.py", "import", "CursorResult", "named in a cast, as text"),
 )
 
 

@@ -17,9 +17,9 @@ from typing import Any
 import click
 
 from scalekit_mcp import errors
-from scalekit_mcp.accounts import words
-from scalekit_mcp.accounts.models import AccountStatus
-from scalekit_mcp.accounts.statuses import STATUS_REASONS, WHO_ACTS
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import AccountStatus
+from scalekit_mcp.accounts.model.statuses import STATUS_REASONS, WHO_ACTS
 from scalekit_mcp.cli import cli
 from scalekit_mcp.tools import markdown_table
 
@@ -87,11 +87,11 @@ def reason_table() -> str:
             if reason is None:
                 lines.append(f"| `{status.value}` | | Connected; calls are made. | nobody | Nothing. |")
                 continue
-            happened = words.sentence(reason, "USER").replace("'USER'", "the user")
+            happened = texts.sentence(reason, "USER").replace("'USER'", "the user")
             happened = happened[0].upper() + happened[1:]
             lines.append(
                 f"| `{status.value}` | `{reason.value}` | {happened} | {ACTORS[WHO_ACTS[reason]]} | "
-                f"{words.next_step(reason)} |"
+                f"{texts.next_step(reason)} |"
             )
     return "\n".join(lines)
 

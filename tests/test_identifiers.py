@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scalekit_mcp.accounts.models import AccountKey
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import cli
 from scalekit_mcp.errors import ConfigurationError, InvalidInput

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts import statuses, words
-from scalekit_mcp.accounts.models import (
+from scalekit_mcp.accounts.authorization.provider import OAuthProvider
+from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountPage,
     AccountStatus,
@@ -23,12 +25,11 @@ from scalekit_mcp.accounts.models import (
     Reason,
     StoredAccount,
 )
-from scalekit_mcp.accounts.operator_matters import OperatorMatters
-from scalekit_mcp.accounts.provider import OAuthProvider
-from scalekit_mcp.accounts.sealing import SealBroken
+from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
-from scalekit_mcp.accounts.statuses import Cause
-from scalekit_mcp.accounts.vault import Vault
+from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.vault.changes import Vault
+from scalekit_mcp.accounts.vault.sealing import SealBroken
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
@@ -159,7 +160,7 @@ class AccountDirectory:
         account = stored.account
         active = account.status is AccountStatus.ACTIVE
         if active and stored.tenant_mark is not None:
-            return words.stopped_by_tenant(account)
+            return texts.stopped_by_tenant(account)
         refused = self._operator.still_refused(account)
         served = active and account.token_expires_at is not None and account.token_expires_at > now
         if refused is None or served:

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts import statuses, words
-from scalekit_mcp.accounts.attempts import ListenerAlive, too_many_races
-from scalekit_mcp.accounts.authorization import Authorizations
+from scalekit_mcp.accounts.authorization.attempts import ListenerAlive, too_many_races
+from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
+from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.directory import AccountDirectory
-from scalekit_mcp.accounts.models import (
+from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import (
     AccountPage,
     AccountStatus,
     AccountView,
@@ -24,17 +27,15 @@ from scalekit_mcp.accounts.models import (
     StoredAccount,
     UserVerification,
 )
-from scalekit_mcp.accounts.operator_matters import OperatorMatters
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt
-from scalekit_mcp.accounts.provider import Grant, OAuthProvider
-from scalekit_mcp.accounts.refresh import Need, Refresher
-from scalekit_mcp.accounts.rotation import RotationProgress, rotate_keys
-from scalekit_mcp.accounts.scopes import missing_scopes
-from scalekit_mcp.accounts.seals import DamagedRecord
-from scalekit_mcp.accounts.statuses import Cause
-from scalekit_mcp.accounts.tenants import TRIAL_INTERVAL
-from scalekit_mcp.accounts.uses import Uses
-from scalekit_mcp.accounts.vault import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
+from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
+from scalekit_mcp.accounts.tokens.scopes import missing_scopes
+from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
+from scalekit_mcp.accounts.tokens.uses import Uses
+from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
+from scalekit_mcp.accounts.vault.rotation import RotationProgress, rotate_keys
+from scalekit_mcp.accounts.vault.seals import DamagedRecord
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     WhoActs,
@@ -351,17 +352,17 @@ class ConnectedAccountManager:
         account = stored.account
         now = self._clock.now()
         if account.status is not AccountStatus.ACTIVE:
-            raise words.not_active(statuses.as_shown(account, stored.attempt, now))
+            raise texts.not_active(statuses.as_shown(account, stored.attempt, now))
         await self._same_connection(stored)
         if required_scopes:
             missing = missing_scopes(account.granted_scopes, required_scopes)
             if missing:
-                raise words.permission_missing(account, missing)
+                raise texts.permission_missing(account, missing)
         need = Need(rejected, claims)
         if stored.tenant_mark is not None:
             mark = stored.tenant_mark
             if now < mark.next_trial_at or not await self._vault.commit(ClaimTrial(mark, now + TRIAL_INTERVAL)):
-                raise words.calls_stopped(account, words.stopped_by_tenant(account))
+                raise texts.calls_stopped(account, texts.stopped_by_tenant(account))
             need = replace(need, trial=mark)
         elif (
             rejected is None
@@ -374,9 +375,9 @@ class ConnectedAccountManager:
         refreshed = await self._refresher.refreshed(stored, need, just_read=just_read)
         missing = missing_scopes(refreshed.account.granted_scopes, required_scopes)
         if missing:
-            raise words.permission_missing(refreshed.account, missing)
+            raise texts.permission_missing(refreshed.account, missing)
         if refreshed.tokens is None:
-            raise words.not_active(replace(refreshed.account, reason=Reason.GRANT_EXPIRED, who_acts="user"))
+            raise texts.not_active(replace(refreshed.account, reason=Reason.GRANT_EXPIRED, who_acts="user"))
         return refreshed.tokens.access_token
 
     async def _same_connection(self, stored: StoredAccount) -> None:
@@ -390,7 +391,7 @@ class ConnectedAccountManager:
         )
         await self._vault.commit(ChangeStatus(changed))
         self._directory.forget(account.connection_name, account.identifier)
-        raise words.not_active(changed.after)
+        raise texts.not_active(changed.after)
 
     # Keys
 

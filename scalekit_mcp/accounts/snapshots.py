@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from scalekit_mcp.accounts.models import StoredAccount
+from scalekit_mcp.accounts.model.records import StoredAccount
 from scalekit_mcp.clock import Clock
 
 MOST_SNAPSHOTS = 10_000

@@ -92,7 +92,7 @@ def _check_keys(settings: Settings) -> None:
     from scalekit_mcp.actions.files import check_key_file
 
     if settings.vault_keys is not None:
-        from scalekit_mcp.accounts.sealing import KeyRing
+        from scalekit_mcp.accounts.vault.sealing import KeyRing
 
         with settings.naming("vault_keys"):
             KeyRing.from_text(settings.vault_keys.get_secret_value())

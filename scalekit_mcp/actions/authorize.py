@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypedDict
 
-from scalekit_mcp.accounts import words
-from scalekit_mcp.accounts.models import Reason
-from scalekit_mcp.accounts.words import FINISH_THE_PAGE, TYPE_THE_CODE
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import Reason
+from scalekit_mcp.accounts.model.texts import FINISH_THE_PAGE, TYPE_THE_CODE
 from scalekit_mcp.actions.models import AuthorizationLinkResponse, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
@@ -70,11 +70,11 @@ def direction_of(account: ConnectedAccountView, verification: str, *, reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
         return Direction(Standing.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
     if stopped is not None and stopped.reason is not None:
-        return Direction(Standing.LINK, stopped.who_acts, words.next_step(stopped.reason))
+        return Direction(Standing.LINK, stopped.who_acts, texts.next_step(stopped.reason))
     if account.status == "ACTIVE":
-        return Direction(Standing.LINK, "user", words.next_step(Reason.NEVER_AUTHORIZED))
+        return Direction(Standing.LINK, "user", texts.next_step(Reason.NEVER_AUTHORIZED))
     reason = Reason(account.reason or Reason.UNKNOWN)
-    return Direction(Standing.LINK, account.who_acts, words.next_step(reason, account.who_acts))
+    return Direction(Standing.LINK, account.who_acts, texts.next_step(reason, account.who_acts))
 
 
 @dataclass(frozen=True, slots=True)

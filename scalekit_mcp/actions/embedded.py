@@ -27,7 +27,7 @@ from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.models import AccountView, AuthorizationLink, DamagedAccount
+    from scalekit_mcp.accounts.model.records import AccountView, AuthorizationLink, DamagedAccount
     from scalekit_mcp.actions.parts import Parts
     from scalekit_mcp.telemetry import Metrics
 
@@ -287,7 +287,7 @@ def _response(view: AccountView) -> ConnectedAccountResponse:
 
 def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
     """An account in a list; of a damaged one what is known, why it cannot be read, and that the operator acts."""
-    from scalekit_mcp.accounts.models import DamagedAccount
+    from scalekit_mcp.accounts.model.records import DamagedAccount
 
     if not isinstance(account, DamagedAccount):
         return view_of(account)

@@ -29,7 +29,7 @@ from scalekit_mcp.tools import Arguments, Authorize
 if TYPE_CHECKING:
     import httpx2 as httpx
 
-    from scalekit_mcp.accounts.sealing import KeyRing
+    from scalekit_mcp.accounts.vault.sealing import KeyRing
     from scalekit_mcp.actions.hosted_attempts import Key
     from scalekit_mcp.actions.hosted_parts import HostedParts
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from scalekit_mcp.accounts import words
-from scalekit_mcp.accounts.models import AccountStatus, AttemptState, Reason, UserVerification
-from scalekit_mcp.accounts.statuses import WHO_ACTS, status_of
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.hosted_rest import safe_id
 from scalekit_mcp.actions.models import ConnectedAccountView
@@ -146,8 +146,8 @@ def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
     """The error for an account that makes no calls."""
     reason = Reason(view.reason or Reason.UNKNOWN)
     return AuthorizationRequired(
-        words.sentence(reason, view.identifier),
-        next_step=words.next_step(reason),
+        texts.sentence(reason, view.identifier),
+        next_step=texts.next_step(reason),
         who_acts=view.who_acts,
         status=view.status,
         reason=reason.value,

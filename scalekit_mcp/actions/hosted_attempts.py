@@ -10,8 +10,8 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.models import AttemptState, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing, SealBroken, sha256_text
+from scalekit_mcp.accounts.model.records import AttemptState, UserVerification
+from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, sha256_text
 from scalekit_mcp.confirmation_code import new_code
 
 ATTEMPT_SECONDS = 900

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeGuard
 
-from scalekit_mcp.accounts.models import AttemptState, UserVerification
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.sealing import KeyRing, same_text, sha256_text
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.accounts.model.records import AttemptState, UserVerification
+from scalekit_mcp.accounts.vault.sealing import KeyRing, same_text, sha256_text
 from scalekit_mcp.actions import hosted_outcomes as outcomes
 from scalekit_mcp.actions.hosted_accounts import WireAccount, view_of
 from scalekit_mcp.actions.hosted_attempts import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scalekit_mcp.accounts.models import AttemptState
-from scalekit_mcp.accounts.outcomes import CANCELLED, OTHER_BROWSER, AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.authorization.outcomes import CANCELLED, OTHER_BROWSER, AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.model.records import AttemptState
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.errors import WhoActs
 

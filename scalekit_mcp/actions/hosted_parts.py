@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, cast
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.models import UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.model.records import UserVerification
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.hosted_rest import ScalekitRest

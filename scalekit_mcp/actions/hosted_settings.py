@@ -27,7 +27,7 @@ def hosted_actions(
     """
     ring = None
     if settings.vault_keys is not None:
-        from scalekit_mcp.accounts.sealing import KeyRing
+        from scalekit_mcp.accounts.vault.sealing import KeyRing
 
         with settings.naming("vault_keys"):
             ring = KeyRing.from_text(settings.vault_keys.get_secret_value())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.actions.hosted_accounts import not_active
 from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_consent import HostedConsent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scalekit_mcp.accounts.models import AccountKey
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
 from scalekit_mcp.tools import Arguments, UnknownTool, parse_arguments

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.accounts.models import AttemptState, CallsStopped
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.accounts.model.records import AttemptState, CallsStopped
 from scalekit_mcp.errors import WhoActs
 
 __all__ = [

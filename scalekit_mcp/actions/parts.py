@@ -14,8 +14,8 @@ import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.models import ManagerSettings, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.model.records import ManagerSettings, UserVerification
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.quiet import HostOnly

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.models import HistoryEntry
+from scalekit_mcp.accounts.model.records import HistoryEntry
 from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics

@@ -153,7 +153,7 @@ def session_keys(settings: Settings) -> dict[str, bytes]:
     if settings.session_keys is not None:
         with settings.naming("session_keys"):
             return parse_keys(settings.session_keys.get_secret_value())
-    from scalekit_mcp.accounts.sealing import KeyRing
+    from scalekit_mcp.accounts.vault.sealing import KeyRing
     from scalekit_mcp.actions.files import read_key_file, session_key_file
 
     path = session_key_file()

@@ -14,7 +14,7 @@ from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.manager import ConnectedAccountManager
-    from scalekit_mcp.accounts.rotation import RotationProgress
+    from scalekit_mcp.accounts.vault.rotation import RotationProgress
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ def run_migrate(settings: Settings) -> None:
         return (await manager.list(page_size=1)).total_size
 
     count = with_manager(settings, use)
-    from scalekit_mcp.accounts.schema import HEAD
+    from scalekit_mcp.accounts.vault.tables import HEAD
 
     click.echo(f"The vault is at version {HEAD}; it holds {count} connected account(s).")
 
@@ -76,7 +76,7 @@ def run_rotate(settings: Settings) -> None:
 
 
 def _add_key() -> None:
-    from scalekit_mcp.accounts.sealing import add_key_to_file
+    from scalekit_mcp.accounts.vault.sealing import add_key_to_file
     from scalekit_mcp.actions.files import key_file
 
     ring = add_key_to_file(key_file())

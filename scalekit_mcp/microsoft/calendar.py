@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar_delete import CalendarDelete

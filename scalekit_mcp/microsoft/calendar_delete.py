@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.errors import (
     Conflict,
     EventNotFound,

@@ -14,7 +14,7 @@ import re
 from datetime import datetime
 from typing import Any, cast
 
-from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.microsoft.text import neutralise
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"

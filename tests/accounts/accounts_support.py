@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2 as httpx
 
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.models import AccountView, ManagerSettings, TokenSet, UserVerification
-from scalekit_mcp.accounts.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import Vault
+from scalekit_mcp.accounts.model.records import AccountView, ManagerSettings, TokenSet, UserVerification
+from scalekit_mcp.accounts.vault.changes import Vault
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.credentials import ClientSecret
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth

@@ -17,9 +17,9 @@ from typing import Any
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.models import TokenSet
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.model.records import TokenSet
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.clock import SystemClock
 from tests.accounts.accounts_support import provider_for
 

@@ -14,12 +14,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from scalekit_mcp.accounts.models import AccountView, DamagedAccount
-from scalekit_mcp.accounts.outbox import OutboxVault
-from scalekit_mcp.accounts.rows import UNREADABLE
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import InsertAttempt
+from scalekit_mcp.accounts.model.records import AccountView, DamagedAccount
+from scalekit_mcp.accounts.vault.changes import InsertAttempt
+from scalekit_mcp.accounts.vault.outbox import OutboxVault
+from scalekit_mcp.accounts.vault.rows import UNREADABLE
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.sandbox import Sandbox

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from scalekit_mcp.accounts import models
-from scalekit_mcp.accounts.models import UserVerification
-from scalekit_mcp.accounts.schema import metadata
-from scalekit_mcp.accounts.sealing import KeyRing, add_key_to_file
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import AttemptKey, Vault
+from scalekit_mcp.accounts.model import records
+from scalekit_mcp.accounts.model.records import UserVerification
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Vault
+from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
+from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.tables import metadata
 from scalekit_mcp.errors import ScalekitMCPError
 from tests.accounts.accounts_support import COOKIE, Room, open_room, sqlite_url
 from tests.support import postgres
@@ -202,9 +202,9 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
 
 
 def test_no_record_of_this_room_shows_a_token_by_construction():
-    tokens = models.TokenSet("planted-access", "planted-refresh", datetime(2026, 3, 30, tzinfo=UTC), ())
-    held = models.HeldGrant(tokens, models.ProviderAccount("t", "o"))
-    secrets = models.AttemptSecrets(
+    tokens = records.TokenSet("planted-access", "planted-refresh", datetime(2026, 3, 30, tzinfo=UTC), ())
+    held = records.HeldGrant(tokens, records.ProviderAccount("t", "o"))
+    secrets = records.AttemptSecrets(
         ticket="planted-1",
         state="planted-2",
         nonce="planted-3",

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from scalekit_mcp.accounts.models import AccountStatus
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import NoteAccount
+from scalekit_mcp.accounts.model.records import AccountStatus
+from scalekit_mcp.accounts.vault.changes import NoteAccount
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import Room, open_room, sqlite_url
 from tests.accounts.test_vault import NOW, active, create, entry, new_account

@@ -15,11 +15,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-import scalekit_mcp.accounts.migrations as migrations
-from scalekit_mcp.accounts.rows import to_micros
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import AttemptKey
+import scalekit_mcp.accounts.vault.migrations as migrations
+from scalekit_mcp.accounts.vault.changes import AttemptKey
+from scalekit_mcp.accounts.vault.rows import to_micros
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.accounts.test_tampering import Database

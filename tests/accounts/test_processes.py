@@ -14,9 +14,9 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.models import AccountStatus, ManagerSettings, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.model.records import AccountStatus, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import AuthorizationRequired
 from scalekit_mcp.sandbox import Sandbox
 from tests.accounts.accounts_support import Room, provider_for

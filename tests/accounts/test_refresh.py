@@ -12,9 +12,9 @@ from typing import Any, cast
 import pytest
 from sqlalchemy import event
 
-from scalekit_mcp.accounts import statuses
-from scalekit_mcp.accounts.models import AccountStatus, ProviderAccount, Reason, TokenSet
-from scalekit_mcp.accounts.vault import Change, ChangeStatus, SaveTokens, TakeLease, Vault
+from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
+from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, SaveTokens, TakeLease, Vault
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectedAccountNotFound,

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.sealing import KeyRing, SealBroken, add_key_to_file
+from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, add_key_to_file
 from scalekit_mcp.errors import ConfigurationError, VaultError
 
 NOW = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)

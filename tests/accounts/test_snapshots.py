@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from scalekit_mcp.accounts import snapshots
-from scalekit_mcp.accounts.models import TokenSet
+from scalekit_mcp.accounts.model.records import TokenSet
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.errors import ConnectionMisconfigured
 from tests.accounts.accounts_support import Room, open_room

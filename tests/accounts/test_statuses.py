@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from scalekit_mcp.accounts import words
-from scalekit_mcp.accounts.models import AccountStatus, AttemptState, AttemptSummary, ConnectedAccount, Reason
-from scalekit_mcp.accounts.statuses import (
+from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, AttemptSummary, ConnectedAccount, Reason
+from scalekit_mcp.accounts.model.statuses import (
     STATUS_REASONS,
     TRANSITIONS,
     WHO_ACTS,
@@ -45,8 +45,8 @@ def test_every_reason_belongs_to_one_status_and_has_somebody_who_acts_and_words(
     assert sorted(every) == sorted(Reason)
     for reason in Reason:
         assert WHO_ACTS[reason] in {"user", "it_admin", "operator", "nobody"}
-        assert "'ana'" in words.sentence(reason, "ana") or reason is Reason.CONNECTION_CHANGED
-        assert words.next_step(reason)
+        assert "'ana'" in texts.sentence(reason, "ana") or reason is Reason.CONNECTION_CHANGED
+        assert texts.next_step(reason)
 
 
 @pytest.mark.parametrize("cause", sorted(TRANSITIONS))

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.accounts.models import AccountStatus, UserVerification
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.vault import AttemptKey
+from scalekit_mcp.accounts.model.records import AccountStatus, UserVerification
+from scalekit_mcp.accounts.vault.changes import AttemptKey
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, VaultError
 from tests.accounts.accounts_support import ALICE, COOKIE, DANA, Room, open_room, sqlite_url
 

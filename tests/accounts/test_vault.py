@@ -20,8 +20,8 @@ from sqlalchemy import create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from scalekit_mcp.accounts import statuses
-from scalekit_mcp.accounts.models import (
+from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model.records import (
     AccountStatus,
     Attempt,
     AttemptSecrets,
@@ -35,10 +35,8 @@ from scalekit_mcp.accounts.models import (
     TokenSet,
     UserVerification,
 )
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.statuses import Cause
-from scalekit_mcp.accounts.vault import (
+from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,
     ChangeStatus,
     ClaimTrial,
@@ -51,6 +49,8 @@ from scalekit_mcp.accounts.vault import (
     SaveTokens,
     TakeLease,
 )
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.support import postgres
@@ -495,8 +495,8 @@ def test_neither_a_new_vault_object_nor_a_vault_up_to_date_imports_what_it_does_
     program = f"""
 import asyncio, sys
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 vault = SqlVault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)
 async def main():

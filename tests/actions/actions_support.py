@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.clock import SystemClock

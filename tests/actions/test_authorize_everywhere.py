@@ -23,8 +23,8 @@ from mcp.types import ElicitRequestURLParams, ElicitResult
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from scalekit_mcp.accounts import statuses
-from scalekit_mcp.accounts.models import (
+from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model.records import (
     AccountStatus,
     Attempt,
     AttemptSecrets,
@@ -38,10 +38,10 @@ from scalekit_mcp.accounts.models import (
     TokenSet,
     UserVerification,
 )
-from scalekit_mcp.accounts.sealing import KeyRing
-from scalekit_mcp.accounts.sql import SqlVault
-from scalekit_mcp.accounts.statuses import Cause
-from scalekit_mcp.accounts.vault import ChangeStatus, InsertAttempt, MarkTenant
+from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.vault.changes import ChangeStatus, InsertAttempt, MarkTenant
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox

@@ -11,7 +11,7 @@ import pytest
 from docs_support import ROOT, pages, rows
 
 from scalekit_mcp import errors
-from scalekit_mcp.accounts.statuses import STATUS_REASONS
+from scalekit_mcp.accounts.model.statuses import STATUS_REASONS
 from scalekit_mcp.cli import cli
 from scalekit_mcp.network import VARIABLES
 from scalekit_mcp.settings import SECRETS, Settings

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.models import AccountStatus, Reason
-from scalekit_mcp.accounts.provider import GrantFault
+from scalekit_mcp.accounts.authorization.provider import GrantFault
+from scalekit_mcp.accounts.model.records import AccountStatus, Reason
 from scalekit_mcp.microsoft import aadsts
 from scalekit_mcp.microsoft.aadsts import CLASSES, ROWS, SUBERRORS, TABLE
 from scalekit_mcp.microsoft.aadsts_rules import Phase, rule

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.embedded import EmbeddedActions
 from scalekit_mcp.call_deadline import CallDeadline, before_deadline, call_deadline
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError

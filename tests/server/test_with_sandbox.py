@@ -15,7 +15,7 @@ from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
 from mcp import Client
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox

@@ -13,7 +13,7 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.models import ProviderAccount
+from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox

@@ -15,8 +15,8 @@ from mcp.client.streamable_http import streamable_http_client
 from telemetry_support import CONTENT, EVENT
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.outbox import OutboxVault
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.vault.outbox import OutboxVault
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox.serving import serving

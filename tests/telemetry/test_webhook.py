@@ -20,9 +20,9 @@ from starlette.routing import Route
 from telemetry_support import CONTENT, a_day, observed
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.models import AccountStatus, HistoryEntry, Reason
-from scalekit_mcp.accounts.outbox import OutboxVault
-from scalekit_mcp.accounts.sealing import KeyRing
+from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, Reason
+from scalekit_mcp.accounts.vault.outbox import OutboxVault
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.webhook import Webhook, WebhookSender, event_of, parse_secret
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.sandbox.serving import serving
@@ -294,7 +294,7 @@ async def test_a_vault_of_the_first_version_gets_its_outbox(tmp_path):
     from alembic.config import Config
     from sqlalchemy import create_engine
 
-    from scalekit_mcp.accounts import migrations
+    from scalekit_mcp.accounts.vault import migrations
 
     path = tmp_path / "vault.sqlite3"
     engine = create_engine(f"sqlite:///{path.as_posix()}")

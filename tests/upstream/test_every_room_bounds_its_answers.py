@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scalekit_mcp.accounts.models import AccountStatus, HistoryEntry, ProviderAccount, Reason
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
 from scalekit_mcp.actions.hosted_rest import ScalekitRest
 from scalekit_mcp.actions.webhook import Webhook, WebhookSender
 from scalekit_mcp.cli.doctor.checks import Doctor

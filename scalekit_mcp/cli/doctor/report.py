@@ -57,7 +57,7 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
 
     A vault that cannot be opened is another command's matter.
     """
-    from scalekit_mcp.accounts.models import AccountView
+    from scalekit_mcp.accounts.model.records import AccountView
     from scalekit_mcp.actions.files import vault_file
     from scalekit_mcp.actions.parts import build_parts
 

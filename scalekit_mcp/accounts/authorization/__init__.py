@@ -1,0 +1,1 @@
+"""One authorization, from the link to the connected account."""

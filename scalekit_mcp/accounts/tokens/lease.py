@@ -1,0 +1,35 @@
+"""Holding the right to refresh an account: a short lease, renewed for as long as its holder lives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+from scalekit_mcp.accounts.vault.changes import RenewLease, Vault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import VaultError
+
+RENEWALS_PER_LEASE = 4
+"""How often a lease is renewed before it would run out; one or two may come late."""
+
+
+@asynccontextmanager
+async def renewed_lease(
+    vault: Vault, clock: Clock, account_id: str, owner: str, seconds: float
+) -> AsyncGenerator[None]:
+    """Keep a lease that was taken for `seconds`; one that nobody renews belongs to a process that is gone."""
+
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(seconds / RENEWALS_PER_LEASE)
+            with suppress(VaultError):  # the next renewal may reach the vault; the save says what is wrong
+                if not await vault.commit(RenewLease(account_id, owner, clock.now() + timedelta(seconds=seconds))):
+                    return
+
+    task = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        task.cancel()

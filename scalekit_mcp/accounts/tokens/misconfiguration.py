@@ -1,0 +1,96 @@
+"""A connection that the provider refuses: told to the operator once, and left alone for a while.
+
+No account is to blame, so nothing of this is stored; each process finds out for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scalekit_mcp.accounts.authorization.provider import GrantFailure
+from scalekit_mcp.accounts.model.records import ConnectedAccount, ManagerSettings
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import ConnectionMisconfigured
+
+_log = logging.getLogger(__name__)
+
+_ALARM_INTERVAL = timedelta(minutes=10)
+_MOST_REFUSED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    message: str
+    code: str
+    next_step: str
+
+
+class OperatorMatters:
+    """Remembers, per connection or per account of it, what the provider refused and until when it is not asked again.
+
+    A refusal of the application's own credentials meets the whole connection. Others, such as a licence that one
+    customer lacks, meet the account that had them.
+    """
+
+    def __init__(self, clock: Clock, settings: ManagerSettings) -> None:
+        self._clock = clock
+        self._settings = settings
+        # Words, not the failure itself: the frames of its traceback hold the token that was sent.
+        self._refused: dict[tuple[str, str], tuple[_Refusal, datetime]] = {}
+        self._told: dict[str, datetime] = {}
+
+    def still_refused(self, account: ConnectedAccount) -> ConnectionMisconfigured | None:
+        """The error to raise without another token request."""
+        now = self._clock.now()
+        for key in (_key(account, whole=True), _key(account, whole=False)):
+            failure, until = self._refused.get(key, (None, now))
+            if failure is not None and until > now:
+                return _error(account, failure)
+        return None
+
+    def refused(self, account: ConnectedAccount, failure: GrantFailure) -> ConnectionMisconfigured:
+        """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
+        self._remember(_key(account, whole=failure.whole_connection), failure)
+        self._tell(account.connection_name, failure)
+        return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
+
+    def met_at_sign_in(self, connection_name: str, failure: GrantFailure) -> None:
+        """Tell the operator of a refusal that a sign-in met; one of the application's credentials meets everybody."""
+        if failure.whole_connection:
+            self._remember((connection_name, ""), failure)
+        self._tell(connection_name, failure)
+
+    def _remember(self, key: tuple[str, str], failure: GrantFailure) -> None:
+        if len(self._refused) >= _MOST_REFUSED:
+            self._refused.clear()
+        refusal = _Refusal(failure.message, failure.code, failure.next_step)
+        self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
+
+    def _tell(self, connection_name: str, failure: GrantFailure) -> None:
+        """One line in ten minutes for each connection."""
+        now = self._clock.now()
+        last = self._told.get(connection_name)
+        if last is not None and now - last < _ALARM_INTERVAL:
+            return
+        self._told[connection_name] = now
+        _log.error(
+            "The connection '%s' is misconfigured: %s (%s) %s",
+            connection_name,
+            failure.message,
+            failure.code,
+            failure.next_step,
+        )
+
+
+def _key(account: ConnectedAccount, *, whole: bool) -> tuple[str, str]:
+    return account.connection_name, "" if whole else account.id
+
+
+def _error(account: ConnectedAccount, failure: _Refusal) -> ConnectionMisconfigured:
+    return ConnectionMisconfigured(
+        f"The connection '{account.connection_name}' is refused: {failure.message} ({failure.code})",
+        next_step=failure.next_step,
+        who_acts="operator",
+    )

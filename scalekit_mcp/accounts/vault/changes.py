@@ -1,0 +1,279 @@
+"""The vault's contract: records in, records out, changes all or nothing.
+
+Everything that must happen together is one `commit` of several changes; each change names the version it was decided
+on, and if one no longer holds, none is written and `commit` answers False: the caller reads again and decides again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Protocol
+
+from scalekit_mcp.accounts.model.records import (
+    AccountStatus,
+    Attempt,
+    ConnectedAccount,
+    DamagedAccount,
+    HistoryEntry,
+    StoredAccount,
+    TenantMark,
+    TokenSet,
+)
+from scalekit_mcp.accounts.model.statuses import StatusChange
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+
+
+class Keep(Enum):
+    """Leave the sealed tokens as they are."""
+
+    TOKENS = "tokens"
+
+
+KEEP = Keep.TOKENS
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeStatus:
+    """Write a legal change of an account on the version it was decided on, with new tokens, none, or the old ones.
+
+    The lease ends. Holds only while nobody else changed the account.
+    """
+
+    change: StatusChange
+    tokens: TokenSet | Keep | None = field(default=KEEP, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SaveTokens:
+    """Write refreshed tokens. Holds only while `account.version` is the stored one and `owner` has the lease.
+
+    The version grows by one and the lease ends.
+    """
+
+    account: ConnectedAccount
+    tokens: TokenSet = field(repr=False)
+    owner: str
+    at: datetime
+
+    def applied(self, before: StoredAccount) -> StoredAccount:
+        """What the vault holds once this was written, and a mark of the tenant was cleared with it."""
+        return StoredAccount(self.saved(), self.tokens, attempt=before.attempt)
+
+    def saved(self) -> ConnectedAccount:
+        """The account as it is written."""
+        return replace(
+            self.account,
+            version=self.account.version + 1,
+            updated_at=self.at,
+            last_used_at=self.at,
+            granted_scopes=self.tokens.granted_scopes,
+            token_expires_at=self.tokens.expires_at,
+            pending_claims=None,
+            tokens_version=self.account.version + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLease:
+    """Become the one who refreshes. Holds only on `version` and while no lease runs."""
+
+    account_id: str
+    version: int
+    owner: str
+    now: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RenewLease:
+    """Stay the one who refreshes. Holds only while `owner` has the lease."""
+
+    account_id: str
+    owner: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLease:
+    """Give the lease back without a result; nobody tries again before `refresh_not_before`."""
+
+    account_id: str
+    owner: str
+    refresh_not_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAccount:
+    """Write what is only told, without a new version: a refresh in progress must not lose to it."""
+
+    account_id: str
+    last_used_at: datetime | None = None
+    last_authorization_error: str | Keep | None = KEEP
+    pending_claims: str | Keep | None = KEEP
+
+
+@dataclass(frozen=True, slots=True)
+class InsertAttempt:
+    """Store a new live attempt. Holds only while its account has no other live one."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class SaveAttempt:
+    """Write an attempt whose stored version is `attempt.version`; the stored version grows by one."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class MarkTenant:
+    """Mark a tenant, or move the next trial of a marked one."""
+
+    mark: TenantMark
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimTrial:
+    """Take the hourly trial of a marked tenant. Holds only while `mark` is the stored one."""
+
+    mark: TenantMark
+    next_trial_at: datetime
+
+    def claimed(self) -> TenantMark:
+        """The mark as it is written."""
+        return replace(self.mark, next_trial_at=self.next_trial_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ClearTenant:
+    """Forget the mark of a tenant."""
+
+    connection_name: str
+    tid: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddHistory:
+    """Append to the history."""
+
+    entry: HistoryEntry
+
+
+Change = (
+    ChangeStatus
+    | SaveTokens
+    | TakeLease
+    | RenewLease
+    | ReleaseLease
+    | NoteAccount
+    | InsertAttempt
+    | SaveAttempt
+    | MarkTenant
+    | ClaimTrial
+    | ClearTenant
+    | AddHistory
+)
+
+
+class AttemptKey(Enum):
+    """By what an attempt is found; the last four are SHA-256 in hexadecimal or ids."""
+
+    TICKET = "ticket_sha256"
+    STATE = "state_sha256"
+    AUTH_REQUEST = "auth_request_sha256"
+    LIVE_ACCOUNT = "live_account_id"
+
+
+@dataclass(frozen=True, slots=True)
+class ResealStep:
+    """One step of a rotation: how many records were sealed anew, could not be opened, and are still to do.
+
+    `after` is where the next step begins; None when the walk is over.
+    """
+
+    resealed: int
+    unreadable: int
+    remaining: int
+    after: str | None
+
+
+class Vault(Protocol):
+    """The store of accounts, sealed tokens, attempts and history.
+
+    Opens itself, and migrates under a lock, on first use. Raises nothing but `VaultError`.
+    """
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys that records are sealed with."""
+        ...
+
+    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+        """One account with tokens, lease, live attempt and tenant mark, in one read."""
+        ...
+
+    async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
+        """Store a new account; False if its (connection_name, identifier) exists already."""
+        ...
+
+    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
+        """Remove an account, its tokens and its attempts for good; False if there is none."""
+        ...
+
+    async def list_accounts(
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        after: tuple[str, str] | None,
+        limit: int,
+        account_id: str | None = None,
+    ) -> Sequence[StoredAccount | DamagedAccount]:
+        """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
+        ...
+
+    async def count_accounts(
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        account_id: str | None = None,
+    ) -> int:
+        """How many accounts a list has on all its pages."""
+        ...
+
+    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
+        """An attempt with its secrets."""
+        ...
+
+    async def commit(self, *changes: Change) -> bool:
+        """Write all changes or none; False if one of them no longer holds."""
+        ...
+
+    async def history(
+        self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
+    ) -> Sequence[HistoryEntry]:
+        """The newest entries first."""
+        ...
+
+    async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:
+        """Forget old history, and attempts that ended or ran out before `attempts_before`."""
+        ...
+
+    async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
+        """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
+        ...
+
+    async def check(self) -> None:
+        """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections; waits for what is being written."""
+        ...

@@ -1,0 +1,155 @@
+"""The vault on SQLAlchemy Core: SQLite in a file or in memory, PostgreSQL by URL; the same code for all.
+
+This module is light: the database libraries are imported with the first use of the vault.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from scalekit_mcp.accounts.model.records import (
+    AccountStatus,
+    Attempt,
+    ConnectedAccount,
+    DamagedAccount,
+    HistoryEntry,
+    StoredAccount,
+)
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ResealStep
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from scalekit_mcp.accounts.vault.store import Store
+
+_T = TypeVar("_T")
+
+WRITE_SECONDS = 5.0
+"""How long a SQLite writer waits for one of another process, and at most twice that for those of its own process."""
+CLOSE_SECONDS = 25.0
+"""How long `aclose` waits for what is being written."""
+
+
+class SqlVault:
+    """A `Vault` in a SQL database.
+
+    Every operation runs in a task of its own and is shielded: a caller that goes away leaves no half of it behind.
+    `write_seconds` bounds how long a SQLite file that another process keeps locked is waited for.
+    """
+
+    def __init__(self, database_url: str, key_ring: KeyRing, *, write_seconds: float = WRITE_SECONDS) -> None:
+        if not database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
+            raise ConfigurationError(
+                "The database URL must begin with 'sqlite+aiosqlite:///' or 'postgresql+asyncpg://'."
+            )
+        self._database_url = database_url
+        self._key_ring = key_ring
+        self._write_seconds = write_seconds
+        self._opened: Store | None = None
+        self._opening = asyncio.Lock()
+        self._running: set[asyncio.Task[object]] = set()
+
+    def __repr__(self) -> str:
+        return f"SqlVault({self._database_url.partition('://')[0]})"
+
+    @property
+    def key_ring(self) -> KeyRing:
+        """The keys that records are sealed with."""
+        return self._key_ring
+
+    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+        """One account with tokens, lease, live attempt and tenant mark, in one read."""
+        return await self._run(lambda store: store.find_account(connection_name, identifier))
+
+    async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
+        """Store a new account; False if its (connection_name, identifier) exists already."""
+        return await self._run(lambda store: store.create_account(account, entry))
+
+    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
+        """Remove an account, its tokens and its attempts for good; False if there is none."""
+        return await self._run(lambda store: store.delete_account(account_id, entry))
+
+    async def list_accounts(
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        after: tuple[str, str] | None,
+        limit: int,
+        account_id: str | None = None,
+    ) -> Sequence[StoredAccount | DamagedAccount]:
+        """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
+        return await self._run(
+            lambda store: store.list_accounts(connection_name, identifier, status, after, limit, account_id)
+        )
+
+    async def count_accounts(
+        self,
+        *,
+        connection_name: str | None,
+        identifier: str | None,
+        status: AccountStatus | None,
+        account_id: str | None = None,
+    ) -> int:
+        """How many accounts a list has on all its pages."""
+        return await self._run(lambda store: store.count_accounts(connection_name, identifier, status, account_id))
+
+    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
+        """An attempt with its secrets."""
+        return await self._run(lambda store: store.find_attempt(key, value))
+
+    async def commit(self, *changes: Change) -> bool:
+        """Write all changes or none; False if one of them no longer holds."""
+        return await self._run(lambda store: store.commit(changes))
+
+    async def history(
+        self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
+    ) -> Sequence[HistoryEntry]:
+        """The newest entries first."""
+        return await self._run(lambda store: store.history(connection_name, identifier, since, limit))
+
+    async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:
+        """Forget old history, and attempts that ended or ran out before `attempts_before`."""
+        await self._run(lambda store: store.prune(history_before, attempts_before))
+
+    async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
+        """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
+        return await self._run(lambda store: store.reseal(after, limit))
+
+    async def check(self) -> None:
+        """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
+        await self._run(lambda store: store.check())
+
+    async def aclose(self) -> None:
+        """Close all connections; waits for what is being written."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.aclose()
+
+    async def _store(self) -> Store:
+        async with self._opening:
+            if self._opened is None:
+                from scalekit_mcp.accounts.vault.store import Store
+
+                self._opened = await Store.open(self._database_url, self._key_ring, self._write_seconds)
+            return self._opened
+
+    async def _run(self, operation: Callable[[Store], Awaitable[_T]]) -> _T:
+        async def run() -> _T:
+            return await operation(self._opened or await self._store())
+
+        task = asyncio.create_task(run())
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[object]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody is left to be told otherwise
