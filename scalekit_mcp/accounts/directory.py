@@ -10,8 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.authorization.provider import OAuthProvider
-from scalekit_mcp.accounts.model import statuses
-from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountPage,

@@ -12,8 +12,7 @@ from scalekit_mcp.accounts.authorization.engine import Authorizations
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.directory import AccountDirectory
-from scalekit_mcp.accounts.model import statuses
-from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountPage,
     AccountStatus,

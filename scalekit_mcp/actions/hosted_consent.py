@@ -26,14 +26,14 @@ from scalekit_mcp.actions.hosted_attempts import (
     Key,
     code_sha256,
 )
-from scalekit_mcp.actions.hosted_data import failure_in
-from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable, ScalekitMCPError
 from scalekit_mcp.network import trusted_address, trusted_argument
+from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.tool_data import failure_in
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,6 @@ from typing import Any, cast
 
 from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status, unusable
 from scalekit_mcp.actions.hosted_attempts import Key
-from scalekit_mcp.actions.hosted_data import failure_in
-from scalekit_mcp.actions.hosted_rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
     InvalidInput,
@@ -19,6 +17,8 @@ from scalekit_mcp.errors import (
     PermissionMissing,
     ProviderUnavailable,
 )
+from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.tool_data import failure_in
 
 MAX_PAGE_SIZE = 99
 MAX_FILTERED_PAGES = 200

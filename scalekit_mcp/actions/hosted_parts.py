@@ -12,11 +12,11 @@ from scalekit_mcp.accounts.model.records import UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
-from scalekit_mcp.actions.hosted_rest import ScalekitRest
 from scalekit_mcp.actions.hosted_tools import HostedTools
-from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.scalekit.rest import ScalekitRest
+from scalekit_mcp.telemetry.log_redaction import HostOnly
 from scalekit_mcp.upstream import UpstreamClient
 
 if TYPE_CHECKING:

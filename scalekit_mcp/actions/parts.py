@@ -18,9 +18,7 @@ from scalekit_mcp.accounts.model.records import ManagerSettings, UserVerificatio
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
-from scalekit_mcp.actions.quiet import HostOnly
 from scalekit_mcp.actions.sealed_pages import SealedPages
-from scalekit_mcp.actions.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
@@ -28,8 +26,10 @@ from scalekit_mcp.microsoft.credentials import credentials_of
 from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.network import Network
+from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.telemetry import Metrics, traced
+from scalekit_mcp.telemetry.log_redaction import HostOnly
 from scalekit_mcp.tools import (
     TOOLS,
     Arguments,

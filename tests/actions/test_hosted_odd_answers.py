@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from actions_support import HostedBench, fast_bench
 
-from scalekit_mcp.actions.hosted_data import Verdict, event_in, failure_in, rows_in, verdict_on
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     EventNotFound,
@@ -19,6 +18,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.scalekit.tool_data import Verdict, event_in, failure_in, rows_in, verdict_on
 
 CREATE = "outlook_create_calendar_event"
 GET = "outlook_get_calendar_event"

@@ -11,7 +11,6 @@ import pytest
 from actions_support import DANA, IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.actions.hosted import ScalekitEnvironment
-from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,
@@ -21,6 +20,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 LIST = "outlook_list_calendar_events"
 CREATE = "outlook_create_calendar_event"

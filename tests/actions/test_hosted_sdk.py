@@ -9,8 +9,6 @@ import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.actions.hosted_accounts import STATUS_OF_WIRE, WireAccount
-from scalekit_mcp.actions.hosted_refusals import provider_error
-from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,
@@ -20,6 +18,8 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.microsoft.graph import GraphRequest
 from scalekit_mcp.sandbox.scalekit_wire import Refusal
+from scalekit_mcp.scalekit.refusals import provider_error
+from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from actions_support import fast_bench
 
-from scalekit_mcp.actions.hosted_answers import Preferences
-from scalekit_mcp.actions.hosted_data import event_in, rows_in
-from scalekit_mcp.actions.hosted_params import check_supported, event_params
-from scalekit_mcp.actions.hosted_refusals import graph_failure
-from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.scalekit.answers import Preferences
+from scalekit_mcp.scalekit.params import check_supported, event_params
+from scalekit_mcp.scalekit.refusals import graph_failure
+from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.tool_data import event_in, rows_in
 from scalekit_mcp.tools import parse_arguments, resolve_zone
 
 CREATE = "outlook_create_calendar_event"

@@ -23,8 +23,8 @@ from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, Reason
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.actions.webhook import Webhook, WebhookSender, event_of, parse_secret
 from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, event_of, parse_secret
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.telemetry import Metrics

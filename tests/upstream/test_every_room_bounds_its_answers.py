@@ -9,13 +9,13 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
-from scalekit_mcp.actions.hosted_rest import ScalekitRest
-from scalekit_mcp.actions.webhook import Webhook, WebhookSender
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
 from scalekit_mcp.microsoft.credentials import PublicClient
 from scalekit_mcp.microsoft.graph import AnswerLost, GraphClient, GraphRequest, GraphSession
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.notifications.webhook import Webhook, WebhookSender
+from scalekit_mcp.scalekit.rest import ScalekitRest
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.telemetry import Metrics

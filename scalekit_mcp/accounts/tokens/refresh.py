@@ -15,8 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault, OAuthProvider
-from scalekit_mcp.accounts.model import statuses
-from scalekit_mcp.accounts.model import texts
+from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountStatus,
     ConnectedAccount,

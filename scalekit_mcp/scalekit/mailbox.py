@@ -13,17 +13,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote
 
-from scalekit_mcp.actions.hosted_answers import Preferences
-from scalekit_mcp.actions.hosted_data import Verdict, event_in, failure_in, rows_in, verdict_on
-from scalekit_mcp.actions.hosted_params import event_params
-from scalekit_mcp.actions.hosted_refusals import (
+from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.microsoft.events import Event, address_of, instant_of
+from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
+from scalekit_mcp.microsoft.graph_answers import checked_event, event_of
+from scalekit_mcp.scalekit.answers import Preferences
+from scalekit_mcp.scalekit.params import event_params
+from scalekit_mcp.scalekit.refusals import (
     ACCEPTS_LOSS,
     changed_unread,
     created_unread,
     outcome_unknown,
     provider_error,
 )
-from scalekit_mcp.actions.hosted_rest import (
+from scalekit_mcp.scalekit.rest import (
     TOOL_SECONDS,
     AnswerLostError,
     ScalekitFailure,
@@ -31,11 +35,7 @@ from scalekit_mcp.actions.hosted_rest import (
     Sending,
     safe_id,
 )
-from scalekit_mcp.clock import rfc3339
-from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.events import Event, address_of, instant_of
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
-from scalekit_mcp.microsoft.graph_answers import checked_event, event_of
+from scalekit_mcp.scalekit.tool_data import Verdict, event_in, failure_in, rows_in, verdict_on
 
 MAX_ROWS = 1000
 """Most rows of one call of `outlook_get_calendar_view` and `outlook_list_calendar_events`."""

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 
-from scalekit_mcp.actions.hosted_rest import ScalekitFailure
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.graph import GraphRequest
 from scalekit_mcp.microsoft.graph_errors import TABLE, GraphFailure, clean_reason, error_for
+from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 ACCEPTS_LOSS = "discard_exceptions"
 """The parameter by which a server of this product is told that edited dates of a series may be lost."""

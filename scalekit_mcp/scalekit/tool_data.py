@@ -13,9 +13,9 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.actions.hosted_rest import TOOL_ERROR, ScalekitFailure, safe_id
 from scalekit_mcp.microsoft.graph_answers import json_value
 from scalekit_mcp.microsoft.graph_errors import TABLE
+from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitFailure, safe_id
 
 MAX_WRAPPINGS = 4
 """How many objects around Graph's own JSON are looked into."""

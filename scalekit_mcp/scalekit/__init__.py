@@ -1,0 +1,1 @@
+"""Hosted by Scalekit: its REST API, and a user's mailbox by way of its tools."""
