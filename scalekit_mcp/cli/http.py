@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("scalekit_mcp")
 
-SCOPES = ("calendar.read", "calendar.write")
-
 
 def run_http(settings: Settings, *, sse: bool) -> None:
     """Serve many users over HTTP until told to stop."""
@@ -110,7 +108,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 )
                 if service_key
                 else None,
-                resource_metadata=_resource_metadata(settings) if settings.auth == "oidc" else None,
+                resource_metadata=_resource_metadata(settings),
                 metrics=metrics if service_key or _is_local(settings) else None,
                 metrics_key=service_key,
             ),
@@ -201,15 +199,12 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
             return access_tokens
 
 
-def _resource_metadata(settings: Settings) -> dict[str, Any]:
-    """Protected-resource metadata (RFC 9728 section 2)."""
-    return {
-        "resource": f"{settings.base_url}/mcp",
-        "authorization_servers": [settings.oidc_issuer],
-        "scopes_supported": list(SCOPES),
-        "bearer_methods_supported": ["header"],
-        "resource_name": "Outlook calendar over MCP",
-    }
+def _resource_metadata(settings: Settings) -> dict[str, Any] | None:
+    if settings.auth != "oidc" or not settings.oidc_issuer:
+        return None
+    from scalekit_mcp.server.callers.oidc import resource_metadata
+
+    return resource_metadata(settings.oidc_issuer, resource=f"{settings.base_url}/mcp")
 
 
 def _derived(keys: dict[str, bytes], purpose: bytes) -> tuple[bytes, ...]:

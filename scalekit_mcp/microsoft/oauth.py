@@ -161,9 +161,10 @@ class MicrosoftOAuth:
         always sent: personal accounts give no new refresh token without it.
         """
         fields = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": self._wire_scopes(scopes)}
-        merged = merge_claims(claims)
-        if merged is not None:
-            fields["claims"] = merged
+        # The challenge goes back as it came: the client declares no capability (cp1) of its own to merge into it.
+        challenge = json_object_text(claims) if claims else None
+        if challenge is not None:
+            fields["claims"] = challenge
         tenant = "consumers" if account.personal else account.tid
         answer = await self._token_request(tenant, fields, phase=Phase.REFRESH, personal=account.personal)
         return self._token_set(answer, scopes)
@@ -333,28 +334,6 @@ class MicrosoftOAuth:
 
 
 _PENDING = frozenset({"AADSTS70016", "authorization_pending"})
-
-
-def merge_claims(challenge: str | None, capabilities: Mapping[str, Any] | None = None) -> str | None:
-    """A claims challenge merged with the client's own claims request, deeply, as a JSON text; None if there is neither.
-
-    The capability `cp1` is not declared, so `capabilities` is empty unless a caller says otherwise. Source: "Claims
-    challenges, claims requests and client capabilities".
-    """
-    merged: dict[str, Any] = json.loads(json.dumps(capabilities or {}))
-    compact = json_object_text(challenge) if challenge else None
-    if compact is not None:
-        _merge_into(merged, json.loads(compact))
-    return json.dumps(merged, separators=(",", ":")) if merged else None
-
-
-def _merge_into(target: dict[str, Any], source: Mapping[str, Any]) -> None:
-    for name, value in source.items():
-        held = target.get(name)
-        if isinstance(held, dict) and isinstance(value, dict):
-            _merge_into(cast("dict[str, Any]", held), cast("dict[str, Any]", value))
-        else:
-            target[name] = value
 
 
 def _json_object(content: bytes) -> dict[str, Any] | None:

@@ -150,11 +150,6 @@ class ListCalendarEvents(Arguments):
     calendar_id: Annotated[str | None, _CALENDAR_ID] = None
     page: Annotated[str | None, p.text("next_page of the previous answer; enough alone.", 16_384, publish=False)] = None
 
-    @property
-    def is_window(self) -> bool:
-        """Whether a window was asked for, in which recurring events are expanded."""
-        return self.start_datetime is not None and self.end_datetime is not None
-
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:
         """See `Arguments.check`."""

@@ -22,7 +22,7 @@ from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientSecret, PublicClient
 from scalekit_mcp.microsoft.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth, merge_claims
+from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.microsoft.scopes import granted_scopes, short_scope
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from scalekit_mcp.sandbox.seed import CONTOSO
@@ -273,14 +273,3 @@ def test_granted_scopes_are_short_names_however_microsoft_spells_them(
 def test_a_scope_of_another_resource_keeps_its_name() -> None:
     assert short_scope("https://graph.microsoft.com/Calendars.Read") == "Calendars.Read"
     assert short_scope("https://api.example/Calendars.Read") == "https://api.example/Calendars.Read"
-
-
-def test_claims_are_merged_deeply() -> None:
-    capability = {"access_token": {"xms_cc": {"values": ["cp1"]}}}
-    challenge = '{"access_token": {"nbf": {"essential": true, "value": "1"}}}'
-    assert json.loads(merge_claims(challenge, capability) or "") == {
-        "access_token": {"xms_cc": {"values": ["cp1"]}, "nbf": {"essential": True, "value": "1"}}
-    }
-    assert capability == {"access_token": {"xms_cc": {"values": ["cp1"]}}}
-    assert merge_claims(None) is None
-    assert merge_claims("not json") is None

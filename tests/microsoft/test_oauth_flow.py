@@ -171,6 +171,9 @@ async def test_claims_of_a_challenge_are_sent_with_the_refresh() -> None:
         grant = await s.connect()
         await s.refresh(grant, claims=CLAIMS)
         assert json.loads(s.token_requests[-1].body["claims"]) == json.loads(CLAIMS)
+        for nothing in (None, "", "not json", "[1]"):
+            await s.refresh(grant, claims=nothing)
+            assert "claims" not in s.token_requests[-1].body
 
 
 async def test_the_consent_page_s_address_is_complete() -> None:

@@ -436,7 +436,7 @@ async def test_scopes_need_not_be_demanded() -> None:
 
 
 async def test_the_protected_resource_metadata_names_the_authorization_server() -> None:
-    document = resource_metadata(OidcOptions(issuer=ISSUER, audience="a"), resource=AUDIENCE)
+    document = resource_metadata(ISSUER, resource=AUDIENCE)
     with anyio.fail_after(60):
         async with remote(resource_metadata=document) as there, there.browser() as http:
             answer = await http.get("/.well-known/oauth-protected-resource/mcp")
@@ -445,6 +445,7 @@ async def test_the_protected_resource_metadata_names_the_authorization_server() 
         "authorization_servers": [ISSUER],
         "scopes_supported": ["calendar.read", "calendar.write"],
         "bearer_methods_supported": ["header"],
+        "resource_name": "Outlook calendar over MCP",
     }
 
 

@@ -353,7 +353,8 @@ def test_a_window_is_complete_forward_and_short_enough() -> None:
     }
     args = parse(LIST, window)
     assert isinstance(args, ListCalendarEvents)
-    assert args.is_window
+    assert args.start_datetime is not None
+    assert args.end_datetime is not None
     assert refusal(LIST, window | {"skip": 10}).details["field"] == "skip"
     assert "1825" in refusal(LIST, window | {"end_datetime": "2032-04-08T00:00:00"}).message
     assert "2026-04-09T00:00:00" in refusal(LIST, window | {"end_datetime": "2026-04-08"}).message

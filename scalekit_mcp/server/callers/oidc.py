@@ -123,13 +123,14 @@ class OidcTokens:
                 raise _invalid("The token is not valid yet.")
 
 
-def resource_metadata(options: OidcOptions, *, resource: str) -> dict[str, Any]:
-    """The protected-resource metadata (RFC 9728 section 2)."""
+def resource_metadata(issuer: str, *, resource: str) -> dict[str, Any]:
+    """What a client learns of the resource at the address `resource` (RFC 9728 section 2)."""
     return {
         "resource": resource,
-        "authorization_servers": [options.issuer],
+        "authorization_servers": [issuer],
         "scopes_supported": list(BOTH_SCOPES),
         "bearer_methods_supported": ["header"],
+        "resource_name": "Outlook calendar over MCP",
     }
 
 
