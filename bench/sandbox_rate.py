@@ -30,8 +30,8 @@ def serve(listener: socket.socket, pipe: Connection, core: int | None) -> None:
 
     from scalekit_mcp.sandbox.graph import GraphApp, Mailboxes
     from scalekit_mcp.sandbox.identity.tokens import AccessTokens
-    from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, DEFAULT_PERSON, seed
     from scalekit_mcp.sandbox.world import World
+    from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID, DEFAULT_PERSON, seed
 
     if core is not None and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {core})

@@ -16,9 +16,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, time
 from typing import TYPE_CHECKING
 
-from scalekit_mcp.sandbox.control import Controls
-from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PERSON
+from scalekit_mcp.sandbox.control.controls import Controls
 from scalekit_mcp.sandbox.world import Person, RecordedRequest, SandboxClock, World
+from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_PERSON
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.sandbox.control_http import ControlApp
+from scalekit_mcp.sandbox.control.http import ControlApp
 from scalekit_mcp.sandbox.graph import GraphApp
 from scalekit_mcp.sandbox.identity.app import IdentityApp
 from scalekit_mcp.sandbox.identity.tokens import AccessTokens
@@ -16,8 +16,8 @@ from scalekit_mcp.sandbox.pages import Pages
 from scalekit_mcp.sandbox.world import World
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.control import Controls
-    from scalekit_mcp.sandbox.scalekit import ScalekitLookAlike
+    from scalekit_mcp.sandbox.control.controls import Controls
+    from scalekit_mcp.sandbox.scalekit.app import ScalekitLookAlike
 
 HOSTED_PREFIX = "/scalekit"
 
@@ -36,7 +36,7 @@ class Halves:
     def scalekit(self, microsoft: ASGIApp) -> ScalekitLookAlike:
         """The look-alike of Scalekit's hosted API, which is a client of `microsoft` like any other."""
         if self._scalekit is None:
-            from scalekit_mcp.sandbox.scalekit import ScalekitLookAlike
+            from scalekit_mcp.sandbox.scalekit.app import ScalekitLookAlike
 
             self._scalekit = ScalekitLookAlike(self.world, microsoft, prefix=HOSTED_PREFIX)
         return self._scalekit

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.control import Controls
-from scalekit_mcp.sandbox.control_http import SWITCHES
-from scalekit_mcp.sandbox.switches import Behaviour, behaviours
+from scalekit_mcp.sandbox.control.controls import Controls
+from scalekit_mcp.sandbox.control.http import SWITCHES
+from scalekit_mcp.sandbox.world.switches import Behaviour, behaviours
 
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

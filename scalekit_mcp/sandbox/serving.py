@@ -52,7 +52,7 @@ def _dropping(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except Exception as exc:
-            from scalekit_mcp.sandbox.dropped import ConnectionDropped
+            from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
             if not isinstance(exc, ConnectionDropped):
                 raise

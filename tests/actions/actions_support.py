@@ -22,8 +22,7 @@ from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.faults import ConnectionDropped
-from scalekit_mcp.sandbox.scalekit import (
+from scalekit_mcp.sandbox.scalekit.app import (
     SCALEKIT_CLIENT_ID,
     SCALEKIT_CLIENT_SECRET,
     SCALEKIT_PREFIX,
@@ -31,6 +30,7 @@ from scalekit_mcp.sandbox.scalekit import (
 )
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
+from scalekit_mcp.sandbox.world.faults import ConnectionDropped
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings

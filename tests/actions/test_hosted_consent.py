@@ -12,7 +12,7 @@ from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, code_on
 from scalekit_mcp.actions.models import AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
-from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.sandbox.scalekit.records import Fault
 
 OPERATOR_PAGE = "https://app.example.com/verify"
 

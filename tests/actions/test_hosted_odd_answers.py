@@ -17,7 +17,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.tool_data import Verdict, event_in, failure_in, rows_in, verdict_on
 
 CREATE = "outlook_create_calendar_event"

@@ -19,7 +19,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     Throttled,
 )
-from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 LIST = "outlook_list_calendar_events"

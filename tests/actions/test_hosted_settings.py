@@ -13,7 +13,7 @@ from scalekit_mcp.actions.hosted_settings import environment_of, hosted_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.scalekit import ScalekitLookAlike
+from scalekit_mcp.sandbox.scalekit.app import ScalekitLookAlike
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.settings import Settings, load_settings
 

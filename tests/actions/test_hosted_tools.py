@@ -8,7 +8,7 @@ import pytest
 from actions_support import fast_bench
 
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
-from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import check_supported, event_params
 from scalekit_mcp.scalekit.refusals import graph_failure

@@ -11,7 +11,7 @@ from actions_support import IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.actions.hosted_accounts import instant
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ProviderUnavailable
-from scalekit_mcp.sandbox.scalekit_records import Fault
+from scalekit_mcp.sandbox.scalekit.records import Fault
 
 LIST = "outlook_list_calendar_events"
 ACCOUNT: dict[str, Any] = {

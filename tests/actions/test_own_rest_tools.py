@@ -11,7 +11,7 @@ from actions_support import ALICE, IDENTIFIER, OwnRestBench, own_rest_bench
 from jsonschema import Draft202012Validator
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE
+from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE
 from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 
 VIEW = "outlook_get_calendar_view"

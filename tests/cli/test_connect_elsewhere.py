@@ -11,7 +11,7 @@ from anyio.streams.text import TextReceiveStream
 
 from scalekit_mcp.cli.connect_elsewhere import callback_query
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.seed import NATIVE_CLIENT_ID
+from scalekit_mcp.sandbox.world.seed import NATIVE_CLIENT_ID
 from tests.support.processes import command, environment
 
 DANA = "dana@company.com"

@@ -18,7 +18,7 @@ from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor.report import as_text, as_value, examine
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
-from scalekit_mcp.sandbox.seed import (
+from scalekit_mcp.sandbox.world.seed import (
     EXPIRED_SECRET_CLIENT_ID,
     NATIVE_CLIENT_ID,
     SINGLE_TENANT_CLIENT_ID,

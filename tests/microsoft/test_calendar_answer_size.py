@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.graph.model import Moment
+from scalekit_mcp.sandbox.world.mailbox import Moment
 from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, shortened
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 from tests.support.microsoft import SignedIn, signed_in

@@ -9,7 +9,7 @@ import pytest
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.graph.model import Attendee, Event
+from scalekit_mcp.sandbox.world.mailbox import Attendee, Event
 from tests.support.microsoft import SignedIn, signed_in
 
 MEETING: dict[str, Any] = {

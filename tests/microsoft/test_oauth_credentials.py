@@ -25,7 +25,7 @@ from scalekit_mcp.microsoft.id_token import PERSONAL_TENANT, IdTokenRefused, acc
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.microsoft.scopes import granted_scopes, short_scope
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
-from scalekit_mcp.sandbox.seed import CONTOSO
+from scalekit_mcp.sandbox.world.seed import CONTOSO
 from tests.support.clock import HandClock
 
 NOW = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)

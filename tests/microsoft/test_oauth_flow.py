@@ -26,8 +26,8 @@ from scalekit_mcp.microsoft.credentials import ClientCredentials, ClientSecret, 
 from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
-from scalekit_mcp.sandbox.seed import CONTOSO, NATIVE_CLIENT_ID
 from scalekit_mcp.sandbox.world import CONSUMER_TENANT, RecordedRequest, TokenFault
+from scalekit_mcp.sandbox.world.seed import CONTOSO, NATIVE_CLIENT_ID
 from tests.support.clock import HandClock
 from tests.support.dropping import DroppingTransport
 

@@ -12,8 +12,8 @@ import httpx2 as httpx
 
 from scalekit_mcp.sandbox.graph import GraphApp
 from scalekit_mcp.sandbox.identity.tokens import AccessTokens
-from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, seed
 from scalekit_mcp.sandbox.world import World
+from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID, seed
 
 WRITE = frozenset({"User.Read", "Calendars.ReadWrite"})
 

@@ -12,7 +12,7 @@ from graph_client import event_body
 from identity_client import Application
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.switches import behaviours
+from scalekit_mcp.sandbox.world.switches import behaviours
 
 DANA, ALICE, PAT = "dana@company.com", "alice@company.com", "pat@outlook.example"
 

@@ -10,10 +10,10 @@ import pytest
 from identity_client import Application, refusal
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
-from scalekit_mcp.sandbox.control import Controls
-from scalekit_mcp.sandbox.control_http import SWITCHES
-from scalekit_mcp.sandbox.faults import ConnectionDropped, take_graph_fault
-from scalekit_mcp.sandbox.start_forms import FORMS
+from scalekit_mcp.sandbox.control.controls import Controls
+from scalekit_mcp.sandbox.control.http import SWITCHES
+from scalekit_mcp.sandbox.control.start_forms import FORMS
+from scalekit_mcp.sandbox.world.faults import ConnectionDropped, take_graph_fault
 
 DANA, ALICE = "dana@company.com", "alice@company.com"
 

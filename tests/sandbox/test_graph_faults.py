@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from graph_client import Graph, create, event_body, path, refusal
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped
 from scalekit_mcp.sandbox.world import GraphFault
+from scalekit_mcp.sandbox.world.faults import ConnectionDropped
 
 DANA = "dana@company.com"
 

@@ -11,7 +11,7 @@ from graph_client import Graph, create, path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES
+from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS, TYPES
 
 TEXTS = st.one_of(st.text(max_size=8), st.sampled_from(["", "2026-04-01", "2026-04-01T10:00:00", "UTC", "a@b.example"]))
 WRONG = st.one_of(

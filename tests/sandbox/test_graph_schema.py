@@ -15,8 +15,8 @@ from xml.etree import ElementTree
 import pytest
 from graph_client import Graph, create, event_body, path
 
+from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS, TYPES, WRITABLE
 from scalekit_mcp.sandbox.graph.properties import EXPANDABLE, PROPERTIES
-from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES, WRITABLE
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 ACTIONS = ("accept", "decline", "tentativelyAccept", "cancel", "permanentDelete")

@@ -11,7 +11,7 @@ import pytest
 from graph_client import Graph, create
 
 from scalekit_mcp.sandbox.graph import WeekEntry, calendar_week
-from scalekit_mcp.sandbox.graph.week import week_start
+from scalekit_mcp.sandbox.graph.calendar.week import week_start
 from scalekit_mcp.sandbox.world import Person
 
 MONDAY = date(2026, 3, 23)

@@ -11,8 +11,8 @@ import pytest
 from identity_client import BASE, CALLBACK, HOST, SCOPE, VERIFIER, Application, query_of, refusal
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
-from scalekit_mcp.sandbox.seed import CONTOSO, FABRIKAM, SINGLE_TENANT_CLIENT_ID, SPA_CLIENT_ID
 from scalekit_mcp.sandbox.world import CONSUMER_TENANT
+from scalekit_mcp.sandbox.world.seed import CONTOSO, FABRIKAM, SINGLE_TENANT_CLIENT_ID, SPA_CLIENT_ID
 
 
 async def claims_of(sandbox: Sandbox, id_token: str, authority: str = "common") -> tuple[dict[str, object], str]:

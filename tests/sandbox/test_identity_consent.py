@@ -8,7 +8,7 @@ import pytest
 from identity_client import BASE, CALLBACK, HOST, SCOPE, Application, query_of, refusal
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
-from scalekit_mcp.sandbox.seed import CONTOSO, FABRIKAM, NATIVE_CLIENT_ID
+from scalekit_mcp.sandbox.world.seed import CONTOSO, FABRIKAM, NATIVE_CLIENT_ID
 
 FIONA, IVAN, DANA, IRENE = "fiona@fabrikam.example", "admin@fabrikam.example", "dana@company.com", "admin@company.com"
 ADMIN_CALLBACK = f"{HOST}oauth/admin-consent"

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
-from scalekit_mcp.sandbox.seed import NATIVE_CLIENT_ID
+from scalekit_mcp.sandbox.world.seed import NATIVE_CLIENT_ID
 
 msal = pytest.importorskip("msal", reason="msal is not installed")
 requests = pytest.importorskip("requests", reason="msal is not installed")

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from identity_client import BASE, SCOPE, Application, refusal
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
-from scalekit_mcp.sandbox.seed import (
+from scalekit_mcp.sandbox.world.seed import (
     CONTOSO,
     EXPIRED_SECRET_CLIENT_ID,
     FABRIKAM,

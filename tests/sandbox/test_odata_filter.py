@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
-from scalekit_mcp.sandbox.graph.model import Event, Moment
 from scalekit_mcp.sandbox.graph.odata import ordered, parse_orderby, parse_select, window_bound
+from scalekit_mcp.sandbox.world.mailbox import Event, Moment
 
 
 def event(subject: str | None = "Planning", start: str = "2026-04-01T10:00:00", **more: Any) -> Event:

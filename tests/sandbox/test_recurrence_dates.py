@@ -16,7 +16,7 @@ from dateutil import rrule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalekit_mcp.sandbox.graph.recurrence import DAYS, INDEXES, Rule, dates, rule_from
+from scalekit_mcp.sandbox.graph.calendar.recurrence import DAYS, INDEXES, Rule, dates, rule_from
 
 MOST = 60
 HORIZON = date(2200, 1, 1)

@@ -12,7 +12,7 @@ import httpx2 as httpx
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.pytest_plugin import outlook_sandbox, outlook_sandbox_options
 from scalekit_mcp.sandbox.reference import filled
-from scalekit_mcp.sandbox.switches import behaviours
+from scalekit_mcp.sandbox.world.switches import behaviours
 
 __all__ = ["outlook_sandbox", "outlook_sandbox_options"]
 

@@ -11,7 +11,7 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.scalekit import (
+from scalekit_mcp.sandbox.scalekit.app import (
     CONNECTION_NAME,
     SCALEKIT_CLIENT_ID,
     SCALEKIT_CLIENT_SECRET,

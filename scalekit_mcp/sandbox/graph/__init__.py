@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalekit_mcp.sandbox.graph.app import GraphApp
-from scalekit_mcp.sandbox.graph.store import Mailboxes
-from scalekit_mcp.sandbox.graph.week import WeekEntry, calendar_week
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
+from scalekit_mcp.sandbox.graph.calendar.week import WeekEntry, calendar_week
 
 __all__ = ["GraphApp", "Mailboxes", "WeekEntry", "calendar_week"]

@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from email.utils import format_datetime
 from typing import Any, Protocol
 
-from scalekit_mcp.sandbox.faults import take_graph_fault
 from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.request import (
     MOST_BODY_BYTES,
@@ -25,6 +24,7 @@ from scalekit_mcp.sandbox.graph.request import (
 from scalekit_mcp.sandbox.graph.routes import Routes
 from scalekit_mcp.sandbox.identity.tokens import AccessTokenInfo, TokenRefused
 from scalekit_mcp.sandbox.world import GraphFault, Person, World
+from scalekit_mcp.sandbox.world.faults import take_graph_fault
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -137,7 +137,7 @@ class GraphApp:
         if answer is None and (not replaced or fault.apply or fault.drop == "after"):
             answer = self._carry_out(request)
         if fault.drop is not None:
-            from scalekit_mcp.sandbox.dropped import ConnectionDropped
+            from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
             self._record(request, person, None)
             raise ConnectionDropped

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, cast
 
+from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request
-from scalekit_mcp.sandbox.graph.model import Event
 from scalekit_mcp.sandbox.graph.properties import (
     COLLECTIONS,
     FAILS,
@@ -24,7 +24,7 @@ from scalekit_mcp.sandbox.graph.properties import (
     Getter,
     unknown_property,
 )
-from scalekit_mcp.sandbox.graph.schema import ENUMS
+from scalekit_mcp.sandbox.world.mailbox import Event
 
 Predicate = Callable[[Event], bool]
 

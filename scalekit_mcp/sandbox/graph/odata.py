@@ -6,10 +6,10 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request
-from scalekit_mcp.sandbox.graph.model import Event
 from scalekit_mcp.sandbox.graph.properties import EVENT_TYPE, EXPANDABLE, FIELDS, PROPERTIES, Getter, unknown_property
-from scalekit_mcp.sandbox.graph.schema import ENUMS
+from scalekit_mcp.sandbox.world.mailbox import Event
 
 
 @lru_cache(maxsize=512)

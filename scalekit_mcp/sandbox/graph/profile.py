@@ -6,11 +6,10 @@ import hashlib
 import json
 from typing import Any
 
-from scalekit_mcp.sandbox.graph import zones
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
 from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied
 from scalekit_mcp.sandbox.graph.request import Answer, Request
-from scalekit_mcp.sandbox.graph.store import Mailboxes
-from scalekit_mcp.sandbox.world import Person, World
+from scalekit_mcp.sandbox.world import Person, World, zones
 
 _USER = frozenset({"User.Read", "User.ReadWrite", "User.Read.All", "User.ReadBasic.All", "Directory.Read.All"})
 _SETTINGS = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})

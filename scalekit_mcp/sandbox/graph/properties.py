@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request
-from scalekit_mcp.sandbox.graph.model import Event
 from scalekit_mcp.sandbox.graph.shape import body_text
+from scalekit_mcp.sandbox.world.mailbox import Event
 
 Getter = Callable[[Event], Any]
 

@@ -7,7 +7,11 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from scalekit_mcp.sandbox.graph import odata, zones
+from scalekit_mcp.sandbox.graph import odata
+from scalekit_mcp.sandbox.graph.calendar.events import Events, require_live
+from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
+from scalekit_mcp.sandbox.graph.calendar.validation import check_span, checked_parameters, moment
 from scalekit_mcp.sandbox.graph.errors import (
     GraphError,
     access_denied,
@@ -15,10 +19,7 @@ from scalekit_mcp.sandbox.graph.errors import (
     invalid_request,
     zone_not_supported,
 )
-from scalekit_mcp.sandbox.graph.events import Events, require_live
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
-from scalekit_mcp.sandbox.graph.meetings import RESPONSES
-from scalekit_mcp.sandbox.graph.model import Calendar, Event, Mailbox
 from scalekit_mcp.sandbox.graph.profile import (
     json_answer,
     need,
@@ -30,9 +31,8 @@ from scalekit_mcp.sandbox.graph.profile import (
 )
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
-from scalekit_mcp.sandbox.graph.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
-from scalekit_mcp.sandbox.graph.validation import check_span, checked_parameters, moment
-from scalekit_mcp.sandbox.world import Person, World
+from scalekit_mcp.sandbox.world import Person, World, zones
+from scalekit_mcp.sandbox.world.mailbox import Calendar, Event, Mailbox
 
 _READ = frozenset({"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Calendars.ReadWrite.Shared",
                    "Calendars.ReadBasic"})  # fmt: skip

@@ -10,10 +10,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from scalekit_mcp.sandbox.graph import ids
-from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
-from scalekit_mcp.sandbox.graph.zones import zone_named
-from scalekit_mcp.sandbox.world import World
+from scalekit_mcp.sandbox.world import World, ids
+from scalekit_mcp.sandbox.world.mailbox import Attendee, Calendar, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.world.zones import zone_named
 
 _PREVIEW_CHARACTERS = 255
 _TAGS = re.compile(r"<[^>]*>")

@@ -14,19 +14,25 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from scalekit_mcp.sandbox.faults import take_token_fault
 from scalekit_mcp.sandbox.identity import discovery
-from scalekit_mcp.sandbox.identity.admin_consent import parse_admin_consent
-from scalekit_mcp.sandbox.identity.authorize import RedirectedError, WayBack, parse_authorize, single_values, way_back
-from scalekit_mcp.sandbox.identity.device import begin_device_authorization, device_sign_in
 from scalekit_mcp.sandbox.identity.directory import Directory
 from scalekit_mcp.sandbox.identity.errors import IdentityError, description, error_body, timestamp
-from scalekit_mcp.sandbox.identity.signin import Outcome, Page, SignIn
+from scalekit_mcp.sandbox.identity.sign_in.admin_consent import parse_admin_consent
+from scalekit_mcp.sandbox.identity.sign_in.authorize import (
+    RedirectedError,
+    WayBack,
+    parse_authorize,
+    single_values,
+    way_back,
+)
+from scalekit_mcp.sandbox.identity.sign_in.device import begin_device_authorization, device_sign_in
+from scalekit_mcp.sandbox.identity.sign_in.steps import Outcome, Page, SignIn
 from scalekit_mcp.sandbox.identity.store import BrowserSession, IdentityStore
 from scalekit_mcp.sandbox.identity.token_endpoint import TokenEndpoint, TokenRequest
 from scalekit_mcp.sandbox.identity.tokens import AccessTokens, TokenRefused
 from scalekit_mcp.sandbox.pages import Pages
 from scalekit_mcp.sandbox.world import Person, TokenFault, World
+from scalekit_mcp.sandbox.world.faults import take_token_fault
 
 SESSION_COOKIE = "sandbox_session"
 Handler = Callable[["Exchange"], Awaitable[Response]]
@@ -290,7 +296,7 @@ class IdentityApp:
         return response
 
     def _drop(self, request: TokenRequest, when: str) -> NoReturn:
-        from scalekit_mcp.sandbox.dropped import ConnectionDropped
+        from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
         if when == "after":
             with contextlib.suppress(IdentityError):

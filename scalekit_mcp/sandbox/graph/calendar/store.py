@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
-from scalekit_mcp.sandbox.graph import ids, recurrence
+from scalekit_mcp.sandbox.graph.calendar import recurrence
 from scalekit_mcp.sandbox.graph.errors import GraphError, item_not_found, malformed_id
-from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Calendar, Event, Mailbox
-from scalekit_mcp.sandbox.world import Person, Switches, World
+from scalekit_mcp.sandbox.world import Person, Switches, World, ids
+from scalekit_mcp.sandbox.world.mailbox import LAST_YEAR, Calendar, Event, Mailbox
 
 
 class Mailboxes:
@@ -40,7 +40,7 @@ class Mailboxes:
         return self.of(person)
 
     def _opened(self, person: Person) -> Mailbox:
-        from scalekit_mcp.sandbox.graph.week import seed_weeks
+        from scalekit_mcp.sandbox.graph.calendar.week import seed_weeks
 
         seed_weeks(self._world)
         if person.oid not in self._world.mailboxes:

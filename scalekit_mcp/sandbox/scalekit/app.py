@@ -17,12 +17,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped
-from scalekit_mcp.sandbox.scalekit_accounts import ScalekitAccounts
-from scalekit_mcp.sandbox.scalekit_records import AuthRequest, Consent, Fault, Records, ScalekitSwitches
-from scalekit_mcp.sandbox.scalekit_runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
-from scalekit_mcp.sandbox.scalekit_tools import CATALOGUE, BadParameters
-from scalekit_mcp.sandbox.scalekit_wire import (
+from scalekit_mcp.sandbox.scalekit.accounts import ScalekitAccounts
+from scalekit_mcp.sandbox.scalekit.records import AuthRequest, Consent, Fault, Records, ScalekitSwitches
+from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
+from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE, BadParameters
+from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_ID,
     CONNECTION_NAME,
     SELECTORS,
@@ -36,6 +35,7 @@ from scalekit_mcp.sandbox.scalekit_wire import (
     recorded,
 )
 from scalekit_mcp.sandbox.world import AppRegistration, World
+from scalekit_mcp.sandbox.world.faults import ConnectionDropped
 
 SCALEKIT_CLIENT_ID = "skc_5a9db0c500000001"
 SCALEKIT_CLIENT_SECRET = "sandbox-scalekit-secret"  # noqa: S105 - printed on the start page

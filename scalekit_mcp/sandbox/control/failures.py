@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from scalekit_mcp.sandbox.faults import next_token_fault
-from scalekit_mcp.sandbox.switches import checked_behaviour
 from scalekit_mcp.sandbox.world import GraphFault, Person, Switches, TokenFault, World
+from scalekit_mcp.sandbox.world.faults import next_token_fault
+from scalekit_mcp.sandbox.world.switches import checked_behaviour
 
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.dispatch import Halves

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from scalekit_mcp.sandbox.seed import DEFAULT_PERSON
-from scalekit_mcp.sandbox.start_forms import FORMS
-from scalekit_mcp.sandbox.switches import Switches, behaviours
-from scalekit_mcp.sandbox.week_picture import week_picture
+from scalekit_mcp.sandbox.control.start_forms import FORMS
+from scalekit_mcp.sandbox.control.week_picture import week_picture
+from scalekit_mcp.sandbox.world.seed import DEFAULT_PERSON
+from scalekit_mcp.sandbox.world.switches import Switches, behaviours
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.control import Controls
+    from scalekit_mcp.sandbox.control.controls import Controls
 
 LATEST_REQUESTS = 12
 
 
 def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Response:
     """The page as an answer; `turned` names the switch whose form was just sent."""
-    from scalekit_mcp.sandbox.graph.week import calendar_week, week_start
+    from scalekit_mcp.sandbox.graph.calendar.week import calendar_week, week_start
 
     world = controls.world
     monday = week_start(world)

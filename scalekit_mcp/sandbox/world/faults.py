@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from scalekit_mcp.sandbox.world import GraphFault, Person, TokenFault, World
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.dropped import ConnectionDropped
+    from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 __all__ = ["ConnectionDropped", "next_token_fault", "take_graph_fault", "take_token_fault"]
 
@@ -19,7 +19,7 @@ FaultT = TypeVar("FaultT", GraphFault, TokenFault)
 def __getattr__(name: str) -> Any:
     """`ConnectionDropped` on first use: it is an exception of httpx2, which takes long to import."""
     if name == "ConnectionDropped":
-        return import_module("scalekit_mcp.sandbox.dropped").ConnectionDropped
+        return import_module("scalekit_mcp.sandbox.world.dropped").ConnectionDropped
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

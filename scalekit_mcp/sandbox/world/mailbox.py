@@ -6,9 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from scalekit_mcp.sandbox.graph import ids
-from scalekit_mcp.sandbox.graph.zones import to_utc, zone_named
-from scalekit_mcp.sandbox.world import Person
+from scalekit_mcp.sandbox.world import Person, ids
+from scalekit_mcp.sandbox.world.zones import to_utc, zone_named
 
 LAST_YEAR = 4500
 """Outlook's calendar ends with it."""

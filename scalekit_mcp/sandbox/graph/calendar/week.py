@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
-from scalekit_mcp.sandbox.graph import teams
-from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
-from scalekit_mcp.sandbox.graph.model import Attendee, Calendar, Event, Mailbox, Moment
-from scalekit_mcp.sandbox.graph.store import Mailboxes, listed, view
-from scalekit_mcp.sandbox.graph.week_plans import (
+from scalekit_mcp.sandbox.graph.calendar import teams
+from scalekit_mcp.sandbox.graph.calendar.meetings import Meetings, except_occurrence
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, listed, view
+from scalekit_mcp.sandbox.graph.calendar.week_plans import (
     MEETINGS,
     MEETINGS_ZONE,
     STRANGER,
@@ -22,8 +21,9 @@ from scalekit_mcp.sandbox.graph.week_plans import (
     invitation_of,
     plans_of,
 )
-from scalekit_mcp.sandbox.graph.zones import zone_named
 from scalekit_mcp.sandbox.world import Person, World
+from scalekit_mcp.sandbox.world.mailbox import Attendee, Calendar, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.world.zones import zone_named
 
 _CALENDARS = (("Calendar", True, True), ("Birthdays", False, False), ("Private", False, True))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scalekit_mcp.sandbox.identity.authorize import single_values, trusted_app
 from scalekit_mcp.sandbox.identity.directory import Directory
 from scalekit_mcp.sandbox.identity.errors import IdentityError
 from scalekit_mcp.sandbox.identity.scopes import parse_scopes
+from scalekit_mcp.sandbox.identity.sign_in.authorize import single_values, trusted_app
 from scalekit_mcp.sandbox.identity.store import AuthorizeRequest
 
 

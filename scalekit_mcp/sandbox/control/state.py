@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from scalekit_mcp.sandbox.world import RecordedRequest
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.control import Controls
+    from scalekit_mcp.sandbox.control.controls import Controls
 
 
 def state_of(controls: Controls) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, datetime
 
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, master_of
 from scalekit_mcp.sandbox.graph.errors import GraphError, invalid_request
-from scalekit_mcp.sandbox.graph.model import NEVER, Attendee, Event, Mailbox, Moment
-from scalekit_mcp.sandbox.graph.store import Mailboxes, master_of
 from scalekit_mcp.sandbox.world import MailRecord, World
+from scalekit_mcp.sandbox.world.mailbox import NEVER, Attendee, Event, Mailbox, Moment
 
 _SHARED = (
     "subject",

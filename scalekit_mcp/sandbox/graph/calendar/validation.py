@@ -12,12 +12,12 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS, TYPES
 from scalekit_mcp.sandbox.graph.errors import GraphError, bad_request, invalid_request, validation_failure
 from scalekit_mcp.sandbox.graph.errors import zone_not_supported as zone_refused
-from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Moment
-from scalekit_mcp.sandbox.graph.schema import ENUMS, TYPES
-from scalekit_mcp.sandbox.graph.zones import UnknownZoneError, in_gap, to_utc, zone_named
 from scalekit_mcp.sandbox.world import Switches
+from scalekit_mcp.sandbox.world.mailbox import LAST_YEAR, Moment
+from scalekit_mcp.sandbox.world.zones import UnknownZoneError, in_gap, to_utc, zone_named
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATE_TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2})?)(?:\.(\d{1,7}))?)?(Z|[+-]\d{2}:\d{2})?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.sandbox.graph import recurrence as recurring
+from scalekit_mcp.sandbox.graph.calendar import recurrence as recurring
 
 ENUMS: dict[str, tuple[str, ...]] = {
     "bodyType": ("text", "html"),

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from scalekit_mcp.sandbox.state import request_as_json
+from scalekit_mcp.sandbox.control.state import request_as_json
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.control import Controls
+    from scalekit_mcp.sandbox.control.controls import Controls
 
 SWITCHES = (
     "access_token_lifetime",
@@ -85,7 +85,7 @@ class ControlApp:
     async def _respond(self, request: Request) -> Response:
         path, method = request.url.path.rstrip("/"), request.method
         if path == "" and method in ("GET", "HEAD"):
-            from scalekit_mcp.sandbox.start_page import start_page
+            from scalekit_mcp.sandbox.control.start_page import start_page
 
             base_url = f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
             turned = request.query_params.get("turned", "")

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from scalekit_mcp.sandbox.switches import GraphFault, Switches, TokenFault
+from scalekit_mcp.sandbox.world.switches import GraphFault, Switches, TokenFault
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.graph.store import Mailbox
+    from scalekit_mcp.sandbox.graph.calendar.store import Mailbox
 
 __all__ = [
     "CONSUMER_TENANT",

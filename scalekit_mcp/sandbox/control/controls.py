@@ -1,6 +1,6 @@
 """The switches of a sandbox: every failure that an experimenter can turn on, as Python methods.
 
-The same names and arguments are reachable over HTTP, see `control_http`.
+The same names and arguments are reachable over HTTP, see `http`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from scalekit_mcp.sandbox.control_failures import FailureSwitches
-from scalekit_mcp.sandbox.seed import DEFAULT_CLIENT_ID, seed
+from scalekit_mcp.sandbox.control.failures import FailureSwitches
 from scalekit_mcp.sandbox.world import (
     AppRegistration,
     EnterpriseApp,
@@ -17,6 +16,7 @@ from scalekit_mcp.sandbox.world import (
     Tenant,
     World,
 )
+from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID, seed
 
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.dispatch import Dispatcher
@@ -192,8 +192,8 @@ class Controls(FailureSwitches):
 
         Raises LookupError when there is none in that person's calendar.
         """
-        from scalekit_mcp.sandbox.graph.events import Events
-        from scalekit_mcp.sandbox.graph.store import Mailboxes, listed
+        from scalekit_mcp.sandbox.graph.calendar.events import Events
+        from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, listed
 
         mailboxes = Mailboxes(self.world)
         mailbox = mailboxes.of(self.person(address))
@@ -218,8 +218,8 @@ class Controls(FailureSwitches):
 
     def add_calendar(self, address: str, name: str, owner: str | None = None, can_edit: bool = True) -> None:
         """Add an empty calendar to a mailbox; with `owner`, one that this person shares. Several may have one name."""
-        from scalekit_mcp.sandbox.graph.model import Calendar
-        from scalekit_mcp.sandbox.graph.store import Mailboxes
+        from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
+        from scalekit_mcp.sandbox.world.mailbox import Calendar
 
         mailbox = Mailboxes(self.world).of(self.person(address))
         whose = None if owner is None else self.person(owner)
@@ -268,7 +268,7 @@ class Controls(FailureSwitches):
 
     def state(self) -> dict[str, Any]:
         """People, tenants, applications and switches as JSON values."""
-        from scalekit_mcp.sandbox.state import state_of
+        from scalekit_mcp.sandbox.control.state import state_of
 
         return state_of(self)
 

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from scalekit_mcp.sandbox.identity import scopes as scoping
-from scalekit_mcp.sandbox.identity.authorize import RedirectedError, WayBack, way_back
 from scalekit_mcp.sandbox.identity.directory import Directory
 from scalekit_mcp.sandbox.identity.errors import IdentityError
 from scalekit_mcp.sandbox.identity.keys import b64url
+from scalekit_mcp.sandbox.identity.sign_in.authorize import RedirectedError, WayBack, way_back
 from scalekit_mcp.sandbox.identity.store import (
     AdminRequest,
     AuthorizationCode,

@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from scalekit_mcp.sandbox.scalekit_records import Account, Records, ScalekitSwitches
-from scalekit_mcp.sandbox.scalekit_wire import (
+from scalekit_mcp.sandbox.scalekit.records import Account, Records, ScalekitSwitches
+from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_NAME,
     SELECTORS,
     Refusal,

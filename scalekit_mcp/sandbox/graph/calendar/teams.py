@@ -11,9 +11,9 @@ import html
 from typing import Any
 from urllib.parse import quote
 
-from scalekit_mcp.sandbox.graph.model import Event, Mailbox
 from scalekit_mcp.sandbox.graph.shape import online_providers
 from scalekit_mcp.sandbox.world import World
+from scalekit_mcp.sandbox.world.mailbox import Event, Mailbox
 
 _RULE = (
     '<div style="width:100%; height:20px"><span style="white-space:nowrap; color:gray; opacity:.36">'

@@ -11,7 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
-from scalekit_mcp.sandbox.scalekit_records import Account, Consent, Fault
+from scalekit_mcp.sandbox.scalekit.records import Account, Consent, Fault
 
 CONNECTION_ID = "conn_5ca1e0000000000001"
 CONNECTION_NAME = "outlook"

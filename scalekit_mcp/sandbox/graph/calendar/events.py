@@ -11,21 +11,21 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from scalekit_mcp.sandbox.graph import recurrence as recurring
-from scalekit_mcp.sandbox.graph import teams
-from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied, invalid_request, item_not_found
-from scalekit_mcp.sandbox.graph.meetings import Meetings, except_occurrence
-from scalekit_mcp.sandbox.graph.model import LAST_YEAR, Attendee, Calendar, Event, Mailbox, Moment
-from scalekit_mcp.sandbox.graph.schema import WRITABLE
-from scalekit_mcp.sandbox.graph.store import Mailboxes, dates_of, master_of
-from scalekit_mcp.sandbox.graph.validation import (
+from scalekit_mcp.sandbox.graph.calendar import recurrence as recurring
+from scalekit_mcp.sandbox.graph.calendar import teams
+from scalekit_mcp.sandbox.graph.calendar.meetings import Meetings, except_occurrence
+from scalekit_mcp.sandbox.graph.calendar.schema import WRITABLE
+from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, dates_of, master_of
+from scalekit_mcp.sandbox.graph.calendar.validation import (
     check_attendees,
     check_span,
     checked,
     complete_recurrence,
     moment,
 )
+from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied, invalid_request, item_not_found
 from scalekit_mcp.sandbox.world import World
+from scalekit_mcp.sandbox.world.mailbox import LAST_YEAR, Attendee, Calendar, Event, Mailbox, Moment
 
 _SCRIPT = re.compile(
     r"<(script|style|iframe|object|embed)\b.*?(?:</\1\s*>|$)|\son\w+\s*=\s*(?:\"[^\"]*\"|'[^']*'|[^\s>]+)",

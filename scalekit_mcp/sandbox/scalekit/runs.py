@@ -8,10 +8,10 @@ from typing import Any, cast
 import httpx2 as httpx
 from starlette.types import ASGIApp
 
-from scalekit_mcp.sandbox.faults import ConnectionDropped
-from scalekit_mcp.sandbox.scalekit_records import HeldTokens
-from scalekit_mcp.sandbox.scalekit_tools import Request
+from scalekit_mcp.sandbox.scalekit.records import HeldTokens
+from scalekit_mcp.sandbox.scalekit.tools import Request
 from scalekit_mcp.sandbox.world import World
+from scalekit_mcp.sandbox.world.faults import ConnectionDropped
 
 CALENDAR_SCOPES = "offline_access User.Read Calendars.ReadWrite"
 

@@ -1,0 +1,1 @@
+"""The switches over Python and HTTP, and the start page."""

@@ -1,0 +1,1 @@
+"""What calendars do: events, meetings, series, Teams meetings and the week that everybody finds."""
