@@ -189,6 +189,22 @@ async def test_a_stranger_with_the_state_cannot_spend_it():
         await unharmed(seam, dana=DANA)
 
 
+@pytest.mark.parametrize("number", [7000215, 7000222, 700025, 700016])
+async def test_a_refusal_that_a_browser_makes_up_stops_nobody_elses_calls(number: int):
+    async with open_seam() as seam, seam.browser() as mallorys:
+        seam.sandbox.access_token_lifetime(60)  # every call refreshes
+        await seam.consent("dana")
+        to_microsoft = await pressed_continue(mallorys, await seam.link("mallory"))
+        query = {"error": "invalid_client", "error_description": f"AADSTS{number}: made up"}
+        page = await mallorys.open(f"{PAGES}/oauth/callback?{urlencode({**query, 'state': state_in(to_microsoft)})}")
+        assert f"AADSTS{number}" in page.text
+        seam.forget()
+        assert await seam.call("dana")
+        assert seam.token_requests("refresh_token")
+        page_of_accounts = await seam.actions.list_connected_accounts(page_size=10)
+        assert not [account for account in page_of_accounts.connected_accounts if account.calls_stopped]
+
+
 @pytest.mark.parametrize("query", [{}, {"code": "x"}, {"code": "x", "state": "made-up"}, {"error": "x", "state": ""}])
 async def test_a_made_up_way_back_is_unknown(query: dict[str, str]):
     async with open_seam() as seam, seam.browser() as browser:

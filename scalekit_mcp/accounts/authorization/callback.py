@@ -62,9 +62,12 @@ class Callback(Attempts):
 
     async def _redeem(self, attempt: Attempt, query: dict[str, str]) -> AuthorizationOutcome:
         provider = self._providers[attempt.connection_name]
+        if "error" in query or not query.get("code"):
+            failure = provider.authorization_response_failure(query)
+            if failure.fault is GrantFault.MISCONFIGURED:
+                self._operator.claimed_by_browser(attempt.connection_name, failure)
+            return await self._failed(attempt, failure)
         try:
-            if "error" in query or not query.get("code"):
-                raise provider.authorization_response_failure(query)
             async with asyncio.timeout(self._settings.token_call_seconds * 2):
                 grant = await provider.authorization_code_grant(
                     code=query["code"],
@@ -74,6 +77,8 @@ class Callback(Attempts):
                     scopes=attempt.secrets.scopes,
                 )
         except GrantFailure as failure:
+            if failure.fault is GrantFault.MISCONFIGURED:
+                self._operator.met_at_redemption(attempt.connection_name, failure)
             return await self._failed(attempt, failure)
         except TimeoutError:
             return await self._failed(attempt, _no_answer())
@@ -132,8 +137,6 @@ class Callback(Attempts):
             GrantFault.DECLINED: (Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED),
             GrantFault.ADMIN_APPROVAL: (Cause.ADMIN_APPROVAL_NEEDED, Reason.ADMIN_APPROVAL_REQUIRED),
         }.get(failure.fault, (None, None))
-        if failure.fault is GrantFault.MISCONFIGURED:
-            self._operator.met_at_sign_in(attempt.connection_name, failure)
         # The link stays good: a declined or failed sign-in may be started again from it until its time is over.
         failed = replace(
             attempt,

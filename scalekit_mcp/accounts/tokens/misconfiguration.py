@@ -39,7 +39,7 @@ class OperatorMatters:
         self._settings = settings
         # Words, not the failure itself: the frames of its traceback hold the token that was sent.
         self._refused: dict[tuple[str, str], tuple[_Refusal, datetime]] = {}
-        self._told: dict[str, datetime] = {}
+        self._told: dict[tuple[str, str], datetime] = {}
 
     def still_refused(self, account: ConnectedAccount) -> ConnectionMisconfigured | None:
         """The error to raise without another token request."""
@@ -56,11 +56,19 @@ class OperatorMatters:
         self._tell(account.connection_name, failure)
         return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
 
-    def met_at_sign_in(self, connection_name: str, failure: GrantFailure) -> None:
-        """Tell the operator of a refusal that a sign-in met; one of the application's credentials meets everybody."""
+    def met_at_redemption(self, connection_name: str, failure: GrantFailure) -> None:
+        """Tell the operator how the provider refused a code; a refusal of the credentials meets everybody."""
         if failure.whole_connection:
             self._remember((connection_name, ""), failure)
         self._tell(connection_name, failure)
+
+    def claimed_by_browser(self, connection_name: str, failure: GrantFailure) -> None:
+        """Tell the operator of a refusal that stood in the address a browser came back with.
+
+        Anybody with a link of their own can write such an address: it stops nobody's calls, and does not use up the
+        line that a refusal by the provider itself gets.
+        """
+        self._tell(connection_name, failure, source="browser")
 
     def _remember(self, key: tuple[str, str], failure: GrantFailure) -> None:
         if len(self._refused) >= _MOST_REFUSED:
@@ -68,13 +76,13 @@ class OperatorMatters:
         refusal = _Refusal(failure.message, failure.code, failure.next_step)
         self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
-    def _tell(self, connection_name: str, failure: GrantFailure) -> None:
-        """One line in ten minutes for each connection."""
+    def _tell(self, connection_name: str, failure: GrantFailure, *, source: str = "provider") -> None:
+        """One line in ten minutes for each connection and source."""
         now = self._clock.now()
-        last = self._told.get(connection_name)
+        last = self._told.get((connection_name, source))
         if last is not None and now - last < _ALARM_INTERVAL:
             return
-        self._told[connection_name] = now
+        self._told[connection_name, source] = now
         _log.error(
             "The connection '%s' is misconfigured: %s (%s) %s",
             connection_name,
