@@ -100,7 +100,7 @@ def _check_keys(settings: Settings) -> None:
     if settings.microsoft_client_certificate is not None and settings.resolved_mode == "embedded":
         if settings.sandbox:
             return
-        from scalekit_mcp.microsoft.credentials import credentials_of
+        from scalekit_mcp.microsoft.identity.credentials import credentials_of
 
         credentials_of(settings)
 

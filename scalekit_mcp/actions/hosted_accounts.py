@@ -15,8 +15,8 @@ from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, Rea
 from scalekit_mcp.accounts.model.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
-from scalekit_mcp.microsoft.text import microsofts_words
 from scalekit_mcp.scalekit.rest import safe_id
 
 STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {

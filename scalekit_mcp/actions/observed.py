@@ -13,7 +13,7 @@ from scalekit_mcp.accounts.authorization.provider import Grant, GrantFailure
 from scalekit_mcp.accounts.model.records import ConnectedAccount, HistoryEntry, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
 from scalekit_mcp.upstream import UpstreamClient
 

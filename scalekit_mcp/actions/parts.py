@@ -22,9 +22,9 @@ from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
-from scalekit_mcp.microsoft.credentials import credentials_of
-from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
+from scalekit_mcp.microsoft.identity.credentials import credentials_of
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.network import Network
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings

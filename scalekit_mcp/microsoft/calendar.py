@@ -11,6 +11,11 @@ from typing import Any
 from uuid import uuid4
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.calendar.events.body import create_body
+from scalekit_mcp.calendar.events.event import Event, event_result, join_url
+from scalekit_mcp.calendar.events.lost_answers import Settled, settle
+from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, shown_event
+from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.calendar_delete import CalendarDelete
@@ -24,12 +29,7 @@ from scalekit_mcp.microsoft.calendar_requests import (
     read_to_show,
 )
 from scalekit_mcp.microsoft.calendar_update import CalendarUpdate
-from scalekit_mcp.microsoft.event_body import create_body
-from scalekit_mcp.microsoft.events import Event, event_result, join_url
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, Repeat
-from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, shown_event
-from scalekit_mcp.microsoft.paging import Pages, PageSealer
-from scalekit_mcp.microsoft.settling import Settled, settle
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, Repeat
 from scalekit_mcp.tools.arguments import (
     CreateCalendarEvent,
     DeleteCalendarEvent,

@@ -10,10 +10,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
+from scalekit_mcp.calendar.events.shapes import objects_of
+from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.errors import CalendarNotFound, InvalidInput
-from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.graph_answers import objects_of
-from scalekit_mcp.microsoft.text import neutralise
+from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 from scalekit_mcp.tools.invisible import comparable
 from scalekit_mcp.tools.values import shown
 

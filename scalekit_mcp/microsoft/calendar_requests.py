@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from scalekit_mcp.calendar.events.event import Event
+from scalekit_mcp.calendar.events.rows import LIST_FIELDS
+from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, event_of, shown_event
+from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.microsoft.events import Event
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession, segment
-from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, event_of, shown_event
-from scalekit_mcp.microsoft.graph_requests import AnswerTooLong
-from scalekit_mcp.microsoft.graph_zones import graph_zone
-from scalekit_mcp.microsoft.rows import LIST_FIELDS
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, segment
+from scalekit_mcp.microsoft.graph.requests import AnswerTooLong
 from scalekit_mcp.tools.remarks import Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone

@@ -11,8 +11,12 @@ from datetime import date
 from typing import Any
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.calendar.events.attendees import refusal_of_people
+from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
+from scalekit_mcp.calendar.events.event import Event, event_result, join_url
+from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
+from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.attendees import refusal_of_people
 from scalekit_mcp.microsoft.calendar_requests import (
     asked_zone,
     change_event,
@@ -21,12 +25,8 @@ from scalekit_mcp.microsoft.calendar_requests import (
     read_event,
     read_to_show,
 )
-from scalekit_mcp.microsoft.event_body import CURRENT_SELECT, patch_body
-from scalekit_mcp.microsoft.events import Event, event_result, join_url
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.series import dates_lost_before_start
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession
 from scalekit_mcp.microsoft.series_exceptions import single_dates
-from scalekit_mcp.microsoft.settling import Settled, says, settle
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.zones import Zone

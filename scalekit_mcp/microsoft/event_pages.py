@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 
+from scalekit_mcp.calendar.events.event import Event, date_of, instant_of
+from scalekit_mcp.calendar.events.shapes import Rows, rows_of
+from scalekit_mcp.calendar.page_tokens import Position
+from scalekit_mcp.calendar.window import Window
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
-from scalekit_mcp.microsoft.events import Event, date_of, instant_of
-from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.graph_answers import Rows, rows_of
-from scalekit_mcp.microsoft.graph_requests import AnswerTooLong
-from scalekit_mcp.microsoft.paging import Position
-from scalekit_mcp.microsoft.window import Window
+from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
+from scalekit_mcp.microsoft.graph.requests import AnswerTooLong
 from scalekit_mcp.upstream import MAX_ANSWER_BYTES
 
 MAX_PAGES = 20

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
+from scalekit_mcp.calendar.events.event import Event, instant_of
+from scalekit_mcp.calendar.page_tokens import Position
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
 from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
 from scalekit_mcp.microsoft.event_pages import in_microsofts_order
-from scalekit_mcp.microsoft.events import Event, instant_of
-from scalekit_mcp.microsoft.graph import GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.paging import Position
+from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 
 MAX_DAYS = 1825
 """Longest span of instances that one request may ask for."""

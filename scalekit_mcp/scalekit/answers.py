@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.events import instant_of
+from scalekit_mcp.calendar.events.event import instant_of
 from scalekit_mcp.tools.zones import Zone, resolve_zone
 
 _TIMEZONE = re.compile(r'outlook\.timezone="([^"]+)"')

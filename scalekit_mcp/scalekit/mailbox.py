@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 from urllib.parse import unquote
 
+from scalekit_mcp.calendar.events.event import Event, address_of, instant_of
+from scalekit_mcp.calendar.events.shapes import checked_event, event_of
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.events import Event, address_of, instant_of
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphRequest, GraphResponse
-from scalekit_mcp.microsoft.graph_answers import checked_event, event_of
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, GraphResponse
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import event_params
 from scalekit_mcp.scalekit.refusals import (

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph import GraphRequest
-from scalekit_mcp.microsoft.graph_errors import TABLE, GraphFailure, clean_reason, error_for
+from scalekit_mcp.microsoft.graph.client import GraphRequest
+from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, clean_reason, error_for
 from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 ACCEPTS_LOSS = "discard_exceptions"

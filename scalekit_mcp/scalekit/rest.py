@@ -17,6 +17,8 @@ from typing import Any, cast
 import anyio
 import httpx2 as httpx
 
+from scalekit_mcp.calendar.events.shapes import json_object
+from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.call_deadline import call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
@@ -26,8 +28,6 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph_answers import json_object
-from scalekit_mcp.microsoft.text import microsofts_words
 from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,8 @@ from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft.credentials import ClientSecret
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity.credentials import ClientSecret
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
 from tests.support.clock import HandClock

@@ -23,7 +23,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     VaultError,
 )
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from tests.accounts.accounts_support import ALICE, DANA, PAT, Room, open_room, provider_for
 from tests.support.bounds import HANG_SECONDS
 

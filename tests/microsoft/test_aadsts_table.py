@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.accounts.authorization.provider import GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, Reason
-from scalekit_mcp.microsoft import aadsts
-from scalekit_mcp.microsoft.aadsts import CLASSES, ROWS, SUBERRORS, TABLE
-from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
+from scalekit_mcp.microsoft.identity import aadsts_table
+from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
+from scalekit_mcp.microsoft.identity.aadsts_table import CLASSES, ROWS, SUBERRORS, TABLE
 
 GONE = {
     (AccountStatus.EXPIRED, Reason.INACTIVE, "user"): "700082",
@@ -213,7 +213,7 @@ def test_an_error_word_from_a_stranger_is_not_repeated() -> None:
 
 
 def test_the_sentences_of_the_classes_are_complete() -> None:
-    for verdict, message in (*aadsts.CLASSES.values(), *aadsts.SUBERRORS.values()):
+    for verdict, message in (*aadsts_table.CLASSES.values(), *aadsts_table.SUBERRORS.values()):
         assert message.endswith(".")
         assert verdict.next_step.endswith(".")
 

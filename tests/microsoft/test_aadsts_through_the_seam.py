@@ -15,7 +15,7 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.provider import Grant, GrantFault
 from scalekit_mcp.demo.browser import Browser, Page
-from scalekit_mcp.microsoft.aadsts import CERTIFICATE, SECRET, TABLE
+from scalekit_mcp.microsoft.identity.aadsts_table import CERTIFICATE, SECRET, TABLE
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers
 from tests.support.seam import ALICE, DANA, FIONA, PAGES, PAT, Seam, open_seam, pressed_continue, state_in
 

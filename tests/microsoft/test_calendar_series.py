@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from scalekit_mcp.calendar.events.series_dates import vanishing_dates
 from scalekit_mcp.errors import Conflict, InvalidInput
-from scalekit_mcp.microsoft.series_dates import vanishing_dates
 from scalekit_mcp.sandbox.world import GraphFault
 from scalekit_mcp.tools import Recurrence
 from tests.microsoft.test_calendar_update import SPRING, STANDUP, ZONE, at, sandbox

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.microsoft.challenge import Challenge, claims_challenge, parse_challenges, retry_after_seconds
+from scalekit_mcp.microsoft.identity.challenge import Challenge, claims_challenge, parse_challenges, retry_after_seconds
 
 CLAIMS = {"access_token": {"nbf": {"essential": True, "value": "1604106651"}}}
 COMPACT = json.dumps(CLAIMS, separators=(",", ":"))

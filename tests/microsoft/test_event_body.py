@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from scalekit_mcp.calendar.events.body import Patch, create_body, patch_body
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.event_body import Patch, create_body, patch_body
 from scalekit_mcp.tools import CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from scalekit_mcp.tools.remarks import NO_REMARKS
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tzlocal.windows_tz import win_tz
 
+from scalekit_mcp.calendar.events.body import create_body, patch_body
+from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence_from_graph
+from scalekit_mcp.calendar.events.zones import GRAPH_IANA_NAMES, graph_zone
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.event_body import create_body, patch_body
-from scalekit_mcp.microsoft.graph_zones import GRAPH_IANA_NAMES, graph_zone
-from scalekit_mcp.microsoft.recurrence import graph_recurrence, recurrence_from_graph
 from scalekit_mcp.tools import CreateCalendarEvent, Recurrence, UpdateCalendarEvent, parse_arguments, resolve_zone
 from scalekit_mcp.tools.recurrence import TYPES, WEEK_INDEXES, WEEKDAYS
 from scalekit_mcp.tools.values import Refused

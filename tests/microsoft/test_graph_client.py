@@ -22,7 +22,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph import (
+from scalekit_mcp.microsoft.graph.client import (
     MAX_ATTEMPTS,
     AnswerLost,
     GraphClient,

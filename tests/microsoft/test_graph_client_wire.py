@@ -7,8 +7,8 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphClient, GraphRequest, GraphResponse, Repeat, segment
-from scalekit_mcp.microsoft.graph_error_table import TABLE
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphClient, GraphRequest, GraphResponse, Repeat, segment
+from scalekit_mcp.microsoft.graph.error_table import TABLE
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
 from tests.microsoft.test_graph_client import BODY, LIST, SandboxTokens, stage

@@ -21,8 +21,8 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph_error_table import FILTER_EXAMPLE, TABLE
-from scalekit_mcp.microsoft.graph_errors import GraphFailure, MalformedEventId, error_for
+from scalekit_mcp.microsoft.graph.error_table import FILTER_EXAMPLE, TABLE
+from scalekit_mcp.microsoft.graph.errors import GraphFailure, MalformedEventId, error_for
 
 REQUEST_ID = "7f9a9a3c-6d31-4c7e-9c9e-0f1c2d3e4f5a"
 

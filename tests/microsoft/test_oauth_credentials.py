@@ -20,10 +20,10 @@ from cryptography.x509.oid import NameOID
 from scalekit_mcp.accounts.authorization.provider import GrantFailure
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.microsoft.credentials import ClientCertificate, ClientSecret, PublicClient
-from scalekit_mcp.microsoft.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
-from scalekit_mcp.microsoft.scopes import granted_scopes, short_scope
+from scalekit_mcp.microsoft.identity.credentials import ClientCertificate, ClientSecret, PublicClient
+from scalekit_mcp.microsoft.identity.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity.scopes import granted_scopes, short_scope
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from scalekit_mcp.sandbox.world.seed import CONTOSO
 from tests.support.clock import HandClock

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
-from scalekit_mcp.microsoft import aadsts
-from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
-from scalekit_mcp.microsoft.credentials import ClientCredentials, ClientSecret, PublicClient
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity import aadsts_table
+from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
+from scalekit_mcp.microsoft.identity.credentials import ClientCredentials, ClientSecret, PublicClient
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
 from scalekit_mcp.sandbox.world import CONSUMER_TENANT, RecordedRequest, TokenFault
@@ -427,7 +427,7 @@ async def test_nonsense_instead_of_a_token_says_nothing_about_the_grant(content:
 
 
 ODD = st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.lists(st.integers(), max_size=3)
-WORDS = st.sampled_from([*aadsts.CLASSES, *aadsts.SUBERRORS, "bad_token", "nonsense"])
+WORDS = st.sampled_from([*aadsts_table.CLASSES, *aadsts_table.SUBERRORS, "bad_token", "nonsense"])
 MEMBERS = ["error_codes", "error_description", "claims", "correlation_id", "access_token", "expires_in", "scope"]
 BODIES = st.fixed_dictionaries(
     {},
@@ -490,14 +490,14 @@ async def test_every_number_of_the_table_arrives_from_the_token_endpoint_as_its_
     async with stage() as s:
         grant = await s.connect()
         seen: dict[int, tuple[str, Any, Any]] = {}
-        for number in aadsts.TABLE:
+        for number in aadsts_table.TABLE:
             s.sandbox.world.switches.token_faults.append(TokenFault(code=number, error="invalid_grant"))
             with pytest.raises(GrantFailure) as caught:
                 await s.refresh(grant)
             seen[number] = (caught.value.code, caught.value.status, caught.value.reason)
         expected = {
             number: (f"AADSTS{number}", ruling.verdict.status, ruling.verdict.reason)
-            for number in aadsts.TABLE
+            for number in aadsts_table.TABLE
             for ruling in [rule("invalid_grant", None, (number,), phase=Phase.REFRESH, personal=False)]
         }
         assert seen == expected

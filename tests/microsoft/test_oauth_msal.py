@@ -15,8 +15,8 @@ import pytest
 from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest, Grant, GrantFailure
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.clock import SystemClock
-from scalekit_mcp.microsoft.credentials import ClientSecret
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.identity.credentials import ClientSecret
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 pytest.importorskip("msal", reason="msal is not installed")

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.events.rows import LIST_FIELDS
+from scalekit_mcp.calendar.page_tokens import ListQuery, Pages, Position
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.paging import ListQuery, Pages, Position
-from scalekit_mcp.microsoft.rows import LIST_FIELDS
 from tests.support.sealing import Sealer
 
 QUERY = ListQuery(given={"filter": "startswith(subject,'A')", "top": 5}, timezone="Europe/Berlin")

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.microsoft.settling import Settled, same_recurrence, says, settle
+from scalekit_mcp.calendar.events.lost_answers import Settled, same_recurrence, says, settle
 
 EVENT: dict[str, Any] = {
     "@odata.etag": 'W/"2"',

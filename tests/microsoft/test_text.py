@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.microsoft.text import MAX_TEXT_CHARACTERS, microsofts_words, neutralise, neutralised
+from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, microsofts_words, neutralise, neutralised
 
 HARMFUL = ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\u202a", "\u202e", "\u2066", "\u2069", "\ud800"]
 

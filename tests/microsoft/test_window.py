@@ -6,8 +6,8 @@ from dateutil import tz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.window import Window, present
 from scalekit_mcp.tools.remarks import NO_REMARKS
 from scalekit_mcp.tools.zones import resolve_zone
 

@@ -14,7 +14,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.microsoft.calendar import OutlookCalendar
-from scalekit_mcp.microsoft.graph import GraphClient, GraphSession
+from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
 from scalekit_mcp.sandbox.world import RecordedRequest

@@ -11,9 +11,9 @@ from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFaul
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
-from scalekit_mcp.microsoft.credentials import PublicClient
-from scalekit_mcp.microsoft.graph import AnswerLost, GraphClient, GraphRequest, GraphSession
-from scalekit_mcp.microsoft.oauth import MicrosoftOAuth
+from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphClient, GraphRequest, GraphSession
+from scalekit_mcp.microsoft.identity.credentials import PublicClient
+from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender
 from scalekit_mcp.scalekit.rest import ScalekitRest
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens

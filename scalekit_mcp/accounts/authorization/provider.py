@@ -1,4 +1,4 @@
-"""What the account manager needs of a provider. Microsoft implements it in `scalekit_mcp.microsoft.oauth`."""
+"""What the account manager needs of a provider. Microsoft implements it in `scalekit_mcp.microsoft.identity.oauth`."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.text import MAX_TEXT_CHARACTERS, neutralised
+from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, neutralised
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone

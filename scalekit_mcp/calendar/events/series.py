@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.event_times import LocalTime, PatchedTimes, local_edge
-from scalekit_mcp.microsoft.graph_zones import graph_zone
-from scalekit_mcp.microsoft.recurrence import graph_recurrence, recurrence_from_graph
-from scalekit_mcp.microsoft.series_dates import vanishing_dates, weekday_of
+from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence_from_graph
+from scalekit_mcp.calendar.events.series_dates import vanishing_dates, weekday_of
+from scalekit_mcp.calendar.events.times import LocalTime, PatchedTimes, local_edge
+from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, resolve_zone

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from scalekit_mcp.microsoft.recurrence import recurrence_from_graph
+from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
 from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.values import Refused
 

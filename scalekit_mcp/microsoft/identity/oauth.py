@@ -21,12 +21,12 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import ProviderAccount, TokenSet
+from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft.aadsts_rules import Phase, rule
-from scalekit_mcp.microsoft.challenge import json_object_text, retry_after_seconds
-from scalekit_mcp.microsoft.credentials import ClientCredentials
-from scalekit_mcp.microsoft.id_token import MAX_NAME_CHARACTERS, IdTokenRefused, account_from_id_token, is_guid
-from scalekit_mcp.microsoft.oauth_failures import (
+from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
+from scalekit_mcp.microsoft.identity.challenge import json_object_text, retry_after_seconds
+from scalekit_mcp.microsoft.identity.credentials import ClientCredentials
+from scalekit_mcp.microsoft.identity.failures import (
     id_token_failure,
     number_of,
     redirect_failure,
@@ -34,8 +34,8 @@ from scalekit_mcp.microsoft.oauth_failures import (
     token_failure,
     transient_failure,
 )
-from scalekit_mcp.microsoft.scopes import granted_scopes, graph_resource, wire_scopes
-from scalekit_mcp.microsoft.text import neutralise
+from scalekit_mcp.microsoft.identity.id_token import MAX_NAME_CHARACTERS, IdTokenRefused, account_from_id_token, is_guid
+from scalekit_mcp.microsoft.identity.scopes import granted_scopes, graph_resource, wire_scopes
 from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)

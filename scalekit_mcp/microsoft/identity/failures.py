@@ -8,10 +8,10 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
-from scalekit_mcp.microsoft import aadsts
-from scalekit_mcp.microsoft.aadsts_rules import Phase, Ruling, rule
-from scalekit_mcp.microsoft.challenge import json_object_text
-from scalekit_mcp.microsoft.id_token import IdTokenRefused, is_guid
+from scalekit_mcp.microsoft.identity import aadsts_table
+from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
+from scalekit_mcp.microsoft.identity.challenge import json_object_text
+from scalekit_mcp.microsoft.identity.id_token import IdTokenRefused, is_guid
 
 _AADSTS_NUMBER = re.compile(r"AADSTS(\d{4,8})")
 _CORRELATION_ID = re.compile(r"Correlation ID: ([0-9a-fA-F-]{36})")
@@ -94,7 +94,7 @@ def ruled_failure(
         claims=claims,
         missing_consent=ruling.missing_consent,
         correlation_id=correlation_id,
-        whole_connection=verdict in (aadsts.SECRET, aadsts.CERTIFICATE),
+        whole_connection=verdict in (aadsts_table.SECRET, aadsts_table.CERTIFICATE),
     )
 
 
@@ -104,15 +104,15 @@ def transient_failure(message: str, *, code: str, retry_after_seconds: float | N
         GrantFault.TRANSIENT,
         message,
         code=code,
-        who_acts=aadsts.WAIT.who_acts,
-        next_step=aadsts.WAIT.next_step,
+        who_acts=aadsts_table.WAIT.who_acts,
+        next_step=aadsts_table.WAIT.next_step,
         retry_after_seconds=retry_after_seconds,
     )
 
 
 def id_token_failure(refused: IdTokenRefused) -> GrantFailure:
     """The failure of an id_token that does not fit: a foreign nonce ends the attempt, all else is set up wrongly."""
-    verdict = aadsts.START_AGAIN if refused.claim == "nonce" else aadsts.MISCONFIGURED
+    verdict = aadsts_table.START_AGAIN if refused.claim == "nonce" else aadsts_table.MISCONFIGURED
     return GrantFailure(
         verdict.fault,
         str(refused),
@@ -155,10 +155,10 @@ def _numbers_in_uri(uri: str) -> list[int]:
 
 
 def _is_passing(number: int) -> bool:
-    row = aadsts.TABLE.get(number)
+    row = aadsts_table.TABLE.get(number)
     return row is not None and row.verdict.fault is GrantFault.TRANSIENT
 
 
 def _is_admin_approval(number: int) -> bool:
-    row = aadsts.TABLE.get(number)
-    return row is not None and row.verdict is aadsts.ADMIN_APPROVAL
+    row = aadsts_table.TABLE.get(number)
+    return row is not None and row.verdict is aadsts_table.ADMIN_APPROVAL

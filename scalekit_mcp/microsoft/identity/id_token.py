@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
-from scalekit_mcp.microsoft.text import neutralise
+from scalekit_mcp.calendar.text import neutralise
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""

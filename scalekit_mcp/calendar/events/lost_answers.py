@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.events import Event, address_of, date_of, instant_of
+from scalekit_mcp.calendar.events.event import Event, address_of, date_of, instant_of
 
 
 class Settled(Enum):

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
+from scalekit_mcp.calendar.events.event import date_of, instant_of
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.events import date_of, instant_of
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones import Zone, fold_note, to_instant

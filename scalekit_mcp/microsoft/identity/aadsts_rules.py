@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from scalekit_mcp.accounts.authorization.provider import GrantFault
-from scalekit_mcp.microsoft.aadsts import (
+from scalekit_mcp.microsoft.identity.aadsts_table import (
     ADMIN_APPROVAL,
     APP_DISABLED,
     APP_DISABLED_IN_TENANT,

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from scalekit_mcp.calendar.events.event import address_of
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.events import address_of
 from scalekit_mcp.tools.arguments import EventFields, UpdateCalendarEvent
 from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, person_key
 from scalekit_mcp.tools.remarks import Remarks, noted, warned

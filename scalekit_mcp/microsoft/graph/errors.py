@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.errors import (
     CalendarNotFound,
     Conflict,
@@ -24,7 +25,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph_error_table import (
+from scalekit_mcp.microsoft.graph.error_table import (
     FAILED,
     FILTER_EXAMPLE,
     ORDERBY_EXAMPLE,
@@ -37,7 +38,6 @@ from scalekit_mcp.microsoft.graph_error_table import (
     GraphErrorRow,
     Means,
 )
-from scalekit_mcp.microsoft.text import microsofts_words
 
 __all__ = ["TABLE", "GraphFailure", "MalformedEventId", "Means", "clean_reason", "error_for"]
 

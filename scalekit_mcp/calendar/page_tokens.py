@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol, cast
 
+from scalekit_mcp.calendar.events.rows import LIST_FIELDS
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.microsoft.rows import LIST_FIELDS
 
 _FORM = "page1"
 """Names the form of the payload; a token of another form is not read."""

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.events import date_of, instant_of
-from scalekit_mcp.microsoft.graph_zones import graph_zone
-from scalekit_mcp.microsoft.series_dates import check_occurrence_date
+from scalekit_mcp.calendar.events.event import date_of, instant_of
+from scalekit_mcp.calendar.events.series_dates import check_occurrence_date
+from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.values import Refused

@@ -16,13 +16,12 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
+from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, json_object, on_host_of
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.challenge import claims_challenge, retry_after_seconds
-from scalekit_mcp.microsoft.graph_answers import UnreadableAnswer, json_object, on_host_of
-from scalekit_mcp.microsoft.graph_errors import GraphFailure, Means, error_for
-from scalekit_mcp.microsoft.graph_requests import (
+from scalekit_mcp.microsoft.graph.errors import GraphFailure, Means, error_for
+from scalekit_mcp.microsoft.graph.requests import (
     AnswerLost,
     AnswerTooLong,
     GraphRequest,
@@ -32,7 +31,8 @@ from scalekit_mcp.microsoft.graph_requests import (
     TokenSource,
     segment,
 )
-from scalekit_mcp.microsoft.mailbox_slots import MailboxSlots
+from scalekit_mcp.microsoft.graph.slots import MailboxSlots
+from scalekit_mcp.microsoft.identity.challenge import claims_challenge, retry_after_seconds
 from scalekit_mcp.upstream import AnswerTooLarge
 
 __all__ = [

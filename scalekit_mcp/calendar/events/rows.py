@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scalekit_mcp.microsoft.events import CUT, Event, address_of, presented, shown_moment
-from scalekit_mcp.microsoft.text import is_harmless, neutralised
+from scalekit_mcp.calendar.events.event import CUT, Event, address_of, presented, shown_moment
+from scalekit_mcp.calendar.text import is_harmless, neutralised
 from scalekit_mcp.tools.zones import Zone
 
 LIST_FIELDS = (

@@ -1,0 +1,1 @@
+"""Microsoft's sign-in: authorization, tokens, and what its refusals mean."""
