@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
 from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import SealBroken
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import RunningTasks, SingleFlight
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
 _PRUNE_INTERVAL = timedelta(days=1)
@@ -53,9 +53,9 @@ class AccountDirectory:
         self._clock = clock
         self._settings = settings
         self._snapshots = Snapshots(clock, settings.snapshot_seconds)
-        self._readings: dict[tuple[str, str], asyncio.Task[StoredAccount]] = {}
+        self._readings: SingleFlight[tuple[str, str], StoredAccount] = SingleFlight()
         self._pruned_at: datetime | None = None
-        self._pruning: asyncio.Task[None] | None = None
+        self._pruning = RunningTasks()
 
     async def find(self, connection_name: str, identifier: str) -> StoredAccount:
         """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
@@ -69,18 +69,7 @@ class AccountDirectory:
     async def recent(self, connection_name: str, identifier: str) -> StoredAccount:
         """As `find`; callers who ask at the same time share one read."""
         key = (connection_name, identifier)
-        reading = self._readings.get(key)
-        if reading is None:
-            reading = asyncio.create_task(self.find(connection_name, identifier))
-            self._readings[key] = reading
-            reading.add_done_callback(lambda task: self._was_read(key, task))
-        return await asyncio.shield(reading)
-
-    def _was_read(self, key: tuple[str, str], task: asyncio.Task[StoredAccount]) -> None:
-        if self._readings.get(key) is task:
-            del self._readings[key]
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody is left to be told otherwise
+        return await self._readings.run(key, lambda: self.find(connection_name, identifier))
 
     async def find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
         """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
@@ -125,8 +114,7 @@ class AccountDirectory:
 
     async def aclose(self) -> None:
         """Give what is being forgotten a moment."""
-        if self._pruning is not None:
-            await asyncio.wait([self._pruning], timeout=_CLOSE_SECONDS)
+        await self._pruning.aclose(_CLOSE_SECONDS)
 
     def _prune(self) -> None:
         """Once a day, beside the call that comes first: forget what is old."""
@@ -134,7 +122,7 @@ class AccountDirectory:
         if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
             return
         self._pruned_at = now
-        self._pruning = asyncio.create_task(self._forget_old(now))
+        self._pruning.start(self._forget_old(now))
 
     async def _forget_old(self, now: datetime) -> None:
         with suppress(VaultError):  # what cannot be written today is forgotten tomorrow
@@ -176,7 +164,7 @@ class AccountDirectory:
 
     def forget(self, connection_name: str, identifier: str) -> None:
         """Read the record anew next time."""
-        self._readings.pop((connection_name, identifier), None)
+        self._readings.forget((connection_name, identifier))
         self._snapshots.drop((connection_name, identifier))
 
     async def list(

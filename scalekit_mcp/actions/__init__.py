@@ -111,7 +111,7 @@ async def _resolved(settings: Settings) -> AsyncGenerator[Callable[[], Awaitable
     if not settings.sandbox:
         yield None
         return
-    from scalekit_mcp.actions.on_first_use import OnFirstUse
+    from scalekit_mcp.concurrency import OnFirstUse
 
     sandbox = OnFirstUse(lambda: _sandbox_settings(settings))
     failure: Exception | None = None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-import anyio
-
 from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -21,6 +19,7 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
@@ -66,12 +65,11 @@ class EmbeddedActions:
         self._resolve = resolve
         self._metrics = metrics
         self._call_seconds = call_seconds
-        self._opening = anyio.Lock()
-        self._opened: Parts | None = None
+        self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
         """Close the vault and the HTTP client, if they were ever opened."""
-        opened, self._opened = self._opened, None
+        opened = self._opened.take()
         if opened is not None:
             await opened.aclose()
 
@@ -80,21 +78,21 @@ class EmbeddedActions:
 
     async def parts(self) -> Parts:
         """What the calls are made of, built on first use."""
-        if self._opened is None:
-            async with self._opening:
-                if self._opened is None:
-                    from scalekit_mcp.actions.parts import build_parts
+        return await self._opened.get()
 
-                    settings = await self._resolve() if self._resolve else self._settings
-                    self._opened = build_parts(
-                        settings,
-                        clock=self._clock,
-                        timezone=self._timezone,
-                        user_verification=self._user_verification,
-                        metrics=self._metrics,
-                    )
-                    self._opened.start()
-        return self._opened
+    async def _open(self) -> Parts:
+        from scalekit_mcp.actions.parts import build_parts
+
+        settings = await self._resolve() if self._resolve else self._settings
+        parts = build_parts(
+            settings,
+            clock=self._clock,
+            timezone=self._timezone,
+            user_verification=self._user_verification,
+            metrics=self._metrics,
+        )
+        parts.start()
+        return parts
 
     def _key(self, connection_name: str | None, identifier: str) -> _Key:
         key = account_key(connection_name, identifier, own_connection=self._settings.connection)

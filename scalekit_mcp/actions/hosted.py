@@ -6,8 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
 from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -22,6 +20,7 @@ from scalekit_mcp.actions.models import (
 from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.network import Network
 from scalekit_mcp.tools import Arguments, Authorize
@@ -86,12 +85,11 @@ class HostedActions:
         self._scopes = tuple(scopes)
         self._sandbox = sandbox
         self._call_seconds = call_seconds
-        self._opening = anyio.Lock()
-        self._opened: HostedParts | None = None
+        self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
         """Close the HTTP client, if this object made one."""
-        opened, self._opened = self._opened, None
+        opened = self._opened.take()
         if opened is not None:
             await opened.aclose()
 
@@ -100,26 +98,25 @@ class HostedActions:
         await self.list_connected_accounts(page_size=1)
 
     async def _parts(self) -> HostedParts:
-        if self._opened is None:
-            async with self._opening:
-                if self._opened is None:
-                    from scalekit_mcp.actions.hosted_parts import build_hosted_parts
+        return await self._opened.get()
 
-                    found = self._environment
-                    environment = found if isinstance(found, ScalekitEnvironment) else await found()
-                    self._opened = build_hosted_parts(
-                        environment,
-                        connection_name=self._connection_name,
-                        clock=self._clock,
-                        http=self._http,
-                        ring=self._ring,
-                        user_verification=self._user_verification,
-                        user_verify_url=self._user_verify_url,
-                        timezone=self._timezone,
-                        scopes=self._scopes,
-                        sandbox=self._sandbox,
-                    )
-        return self._opened
+    async def _open(self) -> HostedParts:
+        from scalekit_mcp.actions.hosted_parts import build_hosted_parts
+
+        found = self._environment
+        environment = found if isinstance(found, ScalekitEnvironment) else await found()
+        return build_hosted_parts(
+            environment,
+            connection_name=self._connection_name,
+            clock=self._clock,
+            http=self._http,
+            ring=self._ring,
+            user_verification=self._user_verification,
+            user_verify_url=self._user_verify_url,
+            timezone=self._timezone,
+            scopes=self._scopes,
+            sandbox=self._sandbox,
+        )
 
     def _key(self, connection_name: str | None, identifier: str) -> Key:
         key = account_key(connection_name, identifier, own_connection=self._connection_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -37,6 +36,7 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import InvalidInput, VaultError
 
 _log = logging.getLogger(__name__)
@@ -72,12 +72,11 @@ class Attempts:
         self._operator = operator
         self._listener_alive = listener_alive
         self._pages = Pages(vault, providers, clock, settings)
-        self._running: set[asyncio.Task[AuthorizationOutcome]] = set()
+        self._running = RunningTasks()
 
     async def aclose(self) -> None:
         """Let a redemption that was sent be saved; bounded."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._settings.token_call_seconds + 10)
+        await self._running.aclose(self._settings.token_call_seconds + 10)
 
     # Success and the end
 

@@ -37,10 +37,7 @@ class Callback(Attempts):
 
     async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str] = ()) -> AuthorizationOutcome:
         """Take what the callback received; in a task that the browser's going away does not reach."""
-        task = asyncio.create_task(self._complete(dict(query), tuple(browser_secrets)))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
+        return await self._running.run(self._complete(dict(query), tuple(browser_secrets)))
 
     async def _complete(self, query: dict[str, str], browser_secrets: Sequence[str]) -> AuthorizationOutcome:
         state = query.get("state", "")

@@ -41,6 +41,7 @@ from scalekit_mcp.accounts.vault.changes import (
     Vault,
 )
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import SingleFlight
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
     InternalError,
@@ -99,7 +100,7 @@ class Refresher:
         self._settings = settings
         self._remember = remember
         self._owner = secrets.token_hex(8)
-        self._flights: dict[str, asyncio.Task[StoredAccount]] = {}
+        self._flights: SingleFlight[str, StoredAccount] = SingleFlight()
         self._unsaved: dict[str, _Unsaved] = {}
         self._operator = operator
         self._news = TenantNews()
@@ -117,18 +118,15 @@ class Refresher:
             VaultError: the vault cannot be read or written.
         """
         while True:
-            flight = self._flights.get(stored.account.id)
-            joined = flight is not None
-            if flight is None:
-                flight = asyncio.create_task(self._flight(stored, need, just_read=just_read))
-                self._flights[stored.account.id] = flight
-                flight.add_done_callback(lambda task, key=stored.account.id: self._landed(key, task))
+            joined = stored.account.id in self._flights
             limit = self._settings.waiter_seconds
             if not joined:  # whoever began it also waits for the token call itself
                 limit += self._settings.token_call_seconds
             try:
                 async with asyncio.timeout(limit):
-                    result = await asyncio.shield(flight)
+                    result = await self._flights.run(
+                        stored.account.id, lambda: self._flight(stored, need, just_read=just_read)
+                    )
             except TimeoutError:
                 if self._still_valid(stored, need):
                     return stored
@@ -139,17 +137,7 @@ class Refresher:
 
     async def aclose(self) -> None:
         """Let what was sent be saved; bounded."""
-        if self._flights:
-            _, late = await asyncio.wait(
-                list(self._flights.values()), timeout=self._settings.token_call_seconds + _SAVE_SECONDS
-            )
-            for task in late:
-                task.cancel()
-
-    def _landed(self, key: str, task: asyncio.Task[StoredAccount]) -> None:
-        self._flights.pop(key, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it
+        await self._flights.aclose(self._settings.token_call_seconds + _SAVE_SECONDS)
 
     async def _flight(self, stored: StoredAccount, need: Need, *, just_read: bool) -> StoredAccount:
         connection_name, identifier = stored.account.connection_name, stored.account.identifier

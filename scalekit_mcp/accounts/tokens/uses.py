@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.model.records import ConnectedAccount
 from scalekit_mcp.accounts.vault.changes import NoteAccount, Vault
+from scalekit_mcp.concurrency import SingleFlight
 from scalekit_mcp.errors import VaultError
 
 USE_INTERVAL = timedelta(minutes=15)
@@ -26,7 +26,7 @@ class Uses:
         self._vault = vault
         self._noted: dict[str, datetime] = {}
         self._waiting: dict[str, datetime] = {}
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: SingleFlight[None, None] = SingleFlight()
 
     def note(self, account: ConnectedAccount, now: datetime) -> None:
         """Remember a use, and have it written if the last one that was written is some minutes ago."""
@@ -39,15 +39,11 @@ class Uses:
         self._noted[account.id] = now
         if len(self._waiting) < MOST_NOTED:
             self._waiting[account.id] = now
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+        self._writing.start(None, self._write)
 
     async def aclose(self) -> None:
         """Give what is being written a moment."""
-        if self._writing is not None:
-            _, late = await asyncio.wait([self._writing], timeout=CLOSE_SECONDS)
-            for task in late:
-                task.cancel()
+        await self._writing.aclose(CLOSE_SECONDS)
 
     async def _write(self) -> None:
         while self._waiting:

@@ -17,6 +17,7 @@ from typing import Any, cast
 import httpx2 as httpx
 
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import SingleFlight
 from scalekit_mcp.server.callers.authentication import Denied
 
 logger = logging.getLogger(__name__)
@@ -51,16 +52,13 @@ class IssuerKeys:
         self._wait_seconds = wait_seconds
         self._keys: dict[str | None, Any] = {}
         self._fetched_at: float | None = None
-        self._fetching: asyncio.Task[None] | None = None
+        self._fetching: SingleFlight[None, None] = SingleFlight()
         self._failures = 0
         self._not_before = 0.0
 
     async def aclose(self) -> None:
         """End a fetch that runs."""
-        if self._fetching is not None:
-            self._fetching.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._fetching
+        await self._fetching.aclose(0)
 
     async def key(self, key_id: object) -> Any:
         """The key of that id; without an id the only one there is.
@@ -94,11 +92,9 @@ class IssuerKeys:
 
     def _fetch(self) -> asyncio.Task[None] | None:
         """The fetch that runs, or a new one; None while the pause after a failure lasts."""
-        if self._fetching is None or self._fetching.done():
-            if self._clock.now().timestamp() < self._not_before:
-                return None
-            self._fetching = asyncio.create_task(self._fetch_keys(), name="keys of the authorization server")
-        return self._fetching
+        if None not in self._fetching and self._clock.now().timestamp() < self._not_before:
+            return None
+        return self._fetching.start(None, self._fetch_keys)
 
     async def _fetch_keys(self) -> None:
         try:

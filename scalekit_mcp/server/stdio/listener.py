@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
+from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import InternalError
 
 if TYPE_CHECKING:
@@ -47,11 +48,10 @@ class Listener:
         self._preferred_port = preferred_port
         self._sandbox = sandbox
         self._clock = clock or SystemClock()
-        self._lock = anyio.Lock()
         self._tasks: TaskGroup | None = None
         self._exit_stack = contextlib.AsyncExitStack()
         self._server: uvicorn.Server | None = None
-        self._port: int | None = None
+        self._port = OpenOnce(self._open)
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._exit_stack.enter_async_context(anyio.create_task_group())
@@ -71,12 +71,9 @@ class Listener:
 
     async def base_url(self) -> str:
         """The base of the links, always with the name `localhost`; opens the port if it is not open."""
-        async with self._lock:
-            if self._port is None:
-                self._port = self._open()
-        return f"http://localhost:{self._port}"
+        return f"http://localhost:{await self._port.get()}"
 
-    def _open(self) -> int:
+    async def _open(self) -> int:
         import uvicorn
 
         from scalekit_mcp.server.http.connections import DescriptorShare
