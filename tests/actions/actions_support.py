@@ -30,7 +30,7 @@ from scalekit_mcp.sandbox.scalekit.app import (
 )
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings

@@ -13,7 +13,8 @@ from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandb
 from scalekit_mcp.sandbox.control.controls import Controls
 from scalekit_mcp.sandbox.control.http import SWITCHES
 from scalekit_mcp.sandbox.control.start_forms import FORMS
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped, take_graph_fault
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
+from scalekit_mcp.sandbox.world.faults import take_graph_fault
 
 DANA, ALICE = "dana@company.com", "alice@company.com"
 
@@ -148,7 +149,7 @@ def test_every_switch_over_http_is_a_public_method_and_the_reverse() -> None:
     methods = {
         name
         for name, member in inspect.getmembers(Controls, inspect.isfunction)
-        if not name.startswith("_") and name not in ("person", "tenant", "registration", "settings", "state")
+        if not name.startswith("_") and name not in ("person", "tenant", "registration", "environment", "state")
     }
     assert methods == set(SWITCHES)
 

@@ -6,7 +6,7 @@ import pytest
 from graph_client import Graph, create, event_body, path, refusal
 
 from scalekit_mcp.sandbox.world import GraphFault
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 DANA = "dana@company.com"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2 as httpx
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 
 class DroppingTransport(httpx.AsyncBaseTransport):

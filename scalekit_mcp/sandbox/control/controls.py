@@ -6,24 +6,21 @@ The same names and arguments are reachable over HTTP, see `http`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from scalekit_mcp.sandbox.control.failures import FailureSwitches
-from scalekit_mcp.sandbox.world import (
-    AppRegistration,
-    EnterpriseApp,
-    Person,
-    Tenant,
-    World,
-)
-from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID, seed
-
-if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.dispatch import Dispatcher
-    from scalekit_mcp.sandbox.identity.store import AdminRequest
+from scalekit_mcp.sandbox.control import lookup
+from scalekit_mcp.sandbox.control.failures import DEFAULT_CLAIMS, next_token_fault, throttling
+from scalekit_mcp.sandbox.control.state import state_of
+from scalekit_mcp.sandbox.graph.calendar.events import Events
+from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
+from scalekit_mcp.sandbox.halves import build
+from scalekit_mcp.sandbox.world import AppRegistration, GraphFault, Person, Switches, Tenant, TokenFault, World
+from scalekit_mcp.sandbox.world.mailbox import Calendar
+from scalekit_mcp.sandbox.world.seed import seed
+from scalekit_mcp.sandbox.world.switches import checked_behaviour
 
 
-class Controls(FailureSwitches):
+class Controls:
     """Holds the world and its two halves, and turns the switches.
 
     Addresses are those of people, tenants are given by id, domain or name, applications by client id (the default
@@ -31,18 +28,13 @@ class Controls(FailureSwitches):
     """
 
     def __init__(self, *, seed: int, week_of: datetime | None) -> None:
-        from scalekit_mcp.sandbox.dispatch import Dispatcher
-
         self._seed = seed
         self._week_of = week_of
         self._base_url = "http://localhost"
         self.reset()
-        self.dispatcher: Dispatcher = Dispatcher(self)
 
     def reset(self) -> None:
         """Start over with a new world from the same seed: `world`, `people` and `clock` are new objects then."""
-        from scalekit_mcp.sandbox.dispatch import build
-
         world = World(seed=self._seed, week_of=self._week_of)
         world.base_url = self._base_url
         seed(world)
@@ -57,20 +49,31 @@ class Controls(FailureSwitches):
     def base_url(self, value: str) -> None:
         self._base_url = self.world.base_url = value
 
+    def person(self, address: str) -> Person:
+        """Somebody, by address."""
+        return lookup.person(self.world, address)
+
     def tenant(self, tenant: str) -> Tenant:
         """A tenant, by id, domain or name."""
-        wanted = tenant.strip().lower()
-        for candidate in self.world.tenants.values():
-            if wanted in (candidate.id, candidate.domain.lower(), candidate.name.lower()):
-                return candidate
-        raise LookupError(f"The sandbox has no tenant '{tenant}'.")
+        return lookup.tenant(self.world, tenant)
 
     def registration(self, client_id: str | None = None) -> AppRegistration:
         """An application registration, the default one when left out."""
-        found = self.world.apps.get((client_id or DEFAULT_CLIENT_ID).lower())
-        if found is None:
-            raise LookupError(f"The sandbox has no application '{client_id}'.")
-        return found
+        return lookup.registration(self.world, client_id)
+
+    def environment(self, base_url: str) -> dict[str, str]:
+        """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
+        app = self.registration()
+        return {
+            "MICROSOFT_CLIENT_ID": app.client_id,
+            "MICROSOFT_CLIENT_SECRET": app.client_secret or "",
+            "MICROSOFT_LOGIN_URL": base_url,
+            "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
+        }
+
+    def state(self) -> dict[str, Any]:
+        """People, tenants, applications and switches as JSON values."""
+        return state_of(self.world, self.halves.identity.store)
 
     # Consent
 
@@ -88,9 +91,7 @@ class Controls(FailureSwitches):
         were seen. Without `client_id` it concerns every application.
         """
         person = self.person(address)
-        for (app, tenant_id), principal in self.world.enterprise_apps.items():
-            if tenant_id != person.tenant_id or (client_id is not None and app != client_id.lower()):
-                continue
+        for principal in lookup.enterprise_apps(self.world, person.tenant_id, client_id):
             principal.user_scopes.pop(person.oid, None)
             if by == "admin":
                 principal.admin_scopes.clear()
@@ -100,19 +101,19 @@ class Controls(FailureSwitches):
     def grant_admin_consent(self, tenant: str, scopes: str | None = None, client_id: str | None = None) -> None:
         """Consent for everybody in a tenant, as its administrator would; the registration's permissions by default."""
         app = self.registration(client_id)
-        principal = self._principal(tenant, app.client_id)
+        principal = lookup.enterprise_app(self.world, tenant, app.client_id)
         principal.deleted = False
         principal.admin_scopes |= set(scopes.split()) if scopes else set(app.permissions)
 
     def approve_admin_request(self, number: int) -> None:
         """An administrator approves what somebody asked for with "Request approval": consent for everybody."""
-        request = self._admin_request(number)
+        request = lookup.pending_request(self.halves.identity.store, number)
         self.grant_admin_consent(request.tenant_id, " ".join(request.scopes), request.client_id)
         request.state = "approved"
 
     def deny_admin_request(self, number: int) -> None:
         """An administrator denies it; neither the application nor the person hears of it."""
-        self._admin_request(number).state = "denied"
+        lookup.pending_request(self.halves.identity.store, number).state = "denied"
 
     def set_consent_policy(
         self, tenant: str, policy: Literal["allow_all", "managed", "none"], workflow: bool | None = None
@@ -121,7 +122,7 @@ class Controls(FailureSwitches):
 
         `workflow` switches the form with which a user can ask the administrators.
         """
-        found = self.tenant(tenant)
+        found = lookup.tenant(self.world, tenant)
         found.user_consent = policy
         if workflow is not None:
             found.admin_consent_workflow = workflow
@@ -134,18 +135,15 @@ class Controls(FailureSwitches):
 
     def disable_app(self, tenant: str, client_id: str | None = None) -> None:
         """An administrator disables sign-in to the enterprise application."""
-        self._principal(tenant, client_id).enabled = False
+        lookup.enterprise_app(self.world, tenant, client_id).enabled = False
 
     def enable_app(self, tenant: str, client_id: str | None = None) -> None:
         """An administrator enables it again; a deleted one stays deleted."""
-        self._principal(tenant, client_id).enabled = True
+        lookup.enterprise_app(self.world, tenant, client_id).enabled = True
 
     def delete_app(self, tenant: str, client_id: str | None = None) -> None:
         """An administrator deletes the enterprise application with its grants; a new consent brings it back."""
-        principal = self._principal(tenant, client_id)
-        principal.deleted = True
-        principal.admin_scopes.clear()
-        principal.user_scopes.clear()
+        lookup.enterprise_app(self.world, tenant, client_id).delete()
 
     def deleted_app_answer(self, code: Literal[700016, 65001]) -> None:
         """What a refresh answers after the enterprise application was deleted; the truth is not documented."""
@@ -161,12 +159,12 @@ class Controls(FailureSwitches):
 
     def require_assignment(self, tenant: str, required: bool = True, client_id: str | None = None) -> None:
         """Only people assigned to the enterprise application may use it."""
-        self._principal(tenant, client_id).assignment_required = required
+        lookup.enterprise_app(self.world, tenant, client_id).assignment_required = required
 
     def assign_person(self, address: str, client_id: str | None = None) -> None:
         """Assign somebody to the enterprise application of the own tenant."""
         person = self.person(address)
-        self._principal(person.tenant_id, client_id).assigned_oids.add(person.oid)
+        lookup.enterprise_app(self.world, person.tenant_id, client_id).assigned_oids.add(person.oid)
 
     def add_redirect_uri(self, redirect_uri: str, client_id: str | None = None) -> None:
         """Register one more redirect URI."""
@@ -192,35 +190,21 @@ class Controls(FailureSwitches):
 
         Raises LookupError when there is none in that person's calendar.
         """
-        from scalekit_mcp.sandbox.graph.calendar.events import Events
-        from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, listed
-
         mailboxes = Mailboxes(self.world)
         mailbox = mailboxes.of(self.person(address))
-        wanted = (event for event in listed(mailbox, None) if event.subject == subject and not event.is_organizer)
-        event = next(wanted, None)
-        if event is None:
-            raise LookupError(f"'{address}' has no invitation with the subject '{subject}'.")
+        event = lookup.newest_invitation(mailbox, subject)
         Events(self.world, mailboxes).respond(mailbox, event, response, comment=comment)
 
     def add_person(
         self, address: str, name: str | None = None, tenant: str = "Contoso", time_zone: str = "UTC"
     ) -> None:
         """Add somebody to a tenant; the calendar is filled like everybody's when it is first looked at."""
-        person = Person(
-            self.world.new_guid(),
-            self.tenant(tenant).id,
-            name or address.partition("@")[0],
-            address,
-            time_zone=time_zone,
-        )
+        guid, home = self.world.new_guid(), lookup.tenant(self.world, tenant)
+        person = Person(guid, home.id, name or address.partition("@")[0], address, time_zone=time_zone)
         self.world.people[address.strip().lower()] = person
 
     def add_calendar(self, address: str, name: str, owner: str | None = None, can_edit: bool = True) -> None:
         """Add an empty calendar to a mailbox; with `owner`, one that this person shares. Several may have one name."""
-        from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
-        from scalekit_mcp.sandbox.world.mailbox import Calendar
-
         mailbox = Mailboxes(self.world).of(self.person(address))
         whose = None if owner is None else self.person(owner)
         calendar = Calendar(self.world.new_guid().replace("-", ""), name, can_edit=can_edit, owner=whose)
@@ -229,11 +213,9 @@ class Controls(FailureSwitches):
     def revoke_sessions(self, address: str) -> None:
         """All sign-in sessions of a person end: refresh tokens (50173), and cp1 access tokens at once."""
         person = self.person(address)
-        identity = self.halves.identity
-        identity.store.end_refresh_tokens(person, 50173)
+        self.halves.identity.store.end_refresh_tokens(person, 50173)
+        self.halves.identity.store.sign_out(person)
         self.halves.tokens.revoke_continuously(person)
-        for session in identity.store.sessions.values():
-            session.homes[:] = [home for home in session.homes if home is not person]
 
     def disable_person(self, address: str) -> None:
         """An administrator disables the account (50057)."""
@@ -256,28 +238,161 @@ class Controls(FailureSwitches):
         """Whether events of this person can become Teams meetings."""
         self.person(address).teams_allowed = allowed
 
-    def settings(self, base_url: str) -> dict[str, str]:
-        """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
-        app = self.registration()
-        return {
-            "MICROSOFT_CLIENT_ID": app.client_id,
-            "MICROSOFT_CLIENT_SECRET": app.client_secret or "",
-            "MICROSOFT_LOGIN_URL": base_url,
-            "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
-        }
+    # Token endpoint
 
-    def state(self) -> dict[str, Any]:
-        """People, tenants, applications and switches as JSON values."""
-        from scalekit_mcp.sandbox.control.state import state_of
+    def next_token_error(
+        self,
+        code: int | None,
+        error: str | None = None,
+        suberror: str | None = None,
+        person: str | None = None,
+        times: int = 1,
+        claims: str | None = None,
+        status: int | None = None,
+        grant_type: str | None = None,
+    ) -> None:
+        """Answer the next token requests with an AADSTS number; error, suberror and status follow from it.
 
-        return state_of(self)
+        Without a number (None) the answer is a bare `invalid_grant`, or the `error` given.
+        """
+        fault = next_token_fault(code, error=error, suberror=suberror, claims=claims, status=status)
+        fault.person, fault.times, fault.grant_type = person, times, grant_type
+        self.world.switches.token_faults.append(fault)
 
-    def _admin_request(self, number: int) -> AdminRequest:
-        for request in self.halves.identity.store.admin_requests:
-            if request.number == number and request.state == "pending":
-                return request
-        raise LookupError(f"The sandbox has no request for approval {number} that waits.")
+    def token_error_raw(
+        self,
+        status: int = 429,
+        body: str = "Too Many Requests",
+        headers: dict[str, str] | None = None,
+        person: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Answer the next token requests with something that is not JSON, an HTML page for instance."""
+        self.world.switches.token_faults.append(
+            TokenFault(status=status, body=body, headers=dict(headers or {}), person=person, times=times)
+        )
 
-    def _principal(self, tenant: str, client_id: str | None) -> EnterpriseApp:
-        app, found = self.registration(client_id), self.tenant(tenant)
-        return self.world.enterprise_apps.setdefault((app.client_id, found.id), EnterpriseApp(app.client_id, found.id))
+    def delay_token_answer(self, seconds: float, times: int = 1, person: str | None = None) -> None:
+        """The next token requests are carried out after a pause (real seconds)."""
+        self.world.switches.token_faults.append(TokenFault(delay_seconds=seconds, times=times, person=person))
+
+    def require_mfa(self, required: bool = True) -> None:
+        """Demand multifactor authentication at sign-in; grants made without it are refused with 50076."""
+        self.world.switches.mfa_required = required
+
+    def conditional_access(self, code: int | None = 53003) -> None:
+        """Let a policy block sign-in and refresh with this AADSTS number; None lifts it."""
+        self.world.switches.conditional_access = str(code) if code else None
+
+    def expire_access_tokens(self, address: str | None = None) -> int:
+        """End the access tokens of one person, or of everybody, now; how many there were."""
+        return self.halves.tokens.expire(self.person(address).address if address else None)
+
+    def expire_refresh_tokens(self, address: str | None = None, code: int = 700082) -> int:
+        """End the refresh tokens of one person, or of everybody, with this AADSTS number; how many there were."""
+        people = [self.person(address)] if address else list(self.world.people.values())
+        return sum(self.halves.identity.store.end_refresh_tokens(person, code) for person in people)
+
+    def rotation(self, policy: Literal["keep", "one_time", "none"]) -> None:
+        """Refresh tokens: old ones stay valid (`keep`), die when used (`one_time`), or no new one comes (`none`)."""
+        self.world.switches.rotation = policy
+
+    def access_token_lifetime(self, seconds: int | None = None) -> None:
+        """How long new access tokens live; None: random, 3600 to 5399 seconds."""
+        self.world.switches.access_token_seconds = seconds
+
+    def roll_signing_keys(self) -> None:
+        """Sign with new keys from now on, without notice."""
+        self.halves.tokens.keys.roll()
+
+    # Graph
+
+    def claims_challenge(
+        self, claims: str | None = DEFAULT_CLAIMS, interactive: bool = False, person: str | None = None
+    ) -> None:
+        """Graph answers 401 until the access token was issued with these claims (JSON); None lifts it.
+
+        `interactive`: a refresh with the claims is refused, only a new sign-in satisfies them.
+        """
+        switches = self.world.switches
+        switches.claims_challenge = claims or None
+        switches.claims_challenge_interactive, switches.claims_challenge_person = interactive, person
+
+    def throttle_graph(self, times: int = 1, retry_after: int | None = None, person: str | None = None) -> None:
+        """Answer the next Graph requests 429 with Retry-After in seconds."""
+        seconds = self.world.switches.retry_after_seconds if retry_after is None else retry_after
+        self.world.switches.graph_faults.append(throttling(seconds, person=person, times=times))
+
+    def graph_error(
+        self,
+        status: int,
+        code: str | None = None,
+        times: int = 1,
+        method: str | None = None,
+        path_contains: str | None = None,
+        apply: bool = False,
+        body: str | None = None,
+        message: str | None = None,
+        headers: dict[str, str] | None = None,
+        person: str | None = None,
+    ) -> None:
+        """Answer the next fitting Graph requests with a failure; `apply` carries them out all the same."""
+        fault = GraphFault(status, code, message, dict(headers or {}), body, apply=apply, person=person, times=times)
+        fault.method, fault.path_contains = method, path_contains
+        self.world.switches.graph_faults.append(fault)
+
+    def drop_connection(
+        self,
+        when: Literal["before", "after"] = "before",
+        area: Literal["graph", "identity"] = "graph",
+        method: str | None = None,
+        path_contains: str | None = None,
+        person: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Close the connection without an answer, before or after the request is carried out.
+
+        `identity` means the token endpoint; `method` and `path_contains` narrow Graph requests only.
+        """
+        if area == "identity":
+            self.world.switches.token_faults.append(TokenFault(drop=when, person=person, times=times))
+            return
+        self.world.switches.graph_faults.append(
+            GraphFault(drop=when, method=method, path_contains=path_contains, person=person, times=times)
+        )
+
+    def slow(self, seconds: float = 0.0) -> None:
+        """Every answer of identity and Graph waits this long (real seconds)."""
+        self.world.switches.slow_seconds = seconds
+
+    def behaviour(self, name: str, value: Any = None) -> None:
+        """Let the look-alike behave in another way where Microsoft's behaviour varies or is not documented.
+
+        Raises LookupError for an unknown name and ValueError for a value that it cannot take.
+        """
+        setattr(self.world.switches, name, checked_behaviour(name, value))
+
+    def clear_faults(self) -> None:
+        """Forget every failure that is still waiting for its request."""
+        self.world.switches.token_faults.clear()
+        self.world.switches.graph_faults.clear()
+
+    def switches_off(self) -> None:
+        """Every switch of token endpoint, Graph and network back to its default; people and consents stay."""
+        self.world.switches = Switches()
+
+    # Time
+
+    def advance_clock(self, seconds: float) -> None:
+        """Move the sandbox's time forward."""
+        self.world.clock.advance(seconds)
+
+    def freeze_clock(self, at: datetime | None = None) -> None:
+        """Stop the sandbox's time, at the present or at an aware instant. Raises ValueError for a naive one."""
+        if at is not None and at.tzinfo is None:
+            raise ValueError("at: an instant with an offset is expected")
+        self.world.clock.freeze(at or self.world.clock.now())
+
+    def unfreeze_clock(self) -> None:
+        """Let the sandbox's time run on from where it stands."""
+        self.world.clock.freeze(None)

@@ -19,7 +19,8 @@ LATEST_REQUESTS = 12
 
 def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Response:
     """The page as an answer; `turned` names the switch whose form was just sent."""
-    from scalekit_mcp.sandbox.graph.calendar.week import calendar_week, week_start
+    from scalekit_mcp.sandbox.graph.calendar.week import week_start
+    from scalekit_mcp.sandbox.graph.calendar.week_entries import calendar_week
 
     world = controls.world
     monday = week_start(world)
@@ -27,7 +28,7 @@ def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Respon
     first = [person for person in people if person.address == DEFAULT_PERSON]
     variables: dict[str, Any] = {
         "base_url": base_url,
-        "environment": controls.settings(base_url),
+        "environment": controls.environment(base_url),
         "people": people,
         "tenants": world.tenants,
         "apps": [app for app in world.apps.values() if not app.deleted],

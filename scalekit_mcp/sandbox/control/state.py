@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from scalekit_mcp.sandbox.world import RecordedRequest
-
-if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.control.controls import Controls
+from scalekit_mcp.sandbox.identity.store import IdentityStore
+from scalekit_mcp.sandbox.world import RecordedRequest, World
 
 
-def state_of(controls: Controls) -> dict[str, Any]:
+def state_of(world: World, store: IdentityStore) -> dict[str, Any]:
     """Everything but tokens and calendars; application secrets are shown, they are the sandbox's own."""
-    world, store = controls.world, controls.halves.identity.store
     switches = asdict(world.switches)
     switches["withheld_scopes"] = sorted(world.switches.withheld_scopes)
     return {

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.graph.calendar.week import WeekEntry
+    from scalekit_mcp.sandbox.graph.calendar.week_entries import WeekEntry
 
 FIRST_HOUR, LAST_HOUR = 8, 18
 SHORTEST_HOURS = 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalekit_mcp.sandbox.graph.app import GraphApp
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
-from scalekit_mcp.sandbox.graph.calendar.week import WeekEntry, calendar_week
+from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
+from scalekit_mcp.sandbox.graph.calendar.week_entries import WeekEntry, calendar_week
 
 __all__ = ["GraphApp", "Mailboxes", "WeekEntry", "calendar_week"]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes
+from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.world import Person, World, zones

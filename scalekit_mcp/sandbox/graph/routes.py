@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 from scalekit_mcp.sandbox.graph import odata
 from scalekit_mcp.sandbox.graph.calendar.events import Events, require_live
+from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, calendar_by_id, event_by_id, instances, listed, view
+from scalekit_mcp.sandbox.graph.calendar.store import calendar_by_id, event_by_id, instances, listed, view
 from scalekit_mcp.sandbox.graph.calendar.validation import check_span, checked_parameters, moment
 from scalekit_mcp.sandbox.graph.errors import (
     GraphError,

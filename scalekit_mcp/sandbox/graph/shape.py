@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
+from scalekit_mcp.sandbox.graph.calendar.teams import online_providers
 from scalekit_mcp.sandbox.world import World, ids
 from scalekit_mcp.sandbox.world.mailbox import Attendee, Calendar, Event, Mailbox, Moment
 from scalekit_mcp.sandbox.world.zones import zone_named
@@ -236,12 +237,3 @@ def calendar_resource(world: World, mailbox: Mailbox, calendar: Calendar) -> dic
         "isRemovable": calendar.is_removable,
         "owner": {"name": owner.name, "address": owner.address},
     }
-
-
-def online_providers(world: World, mailbox: Mailbox) -> list[str]:
-    """Which online meetings this mailbox may hold; personal accounts have no Teams for work."""
-    owner = mailbox.owner
-    tenant = world.tenants[owner.tenant_id]
-    if tenant.personal or not tenant.teams_allowed or not owner.teams_allowed:
-        return []
-    return ["teamsForBusiness"]

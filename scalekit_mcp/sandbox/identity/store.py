@@ -179,6 +179,11 @@ class IdentityStore:
                 ended += 1
         return ended
 
+    def sign_out(self, person: Person) -> None:
+        """End the person's sign-in in every browser; others signed in there stay."""
+        for session in self.sessions.values():
+            session.homes[:] = [home for home in session.homes if home is not person]
+
 
 def _bounded(records: dict[str, V]) -> dict[str, V]:
     if len(records) >= MOST_RECORDS:

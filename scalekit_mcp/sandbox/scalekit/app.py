@@ -35,7 +35,7 @@ from scalekit_mcp.sandbox.scalekit.wire import (
     recorded,
 )
 from scalekit_mcp.sandbox.world import AppRegistration, World
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 SCALEKIT_CLIENT_ID = "skc_5a9db0c500000001"
 SCALEKIT_CLIENT_SECRET = "sandbox-scalekit-secret"  # noqa: S105 - printed on the start page

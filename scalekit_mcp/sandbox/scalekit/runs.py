@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from scalekit_mcp.sandbox.scalekit.records import HeldTokens
 from scalekit_mcp.sandbox.scalekit.tools import Request
 from scalekit_mcp.sandbox.world import World
-from scalekit_mcp.sandbox.world.faults import ConnectionDropped
+from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 CALENDAR_SCOPES = "offline_access User.Read Calendars.ReadWrite"
 

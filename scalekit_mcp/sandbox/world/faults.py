@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TypeVar
 
-from scalekit_mcp.sandbox.world import GraphFault, Person, TokenFault, World
-
-if TYPE_CHECKING:
-    from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
-
-__all__ = ["ConnectionDropped", "next_token_fault", "take_graph_fault", "take_token_fault"]
+from scalekit_mcp.sandbox.world.directory import Person
+from scalekit_mcp.sandbox.world.state import World
+from scalekit_mcp.sandbox.world.switches import GraphFault, TokenFault
 
 FaultT = TypeVar("FaultT", GraphFault, TokenFault)
-
-
-def __getattr__(name: str) -> Any:
-    """`ConnectionDropped` on first use: it is an exception of httpx2, which takes long to import."""
-    if name == "ConnectionDropped":
-        return import_module("scalekit_mcp.sandbox.world.dropped").ConnectionDropped
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def take_graph_fault(world: World, method: str, path: str, person: Person | None) -> GraphFault | None:
@@ -66,18 +55,3 @@ def _take(faults: list[FaultT], meets: Callable[[FaultT], bool]) -> FaultT | Non
                 faults.remove(fault)
             return fault
     return None
-
-
-def next_token_fault(
-    code: int | None,
-    *,
-    error: str | None = None,
-    suberror: str | None = None,
-    claims: str | None = None,
-    status: int | None = None,
-) -> TokenFault:
-    """A token fault whose `error`, `suberror` and status are those that usually go with the AADSTS number."""
-    from scalekit_mcp.sandbox.identity.errors import IdentityError
-
-    usual = IdentityError(code, error=error, suberror=suberror, status=status)
-    return TokenFault(code=code, error=usual.error, suberror=usual.suberror, status=usual.status, claims=claims)

@@ -1,4 +1,4 @@
-"""What a mailbox holds: calendars, events, attendees. Plain data; the rules live in `store` and `meetings`."""
+"""What a mailbox holds: calendars, events, attendees. Plain data; the rules live in `graph.calendar`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from scalekit_mcp.sandbox.world import Person, ids
+from scalekit_mcp.sandbox.world import ids
+from scalekit_mcp.sandbox.world.directory import Person
 from scalekit_mcp.sandbox.world.zones import to_utc, zone_named
 
 LAST_YEAR = 4500

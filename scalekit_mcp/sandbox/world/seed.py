@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from scalekit_mcp.sandbox.world import CONSUMER_TENANT, AppRegistration, Person, Tenant, World
+from scalekit_mcp.sandbox.world.directory import CONSUMER_TENANT, AppRegistration, Person, Tenant
+from scalekit_mcp.sandbox.world.state import World
 
 DEFAULT_CLIENT_ID = "5a9db0c5-0000-4000-8000-00000000c0de"
 DEFAULT_CLIENT_SECRET = "sandbox-secret-not-for-microsoft"  # noqa: S105 - printed on the start page

@@ -13,9 +13,9 @@ from typing import Any
 
 from scalekit_mcp.sandbox.graph.calendar import recurrence as recurring
 from scalekit_mcp.sandbox.graph.calendar import teams
-from scalekit_mcp.sandbox.graph.calendar.meetings import Meetings, except_occurrence
+from scalekit_mcp.sandbox.graph.calendar.meetings import MailboxFinder, Meetings, except_occurrence
 from scalekit_mcp.sandbox.graph.calendar.schema import WRITABLE
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, dates_of, master_of
+from scalekit_mcp.sandbox.graph.calendar.store import dates_of, master_of
 from scalekit_mcp.sandbox.graph.calendar.validation import (
     check_attendees,
     check_span,
@@ -53,7 +53,7 @@ _OWN_MATTERS = frozenset({"isReminderOn", "reminderMinutesBeforeStart", "showAs"
 class Events:
     """Writes to one world's mailboxes; every method takes the signed-in person's mailbox."""
 
-    def __init__(self, world: World, mailboxes: Mailboxes) -> None:
+    def __init__(self, world: World, mailboxes: MailboxFinder) -> None:
         self._world = world
         self.meetings = Meetings(world, mailboxes)
 

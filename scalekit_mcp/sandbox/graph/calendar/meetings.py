@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Protocol
 
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, master_of
+from scalekit_mcp.sandbox.graph.calendar.store import master_of
 from scalekit_mcp.sandbox.graph.errors import GraphError, invalid_request
 from scalekit_mcp.sandbox.world import MailRecord, World
 from scalekit_mcp.sandbox.world.mailbox import NEVER, Attendee, Event, Mailbox, Moment
@@ -36,10 +37,18 @@ _CANCELED = "Canceled: "
 RESPONSES = {"accept": "accepted", "decline": "declined", "tentativelyAccept": "tentativelyAccepted"}
 
 
+class MailboxFinder(Protocol):
+    """Finds the mailboxes that mail reaches."""
+
+    def at_address(self, address: str) -> Mailbox | None:
+        """The mailbox behind a mail address of this world, if there is one."""
+        ...
+
+
 class Meetings:
     """Carries what an organizer or attendee does to the other people of the world."""
 
-    def __init__(self, world: World, mailboxes: Mailboxes) -> None:
+    def __init__(self, world: World, mailboxes: MailboxFinder) -> None:
         self._world = world
         self._mailboxes = mailboxes
 

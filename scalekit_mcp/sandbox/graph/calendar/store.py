@@ -6,46 +6,9 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 
 from scalekit_mcp.sandbox.graph.calendar import recurrence
-from scalekit_mcp.sandbox.graph.errors import GraphError, item_not_found, malformed_id
-from scalekit_mcp.sandbox.world import Person, Switches, World, ids
+from scalekit_mcp.sandbox.graph.errors import item_not_found, malformed_id
+from scalekit_mcp.sandbox.world import Switches, ids
 from scalekit_mcp.sandbox.world.mailbox import LAST_YEAR, Calendar, Event, Mailbox
-
-
-class Mailboxes:
-    """All mailboxes of a world, made and filled with a week of events when first needed."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def of(self, person: Person) -> Mailbox:
-        """The person's mailbox.
-
-        Raises:
-            GraphError: 404 `MailboxNotEnabledForRESTAPI`, the person has none.
-        """
-        mailbox = self._world.mailboxes.get(person.oid)
-        if person.has_mailbox and not person.deleted:
-            return mailbox if mailbox is not None else self._opened(person)
-        raise GraphError(
-            404,
-            "MailboxNotEnabledForRESTAPI",
-            "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
-        )
-
-    def at_address(self, address: str) -> Mailbox | None:
-        """The mailbox behind a mail address of this world, if there is one."""
-        person = self._world.people.get(address.lower())
-        if person is None or person.deleted or not person.has_mailbox:
-            return None
-        return self.of(person)
-
-    def _opened(self, person: Person) -> Mailbox:
-        from scalekit_mcp.sandbox.graph.calendar.week import seed_weeks
-
-        seed_weeks(self._world)
-        if person.oid not in self._world.mailboxes:
-            seed_weeks(self._world, also=person)
-        return self._world.mailboxes[person.oid]
 
 
 def calendar_by_id(mailbox: Mailbox, text: str) -> Calendar:

@@ -11,7 +11,6 @@ import html
 from typing import Any
 from urllib.parse import quote
 
-from scalekit_mcp.sandbox.graph.shape import online_providers
 from scalekit_mcp.sandbox.world import World
 from scalekit_mcp.sandbox.world.mailbox import Event, Mailbox
 
@@ -20,6 +19,15 @@ _RULE = (
     + "_" * 80
     + "</span></div>"
 )
+
+
+def online_providers(world: World, mailbox: Mailbox) -> list[str]:
+    """Which online meetings this mailbox may hold; personal accounts have no Teams for work."""
+    owner = mailbox.owner
+    tenant = world.tenants[owner.tenant_id]
+    if tenant.personal or not tenant.teams_allowed or not owner.teams_allowed:
+        return []
+    return ["teamsForBusiness"]
 
 
 def set_online(world: World, mailbox: Mailbox, event: Event, provider: str | None) -> None:

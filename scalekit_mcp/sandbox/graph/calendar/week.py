@@ -1,4 +1,4 @@
-"""A believable week for everybody, and the week as a picture's data.
+"""A believable week for everybody.
 
 The week is that of `World.week_of`, else the present one. It is the same for the same people and seed.
 """
@@ -6,13 +6,11 @@ The week is that of `World.week_of`, else the present one. It is the same for th
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 
 from scalekit_mcp.sandbox.graph.calendar import teams
-from scalekit_mcp.sandbox.graph.calendar.meetings import Meetings, except_occurrence
-from scalekit_mcp.sandbox.graph.calendar.store import Mailboxes, listed, view
+from scalekit_mcp.sandbox.graph.calendar.meetings import MailboxFinder, Meetings, except_occurrence
 from scalekit_mcp.sandbox.graph.calendar.week_plans import (
     MEETINGS,
     MEETINGS_ZONE,
@@ -28,22 +26,12 @@ from scalekit_mcp.sandbox.world.zones import zone_named
 _CALENDARS = (("Calendar", True, True), ("Birthdays", False, False), ("Private", False, True))
 
 
-@dataclass(frozen=True, slots=True)
-class WeekEntry:
-    """One block of a week picture: naive wall-clock times in the person's zone, the end exclusive."""
-
-    start: datetime
-    end: datetime
-    subject: str
-    all_day: bool
-    show_as: str
-
-
-def seed_weeks(world: World, *, also: Person | None = None) -> None:
+def seed_weeks(world: World, mailboxes: MailboxFinder, *, also: Person | None = None) -> None:
     """Open and fill the mailboxes of everybody who has none yet and is the first to be looked at.
 
     Args:
         world: whose people.
+        mailboxes: where invitations find the others.
         also: somebody who joined later; everybody else is seeded only once.
     """
     people = [also] if also is not None else [person for person in world.people.values() if person.has_mailbox]
@@ -54,37 +42,13 @@ def seed_weeks(world: World, *, also: Person | None = None) -> None:
         world.mailboxes[person.oid] = _empty_mailbox(person)
     monday = week_start(world)
     for person in fresh:
-        _Seeder(world, person, monday).fill()
+        _Seeder(world, mailboxes, person, monday).fill()
 
 
 def week_start(world: World) -> date:
     """The Monday of the seeded week."""
     day = (world.week_of or world.clock.now()).date()
     return day - timedelta(days=day.weekday())
-
-
-def calendar_week(world: World, person: Person, start: date) -> list[WeekEntry]:
-    """What stands in a person's default calendar in the seven days from `start`, in order, in the person's zone.
-
-    Raises:
-        GraphError: 404, the person has no mailbox.
-    """
-    mailbox = Mailboxes(world).of(person)
-    zone = zone_named(person.time_zone)
-    begin = datetime.combine(start, time(), tzinfo=zone).astimezone(UTC)
-    end = datetime.combine(start + timedelta(days=7), time(), tzinfo=zone).astimezone(UTC)
-    events = listed(mailbox, mailbox.default_calendar)
-    found = view(events, begin - timedelta(days=1), end + timedelta(days=1), world.switches)
-    entries: list[WeekEntry] = []
-    for event in found:
-        if event.is_all_day:
-            first, last = event.start.local, event.end.local
-        else:
-            first = event.start.instant.astimezone(zone).replace(tzinfo=None)
-            last = event.end.instant.astimezone(zone).replace(tzinfo=None)
-        if first.date() < start + timedelta(days=7) and (last > datetime.combine(start, time())):
-            entries.append(WeekEntry(first, last, event.subject or "", event.is_all_day, event.show_as))
-    return sorted(entries, key=lambda entry: (not entry.all_day, entry.start, entry.subject))
 
 
 def _empty_mailbox(person: Person) -> Mailbox:
@@ -104,12 +68,12 @@ def _key(person: Person, name: str) -> str:
 class _Seeder:
     """Fills one mailbox."""
 
-    def __init__(self, world: World, person: Person, monday: date) -> None:
+    def __init__(self, world: World, mailboxes: MailboxFinder, person: Person, monday: date) -> None:
         self._world = world
         self._person = person
         self._monday = monday
         self._mailbox = world.mailboxes[person.oid]
-        self._meetings = Meetings(world, Mailboxes(world))
+        self._meetings = Meetings(world, mailboxes)
         self._created = datetime.combine(monday, time(9), tzinfo=UTC) - timedelta(days=28)
 
     def fill(self) -> None:
