@@ -353,10 +353,14 @@ class MemoryActions:
 
 @dataclass
 class Person:
-    """Answers elicitations. `on_url` is what the person does with the link; `answers` are the actions, in order."""
+    """Answers elicitations. `on_url` is what the person does with the link; `form_action` comes with what a form holds.
+
+    Without a `code` or a `yes` the form that asks for it is declined.
+    """
 
     on_url: Callable[[str], Awaitable[None]] | None = None
     action: str = "accept"
+    form_action: str = "accept"
     code: str | None = None
     yes: bool | None = None
     urls: list[str] = field(default_factory=list)
@@ -372,7 +376,7 @@ class Person:
         if "confirm" in params.requested_schema["properties"]:
             if self.yes is None:
                 return ElicitResult(action="decline")
-            return ElicitResult(action="accept", content={"confirm": self.yes})
+            return ElicitResult(action=self.form_action, content={"confirm": self.yes})  # pyright: ignore[reportArgumentType]
         if self.code is None:
             return ElicitResult(action="decline")
-        return ElicitResult(action="accept", content={"confirmation_code": self.code})
+        return ElicitResult(action=self.form_action, content={"confirmation_code": self.code})  # pyright: ignore[reportArgumentType]

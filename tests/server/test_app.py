@@ -255,6 +255,30 @@ async def test_a_full_queue_of_one_caller_is_throttled_and_leaves_the_next_calle
         pass
 
 
+@pytest.mark.parametrize(("limit", "queue"), [(1, 1), (2, 3), (16, 64)])
+async def test_the_last_place_of_the_queue_is_given_and_the_next_call_refused(limit: int, queue: int) -> None:
+    limiter = CallLimiter(limit, queue=queue)
+    go_on = anyio.Event()
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        async with limiter.slot("ana"):
+            await go_on.wait()
+            served.append(number)
+
+    with anyio.fail_after(HANG_SECONDS):
+        async with anyio.create_task_group() as tasks:
+            for number in range(limit + queue):
+                tasks.start_soon(use, number)
+            await anyio.wait_all_tasks_blocked()
+            with anyio.move_on_after(0) as at_once, pytest.raises(Throttled):
+                async with limiter.slot("ana"):
+                    pass
+            assert not at_once.cancelled_caught
+            go_on.set()
+    assert sorted(served) == list(range(limit + queue))
+
+
 async def test_a_queue_that_does_not_move_is_throttled() -> None:
     limiter = CallLimiter(1, wait_seconds=0.0)
     async with limiter.slot("ana"):

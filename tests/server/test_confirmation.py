@@ -91,6 +91,22 @@ async def test_without_a_yes_nothing_is_changed(era: str, yes: bool | None) -> N
 
 
 @pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("form_action", ["decline", "cancel"])
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [(CREATE, INVITING), (UPDATE, {"event_id": "e1", "subject": "New"}), (DELETE, {"event_id": "e1"})],
+)
+async def test_a_form_that_was_refused_confirms_nothing_whatever_it_holds(
+    era: str, form_action: str, tool: str, arguments: dict[str, Any]
+) -> None:
+    person = Person(yes=True, form_action=form_action)
+    result, ran = await call(era, tool, arguments, person=person, event=MEETING)
+    assert len(person.forms) == 1
+    assert "did not confirm" in result.structured_content["error"]["message"]
+    assert not ran
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_a_client_that_cannot_ask_is_refused(era: str) -> None:
     result, ran = await call(era, CREATE, INVITING, person=None)
     error = result.structured_content["error"]

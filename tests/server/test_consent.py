@@ -250,6 +250,19 @@ async def test_a_wrong_confirmation_code_is_refused(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("form_action", ["decline", "cancel"])
+async def test_a_refused_form_connects_nobody_even_with_the_right_code_in_it(era: str, form_action: str) -> None:
+    actions = MemoryActions()
+    actions.hold("ana", "ABCD1234")
+    person = Person(code="ABCD1234", form_action=form_action)
+    async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
+        with anyio.fail_after(HANG_SECONDS):
+            error = error_of(await client.call_tool(LIST, {}))
+    assert (error["code"], len(person.forms)) == ("authorization_required", 1)
+    assert not actions.calls
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str) -> None:
     actions = MemoryActions()
     actions.hold("ana")
