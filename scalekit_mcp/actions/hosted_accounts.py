@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
 from scalekit_mcp.accounts.model.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.models import ConnectedAccountView
@@ -19,13 +20,6 @@ from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
 from scalekit_mcp.scalekit.rest import safe_id
 
-STATUS_OF_WIRE: Mapping[str, tuple[AccountStatus, Reason | None]] = {
-    "ACTIVE": (AccountStatus.ACTIVE, None),
-    "EXPIRED": (AccountStatus.EXPIRED, Reason.UNKNOWN),
-    "PENDING_AUTH": (AccountStatus.PENDING, Reason.NEVER_AUTHORIZED),
-    "PENDING_VERIFICATION": (AccountStatus.PENDING, Reason.AWAITING_CONSENT),
-    "DISCONNECTED": (AccountStatus.REVOKED, Reason.DISCONNECTED),
-}
 _RUNNING = (AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER)
 _REFUSED_AT_PROVIDER = (Reason.CONSENT_DECLINED, Reason.ADMIN_APPROVAL_REQUIRED)
 
@@ -96,7 +90,7 @@ def meaning_of(wire: WireAccount) -> tuple[AccountStatus, Reason | None]:
     """Our status and reason; a wire status that is not known makes no calls."""
     if wire.reason is not None:
         return status_of(wire.reason), wire.reason
-    return STATUS_OF_WIRE.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
+    return STATUS_OF_SCALEKIT.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
 
 
 def view_of(wire: WireAccount, attempt: HostedAttempt | None, now: datetime) -> ConnectedAccountView:
@@ -157,7 +151,7 @@ def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
 def is_status(text: str) -> bool:
     """Whether a filter names a status: ours, or Scalekit's as published samples write it."""
     wanted = text.strip().upper()
-    return wanted in STATUS_OF_WIRE or wanted in {status.value for status in AccountStatus}
+    return wanted in STATUS_OF_SCALEKIT or wanted in {status.value for status in AccountStatus}
 
 
 def has_status(wire: WireAccount, text: str) -> bool:

@@ -22,7 +22,8 @@ from typing import Any, Protocol
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.model.records import HistoryEntry
+from scalekit_mcp.accounts.model.records import HistoryEntry, Reason
+from scalekit_mcp.accounts.model.scalekit_names import scalekit_status
 from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics
@@ -93,19 +94,14 @@ def signed_headers(message_id: str, timestamp: int, body: bytes, secret: bytes) 
     }
 
 
-def wire_status(status: str | None, reason: str | None) -> str | None:
-    """A status as Scalekit names it on the wire."""
-    if status == "PENDING":
-        return "PENDING_VERIFICATION" if reason == "awaiting_confirmation" else "PENDING_AUTH"
-    if status == "REVOKED":
-        return "DISCONNECTED" if reason == "disconnected" else "EXPIRED"
-    return status
+def _status(status: str | None, reason: str | None) -> str | None:
+    return None if status is None else scalekit_status(status, reason, held=reason == Reason.AWAITING_CONFIRMATION)
 
 
 def event_of(entry_id: str, entry: HistoryEntry, *, provider: str = "OUTLOOK") -> dict[str, Any] | None:
     """The message of a change; None where only the reason of a PENDING account moved."""
-    old = wire_status(entry.old_status, entry.old_reason)
-    new = wire_status(entry.new_status, entry.new_reason)
+    old = _status(entry.old_status, entry.old_reason)
+    new = _status(entry.new_status, entry.new_reason)
     if entry.old_status is None and entry.new_status is not None:
         kind = "connected_account.created"
     elif entry.new_status is None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
-from scalekit_mcp.actions.hosted_accounts import STATUS_OF_WIRE, WireAccount
+from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
+from scalekit_mcp.actions.hosted_accounts import WireAccount
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,
@@ -45,7 +46,7 @@ def messages(sdk: Any) -> dict[str, set[str]]:
 def test_the_statuses_are_those_of_the_sdk(sdk: Any) -> None:
     from scalekit.v1.connected_accounts.connected_accounts_pb2 import ConnectorStatus
 
-    assert set(STATUS_OF_WIRE) == set(ConnectorStatus.keys()) - {"CONNECTION_STATUS_UNSPECIFIED"}
+    assert set(STATUS_OF_SCALEKIT) == set(ConnectorStatus.keys()) - {"CONNECTION_STATUS_UNSPECIFIED"}
 
 
 def test_what_is_read_of_an_account_is_in_the_sdks_message_or_our_own_servers(messages: dict[str, set[str]]) -> None:

@@ -242,10 +242,8 @@ async def serve_http(
     For `delay_seconds` before that only /readyz refuses; a second signal ends this delay, the one after it the process.
     Calls `listening` once the port answers; raises `ConfigurationError` when it cannot be opened.
     """
-    import uvicorn
-
     from scalekit_mcp.server.http.connections import descriptor_share, lengthen_queue, raise_descriptor_limit
-    from scalekit_mcp.server.http.protocol import bounded_config
+    from scalekit_mcp.server.http.protocol import UnsignalledServer, bounded_config
     from scalekit_mcp.server.stopping import on_stop_signal
 
     stop = anyio.Event()
@@ -259,12 +257,8 @@ async def serve_http(
             drain.hurry()
         stop.set()
 
-    class Unsignalled(uvicorn.Server):
+    class ListeningServer(UnsignalledServer):
         deaf = False
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Generator[None]:
-            yield
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             try:
@@ -277,7 +271,7 @@ async def serve_http(
 
     share = descriptor_share(raise_descriptor_limit())
     config = bounded_config(app, share=share, host=host, port=port, timeout_graceful_shutdown=2)
-    uvicorn_server = Unsignalled(config)
+    uvicorn_server = ListeningServer(config)
     patient = on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing, at_once=begin_to_end)
     with patient:
         async with anyio.create_task_group() as tasks:

@@ -7,7 +7,9 @@ Here every part has a deadline and a size (RFC 6585 section 5, RFC 9110 sections
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -298,6 +300,15 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline = self.loop.time() + self.times.linger
+
+
+class UnsignalledServer(uvicorn.Server):
+    """A server that leaves the signals to whoever runs the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Change no signal handler."""
+        yield
 
 
 _HEAD_TOO_LARGE = (431, f"The headers are larger than {MAX_HEAD_BYTES} bytes, or more than {MAX_HEADERS}.")

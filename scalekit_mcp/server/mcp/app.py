@@ -28,6 +28,7 @@ from mcp.types import (
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, the_caller
+from scalekit_mcp.server.failures import log_failure
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.mcp.jobs import AuthorizeJob, CalendarJob
@@ -147,11 +148,9 @@ class _Calls:
             except ScalekitMCPError as exc:
                 call.outcome = exc.code
                 return error_result(exc)
-            except Exception:
+            except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
                 call.outcome = "internal_error"
-                reference = secrets.token_hex(4)
-                logger.exception("%s failed unexpectedly, reference %s", params.name, reference)
-                return error_result(_unexpected(params.name, reference))
+                return error_result(_unexpected(params.name, log_failure(logger, params.name, failure)))
             else:
                 return answer
 

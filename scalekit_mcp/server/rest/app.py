@@ -20,6 +20,7 @@ from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
 from scalekit_mcp.server.callers.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.failures import log_failure
 from scalekit_mcp.server.http.connections import vouch_for
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
@@ -304,9 +305,8 @@ class Rest:
                 return JSONResponse(body, status_code=401, headers={"www-authenticate": "Bearer"})
             except ScalekitMCPError as exc:
                 return _failure(exc)
-            except Exception:
-                reference = secrets.token_hex(4)
-                logger.exception("REST %s failed unexpectedly, reference %s", handler.__name__, reference)
+            except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
+                reference = log_failure(logger, f"REST {handler.__name__}", failure)
                 message = f"Something went wrong inside the server; the reference is {reference}."
                 return JSONResponse(error_body(13, message, "INTERNAL"), status_code=500)
 

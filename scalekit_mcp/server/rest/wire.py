@@ -6,6 +6,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from scalekit_mcp.accounts.model.scalekit_names import scalekit_status
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
@@ -45,15 +46,6 @@ _STATUSES: tuple[tuple[type[ScalekitMCPError], int, int, str], ...] = (
 )
 
 
-def wire_status(view: ConnectedAccountView) -> str:
-    """Scalekit's word for the state of an account."""
-    if view.status == "PENDING":
-        return "PENDING_VERIFICATION" if view.held else "PENDING_AUTH"
-    if view.status == "REVOKED":
-        return "DISCONNECTED" if view.reason == "disconnected" else "EXPIRED"
-    return view.status
-
-
 def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
     """A connected account without any token; our own words stand beside Scalekit's."""
     return {
@@ -61,7 +53,7 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "identifier": view.identifier,
         "connector": view.connection_name,
         "provider": "OUTLOOK",
-        "status": wire_status(view),
+        "status": scalekit_status(view.status, view.reason, held=view.held),
         "authorization_type": "OAUTH",
         "token_expires_at": wire_instant(view.token_expires_at),
         "last_used_at": wire_instant(view.last_used_at),

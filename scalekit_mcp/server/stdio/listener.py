@@ -6,7 +6,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Collection, Generator
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -74,23 +74,13 @@ class Listener:
         return f"http://localhost:{await self._port.get()}"
 
     async def _open(self) -> int:
-        import uvicorn
-
         from scalekit_mcp.server.http.connections import DescriptorShare
-        from scalekit_mcp.server.http.protocol import bounded_config
+        from scalekit_mcp.server.http.protocol import UnsignalledServer, bounded_config
 
         if self._tasks is None:
             raise InternalError("The page listener was used outside its lifetime.")
         sockets = _bind(self._preferred_port)
         port: int = sockets[0].getsockname()[1]
-
-        class Server(uvicorn.Server):
-            """Leaves the signals to whoever runs the process."""
-
-            @contextlib.contextmanager
-            def capture_signals(self) -> Generator[None]:
-                yield
-
         config = bounded_config(
             self._app(port),
             share=DescriptorShare(connections=MAX_CONNECTIONS, backlog=_BACKLOG),
@@ -98,7 +88,7 @@ class Listener:
             log_level="warning",
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
-        self._server = Server(config)
+        self._server = UnsignalledServer(config)
         self._tasks.start_soon(self._serve, self._server, sockets, name="page listener")
         logger.info("Serving the sign-in pages on http://localhost:%d", port)
         return port

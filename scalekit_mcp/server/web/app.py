@@ -25,6 +25,7 @@ from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.http.hosts import matches
 from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
 from scalekit_mcp.server.web.sealed import Sealer
@@ -179,12 +180,11 @@ class Web:
             except ClientDisconnect:
                 raise  # nobody is there to be answered; the outer layer knows
             except ScalekitMCPError as exc:
-                reference = secrets.token_hex(4)
+                reference = new_reference()
                 logger.warning("%s could not be served: %s, reference %s", handler.__name__, exc.code, reference)
                 return self._pages.outcome(_failed(exc.message, exc.next_step, reference), status_code=503)
-            except Exception:
-                reference = secrets.token_hex(4)
-                logger.exception("%s failed unexpectedly, reference %s", handler.__name__, reference)
+            except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
+                reference = log_failure(logger, handler.__name__, failure)
                 return self._pages.outcome(
                     _failed("Something went wrong on our side.", "Ask the assistant for a new link.", reference),
                     status_code=500,
