@@ -1,4 +1,4 @@
-"""Write the generated blocks of README.md and docs/: tools, commands, error codes, statuses.
+"""Write the generated blocks of README.md and docs/: tools, commands, error codes, statuses, the sandbox's tables.
 
     python scripts/generate_docs.py           writes
     python scripts/generate_docs.py --check   exit 1 and names the files that are not up to date
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sandbox_tables import TABLES
 
 from scalekit_mcp import errors
 from scalekit_mcp.accounts.model import texts
@@ -102,6 +103,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": all_commands,
     "errors": error_table,
     "reasons": reason_table,
+    **TABLES,
 }
 
 

@@ -11,7 +11,6 @@ import httpx2 as httpx
 
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.pytest_plugin import outlook_sandbox, outlook_sandbox_options
-from scalekit_mcp.sandbox.reference import filled
 from scalekit_mcp.sandbox.world.switches import behaviours
 
 __all__ = ["outlook_sandbox", "outlook_sandbox_options"]
@@ -64,11 +63,6 @@ def test_the_example_of_the_documentation_passes(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", PLUGIN, "-p", "no:cacheprovider", "-p", "no:asyncio", "."]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert "2 passed" in run.stdout, run.stdout + run.stderr
-
-
-def test_the_tables_of_the_documentation_are_those_of_the_code() -> None:
-    text = DOCUMENT.read_text("utf-8")
-    assert filled(text) == text, "run: python -m scalekit_mcp.sandbox.reference docs/sandbox.md"
 
 
 def test_every_behaviour_stands_in_the_documentation() -> None:

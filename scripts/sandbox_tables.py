@@ -1,42 +1,15 @@
-"""The tables of `docs/sandbox.md`, made from the code: `python -m scalekit_mcp.sandbox.reference docs/sandbox.md`.
-
-A table stands between `<!-- table: NAME -->` and `<!-- end -->`.
-"""
+"""The tables of `docs/sandbox.md`, made from the code: people, applications, switches and behaviours."""
 
 from __future__ import annotations
 
 import inspect
-import re
-import sys
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.control.controls import Controls
 from scalekit_mcp.sandbox.control.http import SWITCHES
 from scalekit_mcp.sandbox.world.switches import Behaviour, behaviours
-
-_MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def filled(text: str) -> str:
-    """The document with every table as the code has it. Raises LookupError for a table that is not known."""
-    tables = {
-        "people": people_table,
-        "tenants": tenants_table,
-        "apps": apps_table,
-        "switches": switch_table,
-        "unverified": unverified_table,
-        "settings": settings_table,
-    }
-
-    def fill(match: re.Match[str]) -> str:
-        if match[2] not in tables:
-            raise LookupError(f"there is no table '{match[2]}'")
-        return f"{match[1]}{tables[match[2]]()}\n{match[3]}"
-
-    return _MARKED.sub(fill, text)
 
 
 def people_table() -> str:
@@ -151,6 +124,12 @@ def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
-if __name__ == "__main__":
-    document = Path(sys.argv[1])
-    document.write_text(filled(document.read_text(encoding="utf-8")), encoding="utf-8")
+TABLES: dict[str, Callable[[], str]] = {
+    "sandbox-people": people_table,
+    "sandbox-tenants": tenants_table,
+    "sandbox-apps": apps_table,
+    "sandbox-switches": switch_table,
+    "sandbox-unverified": unverified_table,
+    "sandbox-settings": settings_table,
+}
+"""By the names of their blocks, for `generate_docs.py`."""
