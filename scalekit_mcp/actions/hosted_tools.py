@@ -8,10 +8,10 @@ from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
+from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.calendar.page_tokens import PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
-from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.scalekit.mailbox import HostedSession
 from scalekit_mcp.scalekit.params import check_supported
 from scalekit_mcp.scalekit.rest import ScalekitFailure, ScalekitRest

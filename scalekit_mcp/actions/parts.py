@@ -19,9 +19,9 @@ from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.sealed_pages import SealedPages
+from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
-from scalekit_mcp.microsoft.calendar import OutlookCalendar
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.microsoft.identity.credentials import credentials_of
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from scalekit_mcp.calendar.names import MAX_CALENDARS
 from scalekit_mcp.errors import CalendarNotFound
-from scalekit_mcp.microsoft.calendar_names import MAX_CALENDARS
 from scalekit_mcp.sandbox import Sandbox
 from tests.support.microsoft import SignedIn, signed_in
 

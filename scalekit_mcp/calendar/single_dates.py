@@ -13,10 +13,10 @@ from typing import cast
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
 from scalekit_mcp.calendar.page_tokens import Position
+from scalekit_mcp.calendar.pages import in_microsofts_order
+from scalekit_mcp.calendar.reading import event_path, read_event
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
-from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
-from scalekit_mcp.microsoft.event_pages import in_microsofts_order
 from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 
 MAX_DAYS = 1825

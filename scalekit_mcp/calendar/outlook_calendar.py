@@ -11,24 +11,24 @@ from typing import Any
 from uuid import uuid4
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.calendar.delete import CalendarDelete
 from scalekit_mcp.calendar.events.body import create_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, settle
 from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, shown_event
+from scalekit_mcp.calendar.list import CalendarList
+from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
-from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.microsoft.calendar_delete import CalendarDelete
-from scalekit_mcp.microsoft.calendar_list import CalendarList
-from scalekit_mcp.microsoft.calendar_names import in_calendar
-from scalekit_mcp.microsoft.calendar_requests import (
+from scalekit_mcp.calendar.reading import (
     asked_zone,
     events_path,
     preferences,
     read_event,
     read_to_show,
 )
-from scalekit_mcp.microsoft.calendar_update import CalendarUpdate
+from scalekit_mcp.calendar.update import CalendarUpdate
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, Repeat
 from scalekit_mcp.tools.arguments import (
     CreateCalendarEvent,

@@ -9,6 +9,8 @@ from typing import Any
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.events.event import Event, address_of
+from scalekit_mcp.calendar.reading import event_path, read_event
+from scalekit_mcp.calendar.whereabouts import is_listed
 from scalekit_mcp.errors import (
     Conflict,
     EventNotFound,
@@ -19,10 +21,8 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.calendar_requests import event_path, read_event
 from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, segment
 from scalekit_mcp.microsoft.graph.errors import MalformedEventId
-from scalekit_mcp.microsoft.whereabouts import is_listed
 from scalekit_mcp.tools.arguments import DeleteCalendarEvent
 from scalekit_mcp.tools.remarks import warned
 

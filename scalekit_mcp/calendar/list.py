@@ -13,12 +13,12 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
+from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.page_tokens import ListQuery, Pages, Position
+from scalekit_mcp.calendar.pages import Found, in_microsofts_order, in_window_order
+from scalekit_mcp.calendar.reading import asked_zone, events_path, preferences
 from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft.calendar_names import in_calendar
-from scalekit_mcp.microsoft.calendar_requests import asked_zone, events_path, preferences
-from scalekit_mcp.microsoft.event_pages import Found, in_microsofts_order, in_window_order
 from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents

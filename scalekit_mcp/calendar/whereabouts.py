@@ -10,9 +10,9 @@ from datetime import timedelta
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
 from scalekit_mcp.calendar.events.shapes import objects_of
+from scalekit_mcp.calendar.reading import events_path
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.microsoft.calendar_requests import events_path
 from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 
 MAX_CALENDARS = 20

@@ -16,8 +16,7 @@ from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
-from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.calendar_requests import (
+from scalekit_mcp.calendar.reading import (
     asked_zone,
     change_event,
     event_path,
@@ -25,8 +24,9 @@ from scalekit_mcp.microsoft.calendar_requests import (
     read_event,
     read_to_show,
 )
+from scalekit_mcp.calendar.single_dates import single_dates
+from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.series_exceptions import single_dates
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.zones import Zone
