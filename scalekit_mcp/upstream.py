@@ -19,6 +19,9 @@ MAX_ANSWER_BYTES = 8 * 1024 * 1024
 MAX_EXCHANGE_SECONDS = 90.0
 """Longest time from the first byte sent to the last received, for callers that set no bound of their own."""
 
+ROUTE = "scalekit_mcp.route"
+"""The extension of a request in which whoever sends it names its route for spans: a path without any id in it."""
+
 _STEP_BYTES = 256 * 1024
 _ABOUT_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 

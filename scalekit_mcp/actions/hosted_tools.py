@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.actions.hosted_accounts import not_active
 from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
-from scalekit_mcp.calendar.page_tokens import PageSealer
+from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
-from scalekit_mcp.scalekit.mailbox import HostedSession
+from scalekit_mcp.scalekit.mailbox import ScalekitMailbox
 from scalekit_mcp.scalekit.params import check_supported
 from scalekit_mcp.scalekit.rest import ScalekitFailure, ScalekitRest
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
@@ -22,9 +21,6 @@ ACTIVE_SECONDS = 30
 
 MOST_SEEN_ACTIVE = 10_000
 _ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
-
-_SOMEBODY = ProviderAccount(tid="", oid="")
-"""Scalekit does not tell which Microsoft account consented."""
 
 
 class HostedTools:
@@ -56,33 +52,32 @@ class HostedTools:
         warnings = check_supported(arguments)
         await self._require_active(key)
         accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
-        session = HostedSession(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
+        mailbox = ScalekitMailbox(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
         try:
-            answer = await self._calendar(session, key).run(arguments)
+            answer = await self._calendar(mailbox, key).run(arguments)
         except ScalekitFailure as failure:
-            raise await self._refusal(key, arguments.tool_name, failure, session) from failure
+            raise await self._refusal(key, arguments.tool_name, failure, mailbox) from failure
         except ScalekitMCPError as error:
-            if session.execution_id is not None:
-                error.details.setdefault("execution_id", session.execution_id)
+            if mailbox.execution_id is not None:
+                error.details.setdefault("execution_id", mailbox.execution_id)
             raise
-        told = warned(*answer.get("warnings", ()), *warnings, *session.warnings)
+        told = warned(*answer.get("warnings", ()), *warnings, *mailbox.warnings)
         result = ToolResult(answer | told.members())
-        result.execution_id = session.execution_id
+        result.execution_id = mailbox.execution_id
         return result
 
     def forget(self, key: Key) -> None:
         """Look at the account before its next call."""
         self._seen_active.pop(key, None)
 
-    def _calendar(self, session: HostedSession, key: Key) -> OutlookCalendar:
+    def _calendar(self, mailbox: ScalekitMailbox, key: Key) -> OutlookCalendar:
+        # Scalekit does not tell which Microsoft account consented.
         return OutlookCalendar(
-            session,
-            account=_SOMEBODY,
-            identifier=key[1],
+            mailbox,
+            personal=False,
             clock=self._clock,
             timezone=self._timezone,
-            pages=self._pages,
-            connection_name=key[0],
+            pages=Pages(self._pages, connection_name=key[0], identifier=key[1]),
         )
 
     async def _view(self, key: Key) -> ConnectedAccountView:
@@ -100,7 +95,7 @@ class HostedTools:
         self._seen_active[key] = now + ACTIVE_SECONDS
 
     async def _refusal(
-        self, key: Key, tool_name: str, failure: ScalekitFailure, session: HostedSession
+        self, key: Key, tool_name: str, failure: ScalekitFailure, mailbox: ScalekitMailbox
     ) -> ScalekitMCPError:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
         if failure.status in _ACCOUNT_MAY_BE_WHY:
@@ -114,12 +109,12 @@ class HostedTools:
             return InvalidInput(
                 f"Scalekit refuses the arguments: {failure.message or 'it does not say why'}",
                 field=named,
-                execution_id=session.execution_id,
+                execution_id=mailbox.execution_id,
             )
         if failure.status == 404:
             return ConnectionMisconfigured(
                 f"Scalekit has no tool that {tool_name} needs: {failure.message or 'it does not say which'}",
                 next_step="The operator checks that SCALEKIT_MCP_CONNECTION names an Outlook connection.",
-                execution_id=session.execution_id,
+                execution_id=mailbox.execution_id,
             )
         return failure.as_error(f"run {tool_name}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import httpx2 as httpx
 
@@ -15,29 +15,19 @@ from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
-from scalekit_mcp.upstream import UpstreamClient
+from scalekit_mcp.upstream import ROUTE, UpstreamClient
 
 logger = logging.getLogger("scalekit_mcp.events")
 
-_KNOWN_SEGMENTS: Final = frozenset(
-    {
-        *("me", "users", "events", "calendar", "calendars", "calendarView", "calendarGroups", "instances"),
-        *("cancel", "permanentDelete", "accept", "decline", "tentativelyAccept", "mailboxSettings", "delta"),
-        *("getSchedule", "findMeetingTimes", "$batch"),
-    }
-)
-
-
-def route_of(path: str) -> str:
-    """A path of Graph with `{id}` for every segment that is not one of Graph's own words."""
-    segments = [segment for segment in path.split("/") if segment]
-    return "/" + "/".join(segment if segment in _KNOWN_SEGMENTS else "{id}" for segment in segments)
+UNNAMED = "unnamed"
+"""The route of a request whose sender named none."""
 
 
 class ObservedClient(UpstreamClient):
     """An HTTP client that counts and traces the requests to Graph and to the token endpoint.
 
-    Of a request only its method and its route are told, of an answer its status and its `request-id`.
+    Of a request only its method and the route that its sender named are told, of an answer its status and its
+    `request-id`.
     """
 
     def __init__(self, metrics: Metrics, *, graph_url: str, **options: Any) -> None:
@@ -59,7 +49,7 @@ class ObservedClient(UpstreamClient):
         return await super().send(request, **options)
 
     async def _to_graph(self, request: httpx.Request, options: dict[str, Any]) -> httpx.Response:
-        method, route = request.method, route_of(request.url.path[len(self._graph.path) :])
+        method, route = request.method, str(request.extensions.get(ROUTE, UNNAMED))
         began = time.perf_counter()
         status = "no_answer"
         with traced(

@@ -20,9 +20,11 @@ from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
+from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
+from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.microsoft.identity.credentials import credentials_of
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.network import Network
@@ -107,17 +109,15 @@ class Parts:
         # The first token also proves that the account may be used, before anything is built on it.
         await tokens.access_token()
         view = await self.manager.get(connection_name=connection_name, identifier=identifier, cached=True)
-        account = view.account
-        if account.provider_account is None:
+        account, owner = view.account, view.account.provider_account
+        if owner is None:
             raise InternalError(f"The ACTIVE account '{identifier}' does not know who consented.")
         calendar = OutlookCalendar(
-            GraphSession(self.graph, tokens, account.id),
-            account=account.provider_account,
-            identifier=identifier,
-            connection_name=connection_name,
+            GraphMailbox(GraphSession(self.graph, tokens, account.id), owner_id=None if owner.personal else owner.oid),
+            personal=owner.personal,
             clock=self.clock,
             timezone=self.timezone,
-            pages=self.pages,
+            pages=Pages(self.pages, connection_name=connection_name, identifier=identifier),
         )
         return await calendar.run(arguments)
 

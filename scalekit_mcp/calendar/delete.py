@@ -5,11 +5,14 @@ Sources: Delete event, event: cancel, event: permanentDelete.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
-from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.events.event import Event, address_of
-from scalekit_mcp.calendar.reading import event_path, read_event
+from scalekit_mcp.calendar.failures import AnswerLost, MalformedEventId
+from scalekit_mcp.calendar.mailbox import Form, Mailbox
+from scalekit_mcp.calendar.reading import read_event
 from scalekit_mcp.calendar.whereabouts import is_listed
 from scalekit_mcp.errors import (
     Conflict,
@@ -21,8 +24,6 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, segment
-from scalekit_mcp.microsoft.graph.errors import MalformedEventId
 from scalekit_mcp.tools.arguments import DeleteCalendarEvent
 from scalekit_mcp.tools.remarks import warned
 
@@ -34,15 +35,18 @@ _NOT_OFFERED = frozenset({400, 404, 405, 501})
 
 _NOTHING_DELETED = "Nothing was deleted by this call: the mailbox has no event with this id any more, or never had one."
 
-_FACTS = "id,type,seriesMasterId,isOrganizer,isCancelled,attendees"
+_FACTS = Form(select=("id", "type", "seriesMasterId", "isOrganizer", "isCancelled", "attendees"))
+_WHEREABOUTS = Form(select=("id", "isCancelled", "isOrganizer", "start", "end"))
+_EXISTENCE = Form(select=("id",))
+
+Deletion = Callable[[], Awaitable[None]]
 
 
 class CalendarDelete:
     """Answers `outlook_delete_calendar_event` for one connected account."""
 
-    def __init__(self, session: MailboxSession, *, account: ProviderAccount) -> None:
-        self._session = session
-        self._account = account
+    def __init__(self, mailbox: Mailbox) -> None:
+        self._mailbox = mailbox
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
         """`{deleted, already_gone, notes?, warnings?}`; what is gone already is a success.
@@ -61,16 +65,16 @@ class CalendarDelete:
         return {"deleted": True, "already_gone": already, **(args.remarks + warned(*warnings)).members()}
 
     async def _carry_out(self, args: DeleteCalendarEvent, warnings: list[str]) -> bool:
-        request, event_id = await self._request(args, warnings)
-        if request is None:
+        deletion, event_id = await self._deletion(args, warnings)
+        if deletion is None:
             return await self._purge(event_id)
-        return await self._send(request, event_id)
+        return await self._send(deletion, event_id)
 
-    async def _request(self, args: DeleteCalendarEvent, warnings: list[str]) -> tuple[GraphRequest | None, str]:
-        """What to send, None for a deletion for good, and the id of the event that is meant."""
+    async def _deletion(self, args: DeleteCalendarEvent, warnings: list[str]) -> tuple[Deletion | None, str]:
+        """What to do, None for a deletion for good, and the id of the event that is meant."""
         event_id = args.event_id
         if args.apply_to is not None or args.cancellation_message is not None:
-            event = await read_event(self._session, event_id, body_format=None, select=_FACTS)
+            event = await read_event(self._mailbox, event_id, _FACTS)
             event_id = _target(event, args)
             if args.cancellation_message is not None:
                 if event.get("isOrganizer") is False:
@@ -80,44 +84,39 @@ class CalendarDelete:
                         next_step="Leave cancellation_message out: the event then leaves the user's own calendar.",
                     )
                 if any(address_of(person) for person in event.get("attendees") or ()):
-                    body = {"comment": args.cancellation_message}
-                    return GraphRequest("POST", f"{event_path(event_id)}/cancel", json=body), event_id
+                    return partial(self._mailbox.cancel, event_id, args.cancellation_message), event_id
                 warnings.append("Nobody is invited to this event, so that no message was sent.")
-        return None if args.permanent else GraphRequest("DELETE", event_path(event_id)), event_id
+        return None if args.permanent else partial(self._mailbox.delete, event_id), event_id
 
     async def _purge(self, event_id: str) -> bool:
         """Delete for good, by whichever address Microsoft offers it; True if the event was gone before.
 
-        It is documented below /users/{id} and not for every cloud, and a personal account's own id is not its object
-        id. An address that is not offered is answered like an event that does not exist, so the event decides.
+        An address that is not offered is answered like an event that does not exist, so the event decides.
         """
-        paths = [event_path(event_id)]
-        if not self._account.personal:
-            paths.insert(0, f"/users/{segment(self._account.oid)}/events/{segment(event_id)}")
-        for path in paths:
+        for address in self._mailbox.purge_addresses:
             try:
-                return await self._send(GraphRequest("POST", f"{path}/permanentDelete"), event_id)
+                return await self._send(partial(self._mailbox.purge, event_id, address), event_id)
             except MalformedEventId:
                 raise
             except (EventNotFound, InvalidInput, InternalError) as refused:
                 if refused.details.get("graph_status") not in _NOT_OFFERED:
                     raise
-                await read_event(self._session, event_id, body_format=None, select="id")
+                await read_event(self._mailbox, event_id, _EXISTENCE)
         raise InvalidInput(
             "Microsoft does not offer to delete this event for good; nothing was deleted.",
             field="permanent",
             next_step="Leave permanent out: the event then goes to Deleted Items.",
         )
 
-    async def _send(self, request: GraphRequest, event_id: str) -> bool:
-        """Send the request, once more where it was not carried out; True if the event was gone before this call.
+    async def _send(self, deletion: Deletion, event_id: str) -> bool:
+        """Carry out the deletion, once more where it was not carried out; True if the event was gone before this call.
 
         A lost answer is settled by reading, and so is a refusal that Microsoft also gives for what is gone.
         """
         lost = False
         for _ in range(2):
             try:
-                await self._session.send(request)
+                await deletion()
             except AnswerLost as exc:
                 if exc.carried_out or await self._is_gone(event_id, exc):
                     return False
@@ -146,9 +145,8 @@ class CalendarDelete:
 
         Raises what is known where it cannot be read: `OutcomeUnknown` after a lost answer, else the refusal.
         """
-        fields = "id,isCancelled,isOrganizer,start,end"
         try:
-            event = await read_event(self._session, event_id, body_format=None, select=fields)
+            event = await read_event(self._mailbox, event_id, _WHEREABOUTS)
         except EventNotFound:
             return True
         except ScalekitMCPError as exc:
@@ -164,7 +162,7 @@ class CalendarDelete:
         if event.get("isCancelled") and event.get("isOrganizer") is not False:
             return True
         # What lies there otherwise shows in no calendar. After a lost answer another deletion tells, which is cheaper.
-        return not isinstance(cause, AnswerLost) and not await is_listed(self._session, event)
+        return not isinstance(cause, AnswerLost) and not await is_listed(self._mailbox, event)
 
 
 def _target(event: Event, args: DeleteCalendarEvent) -> str:

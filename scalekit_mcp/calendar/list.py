@@ -13,19 +13,21 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
+from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.page_tokens import ListQuery, Pages, Position
-from scalekit_mcp.calendar.pages import Found, in_microsofts_order, in_window_order
-from scalekit_mcp.calendar.reading import asked_zone, events_path, preferences
+from scalekit_mcp.calendar.pages import Found, Listing, View, in_microsofts_order, in_window_order
+from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
+from scalekit_mcp.tools.zones import Zone
 
 MAX_PAGE_SIZE = 1000
 
+_BY_START = "start/dateTime"
 _NEEDED_BY_WINDOW = ("id", "start", "end", "isAllDay")
 _NOT_IN_VIEW = frozenset({"createdDateTime", "lastModifiedDateTime"})
 """calendarView refuses to select these (List calendarView)."""
@@ -50,8 +52,8 @@ _NOT_EXPANDED = (
 class CalendarList:
     """Answers `outlook_list_calendar_events` for one connected account."""
 
-    def __init__(self, session: MailboxSession, *, clock: Clock, timezone: str, pages: Pages) -> None:
-        self._session = session
+    def __init__(self, mailbox: Mailbox, *, clock: Clock, timezone: str, pages: Pages) -> None:
+        self._mailbox = mailbox
         self._clock = clock
         self._timezone = timezone
         self._pages = pages
@@ -75,7 +77,7 @@ class CalendarList:
 
         if query.calendar is not None:
             return await answer(query.calendar)
-        return await in_calendar(self._session, args.calendar_id, answer)
+        return await in_calendar(self._mailbox, args.calendar_id, answer)
 
     async def _answer(self, args: ListCalendarEvents, query: ListQuery, position: Position) -> dict[str, Any]:
         zone = asked_zone(query.timezone)
@@ -94,13 +96,9 @@ class CalendarList:
             if args.filter and _DATE_RANGE.search(args.filter):
                 remarks += warned(_NOT_EXPANDED)
             wanted = _most_rows(args)
-            request = GraphRequest(
-                "GET",
-                events_path(query.calendar),
-                params=_odata(args, LIST_FIELDS if selected is None else tuple(sorted(selected)), top=wanted),
-                prefer=preferences(zone, body_format="text" if selected and "body" in selected else None),
-            )
-            found = await in_microsofts_order(self._session, request, position, wanted)
+            fields = LIST_FIELDS if selected is None else tuple(sorted(selected))
+            source = Listing(self._mailbox, _event_query(args, query, zone, fields, top=wanted))
+            found = await in_microsofts_order(source, position, wanted)
         rows, about_rows = rows_result(found.events, selected, zone)
         remarks += warned(*about_rows, _left_out(found.odd))
         now = present(self._clock.now(), zone)
@@ -126,19 +124,12 @@ class CalendarList:
         after = None if position.start is None else datetime.fromisoformat(position.start)
         wanted = _most_rows(args)
         size = min(wanted + _SPARE_ROWS, MAX_PAGE_SIZE)
-        params = window.request(after=after) | _odata(args, fields, top=size)
-        params.setdefault("$orderby", "start/dateTime")
-        request = GraphRequest(
-            "GET",
-            events_path(query.calendar, "calendarView"),
-            params=params,
-            prefer=preferences(window.zone, body_format="text" if "body" in fields else None),
-        )
+        asked = _event_query(args, query, window.zone, fields, top=size)
         if args.orderby is not None:
-            return await in_microsofts_order(
-                self._session, request, position, wanted, keep=window.holds, required=("start", "end")
-            )
-        return await in_window_order(self._session, request, window, position, wanted)
+            source = View(self._mailbox, asked, window.span(after=after))
+            return await in_microsofts_order(source, position, wanted, keep=window.holds, required=("start", "end"))
+        source = View(self._mailbox, replace(asked, orderby=_BY_START), window.span(after=after))
+        return await in_window_order(source, window, position, wanted)
 
 
 def _left_out(odd: int) -> str | None:
@@ -176,12 +167,15 @@ def _fitted(
     return result
 
 
-def _odata(args: ListCalendarEvents, fields: tuple[str, ...], *, top: int) -> dict[str, str]:
-    params = {"$select": ",".join(dict.fromkeys(fields)), "$top": str(min(top, MAX_PAGE_SIZE))}
-    if args.filter is not None:
-        params["$filter"] = args.filter
-    if args.orderby is not None:
-        params["$orderby"] = args.orderby
-    if args.skip:
-        params["$skip"] = str(args.skip)
-    return params
+def _event_query(
+    args: ListCalendarEvents, query: ListQuery, zone: Zone, fields: tuple[str, ...], *, top: int
+) -> EventQuery:
+    select = tuple(dict.fromkeys(fields))
+    return EventQuery(
+        form=Form(zone=zone, body_format="text" if "body" in select else None, select=select),
+        top=min(top, MAX_PAGE_SIZE),
+        calendar_id=query.calendar,
+        filter=args.filter,
+        orderby=args.orderby,
+        skip=args.skip or 0,
+    )

@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from scalekit_mcp.calendar.events.shapes import objects_of
+from scalekit_mcp.calendar.mailbox import Mailbox
 from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.errors import CalendarNotFound, InvalidInput
-from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 from scalekit_mcp.tools.invisible import comparable
 from scalekit_mcp.tools.values import shown
 
@@ -23,6 +23,7 @@ MAX_CALENDARS = 300
 NAMES_IN_A_REFUSAL = 30
 
 _PAGE = 100
+_FIELDS = ("id", "name", "owner")
 _ID = re.compile(r"[A-Za-z0-9_\-+/=]{40,}")
 """Ids of Outlook are long and have no blanks."""
 
@@ -30,7 +31,7 @@ T = TypeVar("T")
 Calendar = dict[str, Any]
 
 
-async def in_calendar(session: MailboxSession, wanted: str | None, call: Callable[[str | None], Awaitable[T]]) -> T:
+async def in_calendar(mailbox: Mailbox, wanted: str | None, call: Callable[[str | None], Awaitable[T]]) -> T:
     """What `call` answers with the id of the calendar that is meant; None is the default calendar.
 
     Raises `CalendarNotFound` with the names there are for a calendar that the mailbox does not have, and for a name
@@ -44,11 +45,11 @@ async def in_calendar(session: MailboxSession, wanted: str | None, call: Callabl
         except (CalendarNotFound, InvalidInput) as refused:
             if isinstance(refused, InvalidInput) and refused.details.get("field") != "calendar_id":
                 raise
-    return await call(await _id_of(session, wanted))
+    return await call(await _id_of(mailbox, wanted))
 
 
-async def _id_of(session: MailboxSession, name: str) -> str:
-    calendars = await _calendars(session)
+async def _id_of(mailbox: Mailbox, name: str) -> str:
+    calendars = await _calendars(mailbox)
     wanted = comparable(neutralise(name))
     called = [calendar for calendar in calendars if comparable(neutralise(str(calendar.get("name")))) == wanted]
     if len(called) == 1:
@@ -68,17 +69,15 @@ async def _id_of(session: MailboxSession, name: str) -> str:
     )
 
 
-async def _calendars(session: MailboxSession) -> list[Calendar]:
-    request = GraphRequest("GET", "/me/calendars", params={"$select": "id,name,owner", "$top": str(_PAGE)})
+async def _calendars(mailbox: Mailbox) -> list[Calendar]:
     found: list[Calendar] = []
-    response = await session.send(request)
+    cursor: str | None = None
     for _ in range(MAX_CALENDARS // _PAGE):
-        rows = objects_of(response.body)
-        found += [row for row in rows.events if isinstance(row.get("id"), str)]
-        link = rows.next_link
-        if link is None or len(found) >= MAX_CALENDARS:
+        page = await mailbox.calendars(_FIELDS, top=_PAGE, cursor=cursor)
+        found += [row for row in objects_of(page.rows) if isinstance(row.get("id"), str)]
+        cursor = page.cursor
+        if cursor is None or len(found) >= MAX_CALENDARS:
             break
-        response = await session.get_next(link, request)
     return found
 
 

@@ -10,26 +10,25 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.delete import CalendarDelete
 from scalekit_mcp.calendar.events.body import create_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, settle
-from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, shown_event
+from scalekit_mcp.calendar.events.shapes import shown_event
+from scalekit_mcp.calendar.failures import AnswerLost, UnreadableAnswer
 from scalekit_mcp.calendar.list import CalendarList
+from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
-from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
+from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.calendar.reading import (
     asked_zone,
-    events_path,
-    preferences,
     read_event,
     read_to_show,
+    shown_in,
 )
 from scalekit_mcp.calendar.update import CalendarUpdate
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession, Repeat
 from scalekit_mcp.tools.arguments import (
     CreateCalendarEvent,
     DeleteCalendarEvent,
@@ -47,32 +46,25 @@ NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts can
 class OutlookCalendar:
     """The calendar tools for one connected account.
 
-    `session` is bound to the account's mailbox and tokens; `timezone` is the zone of answers when a call names none;
-    `pages` seals `next_page` under the identifier and the connection.
+    `personal` says that it is no work or school account, which decides over Teams links. `timezone` is the zone of
+    answers when a call names none; `pages` seals `next_page` for this account.
     """
 
     def __init__(
         self,
-        session: MailboxSession,
+        mailbox: Mailbox,
         *,
-        account: ProviderAccount,
-        identifier: str,
+        personal: bool,
         clock: Clock,
         timezone: str,
-        pages: PageSealer,
-        connection_name: str = "outlook",
+        pages: Pages,
     ) -> None:
-        self._session = session
-        self._account = account
+        self._mailbox = mailbox
+        self._personal = personal
         self._timezone = timezone
-        self._lists = CalendarList(
-            session,
-            clock=clock,
-            timezone=timezone,
-            pages=Pages(pages, connection_name=connection_name, identifier=identifier),
-        )
-        self._updates = CalendarUpdate(session, account=account, timezone=timezone)
-        self._deletions = CalendarDelete(session, account=account)
+        self._lists = CalendarList(mailbox, clock=clock, timezone=timezone, pages=pages)
+        self._updates = CalendarUpdate(mailbox, personal=personal, timezone=timezone)
+        self._deletions = CalendarDelete(mailbox)
 
     async def run(self, arguments: Arguments) -> dict[str, Any]:
         """Carry out the calendar tool that the arguments belong to; raises what the five operations raise."""
@@ -98,16 +90,13 @@ class OutlookCalendar:
         """
         transaction_id = args.transaction_id or str(uuid4())
         zone = asked_zone(args.start_timezone)
-        body = create_body(args, transaction_id=transaction_id, personal=self._account.personal)
+        body = create_body(args, transaction_id=transaction_id, personal=self._personal)
 
         async def send(calendar: str | None) -> Event:
-            request = GraphRequest(
-                "POST", events_path(calendar), json=body, prefer=preferences(zone), repeat=Repeat.SAFE
-            )
-            return (await self._session.send(request)).body
+            return await self._mailbox.create(body, calendar_id=calendar, form=shown_in(zone))
 
         try:
-            event, odd = shown_event(await in_calendar(self._session, args.calendar_id, send))
+            event, odd = shown_event(await in_calendar(self._mailbox, args.calendar_id, send))
         except AnswerLost as exc:
             if exc.carried_out:
                 raise _created_unread(transaction_id) from exc
@@ -134,10 +123,9 @@ class OutlookCalendar:
         select = None
         if args.select is not None:
             names = {"id", *args.select}
-            select = ",".join(sorted(names | {"isOnlineMeeting"} if "onlineMeeting" in names else names))
-        event, odd = await read_to_show(
-            self._session, args.event_id, zone=zone, body_format=args.body_format, select=select
-        )
+            select = tuple(sorted(names | {"isOnlineMeeting"} if "onlineMeeting" in names else names))
+        form = Form(zone=zone, body_format=args.body_format, select=select)
+        event, odd = await read_to_show(self._mailbox, args.event_id, form)
         return event_result(event, asked=zone, remarks=args.remarks + odd)
 
     async def list(self, args: ListCalendarEvents) -> dict[str, Any]:
@@ -157,7 +145,7 @@ class OutlookCalendar:
         if not event.get("isOnlineMeeting"):
             return event
         try:
-            return await read_event(self._session, event["id"], zone=asked_zone(zone_name), body_format="text")
+            return await read_event(self._mailbox, event["id"], shown_in(asked_zone(zone_name)))
         except ScalekitMCPError:
             return event  # the event exists; a failed second look must not hide that
 
@@ -166,7 +154,7 @@ class OutlookCalendar:
             return Remarks()
         if event.get("isOnlineMeeting"):
             return warned("The link of the online meeting is not there yet; outlook_get_calendar_event shows it later.")
-        return warned(NO_LINK_PERSONAL if self._account.personal else NO_LINK)
+        return warned(NO_LINK_PERSONAL if self._personal else NO_LINK)
 
     async def _created_before(self, conflict: Conflict, body: Event, *, own_id: bool) -> Event:
         """The event that this very request made before, under the same transaction id.
@@ -180,12 +168,12 @@ class OutlookCalendar:
                 raise _created_unread(str(body["transactionId"])) from conflict
             raise conflict
         try:
-            event = await read_event(self._session, existing)
+            event = await read_event(self._mailbox, existing)
         except ScalekitMCPError:
             event = {"id": existing}  # gone since, or not readable: the refusal stands
         if not event.get("isCancelled") and settle(body, before=None, now=event) is Settled.APPLIED:
             zone = asked_zone(str(body["start"]["timeZone"]))
-            return (await read_to_show(self._session, event["id"], zone=zone))[0]
+            return (await read_to_show(self._mailbox, event["id"], shown_in(zone)))[0]
         raise Conflict(
             f"This transaction_id was already used to create another event, with the id {event['id']}. "
             "Nothing was created.",

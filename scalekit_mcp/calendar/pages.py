@@ -1,37 +1,29 @@
 """The pages of a list of events, read within bounds, and the exact order of a window.
 
-A page that is too large is asked for again with fewer rows. Whether calendarView keeps the order that it is asked for
+Whether calendarView keeps the order that it is asked for
 is a habit of Microsoft's and no promise: where it refuses or ignores the order, a window is read whole and sorted here.
 Sources: "Paging Microsoft Graph data", List calendarView.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 
 from scalekit_mcp.calendar.events.event import Event, date_of, instant_of
-from scalekit_mcp.calendar.events.shapes import Rows, rows_of
+from scalekit_mcp.calendar.events.shapes import rows_of
+from scalekit_mcp.calendar.mailbox import EventQuery, Mailbox, Page, Span
 from scalekit_mcp.calendar.page_tokens import Position
 from scalekit_mcp.calendar.window import Window
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
-from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
-from scalekit_mcp.microsoft.graph.requests import AnswerTooLong
-from scalekit_mcp.upstream import MAX_ANSWER_BYTES
 
 MAX_PAGES = 20
 """Most of Microsoft's pages that one call reads; more come with `next_page`."""
 
-MAX_BYTES = MAX_ANSWER_BYTES
+MAX_BYTES = 8 * 1024 * 1024
 """Once the pages of a call hold this much, no further one is read; more come with `next_page`."""
 
-_SMALLER = 8
-"""By what the number of rows is divided when a page was too large."""
-
-_TOP_IN_LINK = re.compile(r"((?:\$|%24)top=)(\d{1,4})(?!\d)", re.IGNORECASE)
-_ORDER = "$orderby"
 _NO_ORDER_STATUSES = frozenset({400, 500, 501})
 
 
@@ -48,12 +40,50 @@ class Found:
     odd: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Where pages come from: the list of single events and series."""
+
+    mailbox: Mailbox
+    query: EventQuery
+
+    async def page(self, cursor: str | None) -> Page:
+        """The page at `cursor`."""
+        return await self.mailbox.list(self.query, cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where pages come from: what takes place in a span."""
+
+    mailbox: Mailbox
+    query: EventQuery
+    span: Span
+
+    async def page(self, cursor: str | None) -> Page:
+        """The page at `cursor`."""
+        return await self.mailbox.view(self.query, self.span, cursor)
+
+
+@dataclass(frozen=True, slots=True)
+class Instances:
+    """Where pages come from: the dates of one series in a span."""
+
+    mailbox: Mailbox
+    query: EventQuery
+    span: Span
+    series_id: str
+
+    async def page(self, cursor: str | None) -> Page:
+        """The page at `cursor`."""
+        return await self.mailbox.instances(self.series_id, self.query, self.span, cursor)
+
+
 @dataclass(slots=True)
 class _Reading:
     """Reads one page after the other, and knows when it has read enough for one call."""
 
-    session: MailboxSession
-    request: GraphRequest
+    source: Listing | View | Instances
     link: str | None
     required: tuple[str, ...] = ()
     pages: int = 0
@@ -66,17 +96,17 @@ class _Reading:
 
     async def page(self) -> list[Event]:
         """The rows of the next page; `link` is then the one behind it."""
-        rows, size = await _page(self.session, self.request, self.link, self.required)
+        page = await self.source.page(self.link)
+        rows = rows_of(page.rows, required=self.required)
         self.pages += 1
-        self.size += size
+        self.size += page.size
         self.odd += rows.odd
-        self.link = rows.next_link
+        self.link = page.cursor
         return rows.events
 
 
 async def in_microsofts_order(
-    session: MailboxSession,
-    request: GraphRequest,
+    source: Listing | View | Instances,
     position: Position,
     wanted: int,
     *,
@@ -84,7 +114,7 @@ async def in_microsofts_order(
     required: tuple[str, ...] = (),
 ) -> Found:
     """The next `wanted` events in the order of Microsoft's pages."""
-    reading = _Reading(session, request, position.link, required)
+    reading = _Reading(source, position.link, required)
     offset = position.offset
     events: list[Event] = []
     places: list[Position] = []
@@ -134,15 +164,13 @@ class _Ordered:
         return self.in_order and settled is not None and sum(key[0] <= settled for key in self.found) >= wanted
 
 
-async def in_window_order(
-    session: MailboxSession, request: GraphRequest, window: Window, position: Position, wanted: int
-) -> Found:
+async def in_window_order(source: View, window: Window, position: Position, wanted: int) -> Found:
     """The next `wanted` events of a window in its own order, which differs from Microsoft's by up to a day.
 
     Raises `ProviderUnavailable` where Microsoft keeps no order and the window holds more than one call reads.
     """
     after = None if position.start is None else (datetime.fromisoformat(position.start), position.rank or "")
-    reading = _Reading(session, request, position.link, ("start", "end"))
+    reading = _Reading(source, position.link, ("start", "end"))
     ordered = _Ordered(window, after)
     ordered.add(await _first_page(reading, ordered))
     while reading.link is not None and reading.may_go_on and not ordered.enough(wanted):
@@ -174,45 +202,15 @@ async def _first_page(reading: _Reading, ordered: _Ordered) -> list[Event]:
     try:
         return await reading.page()
     except (InvalidInput, InternalError, ProviderUnavailable) as exc:
-        params = dict(reading.request.params or {})
-        if exc.details.get("graph_status") not in _NO_ORDER_STATUSES or params.pop(_ORDER, None) is None:
+        query = reading.source.query
+        if exc.details.get("graph_status") not in _NO_ORDER_STATUSES or query.orderby is None:
             raise
         ordered.in_order = False
-        reading.request = replace(reading.request, params=params)
+        reading.source = replace(reading.source, query=replace(query, orderby=None))
         try:
             return await reading.page()
         except (InvalidInput, InternalError, ProviderUnavailable):
             raise exc from None  # it was not the order: the first refusal tells more
-
-
-async def _page(
-    session: MailboxSession, request: GraphRequest, link: str | None, required: tuple[str, ...]
-) -> tuple[Rows, int]:
-    while True:
-        try:
-            response = await (session.send(request) if link is None else session.get_next(link, request))
-        except AnswerTooLong:
-            smaller = _with_fewer_rows(request, link)
-            if smaller is None:
-                raise
-            request, link = smaller
-            continue
-        return rows_of(response.body, required=required), response.size
-
-
-def _with_fewer_rows(request: GraphRequest, link: str | None) -> tuple[GraphRequest, str | None] | None:
-    """The same page with fewer rows; None where there is nothing to make smaller."""
-    if link is None:
-        params = dict(request.params or {})
-        rows = int(params.get("$top", "0"))
-        if rows <= 1:
-            return None
-        params["$top"] = str(max(1, rows // _SMALLER))
-        return replace(request, params=params), None
-    found = _TOP_IN_LINK.search(link)
-    if found is None or int(found[2]) <= 1:
-        return None
-    return request, f"{link[: found.start(2)]}{max(1, int(found[2]) // _SMALLER)}{link[found.end(2) :]}"
 
 
 def _place_at_microsoft(row: Event, window: Window) -> datetime:

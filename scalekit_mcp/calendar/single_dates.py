@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
+from scalekit_mcp.calendar.events.shapes import event_of
+from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox, Span
 from scalekit_mcp.calendar.page_tokens import Position
-from scalekit_mcp.calendar.pages import in_microsofts_order
-from scalekit_mcp.calendar.reading import event_path, read_event
-from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.calendar.pages import Instances, in_microsofts_order
+from scalekit_mcp.calendar.reading import read_event
 from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
-from scalekit_mcp.microsoft.graph.client import GraphRequest, MailboxSession
 
 MAX_DAYS = 1825
 """Longest span of instances that one request may ask for."""
@@ -25,7 +25,10 @@ MAX_SPANS = 4
 """Twenty years of a series are looked through, more than Outlook lets one last."""
 MAX_INSTANCES = 10_000
 
-_FIELDS = "id,type,originalStart,start,end"
+_FIELDS = ("id", "type", "originalStart", "start", "end")
+_EXTENT = Form(select=("id", "start", "recurrence"))
+_DELETED = Form(select=("id", "cancelledOccurrences"))
+_ROWS = 500
 _DAY = timedelta(days=1)
 _REFUSED = frozenset({400, 404, 405, 406, 500, 501})
 """Statuses of a request that Microsoft does not carry out in this form."""
@@ -42,44 +45,29 @@ class SingleDates:
     warning: str | None = None
 
 
-async def single_dates(session: MailboxSession, master_id: str) -> SingleDates:
+async def single_dates(mailbox: Mailbox, master_id: str) -> SingleDates:
     """The edited and deleted dates of a series; raises `EventNotFound`, and `Conflict` where they cannot be told."""
     try:
-        series = await read_event(
-            session,
-            master_id,
-            body_format=None,
-            select="id,cancelledOccurrences",
-            expand=f"exceptionOccurrences($select={_FIELDS})",
-        )
+        series = event_of(await mailbox.exceptions(master_id, _FIELDS))
     except (EventNotFound, InvalidInput, InternalError, ProviderUnavailable) as refused:
         if refused.details.get("graph_status") not in _REFUSED:
             raise
         series = {}
     if series.get("exceptionOccurrences") is not None:
         return SingleDates(_sentence_parts(series["exceptionOccurrences"], series.get("cancelledOccurrences")))
-    return await _from_instances(session, master_id)
+    return await _from_instances(mailbox, master_id)
 
 
-async def _from_instances(session: MailboxSession, master_id: str) -> SingleDates:
-    deleted, warning = await _deleted(session, master_id)
-    master = await read_event(session, master_id, body_format=None, select="id,start,recurrence", required=("start",))
+async def _from_instances(mailbox: Mailbox, master_id: str) -> SingleDates:
+    deleted, warning = await _deleted(mailbox, master_id)
+    master = await read_event(mailbox, master_id, _EXTENT, required=("start",))
     begin, end = _span(master)
     edited: list[Event] = []
     try:
         for _ in range(MAX_SPANS):
             stop = min(end, begin + timedelta(days=MAX_DAYS))
-            request = GraphRequest(
-                "GET",
-                f"{event_path(master_id)}/instances",
-                params={
-                    "startDateTime": rfc3339(begin, timespec="seconds"),
-                    "endDateTime": rfc3339(stop, timespec="seconds"),
-                    "$select": _FIELDS,
-                    "$top": "500",
-                },
-            )
-            found = await in_microsofts_order(session, request, Position(), MAX_INSTANCES, keep=_is_edited)
+            source = Instances(mailbox, EventQuery(Form(select=_FIELDS), _ROWS), Span(begin, stop), master_id)
+            found = await in_microsofts_order(source, Position(), MAX_INSTANCES, keep=_is_edited)
             edited += found.events
             if stop >= end:
                 break
@@ -94,9 +82,9 @@ async def _from_instances(session: MailboxSession, master_id: str) -> SingleDate
     return SingleDates(_sentence_parts(edited, deleted), warning)
 
 
-async def _deleted(session: MailboxSession, master_id: str) -> tuple[list[str], str | None]:
+async def _deleted(mailbox: Mailbox, master_id: str) -> tuple[list[str], str | None]:
     try:
-        series = await read_event(session, master_id, body_format=None, select="id,cancelledOccurrences")
+        series = await read_event(mailbox, master_id, _DELETED)
     except (InvalidInput, InternalError, ProviderUnavailable) as refused:
         if refused.details.get("graph_status") not in _REFUSED:
             raise

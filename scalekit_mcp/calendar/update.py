@@ -10,23 +10,22 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.events.attendees import refusal_of_people
 from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
+from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     change_event,
-    event_path,
-    preferences,
     read_event,
     read_to_show,
+    shown_in,
 )
 from scalekit_mcp.calendar.single_dates import single_dates
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, MailboxSession
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.zones import Zone
@@ -37,6 +36,8 @@ _SOMEBODY_ELSES = (
 )
 
 _NOT_KNOWN = "The change was sent, but its answer was lost, and reading the event does not tell whether it was made."
+
+_CURRENT = Form(body_format="html", select=CURRENT_SELECT)
 
 _CHANGED_MEANWHILE = frozenset({409, 412})
 """Statuses that say that somebody else's change came in between."""
@@ -62,9 +63,9 @@ class _Change:
 class CalendarUpdate:
     """Answers `outlook_update_calendar_event` for one connected account."""
 
-    def __init__(self, session: MailboxSession, *, account: ProviderAccount, timezone: str) -> None:
-        self._session = session
-        self._account = account
+    def __init__(self, mailbox: Mailbox, *, personal: bool, timezone: str) -> None:
+        self._mailbox = mailbox
+        self._personal = personal
         self._timezone = timezone
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class CalendarUpdate:
             body = self._body(change)
             if not body:
                 change.remarks += noted("Nothing was changed: the event already is as asked.")
-                event, remarks = await read_to_show(self._session, change.event_id, zone=zone)
+                event, remarks = await read_to_show(self._mailbox, change.event_id, shown_in(zone))
                 change.remarks += remarks
                 return event
             await self._guard_losses(change, body)
@@ -149,20 +150,22 @@ class CalendarUpdate:
             change.unconditional = True
 
     async def _send(self, change: _Change, body: Event, zone: Zone) -> Event:
-        request = self._request(change, body, zone)
-        event, remarks = await change_event(self._session, request, event_id=change.event_id, zone=zone)
+        etag = None if change.before is None or change.unconditional else change.before.get("@odata.etag")
+        event, remarks = await change_event(
+            self._mailbox, change.event_id, body, zone=zone, etag=str(etag) if etag else None
+        )
         change.remarks += remarks
         return event
 
     def _body(self, change: _Change) -> Event:
-        patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._account.personal)
+        patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._personal)
         change.remarks = patch.remarks
         return patch.body
 
     async def _settle(self, change: _Change, body: Event, zone: Zone) -> Settled | Event:
         """After a lost answer: the event if the change was made, else what reading tells; keeps what was read."""
         try:
-            now = await read_event(self._session, change.event_id)
+            now = await read_event(self._mailbox, change.event_id)
         except (ProviderUnavailable, Throttled) as exc:
             raise OutcomeUnknown(_NOT_KNOWN) from exc
         settled = settle(body, before=change.before, now=now)
@@ -170,20 +173,13 @@ class CalendarUpdate:
             change.before = now
             return settled
         try:
-            return await read_event(self._session, change.event_id, zone=zone, body_format="text")
+            return await read_event(self._mailbox, change.event_id, shown_in(zone))
         except ScalekitMCPError:
             return now  # the change was made; a failed second look must not hide that
 
-    def _request(self, change: _Change, body: Event, zone: Zone) -> GraphRequest:
-        etag = None if change.before is None or change.unconditional else change.before.get("@odata.etag")
-        headers = {"If-Match": str(etag)} if etag else None
-        return GraphRequest("PATCH", event_path(change.event_id), json=body, prefer=preferences(zone), headers=headers)
-
     async def _read(self, event_id: str) -> Event:
         """What changes depend on, the body as HTML, times in UTC."""
-        return await read_event(
-            self._session, event_id, select=",".join(CURRENT_SELECT), required=("start", "end", "type")
-        )
+        return await read_event(self._mailbox, event_id, _CURRENT, required=("start", "end", "type"))
 
     async def _guard_losses(self, change: _Change, body: Event) -> None:
         """Refuse a change of a series that would lose edits of single dates or dates themselves, unless accepted."""
@@ -204,7 +200,7 @@ class CalendarUpdate:
     async def _edited(self, change: _Change) -> tuple[list[str], str | None]:
         """The dates of a series that were edited or deleted; a warning where not all can be seen."""
         try:
-            dates = await single_dates(self._session, change.event_id)
+            dates = await single_dates(self._mailbox, change.event_id)
         except Conflict:
             if not change.args.discard_exceptions:
                 raise
@@ -237,7 +233,7 @@ class CalendarUpdate:
         if args.isOnlineMeeting and has is None:
             told.append(
                 "The event has no Teams link: personal Microsoft accounts cannot have one."
-                if self._account.personal
+                if self._personal
                 else "The event has no online-meeting link: Microsoft does not offer the provider asked for here."
             )
         elif had is not None and had != has:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from scalekit_mcp.calendar.events.event import date_of, instant_of
-from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
@@ -71,16 +71,12 @@ class Window:
         """How much wider the request is on each side: a day, less where the limit leaves no room for it."""
         return min(DAY, (timedelta(days=MAX_WINDOW_DAYS) - (self.end_instant - self.start_instant)) / 2)
 
-    def request(self, *, after: datetime | None = None) -> dict[str, str]:
-        """The two parameters of calendarView; `after` is an instant before which nothing is wanted any more."""
+    def span(self, *, after: datetime | None = None) -> Span:
+        """What to ask for; `after` is an instant before which nothing is wanted any more."""
         begin = self.start_instant - self.margin
         if after is not None:
             begin = max(begin, after - DAY)
-        end = self.end_instant + self.margin
-        return {
-            "startDateTime": rfc3339(begin, timespec="seconds"),
-            "endDateTime": rfc3339(end, timespec="seconds"),
-        }
+        return Span(begin, self.end_instant + self.margin)
 
     def holds(self, event: Mapping[str, Any]) -> bool:
         """Whether the event overlaps the window; one that ends where the window starts does not."""

@@ -1,12 +1,12 @@
 """Hosted answers as Graph would give them: in the preferred zone, with the preferred kind of body, only what was asked.
 
-The hosted tools take no preferences, so that what Graph's `Prefer` headers do is done here. Pure functions.
+The hosted tools take no preferences, so that what Graph does for a `Form` is done here. Pure functions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,9 +14,10 @@ from html.parser import HTMLParser
 from typing import Any, cast
 
 from scalekit_mcp.calendar.events.event import instant_of
+from scalekit_mcp.calendar.events.zones import graph_zone
+from scalekit_mcp.calendar.mailbox import Form
 from scalekit_mcp.tools.zones import Zone, resolve_zone
 
-_TIMEZONE = re.compile(r'outlook\.timezone="([^"]+)"')
 _BLOCKS = frozenset({"p", "div", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "blockquote", "hr"})
 _UNSEEN = frozenset({"head", "style", "script", "title"})
 
@@ -30,16 +31,12 @@ class Preferences:
     selected: frozenset[str] | None = None
 
     @classmethod
-    def of(cls, prefer: Iterable[str], select: str | None, expand: str | None = None) -> Preferences:
-        """Read the `Prefer` values, the `$select` and the `$expand` of a request to Graph."""
-        values = ";".join(prefer)
-        zone = _TIMEZONE.search(values)
-        names = [name.strip() for name in select.split(",")] if select else None
-        if names is not None and expand:
-            names.append(expand.partition("(")[0])
+    def of(cls, form: Form) -> Preferences:
+        """What a form asks for; the zone is the one that Graph would take for it."""
+        names = form.select
         return cls(
-            zone=resolve_zone(zone[1]) if zone else None,
-            text='body-content-type="text"' in values,
+            zone=None if form.zone is None else resolve_zone(graph_zone(form.zone)),
+            text=form.body_format == "text",
             selected=frozenset({"id", *(name.split("/")[0] for name in names)}) if names else None,
         )
 

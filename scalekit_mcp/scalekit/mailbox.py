@@ -1,23 +1,24 @@
-"""Microsoft Graph by way of Scalekit: each request of the calendar becomes one call of a hosted Outlook tool.
+"""A mailbox by way of Scalekit: each verb of the calendar's port becomes one call of a hosted Outlook tool.
 
-`HostedSession` stands where a `GraphSession` stands, so that everything that the calendar knows (merging attendees,
+`ScalekitMailbox` stands where a `GraphMailbox` stands, so that everything that the calendar knows (merging attendees,
 cutting windows, settling lost answers) holds for hosted accounts, too.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
-from urllib.parse import unquote
 
 from scalekit_mcp.calendar.events.event import Event, address_of, instant_of
 from scalekit_mcp.calendar.events.shapes import checked_event, event_of
+from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
 from scalekit_mcp.clock import rfc3339
-from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphRequest, GraphResponse
+from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.microsoft.graph.errors import Subject
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import event_params
 from scalekit_mcp.scalekit.refusals import (
@@ -43,11 +44,23 @@ MAX_ROWS = 1000
 MAX_INSTANCES = 200
 _MOST_DAYS_OF_INSTANCES = 1825
 _ALWAYS_READ = frozenset({"isAllDay"})
-_LINK = "hosted:"
-_EVENT_PATH = re.compile(r"/me/events/([^/]+)")
+_SINGLE_DATES = Form(select=("id", "cancelledOccurrences", "exceptionOccurrences"))
 
 
-class HostedSession:
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A kind of change, and what a refusal of it is about."""
+
+    subject: Subject
+
+
+_CREATE = _Change(Subject(None, reads=False))
+_UPDATE = _Change(Subject("event", reads=False, alone=True))
+_DELETE = _Change(Subject("event", reads=False, alone=True))
+_CANCEL = _Change(Subject("event", reads=False, alone=True))
+
+
+class ScalekitMailbox:
     """One mailbox behind a hosted connected account, for one call.
 
     `warnings` are sentences for the result; `execution_id` is Scalekit's number of the last tool call, for support.
@@ -62,59 +75,77 @@ class HostedSession:
         self._identifier = identifier
         self._discard_exceptions = discard_exceptions
         self._lost = False
+        self.purge_addresses: Sequence[str] = ()
         self.warnings: list[str] = []
         self.execution_id: str | None = None
 
-    async def send(self, request: GraphRequest) -> GraphResponse:
-        """As `GraphSession.send`; raises `ScalekitFailure` where Scalekit itself refuses."""
-        params = request.params or {}
-        wanted = Preferences.of(request.prefer, params.get("$select"), params.get("$expand"))
-        event = _EVENT_PATH.fullmatch(request.path)
-        event_id = None if event is None else unquote(event[1])
-        match request.method, request.path:
-            case "GET", "/me/events":
-                return await self._list(request, params, wanted)
-            case "GET", "/me/calendarView":
-                return await self._view(request, params, wanted, 0)
-            case "POST", "/me/events":
-                return _response(wanted.applied(await self._create(request)))
-            case "GET", _ if event_id is not None:
-                return _response(wanted.applied(await self._get(request, event_id)))
-            case "PATCH", _ if event_id is not None:
-                return _response(wanted.applied(await self._update(request, event_id)))
-            case "DELETE", _ if event_id is not None:
-                await self._remove(request, "outlook_delete_calendar_event", {"event_id": event_id})
-                return _response({})
-            case "POST", path if path.endswith("/cancel"):
-                event_id = unquote(path.removeprefix("/me/events/").removesuffix("/cancel"))
-                given = cast("dict[str, Any]", request.json)
-                await self._remove(request, "outlook_cancel_event", {"event_id": event_id, **given})
-                return _response({})
-            case _:
-                raise InternalError(f"No hosted tool stands for {request.method} {request.path.split('/')[-1]}.")
-
-    async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
-        """The next page of a list or view that `send` began."""
-        where = cast("dict[str, Any]", json.loads(next_link.removeprefix(_LINK)))
-        params = cast("dict[str, str]", where["params"])
-        wanted = Preferences.of(request.prefer, params.get("$select"))
-        if request.path == "/me/events":
-            return await self._list(request, params, wanted)
-        return await self._view(request, params, wanted, int(where["offset"]))
-
     # -- reading
 
-    async def _get(self, request: GraphRequest, event_id: str) -> Event:
-        data = await self._read(request, "outlook_get_calendar_event", {"event_id": event_id})
-        event = event_in(data)
+    async def get(self, event_id: str, form: Form) -> Event:
+        """One event; raises `ScalekitFailure` where Scalekit itself refuses, as every verb does."""
+        event = await self._get(event_id, Subject("event", reads=True, alone=form.select is None, options=_named(form)))
+        return Preferences.of(form).applied(event)
+
+    async def exceptions(self, series_id: str, select: tuple[str, ...]) -> Event:
+        """A series with its edited dates; the deleted ones show nowhere in the hosted tools."""
+        subject = Subject("event", reads=True, options=frozenset({"select", "expand"}))
+        event = await self._get(series_id, subject)
+        event = {**event, "exceptionOccurrences": await self._edited(subject, event, select)}
+        return Preferences.of(_SINGLE_DATES).applied(event)
+
+    async def list(self, query: EventQuery, cursor: str | None = None) -> Page:
+        """Single events and masters of series."""
+        self._require_default(query.calendar_id)
+        size, skip = _place(cursor, query.top, query.skip)
+        params: dict[str, Any] = {"top": min(size + 1, MAX_ROWS)}
+        if skip:
+            params["skip"] = skip
+        wanted = Preferences.of(query.form)
+        params |= _options(query, wanted, prefix="")
+        rows, more = await self._rows("outlook_list_calendar_events", params, _subject(query), size)
+        return _page(rows, wanted, _cursor(size, skip + len(rows)) if more and rows else None)
+
+    async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
+        """One page of a span. The hosted tool has no cursor, so that a later page is the tail of a longer answer."""
+        self._require_default(query.calendar_id)
+        size, offset = _place(cursor, query.top, 0)
+        last = offset + size
+        wanted = Preferences.of(query.form)
+        params: dict[str, Any] = {
+            "startDateTime": rfc3339(span.begin, timespec="seconds"),
+            "endDateTime": rfc3339(span.end, timespec="seconds"),
+            "$top": min(last + 1, MAX_ROWS),
+            **_options(query, wanted, prefix="$"),
+        }
+        rows, more = await self._rows("outlook_get_calendar_view", params, _subject(query), last)
+        if more and last >= MAX_ROWS:
+            more = False
+            self.warnings.append(
+                f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
+            )
+        return _page(rows[offset:], wanted, _cursor(size, last) if more else None)
+
+    async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
+        """Not offered in pages: `exceptions` looks through the dates of a series."""
+        del series_id, query, span, cursor
+        raise _no_tool("the dates of a series in pages")
+
+    async def calendars(self, select: tuple[str, ...], *, top: int | None = None, cursor: str | None = None) -> Page:
+        """Not offered: the hosted tools work on the default calendar only."""
+        del select, top, cursor
+        raise _no_tool("calendars")
+
+    def _require_default(self, calendar_id: str | None) -> None:
+        if calendar_id is not None:
+            raise _no_tool("another calendar than the default one")
+
+    async def _get(self, event_id: str, subject: Subject) -> Event:
+        event = event_in(await self._read("outlook_get_calendar_event", {"event_id": event_id}, subject))
         if event is None:
             raise self._unreadable()
-        if "exceptionOccurrences" in (request.params or {}).get("$expand", ""):
-            return {**event, "exceptionOccurrences": await self._exceptions(request, event)}
         return event
 
-    async def _exceptions(self, request: GraphRequest, master: Event) -> list[Event]:
-        """The edited dates of a series; the deleted ones show nowhere in the hosted tools."""
+    async def _edited(self, subject: Subject, master: Event, select: tuple[str, ...]) -> Sequence[Event]:
         self.warnings.append("Single dates that were deleted from the series cannot be seen here and may come back.")
         series = event_of(master, required=("start",))
         start = instant_of(series["start"]) - timedelta(days=1)
@@ -128,121 +159,107 @@ class HostedSession:
             "event_id": master["id"],
             "start_date_time": rfc3339(start, timespec="seconds"),
             "end_date_time": rfc3339(last, timespec="seconds"),
-            "$select": "id,type,originalStart,start,end",
+            "$select": ",".join(select),
             "$top": MAX_INSTANCES,
         }
-        rows = rows_in(await self._read(request, "outlook_list_event_instances", params))
+        rows = rows_in(await self._read("outlook_list_event_instances", params, subject))
         if rows is None:
             raise self._unreadable()
         if len(rows["value"]) >= MAX_INSTANCES:
             self.warnings.append(f"Only the first {MAX_INSTANCES} dates of the series were searched for edits.")
         return [event_of(row) for row in cast("list[Event]", rows["value"]) if _kind(row) in ("exception", None)]
 
-    async def _list(self, request: GraphRequest, params: Mapping[str, str], wanted: Preferences) -> GraphResponse:
-        size, skip = int(params.get("$top", "20")), int(params.get("$skip", "0"))
-        hosted: dict[str, Any] = {"top": min(size + 1, MAX_ROWS)}
-        if skip:
-            hosted["skip"] = skip
-        hosted |= _odata(params, wanted, prefix="")
-        rows, more = await self._rows(request, "outlook_list_calendar_events", hosted, size)
-        link = None
-        if more and rows:
-            link = _link({**params, "$skip": str(skip + len(rows))}, 0)
-        return _page(rows, wanted, link)
-
-    async def _view(
-        self, request: GraphRequest, params: Mapping[str, str], wanted: Preferences, offset: int
-    ) -> GraphResponse:
-        """One page of a window. The hosted tool has no cursor, so that a later page is the tail of a longer answer."""
-        size = int(params.get("$top", "20"))
-        hosted: dict[str, Any] = {name: params[name] for name in ("startDateTime", "endDateTime")}
-        hosted["$top"] = min(offset + size + 1, MAX_ROWS)
-        hosted |= _odata(params, wanted, prefix="$")
-        rows, more = await self._rows(request, "outlook_get_calendar_view", hosted, offset + size)
-        link = _link(params, offset + size) if more else None
-        if more and offset + size >= MAX_ROWS:
-            link = None
-            self.warnings.append(
-                f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
-            )
-        return _page(rows[offset:], wanted, link)
-
     async def _rows(
-        self, request: GraphRequest, tool: str, params: dict[str, Any], size: int
-    ) -> tuple[list[Event], bool]:
+        self, tool: str, params: dict[str, Any], subject: Subject, size: int
+    ) -> tuple[Sequence[object], bool]:
         """At most `size` rows, and whether there are more."""
-        answer = rows_in(await self._read(request, tool, params))
+        answer = rows_in(await self._read(tool, params, subject))
         if answer is None:
             raise self._unreadable()
-        rows = cast("list[Event]", answer["value"])
+        rows = cast("Sequence[object]", answer["value"])
         full = len(rows) > size or (size >= MAX_ROWS and len(rows) >= MAX_ROWS)
         return rows[:size], full or bool(answer.get("@odata.nextLink"))
 
     # -- writing
 
-    async def _create(self, request: GraphRequest) -> Event:
-        body = dict(cast("Event", request.json))
+    async def create(self, event: Event, *, calendar_id: str | None, form: Form) -> Event:
+        """The event that was created; no tool takes its `transactionId`."""
+        self._require_default(calendar_id)
+        body = dict(event)
         categories = body.pop("categories", None)
-        data = await self._write(request, "outlook_create_calendar_event", event_params(body, self.warnings))
-        event = event_in(data)
-        if event is None:
+        data = await self._write(_CREATE, "outlook_create_calendar_event", event_params(body, self.warnings))
+        created = event_in(data)
+        if created is None:
             raise created_unread(execution_id=self.execution_id)
         if categories:
             # Create has no categories, update has.
-            params = {"event_id": event["id"], "categories": ",".join(categories)}
+            params = {"event_id": created["id"], "categories": ",".join(categories)}
             try:
                 await self._execute("outlook_update_calendar_event", params, sending=Sending.WRITE)
-                event = {**event, "categories": categories}
+                created = {**created, "categories": categories}
             except (ScalekitFailure, AnswerLostError, ScalekitMCPError):
                 self.warnings.append("The event was created, but its categories could not be set.")
-        return event
+        return Preferences.of(form).applied(created)
 
-    async def _update(self, request: GraphRequest, event_id: str) -> Event:
-        params = {"event_id": event_id, **event_params(cast("Event", request.json), self.warnings)}
+    async def update(self, event_id: str, changes: Event, *, form: Form, etag: str | None) -> Event:
+        """The event after a change; no tool takes a condition, so that `etag` holds nothing back."""
+        del etag
+        params = {"event_id": event_id, **event_params(changes, self.warnings)}
         try:
-            data = await self._write(request, "outlook_update_calendar_event", params)
+            data = await self._write(_UPDATE, "outlook_update_calendar_event", params)
         except Conflict as refused:
             # A server of this product looks after the edited dates, too; the hosted tool has no such parameter.
             if not self._discard_exceptions or refused.details.get("field") != ACCEPTS_LOSS:
                 raise
-            data = await self._write(request, "outlook_update_calendar_event", {**params, ACCEPTS_LOSS: True})
+            data = await self._write(_UPDATE, "outlook_update_calendar_event", {**params, ACCEPTS_LOSS: True})
         event = event_in(data)
         if event is None:
-            self._require_done(request, data)
-            event = await self._changed(request.path, event_id)
-        left = _still_invited(cast("Event", request.json), checked_event(event)[0] or {})
+            self._require_done(data)
+            event = await self._changed(event_id)
+        left = _still_invited(changes, checked_event(event)[0] or {})
         if left:
             self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
-        return event
+        return Preferences.of(form).applied(event)
 
-    async def _changed(self, path: str, event_id: str) -> Event:
+    async def _changed(self, event_id: str) -> Event:
         """The event after a change that was carried out."""
         try:
-            return await self._get(GraphRequest("GET", path), event_id)
+            return await self._get(event_id, Subject("event", reads=True, alone=True))
         except (ScalekitFailure, ProviderUnavailable, Throttled) as unread:
             raise changed_unread("update the event", execution_id=self.execution_id) from unread
 
-    async def _remove(self, request: GraphRequest, tool: str, params: dict[str, Any]) -> None:
-        self._require_done(request, await self._write(request, tool, params))
+    async def delete(self, event_id: str) -> None:
+        """Move an event to Deleted Items."""
+        self._require_done(await self._write(_DELETE, "outlook_delete_calendar_event", {"event_id": event_id}))
 
-    def _require_done(self, request: GraphRequest, data: object) -> None:
+    async def cancel(self, event_id: str, comment: str) -> None:
+        """Delete a meeting of the user's own and mail the comment to those invited."""
+        params = {"event_id": event_id, "comment": comment}
+        self._require_done(await self._write(_CANCEL, "outlook_cancel_event", params))
+
+    async def purge(self, event_id: str, address: str) -> None:
+        """Not offered: the hosted tools only move events to Deleted Items."""
+        del event_id, address
+        raise _no_tool("a deletion for good")
+
+    def _require_done(self, data: object) -> None:
         """Go on only where the answer says that the change was made; what it is else, reading the event settles."""
         if verdict_on(data) is Verdict.UNCLEAR:
             self._lost = True
-            raise AnswerLost(request, sent=True, status=200, request_id=None)
+            raise AnswerLost(sent=True, status=200, request_id=None)
 
     # -- calls
 
-    async def _read(self, request: GraphRequest, tool: str, params: dict[str, Any]) -> object:
+    async def _read(self, tool: str, params: dict[str, Any], subject: Subject) -> object:
         try:
             return await self._execute(tool, params, sending=Sending.READ)
         except ScalekitFailure as failure:
-            self._raise(failure, request, writes=False)
+            self._raise(failure, subject)
 
-    async def _write(self, request: GraphRequest, tool: str, params: dict[str, Any]) -> object:
+    async def _write(self, change: _Change, tool: str, params: dict[str, Any]) -> object:
         """A call that changes something: once, whatever happens to its answer."""
         if self._lost:
-            if request.path.endswith("/cancel"):  # those invited may have been mailed although the event still shows
+            if change is _CANCEL:  # those invited may have been mailed although the event still shows
                 raise outcome_unknown("cancel the event", execution_id=self.execution_id)
             raise ProviderUnavailable(
                 "The change was sent once, its answer was lost, and reading the event shows that it was not made.",
@@ -252,9 +269,9 @@ class HostedSession:
         try:
             return await self._execute(tool, params, sending=Sending.WRITE)
         except AnswerLostError as lost:
-            self._raise_lost(request, lost.status, lost)
+            self._raise_lost(change, lost.status, lost)
         except ScalekitFailure as failure:
-            self._raise(failure, request, writes=True)
+            self._raise(failure, change.subject, change)
 
     async def _execute(self, tool: str, params: dict[str, Any], *, sending: Sending) -> object:
         body = {
@@ -274,24 +291,24 @@ class HostedSession:
             raise failure
         return cast("object", answer.get("data"))
 
-    def _raise(self, failure: ScalekitFailure, request: GraphRequest, *, writes: bool) -> NoReturn:
+    def _raise(self, failure: ScalekitFailure, subject: Subject, change: _Change | None = None) -> NoReturn:
         if not failure.from_provider:
-            if writes and failure.status >= 500:
-                self._raise_lost(request, failure.status, failure)
+            if change is not None and failure.status >= 500:
+                self._raise_lost(change, failure.status, failure)
             raise failure
-        error = provider_error(failure, request)
-        if writes and isinstance(error, ProviderUnavailable):
-            self._raise_lost(request, failure.status, failure)
+        error = provider_error(failure, subject)
+        if change is not None and isinstance(error, ProviderUnavailable):
+            self._raise_lost(change, failure.status, failure)
         raise error from failure
 
-    def _raise_lost(self, request: GraphRequest, status: int | None, cause: Exception) -> NoReturn:
+    def _raise_lost(self, change: _Change, status: int | None, cause: Exception) -> NoReturn:
         self._lost = True
         carried_out = status is not None and 200 <= status <= 299
-        if request.path == "/me/events":
+        if change is _CREATE:
             if carried_out:
                 raise created_unread(execution_id=self.execution_id) from cause
             raise outcome_unknown("create the event", execution_id=self.execution_id) from cause
-        raise AnswerLost(request, sent=True, status=status, request_id=None, carried_out=carried_out) from cause
+        raise AnswerLost(sent=True, status=status, request_id=None, carried_out=carried_out) from cause
 
     def _unreadable(self) -> ProviderUnavailable:
         return ProviderUnavailable(
@@ -317,26 +334,48 @@ def _still_invited(body: Event, event: Event) -> list[str]:
     return [address for address in there if address.casefold() not in meant]
 
 
-def _odata(params: Mapping[str, str], wanted: Preferences, *, prefix: str) -> dict[str, str]:
-    named = {prefix + name: params["$" + name] for name in ("filter", "orderby") if "$" + name in params}
+def _no_tool(what: str) -> InternalError:
+    return InternalError(f"No hosted tool stands for {what}.")
+
+
+def _named(form: Form) -> frozenset[str]:
+    return frozenset() if form.select is None else frozenset({"select"})
+
+
+def _subject(query: EventQuery) -> Subject:
+    given = (("filter", query.filter), ("orderby", query.orderby))
+    return Subject(None, reads=True, options=_named(query.form) | {name for name, value in given if value is not None})
+
+
+def _options(query: EventQuery, wanted: Preferences, *, prefix: str) -> dict[str, str]:
+    given = (("filter", query.filter), ("orderby", query.orderby))
+    named = {prefix + name: value for name, value in given if value is not None}
     if wanted.selected is not None:
         # All-day events are never converted between zones, so that it must be known which they are.
         named[prefix + "select"] = ",".join(sorted(wanted.selected | _ALWAYS_READ))
     return named
 
 
-def _page(rows: Sequence[object], wanted: Preferences, link: str | None) -> GraphResponse:
+def _page(rows: Sequence[object], wanted: Preferences, cursor: str | None) -> Page:
     """Rows that are no objects stay as they are: whoever reads pages looks for them."""
     shown = [wanted.applied(cast("Event", row), keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]
-    body: Event = {"value": shown}
-    if link is not None:
-        body["@odata.nextLink"] = link
-    return _response(body)
+    return Page(shown, cursor)
 
 
-def _link(params: Mapping[str, str], offset: int) -> str:
-    return _LINK + json.dumps({"params": dict(params), "offset": offset}, separators=(",", ":"))
+def _cursor(size: int, begin: int) -> str:
+    return json.dumps({"top": size, "begin": begin}, separators=(",", ":"))
 
 
-def _response(body: Event) -> GraphResponse:
-    return GraphResponse(200, body, {}, None)
+def _place(cursor: str | None, size: int, begin: int) -> tuple[int, int]:
+    """How many rows a page has, and how many stand before it."""
+    if cursor is None:
+        return size, begin
+    try:
+        where = cast("dict[str, Any]", json.loads(cursor))
+        return int(where["top"]), int(where["begin"])
+    except (ValueError, KeyError, TypeError) as exc:
+        raise InvalidInput(
+            "`page` is of an older form and cannot be continued.",
+            field="page",
+            next_step="Leave `page` out to begin the list again.",
+        ) from exc

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.client import GraphRequest
-from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, clean_reason, error_for
+from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, Subject, clean_reason, error_about
 from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 ACCEPTS_LOSS = "discard_exceptions"
@@ -28,7 +27,7 @@ _STATUS_OF_CODE = {
 _PAUSE_SECONDS = 30
 
 
-def provider_error(failure: ScalekitFailure, request: GraphRequest) -> ScalekitMCPError:
+def provider_error(failure: ScalekitFailure, subject: Subject) -> ScalekitMCPError:
     """The error of a refusal by Microsoft (`TOOL_ERROR`).
 
     401 means that the user's grant is dead, whatever the machine's own token is worth.
@@ -48,7 +47,7 @@ def provider_error(failure: ScalekitFailure, request: GraphRequest) -> ScalekitM
             field=ACCEPTS_LOSS,
             execution_id=failure.execution_id,
         )
-    error = error_for(graph, method=request.method, path=request.path, params=request.params)
+    error = error_about(graph, subject)
     error.details["execution_id"] = failure.execution_id
     if isinstance(error, Throttled):
         pause = failure.retry_after_seconds or _PAUSE_SECONDS

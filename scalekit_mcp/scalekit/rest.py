@@ -17,7 +17,6 @@ from typing import Any, cast
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.calendar.events.shapes import json_object
 from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.call_deadline import call_deadline
 from scalekit_mcp.clock import Clock
@@ -28,6 +27,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
+from scalekit_mcp.microsoft.graph.answers import json_object
 from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)

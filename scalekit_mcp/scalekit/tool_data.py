@@ -13,7 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.calendar.events.shapes import json_value
+from scalekit_mcp.microsoft.graph.answers import json_value
 from scalekit_mcp.microsoft.graph.errors import TABLE
 from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitFailure, safe_id
 

@@ -17,7 +17,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph.client import GraphRequest
+from scalekit_mcp.microsoft.graph.errors import Subject
 from scalekit_mcp.sandbox.scalekit.wire import Refusal
 from scalekit_mcp.scalekit.refusals import provider_error
 from scalekit_mcp.scalekit.rest import ScalekitFailure
@@ -159,5 +159,5 @@ def test_a_refusal_by_the_provider_is_told_from_one_by_scalekit_as_the_sdk_does(
     assert issubclass(classes[tool_class], classes[plain])
     failure = ScalekitFailure(status, "TOOL_ERROR")
     assert failure.from_provider
-    assert type(provider_error(failure, GraphRequest("GET", "/me/events"))) is ours
+    assert type(provider_error(failure, Subject(None, reads=True))) is ours
     assert not ScalekitFailure(status, "UNAUTHENTICATED").from_provider

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from actions_support import fast_bench
 
+from scalekit_mcp.calendar.mailbox import Form
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.answers import Preferences
@@ -318,7 +319,7 @@ def test_microsofts_refusal_is_found_in_what_scalekit_says(
 
 
 def test_preferences_are_those_of_the_request() -> None:
-    wanted = Preferences.of(('outlook.timezone="Tokyo Standard Time"',), "id,subject")
+    wanted = Preferences.of(Form(zone=resolve_zone("Tokyo Standard Time"), select=("id", "subject")))
     event = {"id": "1", "subject": "x", "body": {}, "start": {"dateTime": "2026-04-08T00:00:00", "timeZone": "UTC"}}
     assert wanted.applied(event) == {"id": "1", "subject": "x"}
     assert wanted.zone == resolve_zone("Tokyo Standard Time")

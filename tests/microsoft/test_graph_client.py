@@ -14,6 +14,7 @@ import httpx2 as httpx
 import pytest
 from dirty_equals import IsUUID
 
+from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     EventNotFound,
@@ -24,7 +25,6 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.microsoft.graph.client import (
     MAX_ATTEMPTS,
-    AnswerLost,
     GraphClient,
     GraphRequest,
     GraphSession,

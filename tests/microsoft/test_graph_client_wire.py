@@ -6,8 +6,9 @@ import anyio
 import httpx2 as httpx
 import pytest
 
+from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphClient, GraphRequest, GraphResponse, Repeat, segment
+from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphResponse, Repeat, segment
 from scalekit_mcp.microsoft.graph.error_table import TABLE
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault

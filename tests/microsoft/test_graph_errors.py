@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.failures import MalformedEventId
 from scalekit_mcp.errors import (
     CalendarNotFound,
     Conflict,
@@ -22,7 +23,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft.graph.error_table import FILTER_EXAMPLE, TABLE
-from scalekit_mcp.microsoft.graph.errors import GraphFailure, MalformedEventId, error_for
+from scalekit_mcp.microsoft.graph.errors import GraphFailure, error_for
 
 REQUEST_ID = "7f9a9a3c-6d31-4c7e-9c9e-0f1c2d3e4f5a"
 

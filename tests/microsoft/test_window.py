@@ -6,6 +6,7 @@ from dateutil import tz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import NO_REMARKS
@@ -32,12 +33,12 @@ def moment(text: str, zone: str = "UTC") -> dict[str, Any]:
 
 def test_the_request_is_a_day_wider_on_both_sides_and_in_utc():
     week = window("2026-04-01T00:00:00", "2026-04-08T00:00:00", "America/New_York")
-    assert week.request() == {"startDateTime": "2026-03-31T04:00:00Z", "endDateTime": "2026-04-09T04:00:00Z"}
+    assert week.span() == Span(datetime(2026, 3, 31, 4, tzinfo=UTC), datetime(2026, 4, 9, 4, tzinfo=UTC))
 
 
 def test_a_later_page_asks_from_a_day_before_its_first_event():
     week = window("2026-04-01T00:00:00", "2026-04-08T00:00:00")
-    assert week.request(after=datetime(2026, 4, 5, tzinfo=UTC))["startDateTime"] == "2026-04-04T00:00:00Z"
+    assert week.span(after=datetime(2026, 4, 5, tzinfo=UTC)).begin == datetime(2026, 4, 4, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,10 @@ def test_all_day_events_are_cut_by_their_dates_in_every_zone(zone: str, day: int
 @pytest.mark.parametrize("zone", ZONES)
 @pytest.mark.parametrize("day", [0, 1])
 def test_the_wider_request_reaches_every_all_day_event_of_the_window_as_a_utc_day(zone: str, day: int):
-    asked = window("2026-04-01T00:00:00", "2026-04-03T00:00:00", zone).request()
+    asked = window("2026-04-01T00:00:00", "2026-04-03T00:00:00", zone).span()
     midnight = datetime(2026, 4, 1 + day, tzinfo=UTC)
-    assert datetime.fromisoformat(asked["startDateTime"]) < midnight + timedelta(days=1)
-    assert datetime.fromisoformat(asked["endDateTime"]) > midnight
+    assert asked.begin < midnight + timedelta(days=1)
+    assert asked.end > midnight
 
 
 @given(st.integers(0, 4 * 24 * 12), st.integers(0, 300), st.sampled_from(ZONES))
@@ -131,8 +132,8 @@ def test_a_window_of_ten_years_is_refused_with_the_limit_in_the_message():
 
 def test_the_longest_window_keeps_within_microsofts_limit_and_tells_what_it_may_miss():
     longest = window("2026-01-01T00:00:00", "2030-12-31T00:00:00")
-    asked = [datetime.fromisoformat(value) for value in longest.request().values()]
-    assert asked[1] - asked[0] == timedelta(days=1825)
+    asked = longest.span()
+    assert asked.end - asked.begin == timedelta(days=1825)
     assert "all-day" in " ".join(longest.remarks.warnings)
     assert window("2026-01-01T00:00:00", "2026-12-31T00:00:00").remarks == NO_REMARKS
 

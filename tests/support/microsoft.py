@@ -14,7 +14,9 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
+from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
+from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
 from scalekit_mcp.sandbox.world import RecordedRequest
@@ -160,7 +162,11 @@ async def signed_in(
         graph = GraphClient(http, base_url=GRAPH_URL, clock=clock, jitter=lambda: 0.5)
         session = GraphSession(graph, FixedToken(token), f"mailbox of {address}")
         calendar = OutlookCalendar(
-            session, account=account, identifier=address, clock=clock, timezone=timezone, pages=Sealer()
+            GraphMailbox(session, owner_id=None if account.personal else account.oid),
+            personal=account.personal,
+            clock=clock,
+            timezone=timezone,
+            pages=Pages(Sealer(), connection_name="outlook", identifier=address),
         )
         me = SignedIn(sandbox, address, account, session, clock, calendar, http, token)
         if empty:

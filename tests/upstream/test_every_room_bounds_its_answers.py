@@ -9,9 +9,10 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
+from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
-from scalekit_mcp.microsoft.graph.client import AnswerLost, GraphClient, GraphRequest, GraphSession
+from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphSession
 from scalekit_mcp.microsoft.identity.credentials import PublicClient
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender

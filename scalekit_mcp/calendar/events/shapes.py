@@ -1,28 +1,23 @@
-"""What Microsoft Graph's answers have to look like before anything is made of them.
+"""What events have to look like before anything is made of them.
 
 Whoever reads an event further on relies on the shapes below: a member of another shape is left out and named. What is
 not known passes through, as long as it is not nested without end. Sources: event resource type, dateTimeTimeZone,
-patternedRecurrence, "Paging Microsoft Graph data"; RFC 8259.
+patternedRecurrence.
 """
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, cast
-from urllib.parse import urlsplit
 
-from scalekit_mcp.errors import ProviderUnavailable
+from scalekit_mcp.calendar.failures import UnreadableAnswer
 
 MAX_DEPTH = 32
 """Deepest nesting of one member of an event; Graph's own is 5."""
 MAX_TOKEN_CHARACTERS = 2000
 """Longest id or etag; Outlook's have some 200."""
-MAX_NEXT_LINK_CHARACTERS = 16_000
-"""Longest link to a next page: it repeats the query of the first one."""
 
 Checked = tuple[Any, bool]
 """A value as it may be used, and whether it was whole."""
@@ -30,93 +25,34 @@ Check = Callable[[Any], Checked]
 _BAD: Checked = (None, False)
 
 
-class UnreadableAnswer(ProviderUnavailable):
-    """Graph answered with something else than was asked for; `details` never hold it."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"Microsoft Graph's answer cannot be used: {what}.")
-
-
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The usable rows of one page, how many were left out, and the link to the next page."""
+    """The usable rows of one page, and how many were left out."""
 
     events: list[dict[str, Any]] = field(repr=False)
     odd: int
-    next_link: str | None
 
 
-def json_object(content: bytes) -> dict[str, Any] | None:
-    """The JSON object in `content`, strictly read (no NaN, no lone surrogates); None for anything else."""
-    try:
-        body = json_value(content.decode(json.detect_encoding(content)))
-    except ValueError:
-        return None
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else None
-
-
-def json_value(text: str) -> object:
-    """The JSON value that a text is, as strictly read; raises `ValueError`, also where it is nested without end."""
-    try:
-        value: object = _decode(text)
-        return _without_surrogates(value) if "\\ud" in text.lower() else value
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def rows_of(body: Mapping[str, Any], *, required: Iterable[str] = ()) -> Rows:
-    """The events of a page; raises `UnreadableAnswer` for a body that is no page.
+def rows_of(rows: Iterable[object], *, required: Iterable[str] = ()) -> Rows:
+    """The events among the rows of a page.
 
     A row that is no event, lacks one of the `required` members or repeats another one's id is left out.
     """
-    listed: object = body.get("value")
-    if not isinstance(listed, list):
-        raise UnreadableAnswer("it holds no list of events")
     events: dict[str, dict[str, Any]] = {}
     odd = 0
     needed = ("id", *required)
-    for row in cast("list[object]", listed):
+    for row in rows:
         event, _ = checked_event(row)
         if event is None or any(event.get(name) is None for name in needed):
             odd += 1
         else:
             events.setdefault(event["id"], event)
-    return Rows(list(events.values()), odd, next_link_of(body))
+    return Rows(list(events.values()), odd)
 
 
-def objects_of(body: Mapping[str, Any]) -> Rows:
-    """The objects of a page of anything, unchecked; raises `UnreadableAnswer` for a body that is no page."""
-    listed: object = body.get("value")
-    if not isinstance(listed, list):
-        raise UnreadableAnswer("it holds no list")
-    rows = cast("list[object]", listed)
-    objects = [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
-    return Rows(objects, len(rows) - len(objects), next_link_of(body))
-
-
-def next_link_of(body: Mapping[str, Any]) -> str | None:
-    """The link to the next page; raises `UnreadableAnswer` for one that cannot be followed."""
-    link: object = body.get("@odata.nextLink")
-    if link is None:
-        return None
-    if not isinstance(link, str) or not link or len(link) > MAX_NEXT_LINK_CHARACTERS or not link.isprintable():
-        raise UnreadableAnswer("the link to its next page is none")
-    return link
-
-
-def on_host_of(base_url: str, link: str) -> bool:
-    """Whether a link leads to the host of `base_url` and below its path."""
-    try:
-        target, base = urlsplit(link), urlsplit(base_url)
-        same_host = (target.scheme, target.hostname, _port(target.port, target.scheme)) == (
-            base.scheme,
-            base.hostname,
-            _port(base.port, base.scheme),
-        )
-    except ValueError:
-        return False
-    clean = target.username is None and target.password is None and ".." not in target.path
-    return _is_plain(link) and same_host and clean and target.path.startswith(base.path + "/")
+def objects_of(rows: Iterable[object]) -> list[dict[str, Any]]:
+    """The objects among the rows of a page of anything, unchecked."""
+    return [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
 
 
 def event_of(body: object, *, required: Iterable[str] = ()) -> dict[str, Any]:
@@ -362,39 +298,3 @@ _EVENT: Mapping[str, Check] = {
 def _exception(value: Any) -> Checked:
     event, odd = checked_event(value)
     return (event, True) if event is not None and not odd else _BAD
-
-
-# --- JSON
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(name)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(text)
-    return number
-
-
-_decode = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).decode
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        members = cast("dict[str, Any]", value).items()
-        return {_without_surrogates(name): _without_surrogates(member) for name, member in members}
-    if isinstance(value, list):
-        return [_without_surrogates(member) for member in cast("list[Any]", value)]
-    return value
-
-
-def _is_plain(link: str) -> bool:
-    return link.isascii() and link.isprintable() and " " not in link and "\\" not in link
-
-
-def _port(port: int | None, scheme: str) -> int | None:
-    return port or {"https": 443, "http": 80}.get(scheme)

@@ -16,32 +16,28 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.calendar.events.shapes import UnreadableAnswer, json_object, on_host_of
+from scalekit_mcp.calendar.failures import AnswerLost, AnswerTooLong, UnreadableAnswer
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.microsoft.graph.answers import json_object, on_host_of
 from scalekit_mcp.microsoft.graph.errors import GraphFailure, Means, error_for
 from scalekit_mcp.microsoft.graph.requests import (
-    AnswerLost,
-    AnswerTooLong,
     GraphRequest,
     GraphResponse,
-    MailboxSession,
     Repeat,
     TokenSource,
     segment,
 )
 from scalekit_mcp.microsoft.graph.slots import MailboxSlots
 from scalekit_mcp.microsoft.identity.challenge import claims_challenge, retry_after_seconds
-from scalekit_mcp.upstream import AnswerTooLarge
+from scalekit_mcp.upstream import ROUTE, AnswerTooLarge
 
 __all__ = [
-    "AnswerLost",
     "GraphClient",
     "GraphRequest",
     "GraphResponse",
     "GraphSession",
-    "MailboxSession",
     "Repeat",
     "TokenSource",
     "segment",
@@ -127,7 +123,7 @@ class GraphClient:
         `AnswerLost` for a request that may have been carried out and must not be repeated blindly, and whatever
         `tokens` raises. `mailbox` only groups requests that share the limit of four in flight.
         """
-        return await self._send(request, self._base_url + request.path + request.query, tokens, mailbox)
+        return await self._send(request, self._base_url + request.address + request.query, tokens, mailbox)
 
     async def send_next(
         self, next_link: str, request: GraphRequest, tokens: TokenSource, *, mailbox: str
@@ -143,7 +139,9 @@ class GraphClient:
                 who_acts="operator",
                 next_step="The operator checks MICROSOFT_GRAPH_URL; without a further page, narrow the window.",
             )
-        page = GraphRequest("GET", request.path, prefer=request.prefer, headers=request.headers, repeat=Repeat.SAFE)
+        page = GraphRequest(
+            "GET", request.path, request.ids, prefer=request.prefer, headers=request.headers, repeat=Repeat.SAFE
+        )
         return await self._send(page, next_link, tokens, mailbox)
 
     async def _send(self, request: GraphRequest, url: str, tokens: TokenSource, mailbox: str) -> GraphResponse:
@@ -215,6 +213,7 @@ class GraphClient:
                     content=call.content,
                     timeout=_TIMEOUT,
                     follow_redirects=False,
+                    extensions={ROUTE: call.request.path},
                 )
             answer = _Answer(response.status_code, response.headers, response.content)
         except TimeoutError as exc:
@@ -245,7 +244,7 @@ class GraphClient:
         if request.safe and content is not None and await self._pause(call, None):
             return None
         if request.method != "GET":
-            raise AnswerLost(request, sent=True, status=answer.status, request_id=request_id, carried_out=True)
+            raise AnswerLost(sent=True, status=answer.status, request_id=request_id, carried_out=True)
         raise AnswerTooLong if content is None else UnreadableAnswer("it is not a JSON object")
 
     async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
@@ -285,7 +284,7 @@ class GraphClient:
         request = call.request
         if request.method != "GET" and call.lost is None:
             sent = not isinstance(cause, _PERHAPS_SENT)
-            call.lost = AnswerLost(request, sent=sent, status=status, request_id=request_id)
+            call.lost = AnswerLost(sent=sent, status=status, request_id=request_id)
         if not request.safe and call.lost is not None:
             raise call.lost from cause
         # An ordinary 500 is as likely a query that Graph chokes on as a passing fault: one more try tells them apart.
@@ -338,7 +337,7 @@ class GraphClient:
 
 @dataclass(frozen=True, slots=True)
 class GraphSession:
-    """A `MailboxSession` at Microsoft Graph: a client bound to one mailbox and its tokens."""
+    """A client bound to one mailbox and its tokens."""
 
     client: GraphClient
     tokens: TokenSource

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from scalekit_mcp.calendar.failures import MalformedEventId
 from scalekit_mcp.calendar.text import microsofts_words
 from scalekit_mcp.errors import (
     CalendarNotFound,
@@ -39,7 +40,7 @@ from scalekit_mcp.microsoft.graph.error_table import (
     Means,
 )
 
-__all__ = ["TABLE", "GraphFailure", "MalformedEventId", "Means", "clean_reason", "error_for"]
+__all__ = ["TABLE", "GraphFailure", "Means", "Subject", "clean_reason", "error_about", "error_for"]
 
 MAX_DEPTH = 8
 """How many nested `innerError` objects are read."""
@@ -65,8 +66,18 @@ _ERROR_OF: Mapping[Means, type[ScalekitMCPError]] = {
 }
 
 
-class MalformedEventId(EventNotFound):
-    """No event can have this id: it was shortened, retyped or made up."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a refused request was about: an `event` or a `calendar` by its id, or neither.
+
+    `reads`: nothing would have been changed. `alone`: the event's id was all that was given. `options` are the names of
+    the query options (`filter`, `orderby`, `select`).
+    """
+
+    about: str | None
+    reads: bool
+    alone: bool = False
+    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +150,22 @@ def error_for(
     params: Mapping[str, str] | None = None,
     claims: str | None = None,
 ) -> ScalekitMCPError:
+    """The error that a refused request becomes: its path tells an event from a calendar. See `error_about`."""
+    about = "calendar" if _CALENDAR_PATH.search(path) else "event" if _EVENT_PATH.search(path) else None
+    subject = Subject(
+        about=about,
+        reads=method == "GET",
+        alone=not params and _ONE_EVENT_PATH.search(path) is not None,
+        options=frozenset(name.removeprefix("$") for name in params or ()),
+    )
+    return error_about(failure, subject, claims=claims)
+
+
+def error_about(failure: GraphFailure, subject: Subject, *, claims: str | None = None) -> ScalekitMCPError:
     """The error that a refusal becomes.
 
-    `path` and `params` of the request tell an event from a calendar and a filter from an order. `claims` is a claims
-    challenge that a fresh token did not satisfy. Details: `request_id`, `graph_code`, `graph_status`, `field`,
-    `existing_event_id`.
+    `subject` tells an event from a calendar and a filter from an order. `claims` is a claims challenge that a fresh
+    token did not satisfy. Details: `request_id`, `graph_code`, `graph_status`, `field`, `existing_event_id`.
     """
     details: dict[str, Any] = {
         "request_id": failure.request_id,
@@ -155,12 +177,12 @@ def error_for(
     if claims is not None or row.means is Means.UNAUTHENTICATED:
         return _unauthenticated(claims, details)
     if row.means is Means.NOT_FOUND:
-        return _not_found(path, details)
-    if row.means is Means.BAD_ID or (row.means is Means.BAD_PATH and not params and _ONE_EVENT_PATH.search(path)):
-        return _bad_id(path, details)
+        return _not_found(subject.about, details)
+    if row.means is Means.BAD_ID or (row.means is Means.BAD_PATH and subject.alone):
+        return _bad_id(subject.about, details)
     if row.means in {Means.BAD_QUERY, Means.BAD_PATH}:
-        return _bad_query(failure, row, method, params, details)
-    return _built(failure, row, params, details)
+        return _bad_query(failure, row, subject, details)
+    return _built(failure, row, subject, details)
 
 
 def clean_reason(message: str) -> str:
@@ -168,11 +190,9 @@ def clean_reason(message: str) -> str:
     return microsofts_words(_TRACE_LINES.sub("", message))
 
 
-def _built(
-    failure: GraphFailure, row: GraphErrorRow, params: Mapping[str, str] | None, details: dict[str, Any]
-) -> ScalekitMCPError:
+def _built(failure: GraphFailure, row: GraphErrorRow, subject: Subject, details: dict[str, Any]) -> ScalekitMCPError:
     next_step = row.next_step
-    if row.means is Means.UNAVAILABLE and failure.status == 500 and params and "$filter" in params:
+    if row.means is Means.UNAVAILABLE and failure.status == 500 and "filter" in subject.options:
         next_step = f"Microsoft also fails like this on filters it cannot evaluate. {SIMPLER_FILTER}"
     if row.field is not None:
         details["field"] = row.field
@@ -210,15 +230,7 @@ def _unauthenticated(claims: str | None, details: dict[str, Any]) -> ScalekitMCP
     )
 
 
-def _about(path: str) -> str | None:
-    """What the id in a path names: `event`, `calendar` or neither."""
-    if _CALENDAR_PATH.search(path):
-        return "calendar"
-    return "event" if _EVENT_PATH.search(path) else None
-
-
-def _not_found(path: str, details: dict[str, Any]) -> ScalekitMCPError:
-    about = _about(path)
+def _not_found(about: str | None, details: dict[str, Any]) -> ScalekitMCPError:
     if about == "event":
         return EventNotFound("There is no event with this id in the mailbox; it may have been deleted.", **details)
     if about == "calendar":
@@ -228,8 +240,7 @@ def _not_found(path: str, details: dict[str, Any]) -> ScalekitMCPError:
     )
 
 
-def _bad_id(path: str, details: dict[str, Any]) -> ScalekitMCPError:
-    about = _about(path)
+def _bad_id(about: str | None, details: dict[str, Any]) -> ScalekitMCPError:
     if about == "calendar":
         return InvalidInput(
             "This is not the id of a calendar.",
@@ -248,14 +259,10 @@ def _bad_id(path: str, details: dict[str, Any]) -> ScalekitMCPError:
 
 
 def _bad_query(
-    failure: GraphFailure,
-    row: GraphErrorRow,
-    method: str,
-    params: Mapping[str, str] | None,
-    details: dict[str, Any],
+    failure: GraphFailure, row: GraphErrorRow, subject: Subject, details: dict[str, Any]
 ) -> ScalekitMCPError:
     """A refused query names the option at fault, with an example that works."""
-    option = row.field or _option(failure.reason, params or {})
+    option = row.field or _option(failure.reason, subject.options)
     if option is None and row.means is Means.BAD_PATH:
         return InternalError("Microsoft Graph cannot read the address of the request.", **details)
     example = {
@@ -268,17 +275,17 @@ def _bad_query(
     }.get(option or "")
     message = row.message or "Microsoft refuses the query"
     reason = f"{message}: {failure.reason}" if failure.reason else f"{message}."
-    if method != "GET" and option is None and row.means is Means.BAD_QUERY:
+    if not subject.reads and option is None and row.means is Means.BAD_QUERY:
         return InvalidInput(reason, next_step=row.next_step, **details)
     return InvalidInput(reason, field=option, next_step=row.next_step or example, **details)
 
 
-def _option(reason: str, params: Mapping[str, str]) -> str | None:
+def _option(reason: str, options: frozenset[str]) -> str | None:
     """Which option of the query is meant: the one Microsoft's sentence names (a hint only), else the caller's first.
 
     A `$select` may be our own, so only the sentence can blame it.
     """
-    given = [name for name in ("filter", "orderby", "select") if "$" + name in params]
+    given = [name for name in ("filter", "orderby", "select") if name in options]
     named = next((name for name in given if name in reason.lower()), None)
     return named or next((name for name in given if name != "select"), None)
 

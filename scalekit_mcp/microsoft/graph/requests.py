@@ -9,8 +9,6 @@ from enum import StrEnum
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from scalekit_mcp.errors import ProviderUnavailable
-
 _QUERY_SAFE = "-._~!$'()*,;:@/"
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/]*")
 
@@ -26,18 +24,29 @@ class Repeat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
-    """One request to Graph. `path` begins with `/` and its ids are encoded by `segment`; a GET is always `SAFE`.
+    """One request to Graph; a GET is always `SAFE`.
 
-    `params` is the query, raw values; `prefer` holds further `Prefer` values beside the immutable id.
+    `path` begins with `/` and has `{id}` for each of the `ids`: it is the route, which spans may name, because it holds
+    nothing of a user's. `params` is the query, raw values; `prefer` holds further `Prefer` values beside the immutable
+    id.
     """
 
     method: str
     path: str
+    ids: tuple[str, ...] = field(default=(), repr=False)
     params: Mapping[str, str] | None = field(default=None, repr=False)
     json: Any = field(default=None, repr=False)
     prefer: tuple[str, ...] = ()
     headers: Mapping[str, str] | None = None
     repeat: Repeat = Repeat.REFUSED_ONLY
+
+    @property
+    def address(self) -> str:
+        """The path with its ids, encoded."""
+        address = self.path
+        for value in self.ids:
+            address = address.replace("{id}", segment(value), 1)
+        return address
 
     @property
     def safe(self) -> bool:
@@ -72,53 +81,6 @@ class TokenSource(Protocol):
         Raises `ScalekitMCPError` when there is none.
         """
         ...
-
-
-class MailboxSession(Protocol):
-    """One mailbox, for whoever knows calendars and not how a request reaches it."""
-
-    async def send(self, request: GraphRequest) -> GraphResponse:
-        """Send one request; raises what a `GraphClient` raises."""
-        ...
-
-    async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
-        """The page that `next_link` of an answer to `request` leads to."""
-        ...
-
-
-class AnswerLost(Exception):
-    """A request that must not simply be repeated went out and its answer was lost.
-
-    `sent` is True when it left whole (Microsoft may have carried it out) and False when it broke off while being sent
-    (Microsoft has hardly carried it out). `carried_out`: the status said that it was, only the answer's body cannot be
-    read. Whoever built the request settles it by reading.
-    """
-
-    def __init__(
-        self,
-        request: GraphRequest,
-        *,
-        sent: bool,
-        status: int | None,
-        request_id: str | None,
-        carried_out: bool = False,
-    ) -> None:
-        super().__init__(f"The answer to a {request.method} was lost.")
-        self.sent = sent
-        self.status = status
-        self.request_id = request_id
-        self.carried_out = carried_out
-
-
-class AnswerTooLong(ProviderUnavailable):
-    """Graph answered a read with more than is read of one answer; a list may be asked for in smaller pages."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "Microsoft Graph's answer is too large to be read.",
-            retryable=False,
-            next_step="Ask for less: a smaller `top`, a shorter window, or a `select` without `body`.",
-        )
 
 
 def segment(value: str) -> str:

@@ -36,7 +36,7 @@ from scalekit_mcp.microsoft.identity.failures import (
 )
 from scalekit_mcp.microsoft.identity.id_token import MAX_NAME_CHARACTERS, IdTokenRefused, account_from_id_token, is_guid
 from scalekit_mcp.microsoft.identity.scopes import granted_scopes, graph_resource, wire_scopes
-from scalekit_mcp.upstream import AnswerTooLarge
+from scalekit_mcp.upstream import ROUTE, AnswerTooLarge
 
 logger = logging.getLogger(__name__)
 
@@ -318,6 +318,7 @@ class MicrosoftOAuth:
                     headers={"Authorization": f"Bearer {tokens.access_token}", "Accept": "application/json"},
                     timeout=WHO_SECONDS,
                     follow_redirects=False,
+                    extensions={ROUTE: "/me"},
                 )
         except (TimeoutError, httpx.HTTPError):
             logger.info("Graph did not name the addresses of the account")

@@ -1,0 +1,179 @@
+"""A mailbox at Microsoft Graph: every verb of the calendar's port as one HTTP request.
+
+Paths, query options and `Prefer` values are spelled here. Sources: the pages of the event resource type (List events,
+List calendarView, List instances, Create event, Update event, Delete event, event: cancel, event: permanentDelete),
+List calendars, "Paging Microsoft Graph data".
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any, cast
+
+from scalekit_mcp.calendar.events.event import Event
+from scalekit_mcp.calendar.events.zones import graph_zone
+from scalekit_mcp.calendar.failures import AnswerTooLong, UnreadableAnswer
+from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
+from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.microsoft.graph.answers import next_link_of
+from scalekit_mcp.microsoft.graph.client import GraphSession
+from scalekit_mcp.microsoft.graph.requests import GraphRequest, GraphResponse, Repeat
+
+_EVENT = "/me/events/{id}"
+_OWNER, _ME = "users", "me"
+_PURGE = {_OWNER: "/users/{id}/events/{id}/permanentDelete", _ME: f"{_EVENT}/permanentDelete"}
+
+_SMALLER = 8
+"""By what the number of rows is divided when a page was too large."""
+
+_TOP_IN_LINK = re.compile(r"((?:\$|%24)top=)(\d{1,4})(?!\d)", re.IGNORECASE)
+
+
+class GraphMailbox:
+    """The mailbox behind one session; `owner_id` is the object id of a work or school account, else None.
+
+    A deletion for good is documented below /users/{id} and not for every cloud; a personal account's own id is not its
+    object id.
+    """
+
+    def __init__(self, session: GraphSession, *, owner_id: str | None) -> None:
+        self._session = session
+        self._owner_id = owner_id
+        self.purge_addresses = (_ME,) if owner_id is None else (_OWNER, _ME)
+
+    async def get(self, event_id: str, form: Form) -> Event:
+        """Get event."""
+        return await self._event(GraphRequest("GET", _EVENT, (event_id,), params=_select(form), prefer=_prefer(form)))
+
+    async def exceptions(self, series_id: str, select: tuple[str, ...]) -> Event:
+        """Get event, its exceptions expanded."""
+        params = {
+            "$select": "id,cancelledOccurrences",
+            "$expand": f"exceptionOccurrences($select={','.join(select)})",
+        }
+        return await self._event(GraphRequest("GET", _EVENT, (series_id,), params=params))
+
+    async def list(self, query: EventQuery, cursor: str | None = None) -> Page:
+        """List events."""
+        return await self._events(_in_calendar("events", query), cursor)
+
+    async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
+        """List calendarView."""
+        return await self._events(_in_calendar("calendarView", query, span), cursor)
+
+    async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
+        """List instances."""
+        request = GraphRequest(
+            "GET", f"{_EVENT}/instances", (series_id,), params=_options(query, span), prefer=_prefer(query.form)
+        )
+        return await self._events(request, cursor)
+
+    async def create(self, event: Event, *, calendar_id: str | None, form: Form) -> Event:
+        """Create event. Its `transactionId` is what makes a repeat harmless."""
+        repeat = Repeat.SAFE if event.get("transactionId") else Repeat.REFUSED_ONLY
+        path, ids = _collection("events", calendar_id)
+        return await self._event(GraphRequest("POST", path, ids, json=event, prefer=_prefer(form), repeat=repeat))
+
+    async def update(self, event_id: str, changes: Event, *, form: Form, etag: str | None) -> Event:
+        """Update event."""
+        headers = {"If-Match": etag} if etag else None
+        return await self._event(
+            GraphRequest("PATCH", _EVENT, (event_id,), json=changes, prefer=_prefer(form), headers=headers)
+        )
+
+    async def delete(self, event_id: str) -> None:
+        """Delete event."""
+        await self._session.send(GraphRequest("DELETE", _EVENT, (event_id,)))
+
+    async def purge(self, event_id: str, address: str) -> None:
+        """event: permanentDelete, below /users or below /me."""
+        ids = (event_id,) if address == _ME else (str(self._owner_id), event_id)
+        await self._session.send(GraphRequest("POST", _PURGE[address], ids))
+
+    async def cancel(self, event_id: str, comment: str) -> None:
+        """event: cancel."""
+        await self._session.send(GraphRequest("POST", f"{_EVENT}/cancel", (event_id,), json={"comment": comment}))
+
+    async def calendars(self, select: tuple[str, ...], *, top: int | None = None, cursor: str | None = None) -> Page:
+        """List calendars."""
+        params = {"$select": ",".join(select)} | ({} if top is None else {"$top": str(top)})
+        request = GraphRequest("GET", "/me/calendars", params=params)
+        return _page(await self._page_at(request, cursor), "")
+
+    async def _event(self, request: GraphRequest) -> Event:
+        return (await self._session.send(request)).body
+
+    async def _page_at(self, request: GraphRequest, cursor: str | None) -> GraphResponse:
+        return await (self._session.send(request) if cursor is None else self._session.get_next(cursor, request))
+
+    async def _events(self, request: GraphRequest, cursor: str | None) -> Page:
+        """One page of events; one that is too large is asked for again with fewer rows."""
+        while True:
+            try:
+                return _page(await self._page_at(request, cursor), " of events")
+            except AnswerTooLong:
+                smaller = _with_fewer_rows(request, cursor)
+                if smaller is None:
+                    raise
+                request, cursor = smaller
+
+
+def _page(response: GraphResponse, of_what: str) -> Page:
+    listed: object = response.body.get("value")
+    if not isinstance(listed, list):
+        raise UnreadableAnswer(f"it holds no list{of_what}")
+    return Page(cast("list[object]", listed), next_link_of(response.body), response.size)
+
+
+def _prefer(form: Form) -> tuple[str, ...]:
+    """Times in a zone (by a name that Graph takes) and the body's format."""
+    wanted: tuple[str, ...] = ()
+    if form.zone is not None:
+        wanted += (f'outlook.timezone="{graph_zone(form.zone)}"',)
+    if form.body_format is not None:
+        wanted += (f'outlook.body-content-type="{form.body_format}"',)
+    return wanted
+
+
+def _select(form: Form) -> dict[str, str] | None:
+    return None if form.select is None else {"$select": ",".join(form.select)}
+
+
+def _collection(name: str, calendar_id: str | None) -> tuple[str, tuple[str, ...]]:
+    return (f"/me/{name}", ()) if calendar_id is None else (f"/me/calendars/{{id}}/{name}", (calendar_id,))
+
+
+def _in_calendar(name: str, query: EventQuery, span: Span | None = None) -> GraphRequest:
+    path, ids = _collection(name, query.calendar_id)
+    return GraphRequest("GET", path, ids, params=_options(query, span), prefer=_prefer(query.form))
+
+
+def _options(query: EventQuery, span: Span | None) -> dict[str, str]:
+    options: dict[str, Any] = {}
+    if span is not None:
+        options["startDateTime"] = rfc3339(span.begin, timespec="seconds")
+        options["endDateTime"] = rfc3339(span.end, timespec="seconds")
+    options |= _select(query.form) or {}
+    options["$top"] = str(query.top)
+    options |= {
+        name: value for name, value in (("$filter", query.filter), ("$orderby", query.orderby)) if value is not None
+    }
+    if query.skip:
+        options["$skip"] = str(query.skip)
+    return options
+
+
+def _with_fewer_rows(request: GraphRequest, link: str | None) -> tuple[GraphRequest, str | None] | None:
+    """The same page with fewer rows; None where there is nothing to make smaller."""
+    if link is None:
+        params = dict(request.params or {})
+        rows = int(params.get("$top", "0"))
+        if rows <= 1:
+            return None
+        params["$top"] = str(max(1, rows // _SMALLER))
+        return replace(request, params=params), None
+    found = _TOP_IN_LINK.search(link)
+    if found is None or int(found[2]) <= 1:
+        return None
+    return request, f"{link[: found.start(2)]}{max(1, int(found[2]) // _SMALLER)}{link[found.end(2) :]}"
