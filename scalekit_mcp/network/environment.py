@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound="httpx.AsyncClient")
 
-POOL_CONNECTIONS = 200
-POOL_KEPT = 50
-KEPT_SECONDS = 120.0
-"""Scalekit closes idle connections after five minutes."""
 TIMEOUT_SECONDS = 20.0
 
 _KINDS = ("https", "http", "all")

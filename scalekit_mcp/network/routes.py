@@ -9,8 +9,11 @@ from collections.abc import Iterable, Mapping
 import httpx2 as httpx
 
 from scalekit_mcp.network.addresses import is_loopback
-from scalekit_mcp.network.environment import KEPT_SECONDS, POOL_CONNECTIONS, POOL_KEPT
 
+POOL_CONNECTIONS = 200
+POOL_KEPT = 50
+KEPT_SECONDS = 120.0
+"""Scalekit closes idle connections after five minutes."""
 _PORTS = {"http": 80, "https": 443}
 
 
