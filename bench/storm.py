@@ -21,7 +21,7 @@ import httpx2 as httpx
 
 from bench.over_http import process
 from bench.report import MORE, Report, Row
-from scalekit_mcp.accounts.model.records import AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
@@ -68,7 +68,7 @@ async def _storm(report: Report, server: str) -> None:
         await fill(url, ring, granted, parts.provider)
 
         # What one refresh of ours sends is what the floor sends.
-        await manager.access_token(CONNECTION, identifier(ACCOUNTS))
+        await manager.access_token(AccountKey(CONNECTION, identifier(ACCOUNTS)))
         base = environment["MICROSOFT_GRAPH_URL"].removesuffix("/v1.0")
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
         recorded = (await http.get(f"{base}/_sandbox/requests", params={"area": "identity"})).json()
@@ -89,7 +89,7 @@ async def _storm(report: Report, server: str) -> None:
 
         async def refresh(number: int) -> None:
             try:
-                token = await manager.access_token(CONNECTION, identifier(number))
+                token = await manager.access_token(AccountKey(CONNECTION, identifier(number)))
                 assert token != granted["access_token"]
             except ScalekitMCPError as error:
                 failures.append(error.code)

@@ -20,7 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.report import Report
-from scalekit_mcp.accounts.model.records import AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
@@ -101,7 +101,7 @@ class Filled:
         self.size = size
 
     async def read_one(self) -> None:
-        found = await self.vault.find_account("outlook", identifier(random.randrange(self.size)))
+        found = await self.vault.find_account(AccountKey("outlook", identifier)(random.randrange(self.size)))
         assert found is not None
         assert found.tokens is not None
         assert found.tokens.access_token == ACCESS

@@ -53,37 +53,35 @@ class AccountDirectory:
         self._clock = clock
         self._settings = settings
         self._snapshots = Snapshots(clock, settings.snapshot_seconds)
-        self._readings: SingleFlight[tuple[str, str], StoredAccount] = SingleFlight()
+        self._readings: SingleFlight[AccountKey, StoredAccount] = SingleFlight()
         self._pruned_at: datetime | None = None
         self._pruning = RunningTasks()
 
-    async def find(self, connection_name: str, identifier: str) -> StoredAccount:
+    async def find(self, key: AccountKey) -> StoredAccount:
         """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
-        self.known(connection_name)
-        stored = await self._vault.find_account(connection_name, identifier)
+        self.known(key.connection_name)
+        stored = await self._vault.find_account(key)
         if stored is None:
-            raise ConnectedAccountNotFound(connection_name, identifier)
+            raise ConnectedAccountNotFound(key.connection_name, key.identifier)
         self.remember(stored)
         return stored
 
-    async def recent(self, connection_name: str, identifier: str) -> StoredAccount:
+    async def recent(self, key: AccountKey) -> StoredAccount:
         """As `find`; callers who ask at the same time share one read."""
-        key = (connection_name, identifier)
-        return await self._readings.run(key, lambda: self.find(connection_name, identifier))
+        return await self._readings.run(key, lambda: self.find(key))
 
-    async def find_or_create(self, connection_name: str, identifier: str) -> StoredAccount:
-        """The record, made as PENDING if there is none; raises `InvalidInput` for an identifier that is none."""
-        self.known(connection_name)
-        AccountKey(connection_name, identifier)  # refuses what can be none
+    async def find_or_create(self, key: AccountKey) -> StoredAccount:
+        """The record, made as PENDING if there is none; raises `InvalidInput` for a connection that is none."""
+        self.known(key.connection_name)
         self._prune()
-        stored = await self._vault.find_account(connection_name, identifier)
+        stored = await self._vault.find_account(key)
         if stored is not None:
             return stored
         now = self._clock.now()
         account = ConnectedAccount(
             id="ca_" + secrets.token_hex(12),
-            connection_name=connection_name,
-            identifier=identifier,
+            connection_name=key.connection_name,
+            identifier=key.identifier,
             status=AccountStatus.PENDING,
             reason=Reason.NEVER_AUTHORIZED,
             who_acts="user",
@@ -93,8 +91,8 @@ class AccountDirectory:
         entry = HistoryEntry(
             at=now,
             account_id=account.id,
-            connection_name=connection_name,
-            identifier=identifier,
+            connection_name=key.connection_name,
+            identifier=key.identifier,
             old_status=None,
             new_status=account.status,
             old_reason=None,
@@ -102,7 +100,7 @@ class AccountDirectory:
             cause=Cause.CREATED,
         )
         await self._vault.create_account(account, entry)
-        return await self.find(connection_name, identifier)
+        return await self.find(key)
 
     def known(self, connection_name: str) -> None:
         """Refuse a connection that is not configured."""
@@ -154,18 +152,18 @@ class AccountDirectory:
             return None
         return CallsStopped(refused.message, refused.who_acts, refused.next_step)
 
-    def snapshot(self, connection_name: str, identifier: str) -> StoredAccount | None:
+    def snapshot(self, key: AccountKey) -> StoredAccount | None:
         """What was read a moment ago, if it was."""
-        return self._snapshots.get((connection_name, identifier))
+        return self._snapshots.get(key)
 
     def remember(self, stored: StoredAccount) -> None:
         """Keep what was just read for a moment."""
         self._snapshots.put(stored)
 
-    def forget(self, connection_name: str, identifier: str) -> None:
+    def forget(self, key: AccountKey) -> None:
         """Read the record anew next time."""
-        self._readings.forget((connection_name, identifier))
-        self._snapshots.drop((connection_name, identifier))
+        self._readings.forget(key)
+        self._snapshots.drop(key)
 
     async def list(
         self,

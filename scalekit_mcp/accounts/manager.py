@@ -14,6 +14,7 @@ from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.directory import AccountDirectory
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountPage,
     AccountStatus,
     AccountView,
@@ -49,7 +50,7 @@ _WAIT_POLL_SECONDS = 0.25
 class ConnectedAccountManager:
     """Connected accounts on one vault.
 
-    Constructing it does no I/O; the vault opens on first use. All calls take `connection_name` and `identifier`; all
+    Constructing it does no I/O; the vault opens on first use. All calls
     raise `ScalekitMCPError` and nothing else on purpose, `VaultError` among them.
     """
 
@@ -95,19 +96,19 @@ class ConnectedAccountManager:
 
     # Accounts
 
-    async def get_or_create(self, *, connection_name: str, identifier: str) -> AccountView:
+    async def get_or_create(self, key: AccountKey) -> AccountView:
         """The account, created as PENDING if there is none; idempotent, also under races.
 
         Raises:
             InvalidInput: an unknown connection, or an identifier that is empty, too long or has control characters.
         """
-        return self._directory.view(await self._directory.find_or_create(connection_name, identifier))
+        return self._directory.view(await self._directory.find_or_create(key))
 
-    async def get(self, *, connection_name: str, identifier: str, cached: bool = False) -> AccountView:
+    async def get(self, key: AccountKey, *, cached: bool = False) -> AccountView:
         """The account; raises `ConnectedAccountNotFound`. `cached` accepts what was read up to two seconds ago."""
         find = self._directory.recent if cached else self._directory.find
-        stored = self._directory.snapshot(connection_name, identifier) if cached else None
-        return self._directory.view(stored or await find(connection_name, identifier))
+        stored = self._directory.snapshot(key) if cached else None
+        return self._directory.view(stored or await find(key))
 
     async def list(
         self,
@@ -133,13 +134,13 @@ class ConnectedAccountManager:
             account_id=account_id,
         )
 
-    async def delete(self, *, connection_name: str, identifier: str) -> bool:
+    async def delete(self, key: AccountKey) -> bool:
         """Remove the account and its sealed tokens for good; False if there was none."""
-        self._directory.forget(connection_name, identifier)
+        self._directory.forget(key)
         try:
-            stored = await self._vault.find_account(connection_name, identifier)
+            stored = await self._vault.find_account(key)
         except DamagedRecord as damaged:  # what cannot be read can still be removed
-            whose = (damaged.account_id, connection_name, identifier)
+            whose = (damaged.account_id, key.connection_name, key.identifier)
             entry = HistoryEntry(self._clock.now(), *whose, None, None, None, None, Cause.DELETED)
             return await self._vault.delete_account(damaged.account_id, entry)
         if stored is None:
@@ -158,10 +159,10 @@ class ConnectedAccountManager:
         )
         return await self._vault.delete_account(account.id, entry)
 
-    async def disconnect(self, *, connection_name: str, identifier: str) -> AccountView:
+    async def disconnect(self, key: AccountKey) -> AccountView:
         """Forget the tokens, end a live attempt, keep the record as REVOKED / `disconnected`."""
         for _ in range(_RACES):
-            stored = await self._directory.find(connection_name, identifier)
+            stored = await self._directory.find(key)
             account = stored.account
             cleared = replace(account, token_expires_at=None, granted_scopes=(), pending_claims=None)
             changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
@@ -174,9 +175,8 @@ class ConnectedAccountManager:
 
     async def report(
         self,
+        key: AccountKey,
         *,
-        connection_name: str,
-        identifier: str,
         reason: Reason,
         code: str | None = None,
         who_acts: WhoActs | None = None,
@@ -184,7 +184,7 @@ class ConnectedAccountManager:
     ) -> AccountView:
         """Write what a call to the provider's API proved about an ACTIVE account, such as a grant taken back."""
         for _ in range(_RACES):
-            stored = await self._directory.find(connection_name, identifier)
+            stored = await self._directory.find(key)
             if stored.account.status is not AccountStatus.ACTIVE:
                 return self._directory.view(stored)
             changed = statuses.change(
@@ -199,17 +199,17 @@ class ConnectedAccountManager:
     async def _committed(self, account: ConnectedAccount, *changes: Change) -> AccountView | None:
         """The account after the changes; None where somebody else changed it since it was read."""
         written = await self._vault.commit(*changes)
-        self._directory.forget(account.connection_name, account.identifier)
-        return await self._view(account.connection_name, account.identifier) if written else None
+        self._directory.forget(account.key)
+        return await self._view(account.key) if written else None
 
-    async def _view(self, connection_name: str, identifier: str) -> AccountView:
-        return self._directory.view(await self._directory.find(connection_name, identifier))
+    async def _view(self, key: AccountKey) -> AccountView:
+        return self._directory.view(await self._directory.find(key))
 
-    async def note_challenge(self, *, connection_name: str, identifier: str, claims: str) -> None:
+    async def note_challenge(self, key: AccountKey, *, claims: str) -> None:
         """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
-        stored = await self._directory.find(connection_name, identifier)
+        stored = await self._directory.find(key)
         await self._vault.commit(NoteAccount(stored.account.id, pending_claims=claims))
-        self._directory.forget(connection_name, identifier)
+        self._directory.forget(key)
 
     async def history(
         self,
@@ -228,9 +228,8 @@ class ConnectedAccountManager:
 
     async def begin_authorization(
         self,
+        key: AccountKey,
         *,
-        connection_name: str,
-        identifier: str,
         link_base: str,
         redirect_uri: str,
         admin_redirect_uri: str,
@@ -250,8 +249,7 @@ class ConnectedAccountManager:
             AuthorizationRequired: tokens wait for their confirmation, so no new link is given.
         """
         return await self._authorizations.begin(
-            connection_name=connection_name,
-            identifier=identifier,
+            key,
             link_base=link_base,
             redirect_uri=redirect_uri,
             admin_redirect_uri=admin_redirect_uri,
@@ -263,17 +261,15 @@ class ConnectedAccountManager:
             scopes=scopes,
         )
 
-    async def adopt_grant(
-        self, *, connection_name: str, identifier: str, grant: Grant, reconnect: bool = False
-    ) -> AccountView:
+    async def adopt_grant(self, key: AccountKey, *, grant: Grant, reconnect: bool = False) -> AccountView:
         """Connect with tokens that were got without our pages (RFC 8628, a device code on the operator's own machine).
 
         Raises:
             InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
         """
-        await self._directory.find_or_create(connection_name, identifier)
-        await self._authorizations.adopt(connection_name, identifier, grant, reconnect=reconnect)
-        return await self._view(connection_name, identifier)
+        await self._directory.find_or_create(key)
+        await self._authorizations.adopt(key, grant, reconnect=reconnect)
+        return await self._view(key)
 
     async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         """What the page behind the link shows; changes nothing."""
@@ -291,10 +287,10 @@ class ConnectedAccountManager:
         """Discard tokens that wait for a confirmation."""
         return await self._authorizations.cancel(ticket, browser_secret)
 
-    async def confirm(self, *, connection_name: str, identifier: str, confirmation_code: str) -> AccountView:
+    async def confirm(self, key: AccountKey, *, confirmation_code: str) -> AccountView:
         """Redeem the code from the page as the caller `identifier`; raises `InvalidInput`."""
-        await self._authorizations.confirm(connection_name, identifier, confirmation_code)
-        return await self._view(connection_name, identifier)
+        await self._authorizations.confirm(key, confirmation_code)
+        return await self._view(key)
 
     async def verify_user(self, *, auth_request_id: str, identifier: str) -> AccountView:
         """The operator's backend confirms who consented.
@@ -302,18 +298,17 @@ class ConnectedAccountManager:
         Raises:
             InvalidInput: `details["field"]` is `auth_request_id` (unknown, used, expired) or `identifier` (wrong).
         """
-        connection_name, confirmed = await self._authorizations.verify_user(auth_request_id, identifier)
-        return await self._view(connection_name, confirmed)
+        return await self._view(await self._authorizations.verify_user(auth_request_id, identifier))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """Take what the admin-consent callback received; for display only."""
         return await self._authorizations.complete_admin_consent(query)
 
-    async def wait(self, *, connection_name: str, identifier: str, timeout_seconds: float) -> AccountView:
+    async def wait(self, key: AccountKey, *, timeout_seconds: float) -> AccountView:
         """Wait until the live attempt ends, fails, or needs a code typed, or the time is over; the account then."""
         deadline = self._clock.now() + timedelta(seconds=timeout_seconds)
         while True:
-            stored = await self._directory.find(connection_name, identifier)
+            stored = await self._directory.find(key)
             view = self._directory.view(stored)
             needs_code = view.held and self._settings.user_verification is UserVerification.CONFIRM
             if view.attempt_state is None or view.attempt_state is AttemptState.FAILED or needs_code:
@@ -327,8 +322,7 @@ class ConnectedAccountManager:
 
     async def access_token(
         self,
-        connection_name: str,
-        identifier: str,
+        key: AccountKey,
         *,
         required_scopes: Sequence[str] = (),
         rejected: str | None = None,
@@ -345,9 +339,9 @@ class ConnectedAccountManager:
             ProviderUnavailable: the provider fails and no valid token is left.
             ConnectedAccountNotFound: there is no such account.
         """
-        stored = self._directory.snapshot(connection_name, identifier)
+        stored = self._directory.snapshot(key)
         just_read = stored is None
-        stored = stored or await self._directory.recent(connection_name, identifier)
+        stored = stored or await self._directory.recent(key)
         account = stored.account
         now = self._clock.now()
         if account.status is not AccountStatus.ACTIVE:
@@ -389,7 +383,7 @@ class ConnectedAccountManager:
             account, Cause.CONNECTION_CHANGED, reason=Reason.CONNECTION_CHANGED, at=self._clock.now()
         )
         await self._vault.commit(ChangeStatus(changed))
-        self._directory.forget(account.connection_name, account.identifier)
+        self._directory.forget(account.key)
         raise texts.not_active(changed.after)
 
     # Keys

@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from scalekit_mcp.accounts.model.records import StoredAccount
+from scalekit_mcp.accounts.model.records import AccountKey, StoredAccount
 from scalekit_mcp.clock import Clock
 
 MOST_SNAPSHOTS = 10_000
 """How many accounts are remembered at once; one more lets go of the oldest."""
 
-_Key = tuple[str, str]
-
 
 class Snapshots:
-    """Records by (connection, identifier), each for `seconds`.
+    """Records by their account's key, each for `seconds`.
 
     A record is good for `seconds` of the clock. It leaves the memory after `seconds` of the event loop whether or not
     anybody asks again, so that a process holds opened tokens of those accounts alone that are being used.
@@ -24,10 +22,10 @@ class Snapshots:
     def __init__(self, clock: Clock, seconds: float) -> None:
         self._clock = clock
         self._seconds = seconds
-        self._entries: dict[_Key, tuple[StoredAccount, datetime, float]] = {}
+        self._entries: dict[AccountKey, tuple[StoredAccount, datetime, float]] = {}
         self._sweep: asyncio.TimerHandle | None = None
 
-    def get(self, key: _Key) -> StoredAccount | None:
+    def get(self, key: AccountKey) -> StoredAccount | None:
         """What was read a moment ago, if it was."""
         stored, read_at, _ = self._entries.get(key, (None, None, 0.0))
         if stored is None or read_at is None:
@@ -37,7 +35,7 @@ class Snapshots:
     def put(self, stored: StoredAccount) -> None:
         """Remember what was just read."""
         loop = asyncio.get_running_loop()
-        key = (stored.account.connection_name, stored.account.identifier)
+        key = stored.account.key
         self._entries.pop(key, None)  # the dictionary's order is that of reading
         if len(self._entries) >= MOST_SNAPSHOTS:
             del self._entries[next(iter(self._entries))]
@@ -45,7 +43,7 @@ class Snapshots:
         if self._sweep is None:
             self._sweep = loop.call_later(self._seconds, self._let_go)
 
-    def drop(self, key: _Key) -> None:
+    def drop(self, key: AccountKey) -> None:
         """Read the record anew next time."""
         self._entries.pop(key, None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
@@ -26,16 +26,9 @@ from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.model.records import AccountView, AuthorizationLink, DamagedAccount
+    from scalekit_mcp.accounts.model.records import AccountKey, AccountView, AuthorizationLink, DamagedAccount
     from scalekit_mcp.actions.parts import Parts
     from scalekit_mcp.telemetry import Metrics
-
-
-class _Key(TypedDict):
-    """Which account, as the manager's calls take it."""
-
-    connection_name: str
-    identifier: str
 
 
 class EmbeddedActions:
@@ -94,21 +87,20 @@ class EmbeddedActions:
         parts.start()
         return parts
 
-    def _key(self, connection_name: str | None, identifier: str) -> _Key:
-        key = account_key(connection_name, identifier, own_connection=self._settings.connection)
-        return _Key(connection_name=key.connection_name, identifier=key.identifier)
+    def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
+        return account_key(connection_name, identifier, own_connection=self._settings.connection)
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.get_or_create(**key))
+        return _response(await (await self.parts()).manager.get_or_create(key))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.get(**key))
+        return _response(await (await self.parts()).manager.get(key))
 
     async def list_connected_accounts(
         self,
@@ -139,11 +131,11 @@ class EmbeddedActions:
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.disconnect(**key))
+        return _response(await (await self.parts()).manager.disconnect(key))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         key = self._key(connection_name, identifier)
-        await (await self.parts()).manager.delete(**key)
+        await (await self.parts()).manager.delete(key)
 
     async def get_authorization_link(
         self,
@@ -172,11 +164,11 @@ class EmbeddedActions:
             attempt_id=link.attempt_id,
         )
 
-    async def _begin(self, key: _Key, **options: Any) -> AuthorizationLink:
+    async def _begin(self, key: AccountKey, **options: Any) -> AuthorizationLink:
         parts = await self.parts()
         base = await self._link_base() if self._link_base else parts.settings.base_url
         return await parts.manager.begin_authorization(
-            **key,
+            key,
             link_base=base,
             redirect_uri=base + CALLBACK_PATH,
             admin_redirect_uri=base + ADMIN_CALLBACK_PATH,
@@ -205,7 +197,7 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.confirm(**key, confirmation_code=confirmation_code))
+        return _response(await (await self.parts()).manager.confirm(key, confirmation_code=confirmation_code))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         check_identifier(identifier)
@@ -220,7 +212,7 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.wait(**key, timeout_seconds=timeout_seconds))
+        return _response(await (await self.parts()).manager.wait(key, timeout_seconds=timeout_seconds))
 
     async def execute_tool(
         self,
@@ -235,7 +227,8 @@ class EmbeddedActions:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
         vouched = Vouched(
-            **key,
+            key.connection_name,
+            key.identifier,
             verification=self._user_verification,
             login_hint=login_hint,
             expected_account=expected_account,
@@ -246,22 +239,22 @@ class EmbeddedActions:
             lambda: self._run_tool(key, tool_name, arguments, vouched), clock=self._clock, seconds=self._call_seconds
         )
 
-    async def _run_tool(self, key: _Key, tool_name: str, arguments: Arguments, vouched: Vouched) -> ToolResult:
+    async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments, vouched: Vouched) -> ToolResult:
         parts = await self.parts()
         try:
             try:
-                return ToolResult(await parts.run_tool(tool_name, arguments, **key))
+                return ToolResult(await parts.run_tool(key, tool_name, arguments))
             except ConnectedAccountNotFound:
                 # The first call of a new user: the account comes to be, and says what it needs.
-                await parts.manager.get_or_create(**key)
-                return ToolResult(await parts.run_tool(tool_name, arguments, **key))
+                await parts.manager.get_or_create(key)
+                return ToolResult(await parts.run_tool(key, tool_name, arguments))
         except AuthorizationRequired as error:
             await direct_refusal(self, error, vouched)
             raise
         except PermissionMissing as error:
             missing = error.details.get("missing_scopes")
             if error.claims is not None:
-                await parts.manager.note_challenge(**key, claims=error.claims)
+                await parts.manager.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
                 await self._add_link(error, vouched, scopes=missing)
             raise

@@ -28,8 +28,8 @@ from scalekit_mcp.tools import Arguments, Authorize
 if TYPE_CHECKING:
     import httpx2 as httpx
 
+    from scalekit_mcp.accounts.model.records import AccountKey
     from scalekit_mcp.accounts.vault.sealing import KeyRing
-    from scalekit_mcp.actions.hosted_attempts import Key
     from scalekit_mcp.actions.hosted_parts import HostedParts
 
 POLL_SECONDS = 1.0
@@ -118,9 +118,8 @@ class HostedActions:
             sandbox=self._sandbox,
         )
 
-    def _key(self, connection_name: str | None, identifier: str) -> Key:
-        key = account_key(connection_name, identifier, own_connection=self._connection_name)
-        return key.connection_name, key.identifier
+    def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
+        return account_key(connection_name, identifier, own_connection=self._connection_name)
 
     # -- accounts
 
@@ -295,7 +294,8 @@ class HostedActions:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
         vouched = Vouched(
-            *key,
+            key.connection_name,
+            key.identifier,
             verification=self._user_verification,
             login_hint=login_hint,
             expected_account=expected_account,
@@ -306,7 +306,7 @@ class HostedActions:
             lambda: self._run_tool(key, arguments, vouched), clock=self._clock, seconds=self._call_seconds
         )
 
-    async def _run_tool(self, key: Key, arguments: Arguments, vouched: Vouched) -> ToolResult:
+    async def _run_tool(self, key: AccountKey, arguments: Arguments, vouched: Vouched) -> ToolResult:
         parts = await self._parts()
         try:
             return await parts.tools.run(key, arguments)

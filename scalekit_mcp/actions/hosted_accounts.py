@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from scalekit_mcp.accounts.model import texts
-from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AttemptState, Reason, UserVerification
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
 from scalekit_mcp.accounts.model.statuses import WHO_ACTS, status_of
 from scalekit_mcp.actions.hosted_attempts import HostedAttempt
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.calendar.text import microsofts_words
-from scalekit_mcp.errors import AuthorizationRequired, ProviderUnavailable
+from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ProviderUnavailable
 from scalekit_mcp.scalekit.rest import safe_id
 
 _RUNNING = (AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER)
@@ -37,6 +37,14 @@ class WireAccount:
     token_expires_at: datetime | None = None
     last_used_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def key(self) -> AccountKey | None:
+        """Which account it is; None where Scalekit has an identifier that cannot be one here: only lists show it."""
+        try:
+            return AccountKey(self.connector, self.identifier)
+        except InvalidInput:
+            return None
 
     @classmethod
     def read(cls, value: object, *, connection_name: str, identifier: str | None) -> WireAccount:

@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.model.records import AttemptState, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AttemptState, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, sha256_text
 from scalekit_mcp.confirmation_code import new_code
 
@@ -19,9 +19,6 @@ MIN_LINK_SECONDS = 180
 CONFIRMATION_SECONDS = 600
 WRONG_TRIES = 5
 MOST_ATTEMPTS = 20_000
-
-Key = tuple[str, str]
-"""Connection name and identifier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class HostedAttempt:
     """
 
     id: str
-    key: Key
+    key: AccountKey
     state: AttemptState
     created_at: datetime
     expires_at: datetime
@@ -58,11 +55,11 @@ class HostedAttempts:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
-        self._newest: dict[Key, HostedAttempt] = {}
+        self._newest: dict[AccountKey, HostedAttempt] = {}
 
     def new(
         self,
-        key: Key,
+        key: AccountKey,
         *,
         now: datetime,
         verification: UserVerification,
@@ -97,11 +94,11 @@ class HostedAttempts:
             del self._newest[next(iter(self._newest))]
         self._newest[attempt.key] = attempt
 
-    def newest(self, key: Key) -> HostedAttempt | None:
+    def newest(self, key: AccountKey) -> HostedAttempt | None:
         """The newest attempt of an account, however it ended."""
         return self._newest.get(key)
 
-    def live(self, key: Key, now: datetime) -> HostedAttempt | None:
+    def live(self, key: AccountKey, now: datetime) -> HostedAttempt | None:
         """The attempt of an account that may still succeed."""
         attempt = self._newest.get(key)
         ended = (AttemptState.SUCCEEDED, AttemptState.EXPIRED, AttemptState.SUPERSEDED)
@@ -113,7 +110,7 @@ class HostedAttempts:
         """Whether the attempt is still as it was read: nothing came in between."""
         return self._newest.get(attempt.key) is attempt
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: AccountKey) -> None:
         """Remove what is known of an account."""
         self._newest.pop(key, None)
 
@@ -158,11 +155,15 @@ class HostedAttempts:
         except SealBroken:
             return None
 
-    def _seal(self, kind: str, key: Key, text: str) -> str:
-        return self._ring.seal_token(f"hosted-{kind}", "\n".join(key), {"text": text})
+    def _seal(self, kind: str, key: AccountKey, text: str) -> str:
+        return self._ring.seal_token(f"hosted-{kind}", _whose(key), {"text": text})
 
-    def _open(self, kind: str, key: Key, sealed: str, now: datetime) -> str:
-        return str(self._ring.open_token(f"hosted-{kind}", "\n".join(key), sealed, now=now)["text"])
+    def _open(self, kind: str, key: AccountKey, sealed: str, now: datetime) -> str:
+        return str(self._ring.open_token(f"hosted-{kind}", _whose(key), sealed, now=now)["text"])
+
+
+def _whose(key: AccountKey) -> str:
+    return f"{key.connection_name}\n{key.identifier}"
 
 
 def code_sha256(attempt_id: str, code: str) -> str:

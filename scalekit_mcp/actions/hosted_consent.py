@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TypeGuard
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.model.records import AttemptState, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AttemptState, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing, same_text, sha256_text
 from scalekit_mcp.actions import hosted_outcomes as outcomes
 from scalekit_mcp.actions.hosted_accounts import WireAccount, view_of
@@ -23,7 +23,6 @@ from scalekit_mcp.actions.hosted_attempts import (
     WRONG_TRIES,
     HostedAttempt,
     HostedAttempts,
-    Key,
     code_sha256,
 )
 from scalekit_mcp.actions.models import ConnectedAccountView
@@ -70,7 +69,7 @@ class HostedConsent:
 
     def begin(
         self,
-        key: Key,
+        key: AccountKey,
         *,
         link_base: str,
         status: str,
@@ -117,8 +116,8 @@ class HostedConsent:
         if attempt.state is AttemptState.HELD:
             return self._with_ticket(attempt, outcomes.waits_for_code(attempt))
         return AuthorizationPrompt(
-            identifier=attempt.key[1],
-            connection_name=attempt.key[0],
+            identifier=attempt.key.identifier,
+            connection_name=attempt.key.connection_name,
             provider_name="Microsoft",
             scopes=self._scopes,
             expires_at=attempt.expires_at,
@@ -146,8 +145,8 @@ class HostedConsent:
         )
         self.attempts.save(started)
         body = {
-            "connector": attempt.key[0],
-            "identifier": attempt.key[1],
+            "connector": attempt.key.connection_name,
+            "identifier": attempt.key.identifier,
             "state": state if own else attempt.caller_state or state,
             "user_verify_url": attempt.link_base + CALLBACK_PATH if own else attempt.user_verify_url,
         }
@@ -187,7 +186,7 @@ class HostedConsent:
             held, code = self.attempts.hold(used, request_id, self._clock.now())
             return self._with_ticket(held, outcomes.confirmation_needed(held, code))
         try:
-            await self.verify(request_id, attempt.key[1])
+            await self.verify(request_id, attempt.key.identifier)
         except ScalekitMCPError as error:
             self._fail(used, error.message)
             return outcomes.failed(used, error.message, outcomes.ASK_ANEW, who_acts=error.who_acts)
@@ -212,7 +211,7 @@ class HostedConsent:
 
     # -- who is who
 
-    async def confirm(self, key: Key, typed: str) -> None:
+    async def confirm(self, key: AccountKey, typed: str) -> None:
         """Redeem the code of the page as the account's own caller; raises `InvalidInput`.
 
         What cannot be a code at all is refused without counting as one of five tries: it could not have been right.
@@ -236,7 +235,7 @@ class HostedConsent:
         redeeming = replace(attempt, confirmation_sha256=None)
         self.attempts.save(redeeming)
         try:
-            await self.verify(request_id, key[1], field=_CODE_FIELD)
+            await self.verify(request_id, key.identifier, field=_CODE_FIELD)
         except InvalidInput as error:
             self._void(redeeming, error.message)
             raise
@@ -289,8 +288,7 @@ class HostedConsent:
 
         Scalekit tells nobody that a consent is over: an attempt has succeeded once its account is seen ACTIVE.
         """
-        key = (self._connection_name, account.identifier)
-        attempt = self.attempts.newest(key)
+        attempt = None if account.key is None else self.attempts.newest(account.key)
         if (
             attempt is not None
             and attempt.state is AttemptState.AT_PROVIDER
@@ -304,7 +302,7 @@ class HostedConsent:
                     account.identifier,
                 )
             self.succeed(attempt)
-            attempt = self.attempts.newest(key)
+            attempt = self.attempts.newest(attempt.key)
         return view_of(account, attempt, self._clock.now())
 
     # -- ends

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status, unusable
-from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
     InvalidInput,
@@ -36,7 +36,7 @@ class HostedDirectory:
         self._rest = rest
         self._connection_name = connection_name
 
-    async def find(self, key: Key) -> WireAccount | None:
+    async def find(self, key: AccountKey) -> WireAccount | None:
         """The account without its secrets; None if there is none."""
         try:
             answer = await self._rest.get("/connected_accounts/details", _selector(key))
@@ -62,14 +62,14 @@ class HostedDirectory:
         account = WireAccount.read(members, connection_name=self._connection_name, identifier=None)
         return account if account.id == account_id else None
 
-    async def known(self, key: Key) -> WireAccount:
+    async def known(self, key: AccountKey) -> WireAccount:
         """The account; raises `ConnectedAccountNotFound`."""
         account = await self.find(key)
         if account is None:
-            raise ConnectedAccountNotFound(*key)
+            raise ConnectedAccountNotFound(key.connection_name, key.identifier)
         return account
 
-    async def get_or_create(self, key: Key) -> WireAccount:
+    async def get_or_create(self, key: AccountKey) -> WireAccount:
         """There is no such call at Scalekit: look, create where there is none, look again where another was faster."""
         account = await self.find(key)
         if account is not None:
@@ -86,7 +86,7 @@ class HostedDirectory:
             return self._account(answer, key)
         return await self.known(key)  # another was faster, or the answer is empty
 
-    async def disconnect(self, key: Key) -> WireAccount:
+    async def disconnect(self, key: AccountKey) -> WireAccount:
         """Have Scalekit forget the tokens and keep the record.
 
         Scalekit offers the call to some API clients only; raises `PermissionMissing` where it does not.
@@ -109,7 +109,7 @@ class HostedDirectory:
             )
         return self._account(answer, key) if answer else await self.known(key)
 
-    async def delete(self, key: Key) -> None:
+    async def delete(self, key: AccountKey) -> None:
         """Remove the account and its tokens; no error if there is none."""
         try:
             await self._post("/connected_accounts:delete", _selector(key), "delete the account", expected=404)
@@ -198,9 +198,11 @@ class HostedDirectory:
             ) from lost
         return answer
 
-    def _account(self, answer: Mapping[str, Any], key: Key) -> WireAccount:
+    def _account(self, answer: Mapping[str, Any], key: AccountKey) -> WireAccount:
         """The account of `key` in an answer."""
-        return WireAccount.read(answer.get("connected_account"), connection_name=key[0], identifier=key[1])
+        return WireAccount.read(
+            answer.get("connected_account"), connection_name=key.connection_name, identifier=key.identifier
+        )
 
 
 def _total(value: object) -> int:
@@ -214,8 +216,8 @@ def _total(value: object) -> int:
     return value
 
 
-def _selector(key: Key) -> dict[str, str]:
-    return {"connector": key[0], "identifier": key[1]}
+def _selector(key: AccountKey) -> dict[str, str]:
+    return {"connector": key.connection_name, "identifier": key.identifier}
 
 
 def _offset(token: str | None) -> int:

@@ -49,7 +49,7 @@ def connected(attempt: HostedAttempt) -> AuthorizationOutcome:
         attempt,
         OutcomeKind.CONNECTED,
         "Connected",
-        f"The calendar is connected for '{attempt.key[1]}'.",
+        f"The calendar is connected for '{attempt.key.identifier}'.",
         _BACK_TO_CHAT,
     )
 
@@ -79,7 +79,7 @@ def waits_for_code(attempt: HostedAttempt) -> AuthorizationOutcome:
 
 def cancelled(attempt: HostedAttempt) -> AuthorizationOutcome:
     """The person pressed Cancel while the tokens were held."""
-    return replace(CANCELLED, identifier=attempt.key[1], connection_name=attempt.key[0])
+    return replace(CANCELLED, identifier=attempt.key.identifier, connection_name=attempt.key.connection_name)
 
 
 def unknown_link() -> AuthorizationOutcome:
@@ -124,7 +124,7 @@ def used(attempt: HostedAttempt) -> AuthorizationOutcome:
 
 def other_browser(attempt: HostedAttempt) -> AuthorizationOutcome:
     """The way back came in another browser than the start."""
-    return replace(OTHER_BROWSER, connection_name=attempt.key[0])
+    return replace(OTHER_BROWSER, connection_name=attempt.key.connection_name)
 
 
 def failed(attempt: HostedAttempt, message: str, next_step: str, *, who_acts: WhoActs = "user") -> AuthorizationOutcome:
@@ -189,8 +189,8 @@ def _of(
         message,
         next_step,
         who_acts=who_acts,
-        identifier=attempt.key[1],
-        connection_name=attempt.key[0],
+        identifier=attempt.key.identifier,
+        connection_name=attempt.key.connection_name,
         confirmation_code=confirmation_code,
         reference=reference,
     )

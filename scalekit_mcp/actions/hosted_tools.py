@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.actions.hosted_accounts import not_active
-from scalekit_mcp.actions.hosted_attempts import Key
 from scalekit_mcp.actions.hosted_consent import HostedConsent
 from scalekit_mcp.actions.hosted_directory import HostedDirectory
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
@@ -42,9 +42,9 @@ class HostedTools:
         self._clock = clock
         self._pages = pages
         self._timezone = timezone
-        self._seen_active: dict[Key, float] = {}
+        self._seen_active: dict[AccountKey, float] = {}
 
-    async def run(self, key: Key, arguments: Arguments) -> ToolResult:
+    async def run(self, key: AccountKey, arguments: Arguments) -> ToolResult:
         """Run one tool; raises `ScalekitMCPError`. Result and errors carry the `execution_id` of Scalekit's last call.
 
         An account that is not ACTIVE is an `AuthorizationRequired` without a link.
@@ -52,7 +52,9 @@ class HostedTools:
         warnings = check_supported(arguments)
         await self._require_active(key)
         accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
-        mailbox = ScalekitMailbox(self._rest, connection_name=key[0], identifier=key[1], discard_exceptions=accepted)
+        mailbox = ScalekitMailbox(
+            self._rest, connection_name=key.connection_name, identifier=key.identifier, discard_exceptions=accepted
+        )
         try:
             answer = await self._calendar(mailbox, key).run(arguments)
         except ScalekitFailure as failure:
@@ -66,24 +68,24 @@ class HostedTools:
         result.execution_id = mailbox.execution_id
         return result
 
-    def forget(self, key: Key) -> None:
+    def forget(self, key: AccountKey) -> None:
         """Look at the account before its next call."""
         self._seen_active.pop(key, None)
 
-    def _calendar(self, mailbox: ScalekitMailbox, key: Key) -> OutlookCalendar:
+    def _calendar(self, mailbox: ScalekitMailbox, key: AccountKey) -> OutlookCalendar:
         # Scalekit does not tell which Microsoft account consented.
         return OutlookCalendar(
             mailbox,
             personal=False,
             clock=self._clock,
             timezone=self._timezone,
-            pages=Pages(self._pages, connection_name=key[0], identifier=key[1]),
+            pages=Pages(self._pages, connection_name=key.connection_name, identifier=key.identifier),
         )
 
-    async def _view(self, key: Key) -> ConnectedAccountView:
+    async def _view(self, key: AccountKey) -> ConnectedAccountView:
         return self._consent.view(await self._directory.get_or_create(key))
 
-    async def _require_active(self, key: Key) -> None:
+    async def _require_active(self, key: AccountKey) -> None:
         now = self._clock.now().timestamp()
         if now < self._seen_active.get(key, 0):
             return
@@ -95,7 +97,7 @@ class HostedTools:
         self._seen_active[key] = now + ACTIVE_SECONDS
 
     async def _refusal(
-        self, key: Key, tool_name: str, failure: ScalekitFailure, mailbox: ScalekitMailbox
+        self, key: AccountKey, tool_name: str, failure: ScalekitFailure, mailbox: ScalekitMailbox
     ) -> ScalekitMCPError:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
         if failure.status in _ACCOUNT_MAY_BE_WHY:

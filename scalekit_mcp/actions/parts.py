@@ -14,7 +14,7 @@ import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.model.records import ManagerSettings, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
@@ -50,15 +50,13 @@ class AccountTokens:
     """The access tokens of one connected account, as the Graph client asks for them."""
 
     manager: ConnectedAccountManager
-    connection_name: str
-    identifier: str
+    key: AccountKey
     required_scopes: tuple[str, ...]
 
     async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
         """A token that is valid now; after a rejection, another one."""
         return await self.manager.access_token(
-            self.connection_name,
-            self.identifier,
+            self.key,
             required_scopes=self.required_scopes,
             rejected=rejected,
             claims=claims,
@@ -94,30 +92,26 @@ class Parts:
         await self.manager.aclose()
         await self.http.aclose()
 
-    async def run_tool(
-        self, tool_name: str, arguments: Arguments, *, connection_name: str, identifier: str
-    ) -> dict[str, Any]:
+    async def run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
         """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
         with traced(f"execute {tool_name}", error_type=_code_of, gen_ai__tool__name=tool_name):
-            return await self._run_tool(tool_name, arguments, connection_name, identifier)
+            return await self._run_tool(key, tool_name, arguments)
 
-    async def _run_tool(
-        self, tool_name: str, arguments: Arguments, connection_name: str, identifier: str
-    ) -> dict[str, Any]:
+    async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
         scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
-        tokens = AccountTokens(self.manager, connection_name, identifier, scopes)
+        tokens = AccountTokens(self.manager, key, scopes)
         # The first token also proves that the account may be used, before anything is built on it.
         await tokens.access_token()
-        view = await self.manager.get(connection_name=connection_name, identifier=identifier, cached=True)
+        view = await self.manager.get(key, cached=True)
         account, owner = view.account, view.account.provider_account
         if owner is None:
-            raise InternalError(f"The ACTIVE account '{identifier}' does not know who consented.")
+            raise InternalError(f"The ACTIVE account '{key.identifier}' does not know who consented.")
         calendar = OutlookCalendar(
             GraphMailbox(GraphSession(self.graph, tokens, account.id), owner_id=None if owner.personal else owner.oid),
             personal=owner.personal,
             clock=self.clock,
             timezone=self.timezone,
-            pages=Pages(self.pages, connection_name=connection_name, identifier=identifier),
+            pages=Pages(self.pages, connection_name=key.connection_name, identifier=key.identifier),
         )
         return await calendar.run(arguments)
 

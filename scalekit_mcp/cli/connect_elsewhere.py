@@ -96,6 +96,7 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:
     from scalekit_mcp.accounts.authorization.provider import GrantFailure
+    from scalekit_mcp.accounts.model.records import AccountKey
     from scalekit_mcp.actions.embedded import view_of
     from scalekit_mcp.actions.parts import build_parts
     from scalekit_mcp.clock import SystemClock
@@ -113,7 +114,7 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
         )
         grant = await provider.device_code_grant(device, scopes=scopes)
         view = await parts.manager.adopt_grant(
-            connection_name=settings.connection, identifier=identifier, grant=grant, reconnect=reconnect
+            AccountKey(settings.connection, identifier), grant=grant, reconnect=reconnect
         )
     except GrantFailure as failure:
         raise AuthorizationRequired(

@@ -13,7 +13,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.model.records import AccountView, ManagerSettings, TokenSet, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountView, ManagerSettings, TokenSet, UserVerification
 from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
@@ -74,8 +74,8 @@ class Room:
     manager: ConnectedAccountManager
     others: list[ConnectedAccountManager] = field(default_factory=list)
 
-    def key(self, identifier: str = "ana") -> dict[str, str]:
-        return {"connection_name": "outlook", "identifier": identifier}
+    def key(self, identifier: str = "ana") -> AccountKey:
+        return AccountKey("outlook", identifier)
 
     def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -103,7 +103,7 @@ class Room:
     ) -> str:
         """Begin an attempt; its ticket."""
         link = await (manager or self.manager).begin_authorization(
-            **self.key(identifier),
+            self.key(identifier),
             link_base=BASE,
             redirect_uri=CALLBACK,
             admin_redirect_uri=ADMIN_CALLBACK,
@@ -134,14 +134,14 @@ class Room:
         return await manager.complete(await self.sign_in(url, address, accept=accept), [COOKIE])
 
     async def view(self, identifier: str = "ana") -> AccountView:
-        return await self.manager.get(**self.key(identifier))
+        return await self.manager.get(self.key(identifier))
 
     async def token(self, identifier: str = "ana", **options: Any) -> str:
         self.follow()
-        return await self.manager.access_token("outlook", identifier, **options)
+        return await self.manager.access_token(AccountKey("outlook", identifier), **options)
 
     async def stored_tokens(self, identifier: str = "ana") -> TokenSet | None:
-        stored = await self.vault.find_account("outlook", identifier)
+        stored = await self.vault.find_account(AccountKey("outlook", identifier))
         assert stored is not None
         return stored.tokens
 

@@ -17,7 +17,7 @@ from typing import Any
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.model.records import TokenSet
+from scalekit_mcp.accounts.model.records import AccountKey, TokenSet
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.clock import SystemClock
@@ -72,7 +72,9 @@ async def main(database_url: str, keys: str, base_url: str, callers: str, stage:
         say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             clock.ahead = timedelta(seconds=int(line))
-            tokens = await asyncio.gather(*(manager.access_token("outlook", "ana") for _ in range(int(callers))))
+            tokens = await asyncio.gather(
+                *(manager.access_token(AccountKey("outlook", "ana")) for _ in range(int(callers)))
+            )
             if stage == "saved":
                 await stop()
             say(json.dumps(sorted({hashlib.sha256(token.encode()).hexdigest() for token in tokens})))

@@ -10,7 +10,7 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.accounts.authorization.provider import Grant
-from scalekit_mcp.accounts.model.records import AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AttemptState, Reason, UserVerification
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
     ADMIN_CALLBACK,
@@ -47,7 +47,7 @@ async def test_many_callers_at_once_get_one_account_and_one_link():
         links = await asyncio.gather(
             *(
                 room.manager.begin_authorization(
-                    **room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
+                    room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
                 )
                 for _ in range(20)
             )
@@ -81,10 +81,10 @@ async def test_reconnect_supersedes_the_live_link():
 async def test_opening_the_link_changes_nothing():
     async with open_room() as room:
         ticket = await room.begin()
-        before = await room.vault.find_account("outlook", "ana")
+        before = await room.vault.find_account(AccountKey("outlook", "ana"))
         for _ in range(3):
             assert isinstance(await room.manager.prompt(ticket), AuthorizationPrompt)
-        assert await room.vault.find_account("outlook", "ana") == before
+        assert await room.vault.find_account(AccountKey("outlook", "ana")) == before
 
 
 async def test_a_link_of_a_listener_that_no_longer_answers_is_superseded():
@@ -99,7 +99,7 @@ async def test_a_link_of_a_listener_that_no_longer_answers_is_superseded():
         assert await room.begin(manager=manager) == first  # the same way back: whoever asks serves it
         elsewhere = "http://localhost:8755"
         link = await manager.begin_authorization(
-            **room.key(),
+            room.key(),
             link_base=elsewhere,
             redirect_uri=f"{elsewhere}/oauth/callback",
             admin_redirect_uri=f"{elsewhere}/oauth/admin-consent",
@@ -136,7 +136,7 @@ async def test_a_consent_makes_the_account_active_with_who_signed_in():
         assert view.account.reason is None
         assert view.account.provider_account is not None
         assert view.account.provider_account.mailbox == DANA
-        assert [entry.cause for entry in await room.manager.history(**room.key())] == [
+        assert [entry.cause for entry in await room.manager.history(connection_name="outlook", identifier="ana")] == [
             "consented",
             "link_given",
             "created",
@@ -253,7 +253,7 @@ async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
 async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_consent():
     async with open_room() as room:
         link = await room.manager.begin_authorization(
-            **room.key("fiona"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
+            room.key("fiona"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         assert link.admin_consent_url is not None
         room.advance(20 * 86400)
@@ -268,7 +268,7 @@ async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_
 async def test_an_admin_callback_looks_at_the_error_first_and_its_state_ends_after_30_days():
     async with open_room() as room:
         link = await room.manager.begin_authorization(
-            **room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
+            room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         state = dict(parse_qsl(urlsplit(link.admin_consent_url or "").query))["state"]
         refused = {"admin_consent": "True", "error": "consent_required", "state": state}
@@ -281,9 +281,9 @@ async def test_an_admin_callback_looks_at_the_error_first_and_its_state_ends_aft
 async def test_a_personal_account_gets_no_administrators_link():
     async with open_room() as room:
         await room.consent("pat", PAT)
-        await room.manager.disconnect(**room.key("pat"))
+        await room.manager.disconnect(room.key("pat"))
         link = await room.manager.begin_authorization(
-            **room.key("pat"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
+            room.key("pat"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         assert link.admin_consent_url is None
 
@@ -293,7 +293,7 @@ async def test_another_microsoft_account_is_refused_unless_reconnect_says_so(end
     async with open_room() as room:
         await room.consent()
         if ended == "disconnected":
-            await room.manager.disconnect(**room.key())
+            await room.manager.disconnect(room.key())
         outcome = await room.consent(address=ALICE)
         assert outcome.kind is OutcomeKind.OTHER_ACCOUNT
         view = await room.view()
@@ -311,7 +311,7 @@ async def test_disconnect_ends_the_tokens_and_a_link_in_progress():
         await room.consent()
         ticket = await room.begin()
         query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        view = await room.manager.disconnect(**room.key())
+        view = await room.manager.disconnect(room.key())
         assert (view.account.status, view.account.reason) == (AccountStatus.REVOKED, Reason.DISCONNECTED)
         assert await room.stored_tokens() is None
         assert (await room.manager.complete(query, [COOKIE])).kind is OutcomeKind.LINK_USED
@@ -331,7 +331,7 @@ async def test_tokens_are_held_and_unusable_until_the_code_is_typed():
             await room.token()
         assert raised.value.details["reason"] == "awaiting_confirmation"
         typed = f" {code[:4].lower()}-{code[4:].lower()} "
-        confirmed = await room.manager.confirm(**room.key(), confirmation_code=typed)
+        confirmed = await room.manager.confirm(room.key(), confirmation_code=typed)
         assert confirmed.account.status is AccountStatus.ACTIVE
         assert await room.token()
 
@@ -341,23 +341,23 @@ async def test_while_tokens_are_held_no_new_link_is_given_and_the_code_stays_goo
         code = await held_code(room)
         with pytest.raises(AuthorizationRequired, match="confirmation code"):
             await room.begin()
-        await room.manager.confirm(**room.key(), confirmation_code=code)
+        await room.manager.confirm(room.key(), confirmation_code=code)
         assert (await room.view()).account.status is AccountStatus.ACTIVE
 
 
 async def test_a_link_sent_to_a_victim_never_gives_the_attacker_the_victims_mailbox():
     async with open_room(**CONFIRM) as room:
         code = await held_code(room, "attacker", DANA)
-        await room.manager.get_or_create(**room.key("victim"))
+        await room.manager.get_or_create(room.key("victim"))
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(**room.key("victim"), confirmation_code=code)
+            await room.manager.confirm(room.key("victim"), confirmation_code=code)
         for guess in ("00000000", "ZZZZZZZZ", "12345678", "ABCDEFGH"):
             with pytest.raises(InvalidInput, match="of 5 tries are left"):
-                await room.manager.confirm(**room.key("attacker"), confirmation_code=guess)
+                await room.manager.confirm(room.key("attacker"), confirmation_code=guess)
         with pytest.raises(InvalidInput, match="void"):
-            await room.manager.confirm(**room.key("attacker"), confirmation_code="QQQQQQQQ")
+            await room.manager.confirm(room.key("attacker"), confirmation_code="QQQQQQQQ")
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(**room.key("attacker"), confirmation_code=code)
+            await room.manager.confirm(room.key("attacker"), confirmation_code=code)
         for identifier in ("attacker", "victim"):
             view = await room.view(identifier)
             assert view.account.provider_account is None
@@ -370,12 +370,12 @@ async def test_many_guesses_at_once_are_five_guesses():
         code = await held_code(room)
         guesses = [f"{number:08d}" for number in range(30)]
         answers = await asyncio.gather(
-            *(room.manager.confirm(**room.key(), confirmation_code=guess) for guess in guesses), return_exceptions=True
+            *(room.manager.confirm(room.key(), confirmation_code=guess) for guess in guesses), return_exceptions=True
         )
         assert all(isinstance(answer, InvalidInput) for answer in answers)
         assert sum("of 5 tries are left" in str(answer) for answer in answers) == 4
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(**room.key(), confirmation_code=code)
+            await room.manager.confirm(room.key(), confirmation_code=code)
 
 
 async def test_the_code_is_good_for_ten_minutes_and_once():
@@ -383,12 +383,12 @@ async def test_the_code_is_good_for_ten_minutes_and_once():
         code = await held_code(room)
         room.advance(601)
         with pytest.raises(InvalidInput, match="its time may be over"):
-            await room.manager.confirm(**room.key(), confirmation_code=code)
+            await room.manager.confirm(room.key(), confirmation_code=code)
         assert (await room.view()).account.reason is Reason.NEVER_AUTHORIZED
         code = await held_code(room)
-        await room.manager.confirm(**room.key(), confirmation_code=code)
+        await room.manager.confirm(room.key(), confirmation_code=code)
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(**room.key(), confirmation_code=code)
+            await room.manager.confirm(room.key(), confirmation_code=code)
 
 
 async def test_cancel_discards_the_tokens_and_only_in_the_browser_that_signed_in():
@@ -400,7 +400,7 @@ async def test_cancel_discards_the_tokens_and_only_in_the_browser_that_signed_in
         assert (await room.manager.cancel_held(outcome.ticket, COOKIE)).kind is OutcomeKind.CANCELLED
         assert not (await room.view()).held
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(**room.key(), confirmation_code=outcome.confirmation_code or "")
+            await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code or "")
 
 
 @pytest.mark.parametrize("hint", ["Dana@Company.com", DANA])
@@ -428,7 +428,7 @@ async def test_reconnect_while_tokens_are_held_voids_them():
         code = await held_code(room)
         await room.begin(reconnect=True)
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(**room.key(), confirmation_code=code)
+            await room.manager.confirm(room.key(), confirmation_code=code)
 
 
 async def test_an_attempt_keeps_the_verification_it_was_begun_with():
@@ -482,7 +482,7 @@ async def test_a_code_does_not_open_what_waits_for_the_operators_page():
     async with open_room(**URL) as room:
         await room.consent()
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(**room.key(), confirmation_code="00000000")
+            await room.manager.confirm(room.key(), confirmation_code="00000000")
 
 
 # Waiting
@@ -491,7 +491,7 @@ async def test_a_code_does_not_open_what_waits_for_the_operators_page():
 async def test_waiting_ends_with_the_consent():
     async with open_room() as room:
         ticket = await room.begin()
-        waiting = asyncio.create_task(room.manager.wait(**room.key(), timeout_seconds=600))
+        waiting = asyncio.create_task(room.manager.wait(room.key(), timeout_seconds=600))
         query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
         await room.manager.complete(query, [COOKIE])
         assert (await waiting).account.status is AccountStatus.ACTIVE
@@ -500,10 +500,10 @@ async def test_waiting_ends_with_the_consent():
 async def test_waiting_ends_when_a_code_has_to_be_typed_and_when_the_time_is_over():
     async with open_room(**CONFIRM) as room:
         await room.begin()
-        view = await room.manager.wait(**room.key(), timeout_seconds=5)
+        view = await room.manager.wait(room.key(), timeout_seconds=5)
         assert view.attempt_state is AttemptState.LINK_GIVEN
         await room.consent()
-        assert (await room.manager.wait(**room.key(), timeout_seconds=600)).held
+        assert (await room.manager.wait(room.key(), timeout_seconds=600)).held
 
 
 # Scopes
@@ -528,18 +528,18 @@ async def test_a_grant_from_a_device_code_connects_without_an_attempt_and_switch
         grants: dict[str, Grant] = {}
         for identifier, address in (("ana", DANA), ("bea", ALICE)):
             await room.consent(identifier, address)
-            stored = await room.vault.find_account("outlook", identifier)
+            stored = await room.vault.find_account(AccountKey("outlook", identifier))
             assert stored is not None
             assert stored.tokens is not None
             assert stored.account.provider_account is not None
             grants[identifier] = Grant(stored.tokens, stored.account.provider_account)
         ticket = await room.begin("carl")
-        view = await room.manager.adopt_grant(**room.key("carl"), grant=grants["ana"])
+        view = await room.manager.adopt_grant(room.key("carl"), grant=grants["ana"])
         assert view.account.status is AccountStatus.ACTIVE
         assert isinstance(await room.manager.start(ticket, COOKIE), AuthorizationOutcome)
         with pytest.raises(InvalidInput, match="another account"):
-            await room.manager.adopt_grant(**room.key("carl"), grant=grants["bea"])
-        view = await room.manager.adopt_grant(**room.key("carl"), grant=grants["bea"], reconnect=True)
+            await room.manager.adopt_grant(room.key("carl"), grant=grants["bea"])
+        view = await room.manager.adopt_grant(room.key("carl"), grant=grants["bea"], reconnect=True)
         assert view.account.provider_account is not None
         assert view.account.provider_account.mailbox == ALICE
 
@@ -551,7 +551,7 @@ async def test_cancel_before_anything_is_held_ends_the_attempt_as_declined():
         over = await room.manager.prompt(ticket)
         assert isinstance(over, AuthorizationOutcome)
         assert over.kind is OutcomeKind.LINK_USED
-        view = await room.manager.get(**room.key())
+        view = await room.manager.get(room.key())
         assert (view.account.status, view.account.reason) == ("PENDING", "consent_declined")
         assert await room.begin() != ticket
 
@@ -568,7 +568,7 @@ async def test_an_unknown_connection_is_refused_by_name():
     async with open_room() as room:
         with pytest.raises(InvalidInput, match="no connection 'gmail'; there is outlook"):
             await room.manager.begin_authorization(
-                connection_name="gmail", identifier="ana", link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=""
+                AccountKey("gmail", "ana"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=""
             )
 
 
@@ -576,14 +576,14 @@ async def test_an_unknown_connection_is_refused_by_name():
 async def test_an_identifier_that_is_none_is_refused(identifier: str):
     async with open_room() as room:
         with pytest.raises(InvalidInput) as raised:
-            await room.manager.get_or_create(**room.key(identifier))
+            await room.manager.get_or_create(room.key(identifier))
         assert raised.value.details["field"] == "identifier"
 
 
 async def test_a_list_has_pages_whose_tokens_belong_to_their_query():
     async with open_room() as room:
         for number in range(5):
-            await room.manager.get_or_create(**room.key(f"user-{number}"))
+            await room.manager.get_or_create(room.key(f"user-{number}"))
         first = await room.manager.list(page_size=2)
         second = await room.manager.list(page_size=2, page_token=first.next_page_token)
         third = await room.manager.list(page_size=2, page_token=second.next_page_token)

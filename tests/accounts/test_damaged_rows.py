@@ -14,7 +14,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from scalekit_mcp.accounts.model.records import AccountView, DamagedAccount
+from scalekit_mcp.accounts.model.records import AccountKey, AccountView, DamagedAccount
 from scalekit_mcp.accounts.vault.changes import InsertAttempt
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.rows import UNREADABLE
@@ -81,7 +81,7 @@ async def test_a_damaged_account_is_named_in_its_place_and_the_others_are_listed
 async def test_a_damaged_account_can_be_removed_and_connected_again(tmp_path: Path):
     async with room_of_three(tmp_path) as (room, database):
         database.change("connected_accounts", "provider_account = '{'", "identifier = 'bea'")
-        assert await room.manager.delete(**room.key("bea"))
+        assert await room.manager.delete(room.key("bea"))
         await room.consent("bea")
         assert await room.token("bea")
         assert {
@@ -185,7 +185,7 @@ async def test_a_rotation_seals_the_others_and_says_how_many_it_could_not(
     assert "bea" in caplog.text
     await rotating.aclose()
     only = SqlVault(sqlite_url(path), KeyRing([("b", bytes(range(1, 33))), ("a", bytes(range(32)))]))
-    assert await only.find_account("outlook", "ana") is not None
+    assert await only.find_account(AccountKey("outlook", "ana")) is not None
     await only.aclose()
 
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from scalekit_mcp.accounts.model import records
-from scalekit_mcp.accounts.model.records import UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
 from scalekit_mcp.accounts.vault.sql import SqlVault
@@ -27,7 +27,7 @@ from tests.support import postgres
 
 async def secrets_of(vault: Vault, identifier: str = "ana") -> set[str]:
     """Every secret that the vault holds for this account."""
-    stored = await vault.find_account("outlook", identifier)
+    stored = await vault.find_account(AccountKey("outlook", identifier))
     assert stored is not None
     found = {stored.tokens.access_token, stored.tokens.refresh_token or ""} if stored.tokens else set()
     attempt = await vault.find_attempt(AttemptKey.LIVE_ACCOUNT, stored.account.id)
@@ -55,7 +55,7 @@ async def play(room: Room) -> set[str]:
     outcome = await room.manager.complete(query, [COOKIE])
     assert outcome.confirmation_code is not None
     found |= {outcome.confirmation_code, *await secrets_of(room.vault)}
-    await room.manager.confirm(**room.key(), confirmation_code=outcome.confirmation_code)
+    await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code)
     found |= await secrets_of(room.vault)
     for _ in range(2):
         room.advance(6000)
@@ -79,7 +79,7 @@ async def test_no_secret_is_found_in_the_database_its_log_the_logs_or_any_repr(
         found.add(ring.to_text().partition(":")[2])
         files = contents(tmp_path)
         assert {"vault.sqlite3", "vault.sqlite3-wal"} <= set(files)
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         attempt = await room.vault.find_attempt(AttemptKey.LIVE_ACCOUNT, stored.account.id)
         assert attempt is not None
@@ -168,8 +168,8 @@ async def test_deleting_an_account_leaves_not_even_its_sealed_tokens_in_the_file
             (sealed,) = reader.execute(
                 "SELECT sealed_tokens FROM connected_accounts WHERE identifier = 'ana'"
             ).fetchone()
-        assert await room.manager.delete(**room.key())
-        assert not await room.manager.delete(**room.key())
+        assert await room.manager.delete(room.key())
+        assert not await room.manager.delete(room.key())
         assert not [name for name, content in contents(tmp_path).items() if bytes(sealed)[-64:] in content]
 
 
@@ -186,9 +186,9 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
         async def serve(address: str) -> int:
             served = 0
             while not stop.is_set() or served < 3:
-                token = await room.manager.access_token("outlook", address)
-                room.manager._directory.forget("outlook", address)
-                assert await room.manager.access_token("outlook", address, rejected=token) != token
+                token = await room.manager.access_token(AccountKey("outlook", address))
+                room.manager._directory.forget(AccountKey("outlook", address))
+                assert await room.manager.access_token(AccountKey("outlook", address), rejected=token) != token
                 served += 1
             return served
 

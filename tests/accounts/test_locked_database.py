@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from scalekit_mcp.accounts.model.records import AccountStatus
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
 from scalekit_mcp.accounts.vault.changes import NoteAccount
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
@@ -63,13 +63,13 @@ async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: 
         room.advance(1800)  # the last use is long ago: it would be written
         vault = SqlVault(sqlite_url(path), room.vault.key_ring, write_seconds=HANG_SECONDS)
         manager = room.another_manager(vault=vault)
-        waiting = [asyncio.create_task(manager.disconnect(**room.key())) for _ in range(30)]
+        waiting = [asyncio.create_task(manager.disconnect(room.key())) for _ in range(30)]
         await asyncio.sleep(0)
-        assert await manager.access_token("outlook", "ana")
-        assert (await manager.get(**room.key())).account.status is AccountStatus.ACTIVE
+        assert await manager.access_token(AccountKey("outlook", "ana"))
+        assert (await manager.get(room.key())).account.status is AccountStatus.ACTIVE
         assert (await manager.list()).total_size == 1
         assert await manager.history()
-        assert (await manager.get_or_create(**room.key())).account.identifier == "ana"
+        assert (await manager.get_or_create(room.key())).account.identifier == "ana"
         # All of that was answered while those who write still waited.
         assert not any(task.done() for task in waiting)
         for task in waiting:
@@ -99,7 +99,7 @@ async def test_a_long_reader_of_another_process_stops_neither_writes_nor_deletio
     async with another_process(path, "BEGIN", "SELECT * FROM connected_accounts"):
         await create(vault, "bea")
         assert await vault.delete_account(account.id, entry(account))
-        assert await vault.find_account("outlook", "ana") is None
+        assert await vault.find_account(AccountKey("outlook", "ana")) is None
     await vault.aclose()
 
 

@@ -16,6 +16,7 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 import scalekit_mcp.accounts.vault.migrations as migrations
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rows import to_micros
 from scalekit_mcp.accounts.vault.sealing import KeyRing
@@ -73,7 +74,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
     old_vault(path)
     for _ in range(2):
         vault = SqlVault(sqlite_url(path), RING)
-        stored = await vault.find_account("outlook", "ana")
+        stored = await vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         assert stored.tokens is not None
         assert (stored.tokens.access_token, stored.account.version) == ("at-ana", 4)
@@ -81,7 +82,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
         attempt = await vault.find_attempt(AttemptKey.TICKET, TICKET)
         assert attempt is not None
         assert (attempt.wrong_tries, attempt.version) == (2, 3)
-        pending = await vault.find_account("outlook", "cem")
+        pending = await vault.find_account(AccountKey("outlook", "cem"))
         assert pending is not None
         assert pending.tokens is None
         await vault.aclose()
@@ -98,12 +99,12 @@ async def test_a_row_without_its_seal_is_not_taken_for_an_old_one_later(tmp_path
     database = Database(path)
     before = database.copy("connected_accounts")
     vault = SqlVault(sqlite_url(path), RING)
-    await vault.find_account("outlook", "ana")
+    await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
     database.put_back("connected_accounts", before)  # the columns of the seal are not in it
     vault = SqlVault(sqlite_url(path), RING)
     with pytest.raises(VaultError, match="has no seal"):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
 
 
@@ -112,7 +113,7 @@ async def test_several_processes_may_open_an_old_vault_at_once(tmp_path: Path):
     names = tuple(f"user-{number:03d}" for number in range(450))
     old_vault(path, names=("ana", *names))
     vaults = [SqlVault(sqlite_url(path), RING) for _ in range(4)]
-    found = await asyncio.gather(*(vault.find_account("outlook", "user-449") for vault in vaults))
+    found = await asyncio.gather(*(vault.find_account(AccountKey("outlook", "user-449")) for vault in vaults))
     assert all(each is not None and each.tokens is not None for each in found)
     for vault in vaults:
         await vault.aclose()
@@ -124,9 +125,9 @@ async def test_an_old_record_that_does_not_open_hides_no_other(tmp_path: Path):
     old_vault(path)
     Database(path).run("UPDATE connected_accounts SET sealed_tokens = x'00' WHERE identifier = 'bea'")
     vault = SqlVault(sqlite_url(path), RING)
-    assert await vault.find_account("outlook", "ana") is not None
+    assert await vault.find_account(AccountKey("outlook", "ana")) is not None
     with pytest.raises(VaultError, match="'bea'"):
-        await vault.find_account("outlook", "bea")
+        await vault.find_account(AccountKey("outlook", "bea"))
     await vault.aclose()
 
 
@@ -134,7 +135,7 @@ async def test_an_old_vault_under_two_keys_is_led_to_the_first(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
     vault = SqlVault(sqlite_url(path), NEWER)
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens is not None
     step = await vault.reseal(after=None, limit=10)

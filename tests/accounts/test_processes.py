@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.model.records import AccountStatus, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.errors import AuthorizationRequired
@@ -132,12 +132,12 @@ async def test_a_killed_refresher_is_recovered_from_within_one_lease(
         room.clock.at = datetime.now(UTC) + timedelta(seconds=60)
         room.sandbox.freeze_clock(room.clock.at)
         if survives:
-            assert await room.manager.access_token("outlook", "ana")
+            assert await room.manager.access_token(AccountKey("outlook", "ana"))
             assert (await room.view()).account.status is AccountStatus.ACTIVE
             assert room.grants() == 1 + (stage == "after")
         else:
             with pytest.raises(AuthorizationRequired):
-                await room.manager.access_token("outlook", "ana")
+                await room.manager.access_token(AccountKey("outlook", "ana"))
             assert (await room.view()).account.status is not AccountStatus.ACTIVE
 
 
@@ -153,7 +153,7 @@ async def test_whoever_waits_for_a_killed_refresher_gets_a_token_within_one_shor
             await process.communicate()
         began = room.clock.at = datetime.now(UTC)
         room.sandbox.freeze_clock(began)
-        tokens = await asyncio.gather(*(room.manager.access_token("outlook", "ana") for _ in range(20)))
+        tokens = await asyncio.gather(*(room.manager.access_token(AccountKey("outlook", "ana")) for _ in range(20)))
         assert len(set(tokens)) == 1
         assert (room.clock.now() - began).total_seconds() <= 11  # of the clock that its pauses move
         assert room.grants() == 1 + (stage == "after")

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from scalekit_mcp.accounts.model import statuses
-from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ProviderAccount, Reason, TokenSet
 from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, SaveTokens, TakeLease, Vault
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -81,10 +81,10 @@ async def test_what_is_remembered_of_a_refresh_is_what_the_vault_holds(database_
         await room.consent()
         expire(room)
         await room.token()
-        remembered = room.manager._directory.snapshot("outlook", "ana")
+        remembered = room.manager._directory.snapshot(AccountKey("outlook", "ana"))
         assert remembered is not None
         assert remembered.tokens is not None
-        assert remembered == await room.vault.find_account("outlook", "ana")
+        assert remembered == await room.vault.find_account(AccountKey("outlook", "ana"))
 
 
 async def test_callers_who_come_at_once_share_one_read_of_the_vault(tmp_path: Path):
@@ -127,9 +127,9 @@ async def test_two_managers_with_an_expired_token_cause_one_refresh_grant():
         expire(room)
         gate = Gate(provider_for(room.http, room.clock))
         first = room.another_manager(provider=gate)
-        winner = asyncio.create_task(first.access_token("outlook", "ana"))
+        winner = asyncio.create_task(first.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
-        waiter = asyncio.create_task(room.manager.access_token("outlook", "ana"))
+        waiter = asyncio.create_task(room.manager.access_token(AccountKey("outlook", "ana")))
         while not room.clock.sleeps:  # noqa: ASYNC110 - until the waiter pauses for the first time
             await asyncio.sleep(0)
         gate.open.set()
@@ -144,7 +144,7 @@ async def test_a_caller_that_goes_away_in_mid_refresh_does_not_lose_the_new_toke
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
         manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token("outlook", "ana"))
+        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -175,9 +175,9 @@ async def test_a_disconnect_during_a_refresh_wins():
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
         manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token("outlook", "ana"))
+        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
-        await room.manager.disconnect(**room.key())
+        await room.manager.disconnect(room.key())
         gate.open.set()
         with pytest.raises(AuthorizationRequired) as raised:
             await caller
@@ -191,7 +191,7 @@ async def test_a_consent_during_a_refresh_wins():
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
         manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token("outlook", "ana"))
+        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
         await room.consent(reconnect=True)
         newest = await room.stored_tokens()
@@ -295,7 +295,7 @@ async def test_a_process_that_vanished_with_the_lease_is_waited_for_one_lease_at
     async with open_room() as room:
         await room.consent()
         expire(room)
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         now = room.clock.now()
         lease = TakeLease(stored.account.id, stored.account.version, "gone", now, now + timedelta(seconds=60))
@@ -327,11 +327,11 @@ async def test_a_lease_is_renewed_while_its_holder_lives_and_the_others_wait_for
 
         holder = room.another_manager(provider=Slow(), lease_seconds=0.2)
         room.follow()
-        refreshing = asyncio.create_task(holder.access_token("outlook", "ana"))
+        refreshing = asyncio.create_task(holder.access_token(AccountKey("outlook", "ana")))
         untils: set[datetime] = set()
         async with asyncio.timeout(HANG_SECONDS):
             while len(untils) < 4:
-                stored = await room.vault.find_account("outlook", "ana")
+                stored = await room.vault.find_account(AccountKey("outlook", "ana"))
                 assert stored is not None
                 if stored.lease_until is not None and stored.lease_until not in untils:
                     assert stored.lease_until > room.clock.now()
@@ -341,7 +341,7 @@ async def test_a_lease_is_renewed_while_its_holder_lives_and_the_others_wait_for
             answer.set()
             assert await refreshing == await room.token()
         assert calls == room.grants() == 1
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         assert (stored.lease_owner, stored.lease_until) == (None, None)
 
@@ -382,7 +382,7 @@ async def test_a_permanent_refusal_sets_the_status_and_is_never_repeated(
         assert room.grants() == 1
         account = (await room.view()).account
         assert (account.status, account.reason, account.who_acts) == (status, reason, who_acts)
-        newest = (await room.manager.history(**room.key()))[0]
+        newest = (await room.manager.history(connection_name="outlook", identifier="ana"))[0]
         assert (newest.old_status, newest.new_status) == (AccountStatus.ACTIVE, status)
         assert str(code) in (newest.code or "")
         assert await room.token("bea")
@@ -403,7 +403,7 @@ async def test_an_account_that_expired_is_repaired_by_a_consent():
 async def test_a_grant_without_a_refresh_token_ends_with_its_access_token():
     async with open_room() as room:
         await room.consent(scopes=("User.Read", "Calendars.ReadWrite"))
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         assert stored.tokens is not None
         unchanged = statuses.change(stored.account, statuses.Cause.CONSENTED, reason=None, at=room.clock.now())
@@ -526,7 +526,7 @@ async def test_a_token_never_goes_to_another_login_host_or_with_another_client_i
         )
         before = len(room.sandbox.requests)
         with pytest.raises(AuthorizationRequired) as raised:
-            await other.access_token("outlook", "ana")
+            await other.access_token(AccountKey("outlook", "ana"))
         assert raised.value.details == {"status": "EXPIRED", "reason": "connection_changed"}
         assert len(room.sandbox.requests) == before
 
@@ -555,7 +555,7 @@ async def test_an_account_that_was_never_there_or_never_authorized_makes_no_call
     async with open_room() as room:
         with pytest.raises(ConnectedAccountNotFound):
             await room.token()
-        await room.manager.get_or_create(**room.key())
+        await room.manager.get_or_create(room.key())
         with pytest.raises(AuthorizationRequired) as raised:
             await room.token()
         assert raised.value.details == {"status": "PENDING", "reason": "never_authorized"}
@@ -566,11 +566,11 @@ async def test_a_status_of_another_process_is_seen_within_two_seconds():
     async with open_room() as room:
         await room.consent()
         other = room.another_manager()
-        assert await other.access_token("outlook", "ana")
-        await room.manager.disconnect(**room.key())
+        assert await other.access_token(AccountKey("outlook", "ana"))
+        await room.manager.disconnect(room.key())
         room.advance(2)
         with pytest.raises(AuthorizationRequired):
-            await other.access_token("outlook", "ana")
+            await other.access_token(AccountKey("outlook", "ana"))
 
 
 async def test_reading_a_token_again_within_two_seconds_reads_no_vault():
@@ -597,7 +597,7 @@ async def test_in_120_days_nobody_is_asked_again_and_the_newest_token_is_the_sto
                 manager = room.another_manager()
             for _ in range(2):
                 room.advance(12 * 3600)
-                token = await manager.access_token("outlook", "ana")
+                token = await manager.access_token(AccountKey("outlook", "ana"))
                 refreshes += 1
                 stored = await room.stored_tokens()
                 assert stored is not None
@@ -636,9 +636,9 @@ async def test_tokens_that_could_not_be_saved_are_used_by_nobody_and_saved_later
         disk = DiskFull(room.vault)
         manager = room.another_manager(vault=cast("Vault", disk))
         with pytest.raises(VaultError, match="full"):
-            await manager.access_token("outlook", "ana")
+            await manager.access_token(AccountKey("outlook", "ana"))
         disk.full = False
-        token = await manager.access_token("outlook", "ana")
+        token = await manager.access_token(AccountKey("outlook", "ana"))
         stored = await room.stored_tokens()
         assert stored is not None
         assert stored.access_token == token
@@ -663,9 +663,7 @@ async def test_what_a_call_proved_about_an_account_is_written_and_only_once():
     async with open_room() as room:
         await room.consent()
         for _ in range(2):
-            view = await room.manager.report(
-                **room.key(), reason=Reason.INTERACTION_REQUIRED, code="insufficient_claims"
-            )
+            view = await room.manager.report(room.key(), reason=Reason.INTERACTION_REQUIRED, code="insufficient_claims")
             assert (view.account.status, view.account.reason) == (AccountStatus.EXPIRED, Reason.INTERACTION_REQUIRED)
-        entries = await room.manager.history(**room.key())
+        entries = await room.manager.history(connection_name="outlook", identifier="ana")
         assert [entry.cause for entry in entries].count("call_refused") == 1

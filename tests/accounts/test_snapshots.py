@@ -10,7 +10,7 @@ import anyio.lowlevel
 import pytest
 
 from scalekit_mcp.accounts import snapshots
-from scalekit_mcp.accounts.model.records import TokenSet
+from scalekit_mcp.accounts.model.records import AccountKey, TokenSet
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.errors import ConnectionMisconfigured
 from tests.accounts.accounts_support import Room, open_room
@@ -50,12 +50,14 @@ async def test_tokens_read_again_are_kept_for_their_own_moment():
 async def test_the_number_of_remembered_accounts_is_bounded_and_the_oldest_goes_first():
     async with open_room() as room:
         await room.consent()
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         kept = Snapshots(HandClock(), 60)
         for number in range(snapshots.MOST_SNAPSHOTS + 5):
             kept.put(replace(stored, account=replace(stored.account, identifier=f"user-{number}")))
-        remembered = [n for n in range(snapshots.MOST_SNAPSHOTS + 5) if kept.get(("outlook", f"user-{n}")) is not None]
+        remembered = [
+            n for n in range(snapshots.MOST_SNAPSHOTS + 5) if kept.get(AccountKey("outlook", f"user-{n}")) is not None
+        ]
         assert len(remembered) == snapshots.MOST_SNAPSHOTS
         assert remembered[0] == 5
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.accounts.model.records import AccountStatus, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
@@ -81,7 +81,7 @@ async def test_what_decides_about_a_sign_in_cannot_be_changed_in_the_database(tm
             outcome = await room.manager.complete(await room.sign_in(url), [COOKIE])
             assert outcome.confirmation_code is not None
             with pytest.raises(InvalidInput):
-                await room.manager.confirm(**room.key(), confirmation_code="00000000")
+                await room.manager.confirm(room.key(), confirmation_code="00000000")
         database.change("attempts", change)
         with pytest.raises(VaultError, match="Nothing was overwritten"):
             await room.manager.prompt(ticket)
@@ -109,12 +109,12 @@ async def test_putting_the_attempt_back_gives_no_further_tries(tmp_path: Path, w
         fresh = database.copy("attempts"), database.copy("record_versions")
         assert outcome.confirmation_code is not None
         with pytest.raises(InvalidInput, match="4 of 5"):
-            await room.manager.confirm(**room.key(), confirmation_code="00000000")
+            await room.manager.confirm(room.key(), confirmation_code="00000000")
         database.put_back("attempts", fresh[0])
         if with_version:  # whoever runs remembers
             database.put_back("record_versions", fresh[1])
         with pytest.raises(VaultError, match="older one was put back"):
-            await room.manager.confirm(**room.key(), confirmation_code=outcome.confirmation_code)
+            await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code)
         assert await room.stored_tokens() is None
 
 
@@ -139,7 +139,7 @@ async def test_what_decides_about_an_account_cannot_be_changed_in_the_database(t
         await room.consent()
         await room.consent("bea", ALICE)
         if change.startswith("status"):
-            await room.manager.disconnect(**room.key())
+            await room.manager.disconnect(room.key())
         database.change("connected_accounts", change, "identifier = 'ana'")
         room.advance(3)
         with pytest.raises(VaultError, match="'ana'") as refused:
@@ -148,7 +148,7 @@ async def test_what_decides_about_an_account_cannot_be_changed_in_the_database(t
         assert await room.token("bea")
         fresh = await restarted(room, database)
         with pytest.raises(VaultError):
-            await fresh.access_token("outlook", "ana")
+            await fresh.access_token(AccountKey("outlook", "ana"))
 
 
 async def test_a_disconnected_account_whose_old_row_is_put_back_does_not_work(tmp_path: Path):
@@ -156,12 +156,12 @@ async def test_a_disconnected_account_whose_old_row_is_put_back_does_not_work(tm
         await room.consent()
         active = database.copy("connected_accounts")
         versions = database.copy("record_versions")
-        await room.manager.disconnect(**room.key())
+        await room.manager.disconnect(room.key())
         database.put_back("connected_accounts", active)
         room.advance(3)
         for manager in (room.manager, await restarted(room, database)):
             with pytest.raises(VaultError, match="older one was put back"):
-                await manager.access_token("outlook", "ana")
+                await manager.access_token(AccountKey("outlook", "ana"))
         database.put_back("record_versions", versions)  # a process that saw the disconnection knows nevertheless
         with pytest.raises(VaultError, match="older one was put back"):
             await room.token()
@@ -171,12 +171,12 @@ async def test_a_deleted_account_whose_row_is_put_back_does_not_work(tmp_path: P
     async with attacked(tmp_path) as (room, database):
         await room.consent()
         active = database.copy("connected_accounts")
-        assert await room.manager.delete(**room.key())
+        assert await room.manager.delete(room.key())
         database.put_back("connected_accounts", active)
         for manager in (room.manager, await restarted(room, database)):
             with pytest.raises(VaultError, match="older one was put back"):
-                await manager.access_token("outlook", "ana")
-        assert await room.manager.delete(**room.key())
+                await manager.access_token(AccountKey("outlook", "ana"))
+        assert await room.manager.delete(room.key())
         await room.consent()
         assert await room.token()
 
@@ -238,5 +238,5 @@ async def test_after_a_rotation_of_keys_the_seals_hold_under_the_new_key_alone(t
         assert (progress.unreadable, progress.remaining) == (0, 0)
         only = SqlVault(sqlite_url(database.path), KeyRing.from_text("new:" + "A" * 42 + "E="))
         manager = room.another_manager(vault=only)
-        assert await manager.access_token("outlook", "ana")
-        assert (await manager.get(**room.key("bea"))).attempt_state is not None
+        assert await manager.access_token(AccountKey("outlook", "ana"))
+        assert (await manager.get(room.key("bea"))).attempt_state is not None

@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     Attempt,
     AttemptSecrets,
@@ -153,18 +154,18 @@ def new_attempt(account: ConnectedAccount, **values: Any) -> Attempt:
 
 async def test_an_account_comes_back_as_it_was_stored(vault: SqlVault):
     account = await active(vault)
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.account == account
     assert stored.tokens == TOKENS
-    assert await vault.find_account("outlook", "bea") is None
+    assert await vault.find_account(AccountKey("outlook", "bea")) is None
 
 
 async def test_of_twenty_who_create_an_account_at_once_one_does(vault: SqlVault):
     accounts = [new_account() for _ in range(20)]
     created = await asyncio.gather(*(vault.create_account(account, entry(account)) for account in accounts))
     assert sum(created) == 1
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.account.id == accounts[created.index(True)].id
     assert len(await vault.history(connection_name=None, identifier=None, since=None, limit=50)) == 1
@@ -180,7 +181,7 @@ async def test_a_commit_writes_all_or_nothing(vault: SqlVault):
     account = await create(vault)
     stale = SaveAttempt(new_attempt(account, version=7))
     assert not await vault.commit(consented(account), stale)
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.account == account
     assert stored.tokens is None
@@ -191,7 +192,7 @@ async def test_deleting_leaves_no_record_behind(vault: SqlVault):
     await vault.commit(InsertAttempt(new_attempt(account)))
     assert await vault.delete_account(account.id, entry(account))
     assert not await vault.delete_account(account.id, entry(account))
-    assert await vault.find_account("outlook", "ana") is None
+    assert await vault.find_account(AccountKey("outlook", "ana")) is None
     again = await create(vault)
     assert again.id != account.id
 
@@ -244,7 +245,7 @@ async def test_refreshed_tokens_are_saved_only_by_the_owner_on_the_version_it_re
     assert not await vault.commit(SaveTokens(replace(account, version=99), fresh, "me", NOW))
     assert await vault.commit(SaveTokens(account, fresh, "me", NOW))
     assert not await vault.commit(SaveTokens(account, fresh, "me", NOW))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens == fresh
     assert stored.account.version == account.version + 1
@@ -256,7 +257,7 @@ async def test_a_released_lease_leaves_when_to_try_again(vault: SqlVault):
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     assert not await vault.commit(ReleaseLease(account.id, "somebody else"))
     assert await vault.commit(ReleaseLease(account.id, "me", NOW + timedelta(seconds=5)))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert (stored.lease_owner, stored.refresh_not_before) == (None, NOW + timedelta(seconds=5))
 
@@ -266,7 +267,7 @@ async def test_a_note_does_not_make_a_refresh_in_progress_lose(vault: SqlVault):
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     assert await vault.commit(NoteAccount(account.id, last_used_at=NOW, last_authorization_error="declined"))
     assert await vault.commit(SaveTokens(account, TOKENS, "me", NOW))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.account.last_authorization_error == "declined"
 
@@ -285,7 +286,7 @@ async def test_an_attempt_is_found_by_what_a_browser_brings_and_comes_back_whole
         (AttemptKey.LIVE_ACCOUNT, account.id),
     ):
         assert await vault.find_attempt(key, value or "") == attempt
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.attempt is not None
     assert stored.attempt.id == attempt.id
@@ -310,13 +311,13 @@ async def test_a_tenants_trial_is_taken_by_one(vault: SqlVault):
     mark = TenantMark("outlook", "tid-1", "AADSTS7000112", NOW, NOW + timedelta(hours=1))
     assert await vault.commit(MarkTenant(mark))
     assert await vault.commit(MarkTenant(mark))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tenant_mark == mark
     later = NOW + timedelta(hours=2)
     assert sum(await asyncio.gather(*(vault.commit(ClaimTrial(mark, later)) for _ in range(5)))) == 1
     assert await vault.commit(ClearTenant("outlook", "tid-1"))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tenant_mark is None
 
@@ -358,7 +359,7 @@ async def test_a_rotation_seals_everything_anew_and_goes_on_where_it_was_stopped
     assert (done, step.remaining) == (11, 0)
     await rotating.aclose()
     only_new = SqlVault(shared_database_url, KeyRing([("b", bytes(range(1, 33)))]))
-    stored = await only_new.find_account("outlook", "user-3")
+    stored = await only_new.find_account(AccountKey("outlook", "user-3"))
     assert stored is not None
     assert stored.tokens == TOKENS
     await only_new.aclose()
@@ -375,10 +376,10 @@ async def test_a_missing_key_or_another_key_of_the_same_name_stops_the_opening(s
     ):
         wrong = SqlVault(shared_database_url, ring)
         with pytest.raises(VaultError, match=words):
-            await wrong.find_account("outlook", "ana")
+            await wrong.find_account(AccountKey("outlook", "ana"))
         await wrong.aclose()
     right = SqlVault(shared_database_url, RING)
-    stored = await right.find_account("outlook", "ana")
+    stored = await right.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens == TOKENS
     await right.aclose()
@@ -412,8 +413,8 @@ async def test_a_swapped_or_damaged_record_does_not_open_and_is_not_overwritten(
     identifier = "eve" if "eve" in damage else "ana"
     for _ in range(2):
         with pytest.raises(VaultError, match="Nothing was overwritten"):
-            await vault.find_account("outlook", identifier)
-    stored = await vault.find_account("outlook", "bea")
+            await vault.find_account(AccountKey("outlook", identifier))
+    stored = await vault.find_account(AccountKey("outlook", "bea"))
     assert stored is not None
     await vault.aclose()
 
@@ -423,7 +424,7 @@ async def test_a_value_that_this_version_does_not_know_is_a_vault_error(shared_d
     await active(vault)
     await execute(shared_database_url, "UPDATE connected_accounts SET provider_account = '[1]'")
     with pytest.raises(VaultError, match="does not know"):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
 
 
@@ -446,7 +447,7 @@ async def test_a_vault_of_a_newer_version_is_refused(shared_database_url: str):
     await execute(shared_database_url, "UPDATE alembic_version SET version_num = '9999'")
     newer = SqlVault(shared_database_url, RING)
     with pytest.raises(VaultError, match="newer version"):
-        await newer.find_account("outlook", "ana")
+        await newer.find_account(AccountKey("outlook", "ana"))
     await newer.aclose()
 
 
@@ -495,12 +496,13 @@ def test_neither_a_new_vault_object_nor_a_vault_up_to_date_imports_what_it_does_
     program = f"""
 import asyncio, sys
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.sql import SqlVault
 vault = SqlVault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)
 async def main():
-    await vault.find_account("outlook", "ana")
+    await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
 asyncio.run(main())
 assert "sqlalchemy" in sys.modules and not {{"alembic", "sqlalchemy.orm"}} & set(sys.modules)
@@ -522,7 +524,7 @@ async def test_a_file_that_is_no_database_is_said_to_be_none_and_stays_as_it_is(
     before = path.read_bytes()
     vault = SqlVault(sqlite_url(path), RING)
     with pytest.raises(VaultError, match="not a database"):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
     assert path.read_bytes() == before
 
@@ -531,7 +533,7 @@ async def test_a_folder_that_cannot_be_made_is_a_vault_error(tmp_path: Path):
     (tmp_path / "file").write_text("x")
     vault = SqlVault(sqlite_url(tmp_path / "file" / "vault.sqlite3"), RING)
     with pytest.raises(VaultError):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
 
 
@@ -545,7 +547,7 @@ async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(
     account = await active(vault)
     await vault.aclose()
     read_only = SqlVault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
-    stored = await read_only.find_account("outlook", "ana")
+    stored = await read_only.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     with pytest.raises(VaultError, match="read-only"):
         await read_only.commit(TakeLease(account.id, account.version, "me", NOW, NOW))
@@ -557,7 +559,7 @@ async def test_a_database_that_is_only_to_be_read_is_not_created(tmp_path: Path)
     path = tmp_path / "none.sqlite3"
     vault = SqlVault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
     with pytest.raises(VaultError, match="cannot be opened"):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
     assert not path.exists()
 
@@ -581,7 +583,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     with pytest.raises(VaultError, match="full"):
         await vault.commit(SaveTokens(account, big, "me", NOW))
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens == TOKENS
     await vault.aclose()
@@ -590,7 +592,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
 async def test_a_database_server_that_does_not_answer_is_said_to_be_unreachable():
     vault = SqlVault("postgresql+asyncpg://nobody:secret-password@127.0.0.1:9/none", RING)
     with pytest.raises(VaultError, match="cannot be reached") as raised:
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     assert "secret-password" not in str(raised.value) + repr(vault)
     await vault.aclose()
 
@@ -603,7 +605,7 @@ async def test_a_caller_that_goes_away_leaves_the_vault_whole(vault: SqlVault):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens == TOKENS
 
@@ -624,7 +626,7 @@ async def test_a_database_that_the_server_does_not_have_is_said_to_be_missing(po
     url = make_url(postgresql_server).set(drivername="postgresql+asyncpg", database="not_there")
     vault = SqlVault(url.render_as_string(hide_password=False), RING)
     with pytest.raises(VaultError, match="does not exist on the server"):
-        await vault.find_account("outlook", "ana")
+        await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
 
 
@@ -656,5 +658,5 @@ async def test_a_restart_of_postgresql_between_two_calls_is_not_noticed(postgres
             pass
         await admin.close()
         assert await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW))
-        assert await vault.find_account("outlook", "ana")
+        assert await vault.find_account(AccountKey("outlook", "ana"))
         await vault.aclose()

@@ -25,6 +25,7 @@ from starlette.routing import Mount
 
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     Attempt,
     AttemptSecrets,
@@ -353,7 +354,7 @@ async def test_a_reconnect_supersedes_a_held_attempt_and_voids_its_code_on_every
 async def test_a_reconnect_gives_a_new_link_while_a_sign_in_is_under_way(tmp_path: Path, reason: Reason):
     async with everything(tmp_path) as every:
         first = await every.by_python("ana", "authorize", {})
-        stored = await every.vault.find_account("outlook", "ana")
+        stored = await every.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         if reason is Reason.ADMIN_APPROVAL_REQUIRED:
             moved = statuses.change(stored.account, Cause.ADMIN_APPROVAL_NEEDED, reason=reason, at=datetime.now(UTC))

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 import pytest
 
 from scalekit_mcp.accounts.authorization.provider import Grant, GrantFault
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.demo.browser import Browser, Page
 from scalekit_mcp.microsoft.identity.aadsts_table import CERTIFICATE, SECRET, TABLE
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers
@@ -43,9 +44,7 @@ def reset(seam: Seam, caplog: pytest.LogCaptureFixture) -> None:
 async def expired(seam: Seam, identifier: str, grant: Grant) -> None:
     """The account is ACTIVE again, and its access token has run out."""
     tokens = replace(grant.tokens, expires_at=seam.clock.now())
-    await (await seam.manager()).adopt_grant(
-        connection_name="outlook", identifier=identifier, grant=replace(grant, tokens=tokens)
-    )
+    await (await seam.manager()).adopt_grant(AccountKey("outlook", identifier), grant=replace(grant, tokens=tokens))
 
 
 def asked_for(seam: Seam, grant: Grant) -> int:

@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from scalekit_mcp.accounts.authorization.provider import Grant
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.embedded import EmbeddedActions
@@ -86,7 +87,7 @@ class Seam:
     async def grant_of(self, identifier: str) -> Grant:
         """The tokens that an account has, as a provider would give them; the access token has run out."""
         manager = await self.manager()
-        stored = await manager._vault.find_account("outlook", identifier)
+        stored = await manager._vault.find_account(AccountKey("outlook", identifier))
         assert stored is not None
         assert stored.tokens is not None
         assert stored.account.provider_account is not None

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from telemetry_support import CONTENT, a_day, observed
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
-from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, Reason
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, HistoryEntry, Reason
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.errors import ConfigurationError
@@ -85,10 +85,10 @@ class Bench:
         )
 
     async def account(self, identifier="ana"):
-        await self.manager.get_or_create(connection_name="outlook", identifier=identifier)
+        await self.manager.get_or_create(AccountKey("outlook", identifier))
 
     async def disconnect(self, identifier="ana"):
-        await self.manager.disconnect(connection_name="outlook", identifier=identifier)
+        await self.manager.disconnect(AccountKey("outlook", identifier))
 
     async def rest(self):
         """What is still due at any time."""
@@ -127,7 +127,7 @@ async def test_a_change_is_told_once_with_old_and_new_status():
 async def test_deleting_is_told_too():
     async with bench() as here:
         await here.account()
-        await here.manager.delete(connection_name="outlook", identifier="ana")
+        await here.manager.delete(AccountKey("outlook", "ana"))
         await here.sender.deliver_due()
         assert here.receiver.moves()[-1] == ("deleted", "PENDING_AUTH", None)
 
@@ -200,7 +200,7 @@ async def test_what_happened_before_a_webhook_was_set_is_not_told(shared_databas
     database, ring = shared_database_url, KeyRing.generate()
     silent = OutboxVault(database, ring)
     manager = ConnectedAccountManager(silent, providers={"outlook": None}, clock=HandClock(AT))
-    await manager.get_or_create(connection_name="outlook", identifier="ana")
+    await manager.get_or_create(AccountKey("outlook", "ana"))
     await manager.aclose()
     async with bench(database, ring) as here:
         await here.disconnect()

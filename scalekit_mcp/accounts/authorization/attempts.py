@@ -11,6 +11,7 @@ from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.authorization.texts import Pages
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     Attempt,
     AttemptSecrets,
@@ -46,7 +47,7 @@ RACES = 20
 
 ListenerAlive = Callable[[str], Awaitable[bool]]
 """Whether the way back at a redirect URI, which another process gave, is still served."""
-FindOrCreate = Callable[[str, str], Awaitable[StoredAccount]]
+FindOrCreate = Callable[[AccountKey], Awaitable[StoredAccount]]
 
 
 class Attempts:
@@ -59,7 +60,7 @@ class Attempts:
         clock: Clock,
         settings: ManagerSettings,
         find_or_create: FindOrCreate,
-        forget: Callable[[str, str], None],
+        forget: Callable[[AccountKey], None],
         operator: OperatorMatters,
         listener_alive: ListenerAlive | None = None,
     ) -> None:
@@ -92,13 +93,13 @@ class Attempts:
                 return self._pages.connected(attempt, held.account)
         raise too_many_races()
 
-    async def adopt(self, connection_name: str, identifier: str, grant: Grant, *, reconnect: bool) -> None:
+    async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool) -> None:
         """Connect with a grant that came without an attempt; raises `InvalidInput` for a switch of accounts."""
         for _ in range(RACES):
-            stored = await self._find_or_create(connection_name, identifier)
+            stored = await self._find_or_create(key)
             if is_switch(reconnect, stored.account, grant.account):
                 raise InvalidInput(
-                    f"'{identifier}' is connected with another account; {grant.account.mailbox} signed in.",
+                    f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",
                     next_step="Sign in with the same account, or reconnect to switch accounts.",
                 )
             held = HeldGrant(grant.tokens, grant.account)
@@ -150,7 +151,7 @@ class Attempts:
             secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None, held=None),
         )
         await self._vault.commit(SaveAttempt(failed), NoteAccount(account.id, last_authorization_error=outcome.message))
-        self._forget(account.connection_name, account.identifier)
+        self._forget(account.key)
         return outcome
 
     async def _void(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
@@ -159,7 +160,7 @@ class Attempts:
         voided = ended(attempt, AttemptState.EXPIRED if expired else AttemptState.FAILED)
         if wrong_tries is not None:
             voided = replace(voided, wrong_tries=wrong_tries)
-        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        stored = await self._vault.find_account(attempt.key)
         if stored is None:
             return True
         moved = self._reason(stored.account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED)
@@ -199,7 +200,7 @@ class Attempts:
             if attempt.ticket_sha256 is None
             else await self._vault.find_attempt(AttemptKey.TICKET, attempt.ticket_sha256)
         )
-        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        stored = await self._vault.find_account(attempt.key)
         if current is None or stored is None:
             return self._pages.unknown_link()
         if current.version != attempt.version:
@@ -216,7 +217,7 @@ class Attempts:
 
     async def _commit(self, account: ConnectedAccount, *changes: Change) -> bool:
         written = await self._vault.commit(*changes)
-        self._forget(account.connection_name, account.identifier)
+        self._forget(account.key)
         return written
 
 

@@ -82,7 +82,7 @@ class Callback(Attempts):
         return await self._granted(attempt, grant)
 
     async def _granted(self, attempt: Attempt, grant: Grant) -> AuthorizationOutcome:
-        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        stored = await self._vault.find_account(attempt.key)
         if stored is None:
             return self._pages.unknown_link()
         if is_switch(attempt.reconnect, stored.account, grant.account):
@@ -141,7 +141,7 @@ class Callback(Attempts):
             secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None),
         )
         for _ in range(RACES):
-            stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+            stored = await self._vault.find_account(attempt.key)
             if stored is None:
                 return outcome
             moved = [] if cause is None else self._reason(stored.account, cause, reason, failure.code)

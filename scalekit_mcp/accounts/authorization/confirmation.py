@@ -8,6 +8,7 @@ from scalekit_mcp.accounts.authorization.attempts import RACES, Attempts, ended,
 from scalekit_mcp.accounts.authorization.callback import code_hash
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     Attempt,
     AttemptState,
     HeldGrant,
@@ -31,7 +32,7 @@ CANCELLED_ON_THE_PAGE = "The user pressed Cancel on the page before signing in. 
 class Confirmation(Attempts):
     """Redeems, verifies and discards held tokens."""
 
-    async def confirm(self, connection_name: str, identifier: str, confirmation_code: str) -> None:
+    async def confirm(self, key: AccountKey, confirmation_code: str) -> None:
         """Redeem the code from the page; only the identifier that asked can do it.
 
         Raises:
@@ -42,7 +43,7 @@ class Confirmation(Attempts):
         if typed is None:
             raise not_a_code()
         for _ in range(RACES):
-            stored = await self._vault.find_account(connection_name, identifier)
+            stored = await self._vault.find_account(key)
             attempt = None if stored is None else await self._live(stored)
             if (
                 attempt is None
@@ -53,7 +54,7 @@ class Confirmation(Attempts):
                 if attempt is not None and attempt.state is AttemptState.HELD:
                     await self._void(attempt)
                 raise InvalidInput(
-                    f"No sign-in for '{identifier}' waits for a confirmation code; its time may be over.",
+                    f"No sign-in for '{key.identifier}' waits for a confirmation code; its time may be over.",
                     field="confirmation_code",
                     next_step="Call authorize without arguments for a new link.",
                 )
@@ -66,8 +67,8 @@ class Confirmation(Attempts):
                 await self._wrong(attempt, "confirmation_code", "The confirmation code is wrong.")
         raise too_many_races()
 
-    async def verify_user(self, auth_request_id: str, identifier: str) -> tuple[str, str]:
-        """The operator's backend says who consented; answers (connection_name, identifier).
+    async def verify_user(self, auth_request_id: str, identifier: str) -> AccountKey:
+        """The operator's backend says who consented; answers whose account it is.
 
         Raises:
             InvalidInput: `field` is `auth_request_id` for an unknown or expired request, `identifier` for the wrong
@@ -80,7 +81,7 @@ class Confirmation(Attempts):
                 and attempt.state is AttemptState.SUCCEEDED
                 and same_text(attempt.identifier, identifier)
             ):
-                return attempt.connection_name, attempt.identifier
+                return attempt.key
             if attempt is None or attempt.state is not AttemptState.HELD or attempt.expires_at <= self._clock.now():
                 if attempt is not None and attempt.state is AttemptState.HELD:
                     await self._void(attempt)
@@ -93,7 +94,7 @@ class Confirmation(Attempts):
                 held = attempt.secrets.held
                 if held is not None:
                     await self._accept(attempt, held)
-                    return attempt.connection_name, attempt.identifier
+                    return attempt.key
             else:
                 await self._wrong(attempt, "identifier", "The identifier is not the one that asked for this sign-in.")
         raise too_many_races()
@@ -138,7 +139,7 @@ class Confirmation(Attempts):
 
     async def _decline(self, attempt: Attempt) -> bool:
         """End an attempt whose person does not want it, before any token came."""
-        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        stored = await self._vault.find_account(attempt.key)
         if stored is None:
             return True
         note = NoteAccount(stored.account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)

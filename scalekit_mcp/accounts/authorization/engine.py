@@ -20,6 +20,7 @@ from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, A
 from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest
 from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     Attempt,
     AttemptSecrets,
     AttemptState,
@@ -46,9 +47,8 @@ class Authorizations(Callback, Confirmation):
 
     async def begin(
         self,
+        key: AccountKey,
         *,
-        connection_name: str,
-        identifier: str,
         link_base: str,
         redirect_uri: str,
         admin_redirect_uri: str,
@@ -71,7 +71,7 @@ class Authorizations(Callback, Confirmation):
         if verify_url is not None:
             trusted_argument(verify_url, field="user_verify_url")
         for _ in range(RACES):
-            stored = await self._find_or_create(connection_name, identifier)
+            stored = await self._find_or_create(key)
             live = await self._live(stored)
             changes: list[Change] = []
             if live is not None:
@@ -89,7 +89,7 @@ class Authorizations(Callback, Confirmation):
                         return self._link(live, stored.account)
                     continue
                 changes.append(SaveAttempt(ended(live, AttemptState.SUPERSEDED)))
-            provider = self._providers[connection_name]
+            provider = self._providers[key.connection_name]
             asked = provider.scopes if scopes is None else united(identity_scopes(provider.scopes), scopes)
             attempt = self._new_attempt(
                 stored.account,
@@ -162,7 +162,7 @@ class Authorizations(Callback, Confirmation):
         attempt = await self._by_ticket(ticket)
         if isinstance(attempt, AuthorizationOutcome):
             return attempt
-        stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+        stored = await self._vault.find_account(attempt.key)
         if stored is None:
             return self._pages.unknown_link()
         if attempt.state is AttemptState.HELD:
@@ -180,7 +180,7 @@ class Authorizations(Callback, Confirmation):
                 return attempt
             if attempt.state is AttemptState.HELD:
                 return self._pages.waits_for_code(attempt)
-            stored = await self._vault.find_account(attempt.connection_name, attempt.identifier)
+            stored = await self._vault.find_account(attempt.key)
             if stored is None:
                 return self._pages.unknown_link()
             state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))

@@ -124,6 +124,11 @@ class ConnectedAccount:
     epoch: int = field(default=0, compare=False)
     tokens_version: int | None = field(default=None, compare=False)
 
+    @property
+    def key(self) -> AccountKey:
+        """Which account it is."""
+        return AccountKey(self.connection_name, self.identifier)
+
 
 class AttemptState(StrEnum):
     """Where an authorization in progress stands."""
@@ -192,6 +197,11 @@ class Attempt:
     state_sha256: str | None = field(default=None, repr=False)
     auth_request_sha256: str | None = field(default=None, repr=False)
     secrets: AttemptSecrets = field(default_factory=AttemptSecrets, repr=False)
+
+    @property
+    def key(self) -> AccountKey:
+        """Which account it connects."""
+        return AccountKey(self.connection_name, self.identifier)
 
 
 @dataclass(frozen=True, slots=True)

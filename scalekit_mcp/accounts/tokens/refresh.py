@@ -140,15 +140,15 @@ class Refresher:
         await self._flights.aclose(self._settings.token_call_seconds + _SAVE_SECONDS)
 
     async def _flight(self, stored: StoredAccount, need: Need, *, just_read: bool) -> StoredAccount:
-        connection_name, identifier = stored.account.connection_name, stored.account.identifier
+        whose = stored.account.key
         deadline = self._clock.now() + timedelta(seconds=self._settings.waiter_seconds)
         poll_seconds = _FIRST_POLL_SECONDS
         known = stored if just_read else None
         while True:
-            found = known or await self._vault.find_account(connection_name, identifier)
+            found = known or await self._vault.find_account(whose)
             known = None
             if found is None:
-                raise ConnectedAccountNotFound(connection_name, identifier)
+                raise ConnectedAccountNotFound(whose.connection_name, whose.identifier)
             self._remember(found)
             if found.account.status is not AccountStatus.ACTIVE:
                 raise texts.not_active(statuses.as_shown(found.account, found.attempt, self._clock.now()))
@@ -274,7 +274,7 @@ class Refresher:
             self._remember(current)
             return current
         # A disconnect or a consent came in between: what was answered is discarded, what is stored counts.
-        current = await self._vault.find_account(account.connection_name, account.identifier)
+        current = await self._vault.find_account(account.key)
         if current is None:
             raise ConnectedAccountNotFound(account.connection_name, account.identifier)
         self._remember(current)
@@ -354,7 +354,7 @@ class Refresher:
             also.append(MarkTenant(TenantMark(account.connection_name, tid, failure.code, now, now + TRIAL_INTERVAL)))
         if await self._end(change, *also):
             self._news.tell(account, failure, now)
-        current = await self._vault.find_account(account.connection_name, account.identifier)
+        current = await self._vault.find_account(account.key)
         shown = change.after if current is None else current.account
         if shown.status is AccountStatus.ACTIVE:  # a consent came in between
             return ProviderUnavailable(f"The account of '{account.identifier}' was connected anew just now.")
@@ -362,7 +362,7 @@ class Refresher:
 
     async def _end(self, change: statuses.StatusChange, *also: Change) -> bool:
         written = await self._vault.commit(ChangeStatus(change), *also)
-        current = await self._vault.find_account(change.after.connection_name, change.after.identifier)
+        current = await self._vault.find_account(change.after.key)
         if current is not None:
             self._remember(current)
         return written

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Protocol
 
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     Attempt,
     ConnectedAccount,
@@ -212,7 +213,7 @@ class Vault(Protocol):
         """The keys that records are sealed with."""
         ...
 
-    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+    async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """One account with tokens, lease, live attempt and tenant mark, in one read."""
         ...
 

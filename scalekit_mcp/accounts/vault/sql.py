@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     Attempt,
     ConnectedAccount,
@@ -60,9 +61,9 @@ class SqlVault:
         """The keys that records are sealed with."""
         return self._key_ring
 
-    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+    async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """One account with tokens, lease, live attempt and tenant mark, in one read."""
-        return await self._run(lambda store: store.find_account(connection_name, identifier))
+        return await self._run(lambda store: store.find_account(key))
 
     async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
         """Store a new account; False if its (connection_name, identifier) exists already."""

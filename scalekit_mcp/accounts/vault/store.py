@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.model.records import (
+    AccountKey,
     AccountStatus,
     ConnectedAccount,
     DamagedAccount,
@@ -108,11 +109,10 @@ class Store(AttemptStore):
 
     # Accounts
 
-    async def find_account(self, connection_name: str, identifier: str) -> StoredAccount | None:
+    async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """See `Vault`."""
-        key = (connection_name, identifier)
         floor = self._floors.of(key)
-        row = await self._first(_BY_KEY, {"connection_name": connection_name, "identifier": identifier})
+        row = await self._first(_BY_KEY, {"connection_name": key.connection_name, "identifier": key.identifier})
         if row is None:
             return None
         stored = rows.stored_from_row(row, self._ring, with_tokens=True)
@@ -228,7 +228,7 @@ class Store(AttemptStore):
         for change in changes:
             if isinstance(change, ChangeStatus):
                 after = change.change.after
-                self._floors.saw((after.connection_name, after.identifier), after.id, after.epoch)
+                self._floors.saw(after.key, after.id, after.epoch)
             elif isinstance(change, InsertAttempt):
                 self._saw_attempt(change.attempt, change.attempt.version)
             elif isinstance(change, SaveAttempt):
