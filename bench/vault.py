@@ -23,8 +23,8 @@ from bench.report import Report
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.accounts.vault.tables import connected_accounts
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from tests.support import postgres
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)

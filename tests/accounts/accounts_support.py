@@ -16,7 +16,7 @@ from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountView, ManagerSettings, TokenSet, UserVerification
 from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.identity.credentials import ClientSecret
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth

@@ -19,7 +19,7 @@ from scalekit_mcp.accounts.vault.changes import InsertAttempt
 from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.rows import UNREADABLE
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.sandbox import Sandbox

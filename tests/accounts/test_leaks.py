@@ -18,8 +18,8 @@ from scalekit_mcp.accounts.model import records
 from scalekit_mcp.accounts.model.records import AccountKey, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
-from scalekit_mcp.accounts.vault.sql import SqlVault
 from scalekit_mcp.accounts.vault.tables import metadata
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.errors import ScalekitMCPError
 from tests.accounts.accounts_support import COOKIE, Room, open_room, sqlite_url
 from tests.support import postgres

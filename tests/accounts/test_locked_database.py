@@ -14,7 +14,7 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
 from scalekit_mcp.accounts.vault.changes import NoteAccount
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import Room, open_room, sqlite_url
 from tests.accounts.test_vault import NOW, active, create, entry, new_account

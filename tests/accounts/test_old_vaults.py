@@ -20,7 +20,7 @@ from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rows import to_micros
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.accounts.test_tampering import Database

@@ -16,7 +16,7 @@ import pytest
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.errors import AuthorizationRequired
 from scalekit_mcp.sandbox import Sandbox
 from tests.accounts.accounts_support import Room, provider_for

@@ -51,7 +51,7 @@ from scalekit_mcp.accounts.vault.changes import (
     TakeLease,
 )
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.support import postgres
@@ -498,7 +498,7 @@ import asyncio, sys
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 vault = SqlVault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)
 async def main():

@@ -42,7 +42,7 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.vault.changes import ChangeStatus, InsertAttempt, MarkTenant
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, cast
 
 from scalekit_mcp.accounts.model.records import HistoryEntry
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.sql import SqlVault
+from scalekit_mcp.accounts.vault.vault import SqlVault
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.vault.outbox_store import OutboxStore
+    from scalekit_mcp.accounts.vault.history import OutboxStore
     from scalekit_mcp.accounts.vault.store import Store
 
 
@@ -44,7 +44,7 @@ class OutboxVault(SqlVault):
             return await super()._store()
         async with self._opening:
             if self._opened is None:
-                from scalekit_mcp.accounts.vault.outbox_store import OutboxStore
+                from scalekit_mcp.accounts.vault.history import OutboxStore
 
                 self._opened = await OutboxStore.open(self._database_url, self._key_ring, self._write_seconds)
             return self._opened

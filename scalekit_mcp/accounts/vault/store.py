@@ -21,7 +21,7 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.attempt_store import AttemptStore
+from scalekit_mcp.accounts.vault.attempts import AttemptStore
 from scalekit_mcp.accounts.vault.changes import (
     AddHistory,
     Change,
@@ -40,7 +40,7 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.database import Database, translated
 from scalekit_mcp.accounts.vault.floors import is_older
-from scalekit_mcp.accounts.vault.key_store import VERSION_COLUMNS
+from scalekit_mcp.accounts.vault.keys import VERSION_COLUMNS
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.statements import NoLongerHolds
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks

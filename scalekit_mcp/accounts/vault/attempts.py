@@ -20,7 +20,7 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.database import Database
 from scalekit_mcp.accounts.vault.floors import Floors, is_older
-from scalekit_mcp.accounts.vault.key_store import VERSION_COLUMNS, KeyStore
+from scalekit_mcp.accounts.vault.keys import VERSION_COLUMNS, KeyStore
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.tables import attempts, history, record_versions, tenant_marks
 
