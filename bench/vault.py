@@ -24,7 +24,7 @@ from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Conne
 from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.tables import connected_accounts
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from tests.support import postgres
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
@@ -77,7 +77,7 @@ class Filled:
 
     url: str
     ring: KeyRing
-    vault: SqlVault
+    vault: Vault
     size: int = 0
 
     async def fill(self, size: int) -> None:
@@ -140,14 +140,14 @@ async def vaults(kind: str) -> AsyncIterator[tuple[Filled, Filled]]:
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="scalekit-mcp-bench-") as folder:
             urls = [f"sqlite+aiosqlite:///{(Path(folder) / name).as_posix()}" for name in ("small", "large")]
-            both = [Filled(url, ring, SqlVault(url, ring)) for url in urls]
+            both = [Filled(url, ring, Vault(url, ring)) for url in urls]
             yield both[0], both[1]
             for each in both:
                 await each.vault.aclose()
         return
     with postgres.postgresql_server() as server:
         async with postgres.new_database(server) as first, postgres.new_database(server) as second:
-            both = [Filled(url, ring, SqlVault(url, ring)) for url in (first, second)]
+            both = [Filled(url, ring, Vault(url, ring)) for url in (first, second)]
             yield both[0], both[1]
             for each in both:
                 await each.vault.aclose()

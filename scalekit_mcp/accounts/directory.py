@@ -26,8 +26,8 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
-from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import SealBroken
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks, SingleFlight
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError

@@ -33,9 +33,10 @@ from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
 from scalekit_mcp.accounts.tokens.uses import Uses
-from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClaimTrial, NoteAccount, Vault
+from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClaimTrial, NoteAccount
 from scalekit_mcp.accounts.vault.rotation import RotationProgress, rotate_keys
 from scalekit_mcp.accounts.vault.seals import DamagedRecord
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
     WhoActs,

@@ -1,23 +1,18 @@
-"""The parts that meet the outside, watched: requests, refreshes and changes of status leave a trace."""
+"""The parts that meet the outside, watched: requests and refreshes leave a trace."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.authorization.provider import Grant, GrantFailure
-from scalekit_mcp.accounts.model.records import ConnectedAccount, HistoryEntry, ProviderAccount, TokenSet
-from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus
-from scalekit_mcp.accounts.vault.outbox import OutboxVault
+from scalekit_mcp.accounts.model.records import ProviderAccount, TokenSet
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
 from scalekit_mcp.upstream import ROUTE, UpstreamClient
-
-logger = logging.getLogger("scalekit_mcp.events")
 
 UNNAMED = "unnamed"
 """The route of a request whose sender named none."""
@@ -116,68 +111,6 @@ class ObservedOAuth(MicrosoftOAuth):
                 raise
             self._metrics.count("code_redemptions_total", outcome="ok")
             return grant
-
-
-class ObservedVault(OutboxVault):
-    """The vault with a line and a number for every change of status."""
-
-    def __init__(self, metrics: Metrics, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._metrics = metrics
-        self._changed: Callable[[], None] | None = None
-
-    def on_change(self, changed: Callable[[], None]) -> None:
-        """Have `changed` called after every change of status."""
-        self._changed = changed
-
-    async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
-        """As `OutboxVault.create_account`."""
-        created = await super().create_account(account, entry)
-        if created:
-            self._tell(entry)
-        return created
-
-    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
-        """As `OutboxVault.delete_account`."""
-        deleted = await super().delete_account(account_id, entry)
-        if deleted:
-            self._tell(entry)
-        return deleted
-
-    async def commit(self, *changes: Change) -> bool:
-        """As `OutboxVault.commit`."""
-        written = await super().commit(*changes)
-        if written:
-            for change in changes:
-                if isinstance(change, ChangeStatus) and change.change.visible:
-                    self._tell(change.change.entry())
-        return written
-
-    def _tell(self, entry: HistoryEntry) -> None:
-        old, new = str(entry.old_status or "none"), str(entry.new_status or "deleted")
-        self._metrics.count("status_changes_total", old_status=old, new_status=new, cause=str(entry.cause))
-        logger.info(
-            "'%s' on '%s': %s -> %s (%s)",
-            entry.identifier,
-            entry.connection_name,
-            old,
-            new if entry.new_reason is None else f"{new}, {entry.new_reason}",
-            entry.cause,
-            extra={
-                "event": "status_changed",
-                "identifier": entry.identifier,
-                "connection_name": entry.connection_name,
-                "account_id": entry.account_id,
-                "old_status": entry.old_status,
-                "new_status": entry.new_status,
-                "old_reason": entry.old_reason,
-                "new_reason": entry.new_reason,
-                "cause": str(entry.cause),
-                "code": entry.code,
-            },
-        )
-        if self._changed is not None:
-            self._changed()
 
 
 def _code(error: Exception) -> str:

@@ -16,8 +16,9 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
-from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth, ObservedVault
+from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.calendar.page_tokens import Pages
@@ -28,6 +29,7 @@ from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.microsoft.identity.credentials import credentials_of
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.network import Network
+from scalekit_mcp.notifications.status_log import StatusLog
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.telemetry import Metrics, traced
@@ -136,14 +138,15 @@ def build_parts(
         graph_url=settings.graph_url,
         clock=clock,
     )
-    vault = ObservedVault(metrics, _database_url(settings), ring, outbox=webhook_target is not None)
+    vault = Vault(_database_url(settings), ring, outbox=webhook_target is not None)
+    vault.on_status_change(StatusLog(metrics))
     webhook = (
         None
         if webhook_target is None
         else WebhookSender(webhook_target, vault, http=http, clock=clock, metrics=metrics)
     )
     if webhook is not None:
-        vault.on_change(webhook.wake)
+        vault.on_status_change(webhook.wake)
     manager = ConnectedAccountManager(
         vault,
         providers={settings.connection: provider},

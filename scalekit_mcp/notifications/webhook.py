@@ -153,8 +153,9 @@ class WebhookSender:
             # Not in the context of whichever call came first: nothing of that call belongs to what is told later.
             self._task = asyncio.create_task(self._run(), name="webhook", context=Context())
 
-    def wake(self) -> None:
-        """Something may have become due."""
+    def wake(self, entry: HistoryEntry) -> None:
+        """A change was written: look at once what is due."""
+        del entry
         self._wake.set()
 
     async def aclose(self) -> None:

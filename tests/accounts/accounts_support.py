@@ -14,9 +14,8 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountView, ManagerSettings, TokenSet, UserVerification
-from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.identity.credentials import ClientSecret
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
@@ -162,7 +161,7 @@ async def open_room(
     sandbox, clock = Sandbox(), clock or HandClock()
     sandbox.freeze_clock(clock.at)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
-    vault = SqlVault(database_url, key_ring or KeyRing.generate())
+    vault = Vault(database_url, key_ring or KeyRing.generate())
     manager = ConnectedAccountManager(
         vault,
         providers={"outlook": provider_for(http, clock)},

@@ -19,7 +19,7 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, TokenSet
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
 from tests.accounts.accounts_support import provider_for
 
@@ -66,7 +66,7 @@ async def main(database_url: str, keys: str, base_url: str, callers: str, stage:
     clock = ClockAhead()
     async with httpx.AsyncClient() as http:
         provider = Stopping(provider_for(http, clock, login_url=base_url), stage)
-        vault = SqlVault(database_url, KeyRing.from_text(keys))
+        vault = Vault(database_url, KeyRing.from_text(keys))
         manager = ConnectedAccountManager(vault, providers={"outlook": provider}, clock=clock)
         await vault.count_accounts(connection_name=None, identifier=None, status=None)
         say("ready")

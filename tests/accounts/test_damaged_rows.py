@@ -16,10 +16,9 @@ from starlette.routing import Mount
 
 from scalekit_mcp.accounts.model.records import AccountKey, AccountView, DamagedAccount
 from scalekit_mcp.accounts.vault.changes import InsertAttempt
-from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.rows import UNREADABLE
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.sandbox import Sandbox
@@ -101,7 +100,7 @@ async def test_damaged_tokens_stop_their_account_alone(tmp_path: Path, damage: s
 
 async def test_rest_lists_the_others_and_names_the_damaged_one(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     for name in NAMES:
         await active(vault, name)
     await vault.aclose()
@@ -150,7 +149,7 @@ async def test_the_outbox_tells_the_others_and_crosses_a_damaged_entry_out(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     path = tmp_path / "vault.sqlite3"
-    vault = OutboxVault(sqlite_url(path), RING, outbox=True)
+    vault = Vault(sqlite_url(path), RING, outbox=True)
     for name in NAMES:
         await create(vault, name)
     database = Database(path)
@@ -170,21 +169,21 @@ async def test_a_rotation_seals_the_others_and_says_how_many_it_could_not(
     tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture
 ):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     for name in NAMES:
         await vault.commit(InsertAttempt(new_attempt(await active(vault, name))))
     await vault.aclose()
     database = Database(path)
     database.change("connected_accounts", damage, "identifier = 'bea'")
     database.change("attempts", "expires_at = 'never'", "identifier = 'cem'")
-    rotating = SqlVault(sqlite_url(path), NEWER)
+    rotating = Vault(sqlite_url(path), NEWER)
     step = await rotating.reseal(after=None, limit=10)
     assert (step.resealed, step.unreadable) == (2, 1)
     step = await rotating.reseal(after=step.after, limit=10)
     assert (step.resealed, step.unreadable, step.remaining) == (2, 1, 2)
     assert "bea" in caplog.text
     await rotating.aclose()
-    only = SqlVault(sqlite_url(path), KeyRing([("b", bytes(range(1, 33))), ("a", bytes(range(32)))]))
+    only = Vault(sqlite_url(path), KeyRing([("b", bytes(range(1, 33))), ("a", bytes(range(32)))]))
     assert await only.find_account(AccountKey("outlook", "ana")) is not None
     await only.aclose()
 
@@ -207,7 +206,7 @@ async def test_a_damaged_sign_in_is_said_and_stops_no_other(tmp_path: Path, dama
 
 async def test_forgetting_old_records_is_not_stopped_by_a_damaged_one(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     account = await create(vault, "ana")
     await vault.commit(InsertAttempt(replace(new_attempt(account), live=False)))
     Database(path).change("history", "at = 'yesterday'")

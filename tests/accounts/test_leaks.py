@@ -16,10 +16,10 @@ from sqlalchemy import select
 
 from scalekit_mcp.accounts.model import records
 from scalekit_mcp.accounts.model.records import AccountKey, UserVerification
-from scalekit_mcp.accounts.vault.changes import AttemptKey, Vault
+from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
 from scalekit_mcp.accounts.vault.tables import metadata
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ScalekitMCPError
 from tests.accounts.accounts_support import COOKIE, Room, open_room, sqlite_url
 from tests.support import postgres
@@ -180,7 +180,7 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
         for address in people:
             room.sandbox.add_person(address)
             await room.consent(address, address)
-        rotating = room.another_manager(vault=SqlVault(url, add_key_to_file(path)))
+        rotating = room.another_manager(vault=Vault(url, add_key_to_file(path)))
         stop = asyncio.Event()
 
         async def serve(address: str) -> int:

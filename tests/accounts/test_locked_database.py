@@ -14,7 +14,7 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
 from scalekit_mcp.accounts.vault.changes import NoteAccount
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import Room, open_room, sqlite_url
 from tests.accounts.test_vault import NOW, active, create, entry, new_account
@@ -61,7 +61,7 @@ async def connected_room(tmp_path: Path) -> AsyncIterator[tuple[Room, Path]]:
 async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: Path):
     async with connected_room(tmp_path) as (room, path), another_process(path, "BEGIN IMMEDIATE"):
         room.advance(1800)  # the last use is long ago: it would be written
-        vault = SqlVault(sqlite_url(path), room.vault.key_ring, write_seconds=HANG_SECONDS)
+        vault = Vault(sqlite_url(path), room.vault.key_ring, write_seconds=HANG_SECONDS)
         manager = room.another_manager(vault=vault)
         waiting = [asyncio.create_task(manager.disconnect(room.key())) for _ in range(30)]
         await asyncio.sleep(0)
@@ -79,7 +79,7 @@ async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: 
 
 async def test_a_write_behind_another_process_ends_in_bounded_time_and_says_why(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), KeyRing.generate(), write_seconds=0.2)
+    vault = Vault(sqlite_url(path), KeyRing.generate(), write_seconds=0.2)
     account = await active(vault)
     note = NoteAccount(account.id, last_used_at=NOW)
     async with another_process(path, "BEGIN IMMEDIATE"):
@@ -94,7 +94,7 @@ async def test_a_write_behind_another_process_ends_in_bounded_time_and_says_why(
 
 async def test_a_long_reader_of_another_process_stops_neither_writes_nor_deletions(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), KeyRing.generate())
+    vault = Vault(sqlite_url(path), KeyRing.generate())
     account = await active(vault)
     async with another_process(path, "BEGIN", "SELECT * FROM connected_accounts"):
         await create(vault, "bea")
@@ -107,13 +107,13 @@ async def test_a_long_reader_of_another_process_stops_neither_writes_nor_deletio
 async def test_a_vault_that_cannot_be_opened_for_a_lock_says_so(tmp_path: Path, made: bool):
     path, ring = tmp_path / "vault.sqlite3", KeyRing.generate()
     if made:
-        first = SqlVault(sqlite_url(path), ring)
+        first = Vault(sqlite_url(path), ring)
         await create(first)
         await first.aclose()
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0001'")
     lock = ("PRAGMA locking_mode = EXCLUSIVE", "CREATE TABLE IF NOT EXISTS other (x)", "BEGIN EXCLUSIVE")
-    vault = SqlVault(sqlite_url(path), ring, write_seconds=0.2)
+    vault = Vault(sqlite_url(path), ring, write_seconds=0.2)
     async with another_process(path, *lock):
         with pytest.raises(VaultError, match="locked"):
             await vault.create_account(new_account("bea"), entry(new_account("bea")))

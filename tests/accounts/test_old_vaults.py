@@ -20,7 +20,7 @@ from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rows import to_micros
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.accounts.test_tampering import Database
@@ -73,7 +73,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
     for _ in range(2):
-        vault = SqlVault(sqlite_url(path), RING)
+        vault = Vault(sqlite_url(path), RING)
         stored = await vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         assert stored.tokens is not None
@@ -87,7 +87,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
         assert pending.tokens is None
         await vault.aclose()
     Database(path).run("UPDATE attempts SET wrong_tries = 0")
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     with pytest.raises(VaultError):
         await vault.find_attempt(AttemptKey.TICKET, TICKET)
     await vault.aclose()
@@ -98,11 +98,11 @@ async def test_a_row_without_its_seal_is_not_taken_for_an_old_one_later(tmp_path
     old_vault(path)
     database = Database(path)
     before = database.copy("connected_accounts")
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
     database.put_back("connected_accounts", before)  # the columns of the seal are not in it
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     with pytest.raises(VaultError, match="has no seal"):
         await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
@@ -112,7 +112,7 @@ async def test_several_processes_may_open_an_old_vault_at_once(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     names = tuple(f"user-{number:03d}" for number in range(450))
     old_vault(path, names=("ana", *names))
-    vaults = [SqlVault(sqlite_url(path), RING) for _ in range(4)]
+    vaults = [Vault(sqlite_url(path), RING) for _ in range(4)]
     found = await asyncio.gather(*(vault.find_account(AccountKey("outlook", "user-449")) for vault in vaults))
     assert all(each is not None and each.tokens is not None for each in found)
     for vault in vaults:
@@ -124,7 +124,7 @@ async def test_an_old_record_that_does_not_open_hides_no_other(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
     Database(path).run("UPDATE connected_accounts SET sealed_tokens = x'00' WHERE identifier = 'bea'")
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     assert await vault.find_account(AccountKey("outlook", "ana")) is not None
     with pytest.raises(VaultError, match="'bea'"):
         await vault.find_account(AccountKey("outlook", "bea"))
@@ -134,7 +134,7 @@ async def test_an_old_record_that_does_not_open_hides_no_other(tmp_path: Path):
 async def test_an_old_vault_under_two_keys_is_led_to_the_first(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
-    vault = SqlVault(sqlite_url(path), NEWER)
+    vault = Vault(sqlite_url(path), NEWER)
     stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens is not None

@@ -16,7 +16,7 @@ import pytest
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired
 from scalekit_mcp.sandbox import Sandbox
 from tests.accounts.accounts_support import Room, provider_for
@@ -30,7 +30,7 @@ async def served_room(database_url: str) -> AsyncIterator[tuple[Room, str]]:
     """A sandbox on a socket, and an account whose access token has run out."""
     sandbox, clock = Sandbox(), HandClock(datetime.now(UTC))
     async with sandbox.serve() as base_url, httpx.AsyncClient() as http:
-        vault = SqlVault(database_url, KeyRing.from_text(KEYS))
+        vault = Vault(database_url, KeyRing.from_text(KEYS))
         manager = ConnectedAccountManager(
             vault,
             providers={"outlook": provider_for(http, clock, login_url=base_url)},

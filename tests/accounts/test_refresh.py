@@ -14,7 +14,8 @@ from sqlalchemy import event
 
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ProviderAccount, Reason, TokenSet
-from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, SaveTokens, TakeLease, Vault
+from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, SaveTokens, TakeLease
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectedAccountNotFound,
@@ -109,7 +110,7 @@ async def test_a_refresh_reads_the_vault_once_and_writes_twice(tmp_path: Path):
 async def statements(vault: Any) -> list[str]:
     """The statements that reach the database from now on, without those that begin and end transactions."""
     sent: list[str] = []
-    engines = (await vault._store())._database._engines
+    engines = (await vault._store())._statements.database._engines
 
     def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("BEGIN"):
@@ -578,7 +579,7 @@ async def test_reading_a_token_again_within_two_seconds_reads_no_vault():
         await room.consent()
         token = await room.token()
         await room.vault.aclose()
-        room.vault._database_url = "sqlite+aiosqlite:////nowhere/at/all"  # pyright: ignore[reportAttributeAccessIssue] - a SqlVault
+        room.vault._database_url = "sqlite+aiosqlite:////nowhere/at/all"  # pyright: ignore[reportAttributeAccessIssue] - a Vault
         assert await room.token() == token
 
 

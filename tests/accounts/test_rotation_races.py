@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from scalekit_mcp.accounts.model.records import AttemptState
-from scalekit_mcp.accounts.vault.changes import AttemptKey, SaveAttempt, SaveTokens, TakeLease, Vault
+from scalekit_mcp.accounts.model.records import AccountKey, AttemptState
+from scalekit_mcp.accounts.vault.changes import AttemptKey, SaveAttempt, SaveTokens, TakeLease
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.vault import Vault
 from tests.accounts.accounts_support import open_room
 
 OLD = ("old", bytes(range(32)))
@@ -41,7 +42,7 @@ async def _awaited(meanwhile: Callable[[], Awaitable[None]]) -> None:
 
 async def refresh(vault: Vault) -> None:
     """What a refresh writes: the lease, then the new tokens."""
-    stored = await vault.find_account("outlook", "ana")
+    stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens is not None
     account, now = stored.account, stored.account.created_at
@@ -78,7 +79,7 @@ async def test_an_attempt_that_goes_on_while_a_rotation_reads_it_is_kept(shared_
     ring = InterruptedRing()
     async with open_room(shared_database_url, key_ring=KeyRing([OLD])) as room:
         await room.begin()
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         account_id = stored.account.id
 
@@ -106,7 +107,7 @@ async def test_an_attempt_that_goes_on_while_a_rotation_reads_it_is_kept(shared_
 async def test_a_refresh_that_began_before_a_rotation_saves_its_tokens_after_it(shared_database_url: str):
     async with open_room(shared_database_url, key_ring=KeyRing([OLD])) as room:
         await room.consent()
-        stored = await room.vault.find_account("outlook", "ana")
+        stored = await room.vault.find_account(AccountKey("outlook", "ana"))
         assert stored is not None
         assert stored.tokens is not None
         account, now = stored.account, room.clock.now()

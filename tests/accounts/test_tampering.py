@@ -14,7 +14,7 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, VaultError
 from tests.accounts.accounts_support import ALICE, COOKIE, DANA, Room, open_room, sqlite_url
 
@@ -54,7 +54,7 @@ async def attacked(tmp_path: Path, verification: str = "off") -> AsyncIterator[t
 
 async def restarted(room: Room, database: Database) -> Any:
     """A process that has not seen the vault before."""
-    return room.another_manager(vault=SqlVault(sqlite_url(database.path), room.vault.key_ring))
+    return room.another_manager(vault=Vault(sqlite_url(database.path), room.vault.key_ring))
 
 
 @pytest.mark.parametrize(
@@ -233,10 +233,10 @@ async def test_after_a_rotation_of_keys_the_seals_hold_under_the_new_key_alone(t
         await room.consent()
         await room.begin("bea")
         both = KeyRing.from_text("new:" + "A" * 42 + "E=," + room.vault.key_ring.to_text())
-        rotating = room.another_manager(vault=SqlVault(sqlite_url(database.path), both))
+        rotating = room.another_manager(vault=Vault(sqlite_url(database.path), both))
         progress = await rotating.rotate_keys()
         assert (progress.unreadable, progress.remaining) == (0, 0)
-        only = SqlVault(sqlite_url(database.path), KeyRing.from_text("new:" + "A" * 42 + "E="))
+        only = Vault(sqlite_url(database.path), KeyRing.from_text("new:" + "A" * 42 + "E="))
         manager = room.another_manager(vault=only)
         assert await manager.access_token(AccountKey("outlook", "ana"))
         assert (await manager.get(room.key("bea"))).attempt_state is not None

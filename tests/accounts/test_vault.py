@@ -51,7 +51,7 @@ from scalekit_mcp.accounts.vault.changes import (
     TakeLease,
 )
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from tests.accounts.accounts_support import sqlite_url
 from tests.support import postgres
@@ -64,8 +64,8 @@ TOKENS = TokenSet("access-1", "refresh-1", NOW + timedelta(hours=1), ("Calendars
 
 
 @pytest.fixture
-async def vault(database_url: str) -> AsyncIterator[SqlVault]:
-    vault = SqlVault(database_url, RING)
+async def vault(database_url: str) -> AsyncIterator[Vault]:
+    vault = Vault(database_url, RING)
     yield vault
     await vault.aclose()
 
@@ -97,7 +97,7 @@ def entry(account: ConnectedAccount, at: datetime = NOW) -> HistoryEntry:
     )
 
 
-async def create(vault: SqlVault, identifier: str = "ana") -> ConnectedAccount:
+async def create(vault: Vault, identifier: str = "ana") -> ConnectedAccount:
     account = new_account(identifier)
     assert await vault.create_account(account, entry(account))
     return account
@@ -116,7 +116,7 @@ def consented(account: ConnectedAccount, tokens: TokenSet = TOKENS) -> ChangeSta
     return ChangeStatus(replace(change, before=account), tokens)
 
 
-async def active(vault: SqlVault, identifier: str = "ana", tokens: TokenSet = TOKENS) -> ConnectedAccount:
+async def active(vault: Vault, identifier: str = "ana", tokens: TokenSet = TOKENS) -> ConnectedAccount:
     account = await create(vault, identifier)
     change = consented(account, tokens)
     assert await vault.commit(change)
@@ -152,7 +152,7 @@ def new_attempt(account: ConnectedAccount, **values: Any) -> Attempt:
 # Accounts
 
 
-async def test_an_account_comes_back_as_it_was_stored(vault: SqlVault):
+async def test_an_account_comes_back_as_it_was_stored(vault: Vault):
     account = await active(vault)
     stored = await vault.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
@@ -161,7 +161,7 @@ async def test_an_account_comes_back_as_it_was_stored(vault: SqlVault):
     assert await vault.find_account(AccountKey("outlook", "bea")) is None
 
 
-async def test_of_twenty_who_create_an_account_at_once_one_does(vault: SqlVault):
+async def test_of_twenty_who_create_an_account_at_once_one_does(vault: Vault):
     accounts = [new_account() for _ in range(20)]
     created = await asyncio.gather(*(vault.create_account(account, entry(account)) for account in accounts))
     assert sum(created) == 1
@@ -171,13 +171,13 @@ async def test_of_twenty_who_create_an_account_at_once_one_does(vault: SqlVault)
     assert len(await vault.history(connection_name=None, identifier=None, since=None, limit=50)) == 1
 
 
-async def test_of_twenty_who_change_the_same_version_one_does(vault: SqlVault):
+async def test_of_twenty_who_change_the_same_version_one_does(vault: Vault):
     account = await create(vault)
     results = await asyncio.gather(*(vault.commit(consented(account)) for _ in range(20)))
     assert sum(results) == 1
 
 
-async def test_a_commit_writes_all_or_nothing(vault: SqlVault):
+async def test_a_commit_writes_all_or_nothing(vault: Vault):
     account = await create(vault)
     stale = SaveAttempt(new_attempt(account, version=7))
     assert not await vault.commit(consented(account), stale)
@@ -187,7 +187,7 @@ async def test_a_commit_writes_all_or_nothing(vault: SqlVault):
     assert stored.tokens is None
 
 
-async def test_deleting_leaves_no_record_behind(vault: SqlVault):
+async def test_deleting_leaves_no_record_behind(vault: Vault):
     account = await active(vault)
     await vault.commit(InsertAttempt(new_attempt(account)))
     assert await vault.delete_account(account.id, entry(account))
@@ -197,7 +197,7 @@ async def test_deleting_leaves_no_record_behind(vault: SqlVault):
     assert again.id != account.id
 
 
-async def test_a_list_is_walked_in_pages_in_one_order(vault: SqlVault):
+async def test_a_list_is_walked_in_pages_in_one_order(vault: Vault):
     for number in range(25):
         await create(vault, f"user-{number:02d}")
     await active(vault, "zoe")
@@ -216,7 +216,7 @@ async def test_a_list_is_walked_in_pages_in_one_order(vault: SqlVault):
     assert await vault.count_accounts(connection_name="other", identifier=None, status=None) == 0
 
 
-async def test_an_illegal_pair_of_status_and_reason_is_refused_by_the_schema_itself(vault: SqlVault):
+async def test_an_illegal_pair_of_status_and_reason_is_refused_by_the_schema_itself(vault: Vault):
     account = await create(vault)
     change = consented(account)
     object.__setattr__(change.change.after, "reason", Reason.DISCONNECTED)
@@ -227,7 +227,7 @@ async def test_an_illegal_pair_of_status_and_reason_is_refused_by_the_schema_its
 # Leases
 
 
-async def test_one_of_many_gets_the_lease_and_the_others_after_it_ran_out(vault: SqlVault):
+async def test_one_of_many_gets_the_lease_and_the_others_after_it_ran_out(vault: Vault):
     account = await active(vault)
     until = NOW + timedelta(seconds=60)
     leases = [TakeLease(account.id, account.version, f"owner-{number}", NOW, until) for number in range(20)]
@@ -237,7 +237,7 @@ async def test_one_of_many_gets_the_lease_and_the_others_after_it_ran_out(vault:
     assert await vault.commit(replace(late, now=until, until=until + timedelta(seconds=60)))
 
 
-async def test_refreshed_tokens_are_saved_only_by_the_owner_on_the_version_it_read(vault: SqlVault):
+async def test_refreshed_tokens_are_saved_only_by_the_owner_on_the_version_it_read(vault: Vault):
     account = await active(vault)
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     fresh = replace(TOKENS, access_token="access-2", refresh_token="refresh-2")
@@ -252,7 +252,7 @@ async def test_refreshed_tokens_are_saved_only_by_the_owner_on_the_version_it_re
     assert stored.lease_owner is None
 
 
-async def test_a_released_lease_leaves_when_to_try_again(vault: SqlVault):
+async def test_a_released_lease_leaves_when_to_try_again(vault: Vault):
     account = await active(vault)
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     assert not await vault.commit(ReleaseLease(account.id, "somebody else"))
@@ -262,7 +262,7 @@ async def test_a_released_lease_leaves_when_to_try_again(vault: SqlVault):
     assert (stored.lease_owner, stored.refresh_not_before) == (None, NOW + timedelta(seconds=5))
 
 
-async def test_a_note_does_not_make_a_refresh_in_progress_lose(vault: SqlVault):
+async def test_a_note_does_not_make_a_refresh_in_progress_lose(vault: Vault):
     account = await active(vault)
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     assert await vault.commit(NoteAccount(account.id, last_used_at=NOW, last_authorization_error="declined"))
@@ -275,7 +275,7 @@ async def test_a_note_does_not_make_a_refresh_in_progress_lose(vault: SqlVault):
 # Attempts
 
 
-async def test_an_attempt_is_found_by_what_a_browser_brings_and_comes_back_whole(vault: SqlVault):
+async def test_an_attempt_is_found_by_what_a_browser_brings_and_comes_back_whole(vault: Vault):
     account = await create(vault)
     attempt = new_attempt(account, state_sha256="5" * 64, auth_request_sha256="6" * 64)
     assert await vault.commit(InsertAttempt(attempt))
@@ -292,7 +292,7 @@ async def test_an_attempt_is_found_by_what_a_browser_brings_and_comes_back_whole
     assert stored.attempt.id == attempt.id
 
 
-async def test_an_account_has_one_live_attempt(vault: SqlVault):
+async def test_an_account_has_one_live_attempt(vault: Vault):
     account = await create(vault)
     attempts = [new_attempt(account) for _ in range(10)]
     assert sum(await asyncio.gather(*(vault.commit(InsertAttempt(attempt)) for attempt in attempts))) == 1
@@ -306,7 +306,7 @@ async def test_an_account_has_one_live_attempt(vault: SqlVault):
 # Tenants, history
 
 
-async def test_a_tenants_trial_is_taken_by_one(vault: SqlVault):
+async def test_a_tenants_trial_is_taken_by_one(vault: Vault):
     await active(vault)
     mark = TenantMark("outlook", "tid-1", "AADSTS7000112", NOW, NOW + timedelta(hours=1))
     assert await vault.commit(MarkTenant(mark))
@@ -322,7 +322,7 @@ async def test_a_tenants_trial_is_taken_by_one(vault: SqlVault):
     assert stored.tenant_mark is None
 
 
-async def test_history_is_kept_as_long_as_it_is_told(vault: SqlVault):
+async def test_history_is_kept_as_long_as_it_is_told(vault: Vault):
     for day in (0, 100, 399, 401):
         account = new_account(f"user-{day}")
         await vault.create_account(account, entry(account, NOW - timedelta(days=day)))
@@ -339,16 +339,16 @@ async def test_history_is_kept_as_long_as_it_is_told(vault: SqlVault):
 
 
 async def test_a_rotation_seals_everything_anew_and_goes_on_where_it_was_stopped(shared_database_url: str):
-    before = SqlVault(shared_database_url, RING)
+    before = Vault(shared_database_url, RING)
     for number in range(7):
         account = await active(before, f"user-{number}")
         await before.commit(InsertAttempt(new_attempt(account)))
     await before.aclose()
-    rotating = SqlVault(shared_database_url, NEWER)
+    rotating = Vault(shared_database_url, NEWER)
     step = await rotating.reseal(after=None, limit=3)
     assert (step.resealed, step.unreadable, step.remaining) == (3, 0, 11)
     await rotating.aclose()
-    rotating = SqlVault(shared_database_url, NEWER)
+    rotating = Vault(shared_database_url, NEWER)
     done, after = 0, None
     while True:
         step = await rotating.reseal(after=after, limit=3)
@@ -358,7 +358,7 @@ async def test_a_rotation_seals_everything_anew_and_goes_on_where_it_was_stopped
         after = step.after
     assert (done, step.remaining) == (11, 0)
     await rotating.aclose()
-    only_new = SqlVault(shared_database_url, KeyRing([("b", bytes(range(1, 33)))]))
+    only_new = Vault(shared_database_url, KeyRing([("b", bytes(range(1, 33)))]))
     stored = await only_new.find_account(AccountKey("outlook", "user-3"))
     assert stored is not None
     assert stored.tokens == TOKENS
@@ -366,7 +366,7 @@ async def test_a_rotation_seals_everything_anew_and_goes_on_where_it_was_stopped
 
 
 async def test_a_missing_key_or_another_key_of_the_same_name_stops_the_opening(shared_database_url: str):
-    vault = SqlVault(shared_database_url, RING)
+    vault = Vault(shared_database_url, RING)
     await active(vault)
     await vault.aclose()
     for ring, words in (
@@ -374,11 +374,11 @@ async def test_a_missing_key_or_another_key_of_the_same_name_stops_the_opening(s
         (KeyRing([("a", bytes(32))]), "is not the one that this vault was sealed with"),
         (KeyRing([("c", bytes(32)), ("a", bytes(32))]), "is not the one that this vault was sealed with"),
     ):
-        wrong = SqlVault(shared_database_url, ring)
+        wrong = Vault(shared_database_url, ring)
         with pytest.raises(VaultError, match=words):
             await wrong.find_account(AccountKey("outlook", "ana"))
         await wrong.aclose()
-    right = SqlVault(shared_database_url, RING)
+    right = Vault(shared_database_url, RING)
     stored = await right.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     assert stored.tokens == TOKENS
@@ -406,7 +406,7 @@ SWAP = """UPDATE connected_accounts SET sealed_tokens =
     ids=["swapped", "truncated", "renamed"],
 )
 async def test_a_swapped_or_damaged_record_does_not_open_and_is_not_overwritten(shared_database_url: str, damage: str):
-    vault = SqlVault(shared_database_url, RING)
+    vault = Vault(shared_database_url, RING)
     await active(vault, "ana")
     await active(vault, "bea")
     await execute(shared_database_url, damage)
@@ -420,7 +420,7 @@ async def test_a_swapped_or_damaged_record_does_not_open_and_is_not_overwritten(
 
 
 async def test_a_value_that_this_version_does_not_know_is_a_vault_error(shared_database_url: str):
-    vault = SqlVault(shared_database_url, RING)
+    vault = Vault(shared_database_url, RING)
     await active(vault)
     await execute(shared_database_url, "UPDATE connected_accounts SET provider_account = '[1]'")
     with pytest.raises(VaultError, match="does not know"):
@@ -432,7 +432,7 @@ async def test_a_value_that_this_version_does_not_know_is_a_vault_error(shared_d
 
 
 async def test_many_who_open_a_new_vault_at_once_all_find_it_ready(shared_database_url: str):
-    vaults = [SqlVault(shared_database_url, RING) for _ in range(6)]
+    vaults = [Vault(shared_database_url, RING) for _ in range(6)]
     await asyncio.gather(
         *(vault.count_accounts(connection_name=None, identifier=None, status=None) for vault in vaults)
     )
@@ -441,11 +441,11 @@ async def test_many_who_open_a_new_vault_at_once_all_find_it_ready(shared_databa
 
 
 async def test_a_vault_of_a_newer_version_is_refused(shared_database_url: str):
-    vault = SqlVault(shared_database_url, RING)
+    vault = Vault(shared_database_url, RING)
     await create(vault)
     await vault.aclose()
     await execute(shared_database_url, "UPDATE alembic_version SET version_num = '9999'")
-    newer = SqlVault(shared_database_url, RING)
+    newer = Vault(shared_database_url, RING)
     with pytest.raises(VaultError, match="newer version"):
         await newer.find_account(AccountKey("outlook", "ana"))
     await newer.aclose()
@@ -453,7 +453,7 @@ async def test_a_vault_of_a_newer_version_is_refused(shared_database_url: str):
 
 async def test_a_vault_at_the_first_step_of_the_migrations_is_led_to_the_newest(shared_database_url: str):
     await execute(shared_database_url, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    vaults = [SqlVault(shared_database_url, RING) for _ in range(3)]
+    vaults = [Vault(shared_database_url, RING) for _ in range(3)]
     await asyncio.gather(
         *(vault.count_accounts(connection_name=None, identifier=None, status=None) for vault in vaults)
     )
@@ -480,12 +480,12 @@ def described(path: Path) -> dict[str, Any]:
 
 async def test_migrations_from_nothing_lead_to_the_same_tables_as_a_new_vault(tmp_path: Path):
     fresh, migrated = tmp_path / "fresh.sqlite3", tmp_path / "migrated.sqlite3"
-    vault = SqlVault(sqlite_url(fresh), RING)
+    vault = Vault(sqlite_url(fresh), RING)
     await create(vault)
     await vault.aclose()
     with closing(sqlite3.connect(migrated, isolation_level=None)) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
-    vault = SqlVault(sqlite_url(migrated), RING)
+    vault = Vault(sqlite_url(migrated), RING)
     await active(vault)
     await vault.aclose()
     assert described(migrated) == described(fresh)
@@ -498,8 +498,8 @@ import asyncio, sys
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
-vault = SqlVault({url!r}, KeyRing.generate())
+from scalekit_mcp.accounts.vault.vault import Vault
+vault = Vault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)
 async def main():
     await vault.find_account(AccountKey("outlook", "ana"))
@@ -512,7 +512,7 @@ assert "sqlalchemy" in sys.modules and not {{"alembic", "sqlalchemy.orm"}} & set
 
 def test_a_database_of_another_kind_is_refused():
     with pytest.raises(ConfigurationError, match="must begin with"):
-        SqlVault("mysql://localhost/x", RING)
+        Vault("mysql://localhost/x", RING)
 
 
 # Failures
@@ -522,7 +522,7 @@ async def test_a_file_that_is_no_database_is_said_to_be_none_and_stays_as_it_is(
     path = tmp_path / "vault.sqlite3"
     path.write_bytes(b"this is my diary, not a database\n" * 200)
     before = path.read_bytes()
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     with pytest.raises(VaultError, match="not a database"):
         await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
@@ -531,7 +531,7 @@ async def test_a_file_that_is_no_database_is_said_to_be_none_and_stays_as_it_is(
 
 async def test_a_folder_that_cannot_be_made_is_a_vault_error(tmp_path: Path):
     (tmp_path / "file").write_text("x")
-    vault = SqlVault(sqlite_url(tmp_path / "file" / "vault.sqlite3"), RING)
+    vault = Vault(sqlite_url(tmp_path / "file" / "vault.sqlite3"), RING)
     with pytest.raises(VaultError):
         await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
@@ -543,10 +543,10 @@ async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     account = await active(vault)
     await vault.aclose()
-    read_only = SqlVault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
+    read_only = Vault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
     stored = await read_only.find_account(AccountKey("outlook", "ana"))
     assert stored is not None
     with pytest.raises(VaultError, match="read-only"):
@@ -557,7 +557,7 @@ async def test_a_read_only_database_still_reads_and_says_why_it_cannot_write(
 
 async def test_a_database_that_is_only_to_be_read_is_not_created(tmp_path: Path):
     path = tmp_path / "none.sqlite3"
-    vault = SqlVault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
+    vault = Vault(f"sqlite+aiosqlite:///file:{path.as_posix()}?mode=ro&uri=true", RING)
     with pytest.raises(VaultError, match="cannot be opened"):
         await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
@@ -566,10 +566,10 @@ async def test_a_database_that_is_only_to_be_read_is_not_created(tmp_path: Path)
 
 async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     account = await active(vault)
     store = await vault._store()
-    await store._database.aclose()
+    await store._statements.database.aclose()
 
     def no_more_pages(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
@@ -578,7 +578,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
         cursor.execute(f"PRAGMA max_page_count = {pages}")
         cursor.close()
 
-    event.listen(store._database._engines[-1], "connect", no_more_pages)
+    event.listen(store._statements.database._engines[-1], "connect", no_more_pages)
     big = replace(TOKENS, access_token="x" * 200_000)
     await vault.commit(TakeLease(account.id, account.version, "me", NOW, NOW + timedelta(seconds=60)))
     with pytest.raises(VaultError, match="full"):
@@ -590,14 +590,14 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
 
 
 async def test_a_database_server_that_does_not_answer_is_said_to_be_unreachable():
-    vault = SqlVault("postgresql+asyncpg://nobody:secret-password@127.0.0.1:9/none", RING)
+    vault = Vault("postgresql+asyncpg://nobody:secret-password@127.0.0.1:9/none", RING)
     with pytest.raises(VaultError, match="cannot be reached") as raised:
         await vault.find_account(AccountKey("outlook", "ana"))
     assert "secret-password" not in str(raised.value) + repr(vault)
     await vault.aclose()
 
 
-async def test_a_caller_that_goes_away_leaves_the_vault_whole(vault: SqlVault):
+async def test_a_caller_that_goes_away_leaves_the_vault_whole(vault: Vault):
     account = await active(vault)
     for number in range(20):
         task = asyncio.create_task(vault.commit(NoteAccount(account.id, last_authorization_error=str(number))))
@@ -613,7 +613,7 @@ async def test_a_caller_that_goes_away_leaves_the_vault_whole(vault: SqlVault):
 @pytest.mark.skipif(os.name != "posix", reason="file modes")
 async def test_the_database_file_is_private(tmp_path: Path):
     path = tmp_path / "data" / "vault.sqlite3"
-    vault = SqlVault(sqlite_url(path), RING)
+    vault = Vault(sqlite_url(path), RING)
     await create(vault)
     assert path.stat().st_mode & 0o077 == 0
     assert path.parent.stat().st_mode & 0o077 == 0
@@ -624,7 +624,7 @@ async def test_the_database_file_is_private(tmp_path: Path):
 @pytest.mark.full
 async def test_a_database_that_the_server_does_not_have_is_said_to_be_missing(postgresql_server: str):
     url = make_url(postgresql_server).set(drivername="postgresql+asyncpg", database="not_there")
-    vault = SqlVault(url.render_as_string(hide_password=False), RING)
+    vault = Vault(url.render_as_string(hide_password=False), RING)
     with pytest.raises(VaultError, match="does not exist on the server"):
         await vault.find_account(AccountKey("outlook", "ana"))
     await vault.aclose()
@@ -632,7 +632,7 @@ async def test_a_database_that_the_server_does_not_have_is_said_to_be_missing(po
 
 async def test_a_vault_in_order_passes_its_check_and_one_that_went_away_does_not(tmp_path: Path) -> None:
     path = tmp_path / "vault.sqlite3"
-    vault = SqlVault(f"sqlite+aiosqlite:///{path.as_posix()}", KeyRing.generate())
+    vault = Vault(f"sqlite+aiosqlite:///{path.as_posix()}", KeyRing.generate())
     try:
         await vault.check()
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -648,7 +648,7 @@ async def test_a_restart_of_postgresql_between_two_calls_is_not_noticed(postgres
     import asyncpg
 
     async with postgres.new_database(postgresql_server) as url:
-        vault = SqlVault(url, RING)
+        vault = Vault(url, RING)
         account = await active(vault)
         admin = await asyncpg.connect(postgresql_server)
         others = "FROM pg_stat_activity WHERE datname = $1"

@@ -42,7 +42,7 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.vault.changes import ChangeStatus, InsertAttempt, MarkTenant
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import SqlVault
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
@@ -86,7 +86,7 @@ class Everything:
 
     actions: Actions
     sandbox: Sandbox
-    vault: SqlVault
+    vault: Vault
     login_host: str
 
     async def created(self, identifier: str) -> ConnectedAccount:
@@ -222,7 +222,7 @@ async def everything(folder: Path, *, verification: str = "confirm", **options: 
             public_url=BASE,
             **{**sandbox.environment(base_url), **options},
         )
-        vault = SqlVault(database_url, KeyRing.from_text(keys))
+        vault = Vault(database_url, KeyRing.from_text(keys))
         async with open_actions(settings, link_base=link_base, user_verification=verification) as actions:
             try:
                 yield Everything(actions, sandbox, vault, base_url.removeprefix("http://"))

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, code_on, fast_bench
 
+from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.actions.models import AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
@@ -96,7 +97,7 @@ async def test_with_confirm_nothing_is_verified_before_the_code_and_the_id_is_ke
         assert bench.received("/user/verify") == []
         [request_id] = bench.look_alike.records.auth_requests
         parts = await bench.actions._parts()  # type: ignore[attr-defined]
-        attempt = parts.consent.attempts.newest(("outlook", IDENTIFIER))
+        attempt = parts.consent.attempts.newest(AccountKey("outlook", IDENTIFIER))
         assert request_id not in repr(vars(parts.consent.attempts))
         assert request_id not in str(attempt.sealed_request)
         assert code not in repr(vars(parts.consent.attempts))

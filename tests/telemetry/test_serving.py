@@ -16,8 +16,8 @@ from telemetry_support import CONTENT, EVENT
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
-from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox.serving import serving
@@ -166,7 +166,7 @@ async def test_what_an_earlier_process_left_is_told_when_a_server_starts(tmp_pat
             "SCALEKIT_MCP_WEBHOOK_URL": f"{address}/hook",
             "SCALEKIT_MCP_WEBHOOK_SECRET": "whsec_" + "A" * 32,
         }
-        vault = OutboxVault(
+        vault = Vault(
             values["SCALEKIT_MCP_DATABASE_URL"], KeyRing.from_text(values["SCALEKIT_MCP_VAULT_KEYS"]), outbox=True
         )
         manager = ConnectedAccountManager(vault, providers={"outlook": None}, clock=SystemClock())

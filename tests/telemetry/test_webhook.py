@@ -21,8 +21,8 @@ from telemetry_support import CONTENT, a_day, observed
 
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, HistoryEntry, Reason
-from scalekit_mcp.accounts.vault.outbox import OutboxVault
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, event_of, parse_secret
 from scalekit_mcp.sandbox.serving import serving
@@ -98,7 +98,7 @@ class Bench:
 @asynccontextmanager
 async def bench(database_url="sqlite+aiosqlite:///:memory:", ring=None):
     receiver, clock = Receiver(), HandClock(AT)
-    vault = OutboxVault(database_url, ring or KeyRing.generate(), outbox=True)
+    vault = Vault(database_url, ring or KeyRing.generate(), outbox=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=receiver.app)) as http:
         made = Bench(vault, clock, receiver, http)
         yield made
@@ -174,7 +174,7 @@ async def test_what_a_process_did_not_tell_the_next_one_tells(shared_database_ur
 async def test_two_processes_tell_a_change_once(shared_database_url):
     database, ring = shared_database_url, KeyRing.generate()
     async with bench(database, ring) as here:
-        other = OutboxVault(database, ring, outbox=True)
+        other = Vault(database, ring, outbox=True)
         second = here.another_sender(other)
         for number in range(30):
             await here.account(f"user_{number}")
@@ -198,7 +198,7 @@ async def test_a_process_that_died_while_telling_is_made_up_for_after_its_lease(
 
 async def test_what_happened_before_a_webhook_was_set_is_not_told(shared_database_url):
     database, ring = shared_database_url, KeyRing.generate()
-    silent = OutboxVault(database, ring)
+    silent = Vault(database, ring)
     manager = ConnectedAccountManager(silent, providers={"outlook": None}, clock=HandClock(AT))
     await manager.get_or_create(AccountKey("outlook", "ana"))
     await manager.aclose()

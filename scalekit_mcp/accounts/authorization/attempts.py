@@ -33,9 +33,9 @@ from scalekit_mcp.accounts.vault.changes import (
     ClearTenant,
     NoteAccount,
     SaveAttempt,
-    Vault,
 )
 from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import InvalidInput, VaultError

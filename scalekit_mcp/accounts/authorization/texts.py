@@ -25,8 +25,8 @@ from scalekit_mcp.accounts.model.records import (
     ProviderAccount,
     Reason,
 )
-from scalekit_mcp.accounts.vault.changes import Vault
 from scalekit_mcp.accounts.vault.sealing import SealBroken
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 
 _ASK_ANEW = "Go back to the chat and ask for a new authorization link."

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
-from scalekit_mcp.accounts.vault.changes import RenewLease, Vault
+from scalekit_mcp.accounts.vault.changes import RenewLease
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import VaultError
 

@@ -38,8 +38,8 @@ from scalekit_mcp.accounts.vault.changes import (
     ReleaseLease,
     SaveTokens,
     TakeLease,
-    Vault,
 )
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import SingleFlight
 from scalekit_mcp.errors import (

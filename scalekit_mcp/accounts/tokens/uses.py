@@ -6,7 +6,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.model.records import ConnectedAccount
-from scalekit_mcp.accounts.vault.changes import NoteAccount, Vault
+from scalekit_mcp.accounts.vault.changes import NoteAccount
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.concurrency import SingleFlight
 from scalekit_mcp.errors import VaultError
 

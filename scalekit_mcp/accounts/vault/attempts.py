@@ -18,10 +18,8 @@ from scalekit_mcp.accounts.vault.changes import (
     MarkTenant,
     SaveAttempt,
 )
-from scalekit_mcp.accounts.vault.database import Database
 from scalekit_mcp.accounts.vault.floors import Floors, is_older
-from scalekit_mcp.accounts.vault.keys import VERSION_COLUMNS, KeyStore
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, Statements
 from scalekit_mcp.accounts.vault.tables import attempts, history, record_versions, tenant_marks
 
 _attempt = attempts.c
@@ -40,18 +38,19 @@ _COLUMNS = {
 }
 
 
-class AttemptStore(KeyStore):
+class Attempts:
     """What a vault does about attempts and tenants."""
 
-    def __init__(self, database: Database, ring: KeyRing) -> None:
-        super().__init__(database, ring)
-        self._floors = Floors()
+    def __init__(self, statements: Statements, floors: Floors) -> None:
+        self._statements = statements
+        self._ring = statements.ring
+        self._floors = floors
 
-    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
+    async def find(self, key: AttemptKey, value: str) -> Attempt | None:
         """See `Vault`."""
         floor = self._floors.of((key, value))
         with rows.readable({"identifier": "an authorization", "id": key.value}):
-            row = await self._first(_FOUND.where(_COLUMNS[key] == value))
+            row = await self._statements.first(_FOUND.where(_COLUMNS[key] == value))
         if row is None:
             return None
         attempt = rows.attempt_from_row(row, self._ring)
@@ -60,25 +59,27 @@ class AttemptStore(KeyStore):
         self._floors.saw((key, value), attempt.id, attempt.version)
         return attempt
 
-    def _insert_attempt(self, connection: Connection, change: InsertAttempt) -> bool:
+    def insert(self, connection: Connection, change: InsertAttempt) -> bool:
+        """Store a new live attempt; False if its account has another one."""
         attempt = change.attempt
         values = rows.attempt_values(self._ring, attempt, version=attempt.version)
-        statement = self._insert(attempts).values(values).on_conflict_do_nothing()
-        if self._execute(connection, statement) != 1:
+        statement = self._statements.insert(attempts).values(values).on_conflict_do_nothing()
+        if self._statements.execute(connection, statement) != 1:
             return False
-        self._write_version(connection, attempt.id, attempt.version)
+        self._statements.write_version(connection, attempt.id, attempt.version)
         return True
 
-    def _save_attempt(self, connection: Connection, change: SaveAttempt) -> bool:
+    def save(self, connection: Connection, change: SaveAttempt) -> bool:
+        """Write an attempt on its version; False if somebody else did."""
         attempt = change.attempt
         values = rows.attempt_values(self._ring, attempt, version=attempt.version + 1)
         statement = update(attempts).where(_attempt.id == attempt.id, _attempt.version == attempt.version)
-        if self._execute(connection, statement.values(values)) != 1:
+        if self._statements.execute(connection, statement.values(values)) != 1:
             return False
-        self._write_version(connection, attempt.id, attempt.version + 1)
+        self._statements.write_version(connection, attempt.id, attempt.version + 1)
         return True
 
-    def _saw_attempt(self, attempt: Attempt, version: int) -> None:
+    def remember(self, attempt: Attempt, version: int) -> None:
         """Remember an attempt that was written, under everything that it can be found by."""
         found_by = (
             (AttemptKey.LIVE_ACCOUNT, attempt.account_id),
@@ -90,18 +91,13 @@ class AttemptStore(KeyStore):
             if value is not None:
                 self._floors.saw((key, value), attempt.id, version)
 
-    def _write_version(self, connection: Connection, record_id: str, version: int) -> None:
-        values = seals.version_values(self._ring, record_id, version)
-        upsert = self._insert(record_versions).values(values)
-        changed = {"version": values["version"], "sealed": values["sealed"]}
-        self._execute(connection, upsert.on_conflict_do_update(index_elements=["record_id"], set_=changed))
-
-    def _tenant(self, connection: Connection, change: MarkTenant | ClaimTrial | ClearTenant) -> bool:
+    def change_tenant(self, connection: Connection, change: MarkTenant | ClaimTrial | ClearTenant) -> bool:
+        """Mark a tenant, take its trial or forget its mark; False if the mark is no longer the one that was read."""
         if isinstance(change, ClearTenant):
             statement = delete(tenant_marks).where(
                 _mark.connection_name == change.connection_name, _mark.tid == change.tid
             )
-            self._execute(connection, statement)
+            self._statements.execute(connection, statement)
             return True
         values: dict[str, Any]
         if isinstance(change, ClaimTrial):
@@ -112,17 +108,18 @@ class AttemptStore(KeyStore):
                 _mark.next_trial_at == rows.to_micros(mark.next_trial_at),
             )
             values = rows.mark_values(self._ring, change.claimed())
-            return self._execute(connection, claim.values(values)) == 1
+            return self._statements.execute(connection, claim.values(values)) == 1
         values = rows.mark_values(self._ring, change.mark)
-        upsert = self._insert(tenant_marks).values(values)
+        upsert = self._statements.insert(tenant_marks).values(values)
         upsert = upsert.on_conflict_do_update(index_elements=["connection_name", "tid"], set_=values)
-        return self._execute(connection, upsert) == 1
+        return self._statements.execute(connection, upsert) == 1
 
-    def _prune_attempts(self, connection: Connection, before: datetime) -> None:
+    def prune(self, connection: Connection, before: datetime) -> None:
+        """Forget attempts that ran out before `before`, and the versions of accounts without a history."""
         old = select(_attempt.id).where(_attempt.expires_at < rows.to_micros(before))
-        self._execute(connection, delete(record_versions).where(_version.record_id.in_(old)))
-        self._execute(connection, delete(attempts).where(_attempt.expires_at < rows.to_micros(before)))
+        self._statements.execute(connection, delete(record_versions).where(_version.record_id.in_(old)))
+        self._statements.execute(connection, delete(attempts).where(_attempt.expires_at < rows.to_micros(before)))
         # The mark of a deleted account goes with its history.
         kept = select(history.c.account_id)
         gone = (_version.version == seals.DELETED) & _version.record_id.not_in(kept)
-        self._execute(connection, delete(record_versions).where(gone))
+        self._statements.execute(connection, delete(record_versions).where(gone))

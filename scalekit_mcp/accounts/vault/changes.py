@@ -1,4 +1,4 @@
-"""The vault's contract: records in, records out, changes all or nothing.
+"""What is written into the vault: changes, all or nothing.
 
 Everything that must happen together is one `commit` of several changes; each change names the version it was decided
 on, and if one no longer holds, none is written and `commit` answers False: the caller reads again and decides again.
@@ -6,25 +6,18 @@ on, and if one no longer holds, none is written and `commit` answers False: the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
-from typing import Protocol
 
 from scalekit_mcp.accounts.model.records import (
-    AccountKey,
-    AccountStatus,
     Attempt,
     ConnectedAccount,
-    DamagedAccount,
-    HistoryEntry,
     StoredAccount,
     TenantMark,
     TokenSet,
 )
 from scalekit_mcp.accounts.model.statuses import StatusChange
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 
 
 class Keep(Enum):
@@ -157,13 +150,6 @@ class ClearTenant:
     tid: str
 
 
-@dataclass(frozen=True, slots=True)
-class AddHistory:
-    """Append to the history."""
-
-    entry: HistoryEntry
-
-
 Change = (
     ChangeStatus
     | SaveTokens
@@ -176,7 +162,6 @@ Change = (
     | MarkTenant
     | ClaimTrial
     | ClearTenant
-    | AddHistory
 )
 
 
@@ -200,81 +185,3 @@ class ResealStep:
     unreadable: int
     remaining: int
     after: str | None
-
-
-class Vault(Protocol):
-    """The store of accounts, sealed tokens, attempts and history.
-
-    Opens itself, and migrates under a lock, on first use. Raises nothing but `VaultError`.
-    """
-
-    @property
-    def key_ring(self) -> KeyRing:
-        """The keys that records are sealed with."""
-        ...
-
-    async def find_account(self, key: AccountKey) -> StoredAccount | None:
-        """One account with tokens, lease, live attempt and tenant mark, in one read."""
-        ...
-
-    async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
-        """Store a new account; False if its (connection_name, identifier) exists already."""
-        ...
-
-    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
-        """Remove an account, its tokens and its attempts for good; False if there is none."""
-        ...
-
-    async def list_accounts(
-        self,
-        *,
-        connection_name: str | None,
-        identifier: str | None,
-        status: AccountStatus | None,
-        after: tuple[str, str] | None,
-        limit: int,
-        account_id: str | None = None,
-    ) -> Sequence[StoredAccount | DamagedAccount]:
-        """Accounts after `after` in the order of (connection_name, identifier), without their tokens."""
-        ...
-
-    async def count_accounts(
-        self,
-        *,
-        connection_name: str | None,
-        identifier: str | None,
-        status: AccountStatus | None,
-        account_id: str | None = None,
-    ) -> int:
-        """How many accounts a list has on all its pages."""
-        ...
-
-    async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
-        """An attempt with its secrets."""
-        ...
-
-    async def commit(self, *changes: Change) -> bool:
-        """Write all changes or none; False if one of them no longer holds."""
-        ...
-
-    async def history(
-        self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
-    ) -> Sequence[HistoryEntry]:
-        """The newest entries first."""
-        ...
-
-    async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:
-        """Forget old history, and attempts that ended or ran out before `attempts_before`."""
-        ...
-
-    async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
-        """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
-        ...
-
-    async def check(self) -> None:
-        """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
-        ...
-
-    async def aclose(self) -> None:
-        """Close all connections; waits for what is being written."""
-        ...

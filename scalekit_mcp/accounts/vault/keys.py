@@ -7,46 +7,48 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Executable, exists, func, or_, select, type_coerce, update
-from sqlalchemy.types import NullType
+from sqlalchemy import ColumnElement, Connection, Executable, exists, func, or_, select, update
 
 from scalekit_mcp.accounts.vault import rows, seals
 from scalekit_mcp.accounts.vault.changes import ResealStep
 from scalekit_mcp.accounts.vault.database import translated
 from scalekit_mcp.accounts.vault.old_records import OLD_KEY_CHECK, OldRecords
+from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, Statements
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, record_versions, tenant_marks, vault_keys
 from scalekit_mcp.errors import VaultError
 
 _log = logging.getLogger(__name__)
 
 _account = connected_accounts.c
-VERSION_COLUMNS = (
-    record_versions.c.version.label("least_version"),
-    # As the driver has it: one damaged value must not stop the reading of all rows.
-    type_coerce(record_versions.c.sealed, NullType()).label("sealed_version"),
-)
 _attempt = attempts.c
 
 
-class KeyStore(OldRecords):
+class VaultKeys:
     """What a vault does about its keys."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._ring = statements.ring
+        self._old_records = OldRecords(statements)
 
     async def check(self) -> None:
         """See `Vault`. What is written is what stood there: a write that fails is what is looked for."""
         key_id = self._ring.sealing_key_id
         statement = update(vault_keys).where(vault_keys.c.key_id == key_id).values(key_id=key_id)
-        await self._write(lambda connection: self._execute(connection, statement), one_statement=True)
+        await self._statements.write(
+            lambda connection: self._statements.execute(connection, statement), one_statement=True
+        )
         with translated():
             await self.check_keys()
 
     async def check_keys(self) -> None:
         """Raise `VaultError` if records were sealed with keys that are not at hand; remember the first key."""
-        known = {row["key_id"]: row["sealed_check"] for row in await self._all(select(vault_keys))}
+        known = {row["key_id"]: row["sealed_check"] for row in await self._statements.all(select(vault_keys))}
         old = False
         for key_id, check in known.items():
             if self._ring.key(key_id) is None:
                 needed = or_(_account.key_id == key_id, _account.state_key_id == key_id)
-                used = await self._first(select(exists().where(needed).label("used")))
+                used = await self._statements.first(select(exists().where(needed).label("used")))
                 if used is not None and used["used"]:
                     raise VaultError(
                         f"The vault holds tokens sealed with the key '{key_id}', which is not among the keys given "
@@ -58,16 +60,18 @@ class KeyStore(OldRecords):
         if self._ring.sealing_key_id not in known:
             key_id = self._ring.sealing_key_id
             insert = (
-                self._insert(vault_keys)
-                .values(key_id=key_id, sealed_check=self.key_check(key_id))
+                self._statements.insert(vault_keys)
+                .values(key_id=key_id, sealed_check=self._old_records.key_check(key_id))
                 .on_conflict_do_nothing()
             )
-            await self._write(lambda connection: self._execute(connection, insert), one_statement=True)
-            row = await self._first(select(vault_keys).where(vault_keys.c.key_id == key_id))
+            await self._statements.write(
+                lambda connection: self._statements.execute(connection, insert), one_statement=True
+            )
+            row = await self._statements.first(select(vault_keys).where(vault_keys.c.key_id == key_id))
             if row is not None:
                 self._open_check(key_id, row["sealed_check"])
         if old:
-            await self.seal_old_records()
+            await self._old_records.seal_old_records()
 
     def _open_check(self, key_id: str, check: bytes) -> bytes:
         try:
@@ -87,7 +91,7 @@ class KeyStore(OldRecords):
                 connected_accounts.outerjoin(record_versions, record_versions.c.record_id == _account.id)
             )
             statement = statement.where(_under_another_key(current))
-            found = await self._all(_page(statement, _account.id, key, limit))
+            found = await self._statements.all(_page(statement, _account.id, key, limit))
             resealed, unreadable = await self._reseal(found, self._resealed_account)
             following = f"accounts:{found[-1]['id']}" if len(found) == limit else "attempts:"
         else:
@@ -95,7 +99,7 @@ class KeyStore(OldRecords):
                 attempts.outerjoin(record_versions, record_versions.c.record_id == _attempt.id)
             )
             statement = statement.where(_attempt.key_id != current)
-            found = await self._all(_page(statement, _attempt.id, key, limit))
+            found = await self._statements.all(_page(statement, _attempt.id, key, limit))
             resealed, unreadable = await self._reseal(found, self._resealed_attempt)
             following = f"attempts:{found[-1]['id']}" if len(found) == limit else None
             if following is None:
@@ -119,9 +123,9 @@ class KeyStore(OldRecords):
 
         def write(connection: Connection) -> int:
             # A record that changed meanwhile was sealed anew with that change.
-            return sum(all(self._execute(connection, each) == 1 for each in record) for record in records)
+            return sum(all(self._statements.execute(connection, each) == 1 for each in record) for record in records)
 
-        return await self._write(write), unreadable
+        return await self._statements.write(write), unreadable
 
     def _resealed_account(self, row: rows.Row) -> list[Executable]:
         seals.check_account(self._ring, row)
@@ -151,16 +155,18 @@ class KeyStore(OldRecords):
         return statement.values(sealed=values["sealed"])
 
     async def _reseal_tenants(self) -> None:
-        for row in await self._all(select(tenant_marks)):
+        for row in await self._statements.all(select(tenant_marks)):
             if seals.is_tenant_whole(self._ring, row, row["sealed"]):
                 where = [tenant_marks.c[name] == row[name] for name in seals.TENANT_COLUMNS]
                 anew = update(tenant_marks).where(*where).values(sealed=seals.seal_tenant(self._ring, row))
-                await self._write(partial(self._execute, statement=anew), one_statement=True)
+                await self._statements.write(partial(self._statements.execute, statement=anew), one_statement=True)
 
     async def _to_reseal(self, current: str) -> int:
         accounts_left = select(func.count()).where(_under_another_key(current))
         attempts_left = select(func.count()).where(_attempt.key_id != current)
-        row = await self._first(select((accounts_left.scalar_subquery() + attempts_left.scalar_subquery()).label("n")))
+        row = await self._statements.first(
+            select((accounts_left.scalar_subquery() + attempts_left.scalar_subquery()).label("n"))
+        )
         return 0 if row is None else int(row["n"])
 
 

@@ -32,14 +32,18 @@ _account = connected_accounts.c
 _attempt = attempts.c
 
 
-class OldRecords(Statements):
+class OldRecords:
     """Seals what an earlier version left."""
+
+    def __init__(self, statements: Statements) -> None:
+        self._statements = statements
+        self._ring = statements.ring
 
     async def seal_old_records(self) -> None:
         """Seal every record anew; may be done by several processes at once and begun again."""
         unread = await self._walk(connected_accounts, _account.sealed_state.is_(None), self._seal_account)
         unread += await self._walk(attempts, None, self._seal_attempt)
-        for row in await self._all(select(tenant_marks).where(tenant_marks.c.sealed.is_(None))):
+        for row in await self._statements.all(select(tenant_marks).where(tenant_marks.c.sealed.is_(None))):
             where = [tenant_marks.c[name] == row[name] for name in seals.TENANT_COLUMNS]
             with suppress(VaultError), rows.readable(row):  # a damaged mark counts as none
                 anew = update(tenant_marks).where(*where).values(sealed=seals.seal_tenant(self._ring, row))
@@ -57,7 +61,7 @@ class OldRecords(Statements):
         last, unread = "", 0
         while True:
             statement = select(table).where(table.c.id > last).order_by(table.c.id).limit(_BATCH)
-            found = await self._all(statement if where is None else statement.where(where))
+            found = await self._statements.all(statement if where is None else statement.where(where))
             if not found:
                 return unread
             last = found[-1]["id"]
@@ -74,13 +78,13 @@ class OldRecords(Statements):
     async def _run_all(self, statements: list[Executable]) -> None:
         def run(connection: Connection) -> None:
             for statement in statements:
-                self._execute(connection, statement)
+                self._statements.execute(connection, statement)
 
         if not statements:
             return
         for left in reversed(range(_TRIES)):
             try:
-                await self._write(run)
+                await self._statements.write(run)
             except VaultError as exc:  # others may be sealing the same records; each is sealed once
                 if not exc.retryable or not left:
                     raise
@@ -108,8 +112,11 @@ class OldRecords(Statements):
         json.loads(plain)
         sealed = self._ring.seal(plain, **rows.attempt_seal(row))
         statement = update(attempts).where(_attempt.id == row["id"], _attempt.version == row["version"])
-        return [statement.values(sealed_secrets=sealed, key_id=self._ring.sealing_key_id), self._version(row)]
+        return [
+            statement.values(sealed_secrets=sealed, key_id=self._ring.sealing_key_id),
+            self._version(row),
+        ]
 
     def _version(self, row: rows.Row) -> Executable:
         values = seals.version_values(self._ring, row["id"], row["version"])
-        return self._insert(record_versions).values(values).on_conflict_do_nothing()
+        return self._statements.insert(record_versions).values(values).on_conflict_do_nothing()

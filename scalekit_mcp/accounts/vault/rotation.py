@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scalekit_mcp.accounts.vault.changes import Vault
+from scalekit_mcp.accounts.vault.vault import Vault
 
 _RESEAL_BATCH = 200
 

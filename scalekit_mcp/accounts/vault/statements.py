@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, Executable
+from sqlalchemy import Connection, CursorResult, Executable, type_coerce
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import NullType
 
-from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault import rows, seals
 from scalekit_mcp.accounts.vault.database import Database, T, in_words, translated
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.tables import record_versions
 from scalekit_mcp.errors import VaultError
 
 
@@ -19,38 +21,57 @@ class NoLongerHolds(Exception):
     """A change of a commit was decided on something that is no longer so."""
 
 
+VERSION_COLUMNS = (
+    record_versions.c.version.label("least_version"),
+    # As the driver has it: one damaged value must not stop the reading of all rows.
+    type_coerce(record_versions.c.sealed, NullType()).label("sealed_version"),
+)
+
+
 class Statements:
     """An opened database and the ring that its records are sealed with."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
-        self._database = database
-        self._ring = ring
-        self._insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
+        self.database = database
+        self.ring = ring
+        self.insert: Callable[..., Any] = postgresql.insert if database.is_postgresql else sqlite.insert
 
-    async def _first(self, statement: Any, values: Mapping[str, Any] | None = None) -> rows.Row | None:
+    async def first(self, statement: Any, values: Mapping[str, Any] | None = None) -> rows.Row | None:
+        """The first row, or None."""
+
         def first(connection: Connection) -> rows.Row | None:
             return cast("rows.Row | None", connection.execute(statement, values).mappings().first())
 
         with translated():
-            return await self._database.read(first)
+            return await self.database.read(first)
 
-    async def _all(self, statement: Any) -> Sequence[rows.Row]:
+    async def all(self, statement: Any) -> Sequence[rows.Row]:
+        """Every row."""
+
         def every(connection: Connection) -> Sequence[rows.Row]:
             return cast("Sequence[rows.Row]", connection.execute(statement).mappings().all())
 
         with translated():
-            return await self._database.read(every)
+            return await self.database.read(every)
 
-    async def _write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+    async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
         """Run `work` in one transaction; raises `NoLongerHolds` where it meets what another one wrote."""
         with translated():
             try:
-                return await self._database.write(work, one_statement=one_statement)
+                return await self.database.write(work, one_statement=one_statement)
             except IntegrityError as exc:
                 if "CHECK" in str(exc.orig).upper():
                     raise VaultError("The vault refused a status that does not exist. Nothing was written.") from exc
                 raise NoLongerHolds from in_words(exc)
 
     @staticmethod
-    def _execute(connection: Connection, statement: Executable) -> int:
+    def execute(connection: Connection, statement: Executable) -> int:
+        """How many rows a statement changed, in the transaction of `connection`."""
         return cast("CursorResult[Any]", connection.execute(statement)).rowcount
+
+    def write_version(self, connection: Connection, record_id: str, version: int) -> None:
+        """Write the version that the row of an account or attempt must have."""
+        values = seals.version_values(self.ring, record_id, version)
+        upsert = self.insert(record_versions).values(values)
+        changed = {"version": values["version"], "sealed": values["sealed"]}
+        self.execute(connection, upsert.on_conflict_do_update(index_elements=["record_id"], set_=changed))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -21,9 +19,8 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.attempts import AttemptStore
+from scalekit_mcp.accounts.vault.attempts import Attempts
 from scalekit_mcp.accounts.vault.changes import (
-    AddHistory,
     Change,
     ChangeStatus,
     ClaimTrial,
@@ -39,10 +36,11 @@ from scalekit_mcp.accounts.vault.changes import (
     TakeLease,
 )
 from scalekit_mcp.accounts.vault.database import Database, translated
-from scalekit_mcp.accounts.vault.floors import is_older
-from scalekit_mcp.accounts.vault.keys import VERSION_COLUMNS
+from scalekit_mcp.accounts.vault.floors import Floors, is_older
+from scalekit_mcp.accounts.vault.history import History
+from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.statements import NoLongerHolds
+from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, NoLongerHolds, Statements
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks
 
 _account = connected_accounts.c
@@ -78,15 +76,19 @@ _BY_KEY = (
 )
 
 
-class Store(AttemptStore):
-    """An opened vault."""
+class Store:
+    """An opened vault: its accounts and commits here, the rest in `keys`, `attempts` and `history`."""
 
-    def __init__(self, database: Database, ring: KeyRing) -> None:
-        super().__init__(database, ring)
-        self._written = itertools.count()
+    def __init__(self, statements: Statements, *, outbox: bool) -> None:
+        self._statements = statements
+        self._ring = statements.ring
+        self._floors = Floors()
+        self.keys = VaultKeys(statements)
+        self.attempts = Attempts(statements, self._floors)
+        self.history = History(statements, outbox=outbox)
 
     @classmethod
-    async def open(cls, database_url: str, ring: KeyRing, write_seconds: float) -> Store:
+    async def open(cls, database_url: str, ring: KeyRing, write_seconds: float, *, outbox: bool) -> Store:
         """Open the database, bring its tables up to date under a lock, and check the keys.
 
         Raises:
@@ -95,9 +97,9 @@ class Store(AttemptStore):
         database = Database(database_url, write_seconds=write_seconds)
         try:
             await database.migrate()
-            store = cls(database, ring)
+            store = cls(Statements(database, ring), outbox=outbox)
             with translated():
-                await store.check_keys()
+                await store.keys.check_keys()
         except BaseException:
             await database.aclose()
             raise
@@ -105,14 +107,16 @@ class Store(AttemptStore):
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._database.aclose()
+        await self._statements.database.aclose()
 
     # Accounts
 
     async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """See `Vault`."""
         floor = self._floors.of(key)
-        row = await self._first(_BY_KEY, {"connection_name": key.connection_name, "identifier": key.identifier})
+        row = await self._statements.first(
+            _BY_KEY, {"connection_name": key.connection_name, "identifier": key.identifier}
+        )
         if row is None:
             return None
         stored = rows.stored_from_row(row, self._ring, with_tokens=True)
@@ -130,32 +134,34 @@ class Store(AttemptStore):
             "created_at": rows.to_micros(account.created_at),
             **rows.sealed_account_values(self._ring, account),
         }
-        insert = self._insert(connected_accounts).values(values).on_conflict_do_nothing()
+        insert = self._statements.insert(connected_accounts).values(values).on_conflict_do_nothing()
 
         def create(connection: Connection) -> bool:
-            inserted = self._execute(connection, insert) == 1
+            inserted = self._statements.execute(connection, insert) == 1
             if inserted:
-                self._write_version(connection, account.id, account.epoch)
-                self._add_history(connection, entry)
+                self._statements.write_version(connection, account.id, account.epoch)
+                self.history.add(connection, entry)
             return inserted
 
-        return await self._write(create)
+        return await self._statements.write(create)
 
     async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
         """See `Vault`."""
 
         def remove(connection: Connection) -> bool:
             theirs = select(_attempt.id).where(_attempt.account_id == account_id)
-            self._execute(connection, delete(record_versions).where(record_versions.c.record_id.in_(theirs)))
-            self._execute(connection, delete(attempts).where(_attempt.account_id == account_id))
-            removed = self._execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
+            self._statements.execute(connection, delete(record_versions).where(record_versions.c.record_id.in_(theirs)))
+            self._statements.execute(connection, delete(attempts).where(_attempt.account_id == account_id))
+            removed = (
+                self._statements.execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
+            )
             if removed:
-                self._write_version(connection, account_id, seals.DELETED)
-                self._add_history(connection, entry)
+                self._statements.write_version(connection, account_id, seals.DELETED)
+                self.history.add(connection, entry)
             return removed
 
-        removed = await self._write(remove)
-        await self._database.forget_free_pages()
+        removed = await self._statements.write(remove)
+        await self._statements.database.forget_free_pages()
         return removed
 
     async def list_accounts(
@@ -173,7 +179,7 @@ class Store(AttemptStore):
         if after is not None:
             statement = statement.where(tuple_(_account.connection_name, _account.identifier) > tuple_(*after))
         statement = statement.order_by(_account.connection_name, _account.identifier).limit(limit)
-        return [rows.listed_from_row(row, self._ring) for row in await self._all(statement)]
+        return [rows.listed_from_row(row, self._ring) for row in await self._statements.all(statement)]
 
     async def count_accounts(
         self,
@@ -184,34 +190,19 @@ class Store(AttemptStore):
     ) -> int:
         """See `Vault`."""
         statement = select(func.count().label("n")).select_from(connected_accounts)
-        row = await self._first(statement.where(*_filters(connection_name, identifier, status, account_id)))
+        row = await self._statements.first(statement.where(*_filters(connection_name, identifier, status, account_id)))
         return 0 if row is None else int(row["n"])
 
-    # History
-
-    async def history(
-        self, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
-    ) -> Sequence[HistoryEntry]:
-        """See `Vault`."""
-        statement = select(history).order_by(history.c.at.desc(), history.c.id.desc()).limit(limit)
-        if connection_name is not None:
-            statement = statement.where(history.c.connection_name == connection_name)
-        if identifier is not None:
-            statement = statement.where(history.c.identifier == identifier)
-        if since is not None:
-            statement = statement.where(history.c.at >= rows.to_micros(since))
-        return [rows.history_from_row(row) for row in await self._all(statement)]
+    # Changes
 
     async def prune(self, history_before: datetime, attempts_before: datetime) -> None:
         """See `Vault`."""
 
         def prune(connection: Connection) -> None:
-            self._execute(connection, delete(history).where(history.c.at < rows.to_micros(history_before)))
-            self._prune_attempts(connection, attempts_before)
+            self._statements.execute(connection, delete(history).where(history.c.at < rows.to_micros(history_before)))
+            self.attempts.prune(connection, attempts_before)
 
-        await self._write(prune)
-
-    # Changes
+        await self._statements.write(prune)
 
     async def commit(self, changes: Sequence[Change]) -> bool:
         """See `Vault`."""
@@ -222,7 +213,7 @@ class Store(AttemptStore):
                     raise NoLongerHolds
 
         try:
-            await self._write(apply, one_statement=_is_one_statement(changes))
+            await self._statements.write(apply, one_statement=_is_one_statement(changes))
         except NoLongerHolds:
             return False
         for change in changes:
@@ -230,11 +221,11 @@ class Store(AttemptStore):
                 after = change.change.after
                 self._floors.saw(after.key, after.id, after.epoch)
             elif isinstance(change, InsertAttempt):
-                self._saw_attempt(change.attempt, change.attempt.version)
+                self.attempts.remember(change.attempt, change.attempt.version)
             elif isinstance(change, SaveAttempt):
-                self._saw_attempt(change.attempt, change.attempt.version + 1)
+                self.attempts.remember(change.attempt, change.attempt.version + 1)
         if any(isinstance(change, ChangeStatus) and change.tokens is None for change in changes):
-            await self._database.forget_free_pages()
+            await self._statements.database.forget_free_pages()
         return True
 
     def _apply(self, connection: Connection, change: Change) -> bool:
@@ -249,12 +240,15 @@ class Store(AttemptStore):
                     _account.id == change.account_id, _account.version == change.version, free
                 )
                 values = {"lease_owner": change.owner, "lease_until": rows.to_micros(change.until)}
-                return self._execute(connection, statement.values(values)) == 1
+                return self._statements.execute(connection, statement.values(values)) == 1
             case RenewLease():
                 statement = update(connected_accounts).where(
                     _account.id == change.account_id, _account.lease_owner == change.owner
                 )
-                return self._execute(connection, statement.values(lease_until=rows.to_micros(change.until))) == 1
+                return (
+                    self._statements.execute(connection, statement.values(lease_until=rows.to_micros(change.until)))
+                    == 1
+                )
             case ReleaseLease():
                 statement = update(connected_accounts).where(
                     _account.id == change.account_id, _account.lease_owner == change.owner
@@ -264,18 +258,15 @@ class Store(AttemptStore):
                     "lease_until": None,
                     "refresh_not_before": rows.maybe_micros(change.refresh_not_before),
                 }
-                return self._execute(connection, statement.values(values)) == 1
+                return self._statements.execute(connection, statement.values(values)) == 1
             case NoteAccount():
                 return self._note(connection, change)
             case InsertAttempt():
-                return self._insert_attempt(connection, change)
+                return self.attempts.insert(connection, change)
             case SaveAttempt():
-                return self._save_attempt(connection, change)
+                return self.attempts.save(connection, change)
             case MarkTenant() | ClaimTrial() | ClearTenant():
-                return self._tenant(connection, change)
-            case AddHistory():
-                self._add_history(connection, change.entry)
-                return True
+                return self.attempts.change_tenant(connection, change)
 
     def _change_status(self, connection: Connection, change: ChangeStatus) -> bool:
         before, after, tokens = change.change.before, change.change.after, change.tokens
@@ -290,11 +281,11 @@ class Store(AttemptStore):
             "refresh_not_before": None,
         }
         statement = update(connected_accounts).where(_account.id == before.id, _account.version == before.version)
-        if self._execute(connection, statement.values(values)) != 1:
+        if self._statements.execute(connection, statement.values(values)) != 1:
             return False
-        self._write_version(connection, after.id, after.epoch)
+        self._statements.write_version(connection, after.id, after.epoch)
         if change.change.visible:
-            self._add_history(connection, change.change.entry())
+            self.history.add(connection, change.change.entry())
         return True
 
     def _save_tokens(self, connection: Connection, change: SaveTokens) -> bool:
@@ -309,7 +300,7 @@ class Store(AttemptStore):
         statement = update(connected_accounts).where(
             _account.id == account.id, _account.version == account.version, _account.lease_owner == change.owner
         )
-        return self._execute(connection, statement.values(values)) == 1
+        return self._statements.execute(connection, statement.values(values)) == 1
 
     def _note(self, connection: Connection, note: NoteAccount) -> bool:
         values: dict[str, Any] = {}
@@ -320,15 +311,7 @@ class Store(AttemptStore):
         if not isinstance(note.pending_claims, Keep):
             values["pending_claims"] = note.pending_claims
         statement = update(connected_accounts).where(_account.id == note.account_id)
-        return not values or self._execute(connection, statement.values(values)) == 1
-
-    def _add_history(self, connection: Connection, entry: HistoryEntry) -> None:
-        values = rows.history_values(entry, self._history_id(entry))
-        self._execute(connection, self._insert(history).values(values))
-
-    def _history_id(self, entry: HistoryEntry) -> str:
-        # Sorts by instant, then by the order in which this process wrote.
-        return f"{rows.to_micros(entry.at):020d}{next(self._written):010d}{secrets.token_hex(6)}"
+        return not values or self._statements.execute(connection, statement.values(values)) == 1
 
 
 def _is_one_statement(changes: Sequence[Change]) -> bool:

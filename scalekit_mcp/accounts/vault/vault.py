@@ -19,7 +19,7 @@ from scalekit_mcp.accounts.model.records import (
     HistoryEntry,
     StoredAccount,
 )
-from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ResealStep
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, ResealStep
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.errors import ConfigurationError
 
@@ -28,20 +28,28 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+StatusListener = Callable[[HistoryEntry], None]
+"""Is called with every change of an account's status after it was written; must neither wait nor raise."""
+
 WRITE_SECONDS = 5.0
 """How long a SQLite writer waits for one of another process, and at most twice that for those of its own process."""
 CLOSE_SECONDS = 25.0
 """How long `aclose` waits for what is being written."""
 
 
-class SqlVault:
-    """A `Vault` in a SQL database.
+class Vault:
+    """The store of accounts, sealed tokens, attempts and history.
+
+    Opens itself, and migrates under a lock, on first use; raises nothing but `VaultError`. Records in, records out:
+    everything that must happen together is one `commit`. With `outbox` every change of a status is due to be told.
 
     Every operation runs in a task of its own and is shielded: a caller that goes away leaves no half of it behind.
     `write_seconds` bounds how long a SQLite file that another process keeps locked is waited for.
     """
 
-    def __init__(self, database_url: str, key_ring: KeyRing, *, write_seconds: float = WRITE_SECONDS) -> None:
+    def __init__(
+        self, database_url: str, key_ring: KeyRing, *, outbox: bool = False, write_seconds: float = WRITE_SECONDS
+    ) -> None:
         if not database_url.startswith(("sqlite+aiosqlite://", "postgresql+asyncpg://")):
             raise ConfigurationError(
                 "The database URL must begin with 'sqlite+aiosqlite:///' or 'postgresql+asyncpg://'."
@@ -49,17 +57,23 @@ class SqlVault:
         self._database_url = database_url
         self._key_ring = key_ring
         self._write_seconds = write_seconds
+        self._outbox = outbox
+        self._listeners: list[StatusListener] = []
         self._opened: Store | None = None
         self._opening = asyncio.Lock()
         self._running: set[asyncio.Task[object]] = set()
 
     def __repr__(self) -> str:
-        return f"SqlVault({self._database_url.partition('://')[0]})"
+        return f"Vault({self._database_url.partition('://')[0]})"
 
     @property
     def key_ring(self) -> KeyRing:
         """The keys that records are sealed with."""
         return self._key_ring
+
+    def on_status_change(self, listener: StatusListener) -> None:
+        """Have `listener` called after every change of a status that this vault writes."""
+        self._listeners.append(listener)
 
     async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """One account with tokens, lease, live attempt and tenant mark, in one read."""
@@ -67,11 +81,17 @@ class SqlVault:
 
     async def create_account(self, account: ConnectedAccount, entry: HistoryEntry) -> bool:
         """Store a new account; False if its (connection_name, identifier) exists already."""
-        return await self._run(lambda store: store.create_account(account, entry))
+        created = await self._run(lambda store: store.create_account(account, entry))
+        if created:
+            self._notify(entry)
+        return created
 
     async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
         """Remove an account, its tokens and its attempts for good; False if there is none."""
-        return await self._run(lambda store: store.delete_account(account_id, entry))
+        deleted = await self._run(lambda store: store.delete_account(account_id, entry))
+        if deleted:
+            self._notify(entry)
+        return deleted
 
     async def list_accounts(
         self,
@@ -101,17 +121,32 @@ class SqlVault:
 
     async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
         """An attempt with its secrets."""
-        return await self._run(lambda store: store.find_attempt(key, value))
+        return await self._run(lambda store: store.attempts.find(key, value))
 
     async def commit(self, *changes: Change) -> bool:
         """Write all changes or none; False if one of them no longer holds."""
-        return await self._run(lambda store: store.commit(changes))
+        written = await self._run(lambda store: store.commit(changes))
+        if written:
+            for change in changes:
+                if isinstance(change, ChangeStatus) and change.change.visible:
+                    self._notify(change.change.entry())
+        return written
 
     async def history(
         self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
     ) -> Sequence[HistoryEntry]:
         """The newest entries first."""
-        return await self._run(lambda store: store.history(connection_name, identifier, since, limit))
+        return await self._run(lambda store: store.history.entries(connection_name, identifier, since, limit))
+
+    async def due_deliveries(self, *, now: datetime, limit: int) -> Sequence[tuple[str, datetime, int, HistoryEntry]]:
+        """What is due to be told at `now`, the oldest first: (id, due at, tries so far, entry)."""
+        return await self._run(lambda store: store.history.due_deliveries(now, limit))
+
+    async def settle_delivery(
+        self, entry_id: str, *, due_at: datetime, next_due_at: datetime | None, tries: int
+    ) -> bool:
+        """Move or cross out (None) what is due at `due_at`; False if somebody else did."""
+        return await self._run(lambda store: store.history.settle_delivery(entry_id, due_at, next_due_at, tries))
 
     async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:
         """Forget old history, and attempts that ended or ran out before `attempts_before`."""
@@ -119,11 +154,11 @@ class SqlVault:
 
     async def reseal(self, *, after: str | None, limit: int) -> ResealStep:
         """Seal up to `limit` records anew that are not sealed with the first key; safe while others read and write."""
-        return await self._run(lambda store: store.reseal(after, limit))
+        return await self._run(lambda store: store.keys.reseal(after, limit))
 
     async def check(self) -> None:
         """Write, read, and open what the keys were proved with; raises `VaultError` when any of it fails."""
-        await self._run(lambda store: store.check())
+        await self._run(lambda store: store.keys.check())
 
     async def aclose(self) -> None:
         """Close all connections; waits for what is being written."""
@@ -133,12 +168,18 @@ class SqlVault:
         if opened is not None:
             await opened.aclose()
 
+    def _notify(self, entry: HistoryEntry) -> None:
+        for listener in self._listeners:
+            listener(entry)
+
     async def _store(self) -> Store:
         async with self._opening:
             if self._opened is None:
                 from scalekit_mcp.accounts.vault.store import Store
 
-                self._opened = await Store.open(self._database_url, self._key_ring, self._write_seconds)
+                self._opened = await Store.open(
+                    self._database_url, self._key_ring, self._write_seconds, outbox=self._outbox
+                )
             return self._opened
 
     async def _run(self, operation: Callable[[Store], Awaitable[_T]]) -> _T:
