@@ -201,8 +201,8 @@ class Settings(BaseSettings):
         """The addresses that this process sends requests to; none of them for what the sandbox stands in for."""
         provider: tuple[str, ...] = ()
         if not self.sandbox:
-            hosted = self.resolved_mode == "hosted"
-            provider = (self.scalekit_env_url or "",) if hosted else (self.login_url, self.graph_url)
+            own = (self.login_url, self.graph_url)
+            provider = own if self.keeps_own_vault else (self.scalekit_env_url or "",)
         issuer = (self.oidc_issuer or "") if self.auth == "oidc" else ""
         return tuple(address for address in (*provider, issuer, self.webhook_url) if address)
 
@@ -241,6 +241,17 @@ class Settings(BaseSettings):
             "SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL to use Scalekit, or start with "
             "`scalekit-mcp serve --sandbox` to try everything without an account."
         )
+
+    @property
+    def keeps_own_vault(self) -> bool:
+        """Whether the tokens are in a vault of ours; so it is too where no credentials say otherwise.
+
+        The commands that look after a vault need none.
+        """
+        try:
+            return self.resolved_mode == "embedded"
+        except ConfigurationError:
+            return True
 
     def check(self, *, transport: Literal["stdio", "http"] | None = None) -> None:
         """Refuse what cannot work, before anything starts; raises `ConfigurationError` with all problems at once."""
