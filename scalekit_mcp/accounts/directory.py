@@ -25,7 +25,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
-from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.vault.sealing import SealBroken
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
@@ -45,7 +45,7 @@ class AccountDirectory:
         providers: Mapping[str, OAuthProvider],
         clock: Clock,
         settings: ManagerSettings,
-        operator: OperatorMatters,
+        operator: MisconfigurationGuard,
     ) -> None:
         self._vault = vault
         self._operator = operator

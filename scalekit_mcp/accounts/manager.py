@@ -28,7 +28,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
@@ -68,7 +68,7 @@ class ConnectedAccountManager:
         self._providers = providers
         self._clock = clock
         self._settings = settings or ManagerSettings()
-        operator = OperatorMatters(clock, self._settings)
+        operator = MisconfigurationGuard(clock, self._settings)
         self._uses = Uses(vault)
         self._directory = AccountDirectory(vault, providers, clock, self._settings, operator)
         self._refresher = Refresher(vault, providers, clock, self._settings, self._directory.remember, operator)

@@ -24,7 +24,7 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
 from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,
@@ -61,7 +61,7 @@ class Attempts:
         settings: ManagerSettings,
         find_or_create: FindOrCreate,
         forget: Callable[[AccountKey], None],
-        operator: OperatorMatters,
+        operator: MisconfigurationGuard,
         listener_alive: ListenerAlive | None = None,
     ) -> None:
         self._vault = vault

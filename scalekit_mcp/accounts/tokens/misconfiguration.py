@@ -27,7 +27,7 @@ class _Refusal:
     next_step: str
 
 
-class OperatorMatters:
+class MisconfigurationGuard:
     """Remembers, per connection or per account of it, what the provider refused and until when it is not asked again.
 
     A refusal of the application's own credentials meets the whole connection. Others, such as a licence that one

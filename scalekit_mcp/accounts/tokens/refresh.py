@@ -27,9 +27,9 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.tokens.lease import renewed_lease
-from scalekit_mcp.accounts.tokens.misconfiguration import OperatorMatters
+from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
-from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL, TenantNews
+from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL, RevocationAlerts
 from scalekit_mcp.accounts.vault.changes import (
     Change,
     ChangeStatus,
@@ -92,7 +92,7 @@ class Refresher:
         clock: Clock,
         settings: ManagerSettings,
         remember: Callable[[StoredAccount], None],
-        operator: OperatorMatters,
+        operator: MisconfigurationGuard,
     ) -> None:
         self._vault = vault
         self._providers = providers
@@ -103,7 +103,7 @@ class Refresher:
         self._flights: SingleFlight[str, StoredAccount] = SingleFlight()
         self._unsaved: dict[str, _Unsaved] = {}
         self._operator = operator
-        self._news = TenantNews()
+        self._alerts = RevocationAlerts()
 
     async def refreshed(self, stored: StoredAccount, need: Need, *, just_read: bool = False) -> StoredAccount:
         """The account with a token that is good for a call, refreshed if nobody did it yet.
@@ -262,7 +262,7 @@ class Refresher:
         if found.tenant_mark is not None:
             changes.append(ClearTenant(account.connection_name, found.tenant_mark.tid))
         try:
-            saved = await self._commit_stubbornly(*changes)
+            saved = await self._commit_with_retries(*changes)
         except VaultError:
             if len(self._unsaved) >= MOST_UNSAVED:
                 del self._unsaved[next(iter(self._unsaved))]
@@ -282,7 +282,7 @@ class Refresher:
             raise texts.not_active(current.account)
         return current
 
-    async def _commit_stubbornly(self, *changes: Change) -> bool:
+    async def _commit_with_retries(self, *changes: Change) -> bool:
         """A refresh token may work once: try for as long as the lease lasts before giving up."""
         pause_seconds = 0.1
         for attempt in range(_SAVE_TRIES):
@@ -353,7 +353,7 @@ class Refresher:
         if failure.fault is GrantFault.TENANT and tid is not None:
             also.append(MarkTenant(TenantMark(account.connection_name, tid, failure.code, now, now + TRIAL_INTERVAL)))
         if await self._end(change, *also):
-            self._news.tell(account, failure, now)
+            self._alerts.record(account, failure, now)
         current = await self._vault.find_account(account.key)
         shown = change.after if current is None else current.account
         if shown.status is AccountStatus.ACTIVE:  # a consent came in between

@@ -22,14 +22,14 @@ _GROUP_WINDOW = timedelta(minutes=10)
 _GROUP_SIZE = 3
 
 
-class TenantNews:
+class RevocationAlerts:
     """One log line per account that lost its grant, or one per tenant where they come in a group."""
 
     def __init__(self) -> None:
         self._recent: dict[tuple[str, str], deque[datetime]] = {}
         self._told: dict[tuple[str, str], datetime] = {}
 
-    def tell(self, account: ConnectedAccount, failure: GrantFailure, now: datetime) -> None:
+    def record(self, account: ConnectedAccount, failure: GrantFailure, now: datetime) -> None:
         """Tell the operator that `account` lost its grant."""
         tid = account.provider_account.tid if account.provider_account is not None else None
         if tid is not None and failure.fault is GrantFault.TENANT:
