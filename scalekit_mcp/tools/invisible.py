@@ -58,6 +58,9 @@ _KEPT = "|".join(
         f"(?<=\U0001f3f4)(?:{_tags('gbeng')}|{_tags('gbsct')}|{_tags('gbwls')})",
     )
 )
+LONGEST_NAME = 1024
+"""Characters of a name that are compared; putting accents into one form takes the square of their number."""
+
 _ANY = re.compile(f"[{_HIDDEN}]")
 _EACH = re.compile(f"(?P<kept>{_KEPT})|[{_HIDDEN}]")
 
@@ -76,5 +79,6 @@ def without_hidden(text: str) -> str:
 
 def comparable(text: str) -> str:
     """The text for a comparison of names: no letter case, one form of accents, no character that nobody sees."""
+    text = text[:LONGEST_NAME]
     seen = text if text.isascii() else unicodedata.normalize("NFC", _ANY.sub("", text))
     return " ".join(seen.split()).casefold()

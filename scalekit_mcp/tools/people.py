@@ -143,6 +143,8 @@ def _split(text: str) -> list[object]:
             continue
         whole = f"{pending}, {stripped}" if pending else stripped
         if "@" not in part and not is_absent(stripped):
+            if len(whole) > _LONGEST_PERSON:
+                raise Refused(f"holds {shown(whole)}, {_NO_ADDRESS}")
             pending = whole
             continue
         if pending and "<" not in part:
@@ -217,6 +219,8 @@ def _kind(members: Mapping[str, object]) -> str | None:
 
 def _address(text: str, *, whole: str = "") -> str:
     """A mail address, freed of what comes along when one is pasted."""
+    if len(text) > _LONGEST_PERSON:
+        raise Refused(f"holds {shown(text)}, which is too long for an e-mail address")
     address = _cleaned(text)
     if _REORDERING.search(text):
         raise Refused(f"holds {shown(address)}, an e-mail address that reads otherwise than it is; have it typed")
@@ -226,7 +230,7 @@ def _address(text: str, *, whole: str = "") -> str:
 
 
 def _cleaned(text: str) -> str:
-    plain = unicodedata.normalize("NFC", without_hidden(text).replace("\u00a0", " ").strip())
+    plain = unicodedata.normalize("NFC", without_hidden(text[:_LONGEST_PERSON]).replace("\u00a0", " ").strip())
     plain = plain.strip("<> ")
     if plain[:7].casefold() == "mailto:":
         plain = plain[7:].partition("?")[0]

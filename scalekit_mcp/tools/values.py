@@ -240,7 +240,7 @@ class EmptyList(Refused):
 
 _DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _LOCAL = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?")
-_OFFSET = re.compile(r"\s*(?:[Zz]|UTC|GMT|([+\-\N{MINUS SIGN}])(\d{2})(?::?(\d{2}))?)$")
+_OFFSET = re.compile(r"(?:[Zz]|UTC|GMT|([+\-\N{MINUS SIGN}])(\d{2})(?::?(\d{2}))?)$")
 FIRST_YEAR, LAST_YEAR = 1900, 2199
 
 
@@ -269,7 +269,7 @@ def local_datetime(zone_field: str) -> Parse:
     def parse(value: object) -> datetime:
         stripped = _stamp(value)
         offset = _OFFSET.search(stripped) if len(stripped) > 10 else None
-        if offset and (local := _LOCAL.fullmatch(stripped[: offset.start()])):
+        if offset and (local := _LOCAL.fullmatch(stripped[: offset.start()].rstrip())):
             raise _with_offset(local, offset, zone_field)
         if _DATE.fullmatch(stripped):
             day = calendar_date(stripped)

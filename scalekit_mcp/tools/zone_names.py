@@ -42,7 +42,8 @@ _SHORTEST_GUESS = 5
 """Letters of the shortest word that is taken for a misspelling; with fewer, every word is like some place."""
 
 _OFFSET = re.compile(
-    r"[\s(]*(?:[a-z/]{0,7}\s*[+\-\N{MINUS SIGN}\N{EN DASH}]\s*|(?:utc|gmt|z)\s*)(?P<digits>\d[\d:.]*)", re.IGNORECASE
+    r"[\s(]*(?:(?:[a-z/]{1,7}\s*)?[+\-\N{MINUS SIGN}\N{EN DASH}]\s*|(?:utc|gmt|z)\s*)(?P<digits>\d[\d:.]*)",
+    re.IGNORECASE,
 )
 _FILLING = frozenset({"standard", "time", "daylight", "summer", "mean", "zone", "us", "usa"})
 _ASK = (

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any, cast
 
 from scalekit_mcp.calendar.failures import MalformedEventId
@@ -45,9 +46,10 @@ __all__ = ["TABLE", "GraphFailure", "Means", "Subject", "clean_reason", "error_a
 MAX_DEPTH = 8
 """How many nested `innerError` objects are read."""
 
-_TRACE_LINES = re.compile(
-    r"[\r\n]+\s*(?:trace|correlation|request|client-request)[ -]id\s*:.*|[\r\n]+\s*timestamp\s*:.*", re.I | re.S
-)
+_LONGEST_REASON = 4_000
+"""Characters of an explanation that are looked at; what is shown of it is far shorter."""
+
+_TRACE_LINE = re.compile(r"(?:(?:trace|correlation|request|client-request)[ -]id|timestamp)\s{0,9}:", re.I)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 _CALENDAR_PATH = re.compile(r"/calendars/[^/]+(?:/(?:events|calendarView|instances))?$", re.I)
@@ -187,7 +189,9 @@ def error_about(failure: GraphFailure, subject: Subject, *, claims: str | None =
 
 def clean_reason(message: str) -> str:
     """Microsoft's sentence on one line, without trace lines and harmful characters, at most 300 characters."""
-    return microsofts_words(_TRACE_LINES.sub("", message))
+    first, *others = message[:_LONGEST_REASON].lstrip("\r\n").splitlines() or [""]
+    told = takewhile(lambda line: _TRACE_LINE.match(line.lstrip()) is None, others)
+    return microsofts_words("\n".join([first, *told]))
 
 
 def _built(failure: GraphFailure, row: GraphErrorRow, subject: Subject, details: dict[str, Any]) -> ScalekitMCPError:
