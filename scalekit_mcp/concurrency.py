@@ -210,3 +210,14 @@ async def _shielded(task: asyncio.Task[T]) -> T:
 def _retrieve(task: asyncio.Task[Any]) -> None:
     if not task.cancelled():
         task.exception()  # whoever waits has it; where nobody is left, nobody is to be told
+
+
+LARGE_TEXT_CHARACTERS = 100_000
+"""Text longer than this is worked on in a thread; what is shorter takes less time than handing it over is worth."""
+
+
+async def off_loop(characters: int, work: Callable[[], T]) -> T:
+    """What `work` returns: done here for a little text, in a thread for more than `LARGE_TEXT_CHARACTERS`."""
+    if characters <= LARGE_TEXT_CHARACTERS:
+        return work()
+    return await anyio.to_thread.run_sync(work)

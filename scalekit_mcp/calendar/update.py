@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from scalekit_mcp.calendar.events.attendees import refusal_of_people
 from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
-from scalekit_mcp.calendar.events.event import Event, event_result, join_url
+from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.calendar.failures import AnswerLost
@@ -25,6 +26,7 @@ from scalekit_mcp.calendar.reading import (
     shown_in,
 )
 from scalekit_mcp.calendar.single_dates import single_dates
+from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
@@ -102,7 +104,7 @@ class CalendarUpdate:
         """Send the change, at most twice, and return the event as it is then."""
         lost: AnswerLost | None = None
         for last in (False, True):
-            body = self._body(change)
+            body = await self._body(change)
             if not body:
                 change.remarks += noted("Nothing was changed: the event already is as asked.")
                 event, remarks = await read_to_show(self._mailbox, change.event_id, shown_in(zone))
@@ -157,8 +159,9 @@ class CalendarUpdate:
         change.remarks += remarks
         return event
 
-    def _body(self, change: _Change) -> Event:
-        patch = patch_body(change.args, change.before, occurrence=change.occurrence, personal=self._personal)
+    async def _body(self, change: _Change) -> Event:
+        make = partial(patch_body, change.args, change.before, occurrence=change.occurrence, personal=self._personal)
+        patch = await off_loop(len(change.args.body_content or "") + body_characters([change.before]), make)
         change.remarks = patch.remarks
         return patch.body
 
@@ -168,7 +171,8 @@ class CalendarUpdate:
             now = await read_event(self._mailbox, change.event_id)
         except (ProviderUnavailable, Throttled) as exc:
             raise OutcomeUnknown(_NOT_KNOWN) from exc
-        settled = settle(body, before=change.before, now=now)
+        make = partial(settle, body, before=change.before, now=now)
+        settled = await off_loop(body_characters([body, now]), make)
         if settled is not Settled.APPLIED:
             change.before = now
             return settled

@@ -5,21 +5,17 @@ The hosted tools take no preferences, so that what Graph does for a `Form` is do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any, cast
 
 from scalekit_mcp.calendar.events.event import instant_of
 from scalekit_mcp.calendar.events.zones import graph_zone
+from scalekit_mcp.calendar.html_tags import text_of
 from scalekit_mcp.calendar.mailbox import Form
 from scalekit_mcp.tools.zones import Zone, resolve_zone
-
-_BLOCKS = frozenset({"p", "div", "tr", "li", "ul", "ol", "table", "h1", "h2", "h3", "h4", "blockquote", "hr"})
-_UNSEEN = frozenset({"head", "style", "script", "title"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +63,4 @@ def _in_zone(moment: dict[str, Any], zone: Zone) -> dict[str, Any]:
 def _as_text(body: dict[str, Any]) -> dict[str, Any]:
     if str(body.get("contentType")).lower() != "html":
         return body
-    reader = _Reader()
-    reader.feed(str(body.get("content") or ""))
-    reader.close()
-    lines = [" ".join(line.split()) for line in "".join(reader.parts).splitlines()]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return {**body, "contentType": "text", "content": text}
-
-
-class _Reader(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-        self._unseen = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        del attrs
-        if tag in _UNSEEN:
-            self._unseen += 1
-        if tag == "br" or tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in _UNSEEN and self._unseen:
-            self._unseen -= 1
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._unseen:
-            self.parts.append(re.sub(r"\s+", " ", data))
+    return {**body, "contentType": "text", "content": text_of(str(body.get("content") or ""))}

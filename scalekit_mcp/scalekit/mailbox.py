@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
-from scalekit_mcp.calendar.events.event import Event, address_of, instant_of
+from scalekit_mcp.calendar.events.event import Event, address_of, body_characters, instant_of
 from scalekit_mcp.calendar.events.shapes import checked_event, event_of
 from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
 from scalekit_mcp.clock import rfc3339
+from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.graph.errors import Subject
 from scalekit_mcp.scalekit.answers import Preferences
@@ -84,14 +85,14 @@ class ScalekitMailbox:
     async def get(self, event_id: str, form: Form) -> Event:
         """One event; raises `ScalekitFailure` where Scalekit itself refuses, as every verb does."""
         event = await self._get(event_id, Subject("event", reads=True, alone=form.select is None, options=_named(form)))
-        return Preferences.of(form).applied(event)
+        return await _shown(event, form)
 
     async def exceptions(self, series_id: str, select: tuple[str, ...]) -> Event:
         """A series with its edited dates; the deleted ones show nowhere in the hosted tools."""
         subject = Subject("event", reads=True, options=frozenset({"select", "expand"}))
         event = await self._get(series_id, subject)
         event = {**event, "exceptionOccurrences": await self._edited(subject, event, select)}
-        return Preferences.of(_SINGLE_DATES).applied(event)
+        return await _shown(event, _SINGLE_DATES)
 
     async def list(self, query: EventQuery, cursor: str | None = None) -> Page:
         """Single events and masters of series."""
@@ -103,7 +104,7 @@ class ScalekitMailbox:
         wanted = Preferences.of(query.form)
         params |= _options(query, wanted, prefix="")
         rows, more = await self._rows("outlook_list_calendar_events", params, _subject(query), size)
-        return _page(rows, wanted, _cursor(size, skip + len(rows)) if more and rows else None)
+        return await _page(rows, wanted, _cursor(size, skip + len(rows)) if more and rows else None)
 
     async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """One page of a span. The hosted tool has no cursor, so that a later page is the tail of a longer answer."""
@@ -123,7 +124,7 @@ class ScalekitMailbox:
             self.warnings.append(
                 f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
             )
-        return _page(rows[offset:], wanted, _cursor(size, last) if more else None)
+        return await _page(rows[offset:], wanted, _cursor(size, last) if more else None)
 
     async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """Not offered in pages: `exceptions` looks through the dates of a series."""
@@ -199,7 +200,7 @@ class ScalekitMailbox:
                 created = {**created, "categories": categories}
             except (ScalekitFailure, AnswerLostError, ScalekitMCPError):
                 self.warnings.append("The event was created, but its categories could not be set.")
-        return Preferences.of(form).applied(created)
+        return await _shown(created, form)
 
     async def update(self, event_id: str, changes: Event, *, form: Form, etag: str | None) -> Event:
         """The event after a change; no tool takes a condition, so that `etag` holds nothing back."""
@@ -219,7 +220,7 @@ class ScalekitMailbox:
         left = _still_invited(changes, checked_event(event)[0] or {})
         if left:
             self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
-        return Preferences.of(form).applied(event)
+        return await _shown(event, form)
 
     async def _changed(self, event_id: str) -> Event:
         """The event after a change that was carried out."""
@@ -356,10 +357,18 @@ def _options(query: EventQuery, wanted: Preferences, *, prefix: str) -> dict[str
     return named
 
 
-def _page(rows: Sequence[object], wanted: Preferences, cursor: str | None) -> Page:
+async def _shown(event: Event, form: Form) -> Event:
+    return await off_loop(body_characters([event]), lambda: Preferences.of(form).applied(event))
+
+
+async def _page(rows: Sequence[object], wanted: Preferences, cursor: str | None) -> Page:
     """Rows that are no objects stay as they are: whoever reads pages looks for them."""
-    shown = [wanted.applied(cast("Event", row), keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]
-    return Page(shown, cursor)
+
+    def shown() -> list[object]:
+        return [wanted.applied(cast("Event", row), keep=_ALWAYS_READ) if isinstance(row, dict) else row for row in rows]
+
+    events = [cast("Event", row) for row in rows if isinstance(row, dict)]
+    return Page(await off_loop(body_characters(events), shown), cursor)
 
 
 def _cursor(size: int, begin: int) -> str:

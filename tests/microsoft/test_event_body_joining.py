@@ -166,3 +166,26 @@ def test_the_join_link_survives_in_whatever_html_surrounds_it(before: str, after
     body = patch_body(update(body_content=text), online(current)).body["body"]
     assert URL in body["content"]
     assert html.escape(text, quote=False) in body["content"]
+
+
+@pytest.mark.parametrize("brick", ["<html", "<head", "</html", "<style", "<html ", "<body"])
+@pytest.mark.parametrize("kind", ["html", "text"])
+def test_tags_that_never_end_are_text_and_keep_the_block(brick: str, kind: str) -> None:
+    content = brick * 1000
+    kept = keep_join_block(f"<html><body>{BLOCK}</body></html>", content, kind)
+    assert kept.endswith(f"{BLOCK}</body></html>")
+    assert (content if kind == "html" else html.escape(content, quote=False)) in kept
+
+
+@pytest.mark.parametrize(
+    ("source", "inner"),
+    [
+        ("<html><head></head><body><p>Hi</p></body></html>", "<p>Hi</p>"),
+        ("<HTML><BODY class='a'>Hi</BODY >\n</HTML>", "Hi"),
+        ("<html><body>Hi", "Hi"),
+        ("<html>Hi</html>", "Hi"),
+        ("Hi", "Hi"),
+    ],
+)
+def test_a_whole_document_gives_what_stands_in_its_body(source: str, inner: str) -> None:
+    assert keep_join_block("", source, "html") == f"<html><body>{inner}</body></html>"

@@ -88,6 +88,12 @@ def has_mail(entry: Mapping[str, Any]) -> bool:
     return "@" in (address_of(entry) or "")
 
 
+def identity(entry: Mapping[str, Any]) -> str:
+    """What two entries of one person have in common."""
+    mail = _mail(entry)
+    return person_key(mail.get("address"), mail.get("name"))
+
+
 def shown_person(entry: Mapping[str, Any]) -> str:
     """How an attendee is called in a message."""
     mail = _mail(entry)
@@ -126,8 +132,7 @@ def _by_key(attendees: Any) -> People:
     """The people of an event; those who cannot be told apart are numbered, so that nobody gets lost."""
     people: People = {}
     for entry in _members(attendees):
-        mail = _mail(entry)
-        key = person_key(mail.get("address"), mail.get("name"))
+        key = identity(entry)
         while key in people:
             key += "#"
         people[key] = entry

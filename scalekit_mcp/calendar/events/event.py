@@ -6,7 +6,7 @@ Results keep Graph's shape. Unknown properties and enum values pass through; ann
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
@@ -89,3 +89,13 @@ def presented(event: Mapping[str, Any], asked: Zone | None) -> Event:
         if isinstance(shown.get(name), dict):
             shown[name] = shown_moment(shown[name], asked, whole_day=whole_day)
     return shown
+
+
+def body_characters(events: Iterable[Mapping[str, Any] | None]) -> int:
+    """How long the bodies of these events are together."""
+    total = 0
+    for event in events:
+        body = (event or {}).get("body")
+        if isinstance(body, dict):
+            total += len(str(cast("dict[str, Any]", body).get("content") or ""))
+    return total

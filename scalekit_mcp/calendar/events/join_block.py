@@ -9,18 +9,15 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+from scalekit_mcp.calendar.html_tags import Tag, attributes, tags
 
 _SEPARATOR = re.compile(r"_{20,}")
 _MARKER_CLASS = "me-email-text"
 _HOSTS = r"https://([a-z0-9-]+\.)*(teams\.microsoft\.(com|us)|teams\.live\.com|meet\.lync\.com|join\.skype\.com)/"
 _JOIN_LINK = re.compile(_HOSTS, re.IGNORECASE)
 _TEXT_LINK = re.compile(_HOSTS + "|microsoft teams|skype", re.IGNORECASE)
-_TAG_BEGIN = re.compile(r"<[A-Za-z/!?]")
-_NAME = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:-]{0,40})")
-_ATTRIBUTE = re.compile(r"""\b(class|href)=("[^"]*"|'[^']*'|[^\s>"']+)""", re.IGNORECASE)
-_LONGEST_TAG = 4096
 _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
@@ -66,74 +63,51 @@ def _without_text_block(text: str) -> str:
 
 @dataclass
 class _Node:
+    """An element: its tag from `start` to `inner`, its content up to `inner_end`, and where it ends."""
+
     tag: str
     start: int
     inner: int
+    inner_end: int = -1
     end: int = -1
     attributes: dict[str, str] = field(default_factory=dict[str, str])
     children: list[_Node] = field(default_factory=list["_Node"])
-
-
-def _tags(source: str) -> Iterator[tuple[int, int]]:
-    """The places of tags.
-
-    Strangers write bodies: the time this takes grows with their length and not with its square, whatever they hold.
-    """
-    place = 0
-    while (start := source.find("<", place)) >= 0:
-        if source.startswith("<!--", start):
-            closing = "-->"
-        elif _TAG_BEGIN.match(source, start):
-            closing = ">"
-        else:
-            place = start + 1
-            continue
-        end = source.find(closing, start + 2)
-        if end < 0:
-            return
-        place = end + len(closing)
-        yield start, place
 
 
 class _Tree:
     """The elements of a body with their places in the source; forgiving, as mail bodies need."""
 
     def __init__(self, source: str) -> None:
-        self.root = _Node("", 0, 0, len(source))
+        self.root = _Node("", 0, 0, len(source), len(source))
         self.nodes: list[_Node] = []
         self._open = [self.root]
         self._open_tags: Counter[str] = Counter()
-        for start, end in _tags(source):
-            name = _NAME.match(source, start)
-            if name is None:
-                continue
-            if name[1]:
-                self._close(name[2].lower(), start, end)
-            else:
-                self._begin(name[2].lower(), source, start, end)
-        self._close_down_to(1, len(source))
+        for tag in tags(source):
+            if tag.closing:
+                self._close(tag)
+            elif tag.name:
+                self._begin(tag, source)
+        self._close_down_to(1, len(source), len(source))
 
-    def _begin(self, tag: str, source: str, start: int, end: int) -> None:
-        text = source[start : min(end, start + _LONGEST_TAG)]
-        attributes = {m[1].lower(): html.unescape(m[2].strip("\"'")) for m in _ATTRIBUTE.finditer(text)}
-        node = _Node(tag, start, end, end, attributes)
+    def _begin(self, tag: Tag, source: str) -> None:
+        node = _Node(tag.name, tag.start, tag.end, tag.end, tag.end, attributes(source, tag))
         self._open[-1].children.append(node)
         self.nodes.append(node)
-        if tag not in _VOID and source[end - 2] != "/":
+        if tag.name not in _VOID and source[tag.end - 2] != "/":
             self._open.append(node)
-            self._open_tags[tag] += 1
+            self._open_tags[tag.name] += 1
 
-    def _close(self, tag: str, start: int, end: int) -> None:
-        if not self._open_tags[tag]:
+    def _close(self, tag: Tag) -> None:
+        if not self._open_tags[tag.name]:
             return
-        depth = next(d for d in range(len(self._open) - 1, 0, -1) if self._open[d].tag == tag)
-        self._close_down_to(depth + 1, start)
-        self._close_down_to(depth, end)
+        depth = next(d for d in range(len(self._open) - 1, 0, -1) if self._open[d].tag == tag.name)
+        self._close_down_to(depth + 1, tag.start, tag.start)
+        self._close_down_to(depth, tag.start, tag.end)
 
-    def _close_down_to(self, depth: int, place: int) -> None:
+    def _close_down_to(self, depth: int, inner_end: int, end: int) -> None:
         while len(self._open) > depth:
             node = self._open.pop()
-            node.end = place
+            node.inner_end, node.end = inner_end, end
             self._open_tags[node.tag] -= 1
 
 
@@ -172,8 +146,14 @@ def _whole_elements(root: _Node, start: int, end: int) -> tuple[int, int]:
 
 
 def _inner_body(source: str) -> str:
+    """What stands in the body of a document, or the source without the tags that belong around a body."""
     body = next((n for n in _Tree(source).nodes if n.tag == "body"), None)
-    if body is None:
-        return re.sub(r"(?is)</?(html|head)[^>]*>", "", source)
-    inner = source[body.inner : body.end]
-    return re.sub(r"(?is)</body\s*>\s*$", "", inner)
+    if body is not None:
+        return source[body.inner : body.inner_end]
+    parts: list[str] = []
+    place = 0
+    for tag in tags(source):
+        if tag.name in ("html", "head"):
+            parts.append(source[place : tag.start])
+            place = tag.end
+    return "".join([*parts, source[place:]])

@@ -6,13 +6,13 @@ that the change said means "made". What Microsoft rewrites on its own (HTML, onl
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
+from scalekit_mcp.calendar.events.attendees import identity
 from scalekit_mcp.calendar.events.event import Event, address_of, date_of, instant_of
+from scalekit_mcp.calendar.html_tags import text_of
 
 
 class Settled(Enum):
@@ -100,13 +100,12 @@ def _by_link(now: Event) -> Settled:
 
 
 def _people(people: Sequence[Event], host: str) -> set[tuple[str, str]]:
-    kinds = {(address_of(person) or "").casefold(): str(person.get("type") or "required") for person in people}
-    return {(address, kind.casefold()) for address, kind in kinds.items() if address != host}
+    kinds = {identity(person): str(person.get("type") or "required") for person in people}
+    return {(who, kind.casefold()) for who, kind in kinds.items() if who != host}
 
 
 def _words(body: Event) -> str:
     content = str(body.get("content") or "")
     if str(body.get("contentType")).casefold() == "html":
-        content = re.sub(r"<(style|script|head)\b.*?</\1\s*>|<[^>]*>", " ", content, flags=re.DOTALL | re.IGNORECASE)
-        content = html.unescape(content)
+        content = text_of(content)
     return "".join(content.split())
