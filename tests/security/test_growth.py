@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from growth_search import Expression, expressions, functions_of_text
 
-from scalekit_mcp.microsoft.challenge import claims_challenge
-from scalekit_mcp.microsoft.graph_errors import GraphFailure
-from scalekit_mcp.microsoft.join_block import join_block, keep_join_block
-from scalekit_mcp.microsoft.text import neutralised
+from scalekit_mcp.calendar.events.join_block import join_block, keep_join_block
+from scalekit_mcp.calendar.text import neutralised
+from scalekit_mcp.microsoft.graph.errors import GraphFailure
+from scalekit_mcp.microsoft.identity.challenge import claims_challenge
 from scalekit_mcp.tools import TOOLS, parse_arguments
 from scalekit_mcp.tools.answer_size import fitted, shortened
 from scalekit_mcp.tools.base import parameters_of
@@ -44,7 +44,7 @@ BRICKS = (
 ENDS = ("", "\x00", ">", '"')
 
 DYNAMIC = {
-    "scalekit_mcp.server.rest_tools",  # names of parameters, in a message of our own
+    "scalekit_mcp.server.rest.tools",  # names of parameters, in a message of our own
 }
 """Modules that make regular expressions of what is not known before, and of what."""
 
@@ -52,14 +52,11 @@ BOUNDED: dict[str, int] = {}
 """Expressions whose callers cut the text before: how many characters reach them. Their callers are tried below."""
 
 TEXT_ROOMS = (
-    "scalekit_mcp.tools", "scalekit_mcp.microsoft", "scalekit_mcp.actions.hosted", "scalekit_mcp.actions.inputs",
-    "scalekit_mcp.identifiers", "scalekit_mcp.confirmation_code", "scalekit_mcp.upstream",
-    "scalekit_mcp.settings.checks",
-    "scalekit_mcp.telemetry.logs", "scalekit_mcp.telemetry.spans", "scalekit_mcp.server.authentication",
-    "scalekit_mcp.server.tokens", "scalekit_mcp.server.hosts", "scalekit_mcp.server.confirmation",
-    "scalekit_mcp.server.rest", "scalekit_mcp.server.sealed", "scalekit_mcp.server.stdio_wire",
-    "scalekit_mcp.server.pages", "scalekit_mcp.server.results", "scalekit_mcp.accounts.scopes",
+    "scalekit_mcp.tools", "scalekit_mcp.microsoft", "scalekit_mcp.calendar", "scalekit_mcp.scalekit",
+    "scalekit_mcp.actions", "scalekit_mcp.identifiers", "scalekit_mcp.confirmation_code", "scalekit_mcp.upstream",
+    "scalekit_mcp.settings.checks", "scalekit_mcp.telemetry", "scalekit_mcp.server", "scalekit_mcp.accounts",
 )  # fmt: skip
+"""Where functions take text of callers, of Microsoft, of Scalekit or of an issuer."""
 
 
 @pytest.fixture(autouse=True)
@@ -141,12 +138,16 @@ def test_expressions_made_of_what_is_not_known_before_are_known() -> None:
 
 def test_the_search_finds_what_there_is() -> None:
     names = {expression.where for expression in EXPRESSIONS}
-    assert {"scalekit_mcp.microsoft.join_block._SEPARATOR", "scalekit_mcp.tools.people._FORBIDDEN"} <= names
+    assert {"scalekit_mcp.calendar.events.join_block._SEPARATOR", "scalekit_mcp.tools.people._FORBIDDEN"} <= names
     assert any(":" in name for name in names)
     assert len(names) > 50
 
 
 FUNCTIONS = dict(functions_of_text(TEXT_ROOMS))
+
+
+def test_every_room_of_text_has_functions_of_text() -> None:
+    assert [room for room in TEXT_ROOMS if not any(name.startswith(room) for name in FUNCTIONS)] == []
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
