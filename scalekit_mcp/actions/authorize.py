@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, TypedDict
@@ -79,11 +80,12 @@ def direction_of(account: ConnectedAccountView, verification: str, *, reconnect:
 
 @dataclass(frozen=True, slots=True)
 class Directed:
-    """An account, what to say about it, and the link where a sign-in can help."""
+    """An account, what to say about it, the link where a sign-in can help, and what time it is (`Actions.present`)."""
 
     account: ConnectedAccountView
     direction: Direction
     link: AuthorizationLinkResponse | None = None
+    now: Mapping[str, str] | None = None
 
     def answer(self) -> dict[str, Any]:
         """The answer of `authorize`: times UTC, ISO 8601; members without a value are left out, `reason` stays."""
@@ -99,6 +101,7 @@ class Directed:
             "admin_consent_url": link and link.admin_consent_url,
             "mailbox": account.mailbox if account.status == "ACTIVE" else None,
             "attempt": attempt,
+            "now": self.now if account.status == "ACTIVE" else None,
         }
         return {
             "status": account.status,
@@ -153,7 +156,7 @@ async def directed(actions: Actions, vouched: Vouched, *, reconnect: bool = Fals
     account = (await actions.get_or_create_connected_account(**key)).connected_account
     direction = direction_of(account, vouched.verification, reconnect=reconnect)
     if direction.standing is not Standing.LINK:
-        return Directed(account, direction)
+        return Directed(account, direction, now=actions.present())
     link: AuthorizationLinkResponse | None = None
     try:
         link = await actions.get_authorization_link(
@@ -164,7 +167,7 @@ async def directed(actions: Actions, vouched: Vouched, *, reconnect: bool = Fals
     account = (await actions.get_connected_account(**key)).connected_account
     direction = direction_of(account, vouched.verification, reconnect=reconnect)
     if direction.standing is not Standing.LINK:
-        return Directed(account, direction)
+        return Directed(account, direction, now=actions.present())
     if link is not None and link.admin_consent_url and direction.who_acts == "user":
         direction = replace(direction, next_step=direction.next_step + _IF_IT_MUST_APPROVE)
-    return Directed(account, direction, link)
+    return Directed(account, direction, link, actions.present())

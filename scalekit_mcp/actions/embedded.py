@@ -17,6 +17,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
+from scalekit_mcp.calendar.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
@@ -24,6 +25,7 @@ from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound,
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
+from scalekit_mcp.tools.zones import resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.model.records import AccountKey, AccountView, AuthorizationLink, DamagedAccount
@@ -213,6 +215,9 @@ class EmbeddedActions:
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
         return _response(await (await self.parts()).manager.wait(key, timeout_seconds=timeout_seconds))
+
+    def present(self) -> dict[str, str]:
+        return present(self._clock.now(), resolve_zone(self._timezone))
 
     async def execute_tool(
         self,

@@ -18,12 +18,14 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import LinkBase
+from scalekit_mcp.calendar.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.network import Network
 from scalekit_mcp.tools import Arguments, Authorize
+from scalekit_mcp.tools.zones import resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -279,6 +281,9 @@ class HostedActions:
             await self._clock.sleep(min(POLL_SECONDS, left))
 
     # -- tools
+
+    def present(self) -> dict[str, str]:
+        return present(self._clock.now(), resolve_zone(self._timezone))
 
     async def execute_tool(
         self,

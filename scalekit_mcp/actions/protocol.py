@@ -141,6 +141,10 @@ class Actions(Protocol):
         """
         ...
 
+    def present(self) -> dict[str, str]:
+        """What time it is, in the zone of answers: `dateTime` with its offset, `timeZone`, `weekday`."""
+        ...
+
     async def check(self) -> None:
         """Raise `ScalekitMCPError` if no call could work: embedded writes and reads the vault and tries its keys."""
         ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 _ABOUT = "Reads and changes one user's Outlook calendar. The user is fixed by the session; no tool takes a user."
 _LISTING = """\
 To see what happens in a period, call outlook_list_calendar_events with start_datetime and end_datetime: recurring \
-events are expanded, and `now` in the answer is the present date, weekday and zone. Do not guess dates."""
+events are expanded. `now` in its answers, and in that of authorize, is the present date, weekday and zone. Do not \
+guess dates."""
 _TIMES = """\
 Times are local, without an offset (2026-04-01T10:00:00); the zone is a parameter of its own, an IANA or a Windows \
 name. Ask the user when you do not know their zone."""

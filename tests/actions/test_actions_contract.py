@@ -552,11 +552,13 @@ async def test_authorize_gives_the_link_and_then_says_that_all_is_well(bench: Be
     answer = await bench.run("authorize")
     assert (answer["status"], answer["reason"]) == ("PENDING", "awaiting_consent")
     assert answer["attempt"]["state"] == "link_given"
+    assert "now" not in answer
     async with bench.browser() as browser:
         await bench.agree(browser, answer["authorization_url"])
     done = await bench.run("authorize")
     assert (done["status"], done["reason"]) == ("ACTIVE", None)
     assert "authorization_url" not in done
+    assert done["now"].keys() == (await bench.run(LIST))["now"].keys() == {"dateTime", "timeZone", "weekday"}
 
 
 async def test_authorize_with_reconnect_gives_a_link_although_the_account_is_active(connected: Bench) -> None:

@@ -289,6 +289,9 @@ class MemoryActions:
             kind=OutcomeKind.CONNECTED, title="Approved", message="Thank you.", next_step="Tell the user."
         )
 
+    def present(self) -> dict[str, str]:
+        return {"dateTime": "2026-04-06T09:00:00+00:00", "timeZone": "UTC", "weekday": "Monday"}
+
     async def check(self) -> None:
         self.checks += 1
         if self.broken is not None:

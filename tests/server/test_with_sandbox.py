@@ -26,6 +26,7 @@ from scalekit_mcp.settings import load_settings
 
 DANA = "dana@company.com"
 LIST = "outlook_list_calendar_events"
+CREATE = "outlook_create_calendar_event"
 WEEK = {"start_datetime": "2026-04-06T00:00:00", "end_datetime": "2026-04-11T00:00:00", "timezone": "UTC"}
 
 
@@ -221,3 +222,38 @@ async def test_the_operators_page_verifies_the_person_and_the_waiting_call_finis
     assert [answer.status_code for answer in wrong] == [403]
     assert "finish on the page" in held[0].structured_content["error"]["next_step"]
     assert "code" not in held[0].structured_content["error"]["next_step"]
+
+
+async def test_a_long_list_comes_in_answers_that_fit_and_members_that_clients_add_are_ignored() -> None:
+    """One client, as a host drives it: it adds members of its own to each call, and follows `next_page` to the end."""
+    human = Human()
+    added = {"toolCallId": "1", "sessionId": "2", "_meta": {"a": 1}, "calendar_id": "null"}
+    people = ",".join(f"person.{number}@partner.example" for number in range(40))
+    body = {"body_content": "word " * 3500, "attendees_required": people}
+    with anyio.fail_after(120):
+        async with (
+            Listener(preferred_port=0, sandbox=True) as listener,
+            embedded(Sandbox(week_of=date(2026, 4, 6)), listener.base_url) as actions,
+        ):
+            listener.serve(actions)
+            server = create_server(actions, identify=fixed_caller("ana"), options=ServerOptions(sandbox=True))
+            async with Client(server, elicitation_callback=human) as client:
+                await client.call_tool(LIST, WEEK)
+                for day in range(6, 12):
+                    at = f"2026-04-{day:02}T10:00:00"
+                    times = {"start_datetime": at, "end_datetime": at.replace("T10", "T11")}
+                    zones = {"start_timezone": "UTC", "end_timezone": "UTC"}
+                    made = await client.call_tool(CREATE, {"subject": f"Day {day}", **times, **zones, **body, **added})
+                    assert not made.is_error
+                given: dict[str, Any] = {"top": 1000, "select": "subject,body,attendees"}
+                seen: list[str] = []
+                lengths: list[int] = []
+                while given:
+                    answer = await client.call_tool(LIST, {**given, **added})
+                    lengths.append(len(answer.content[0].text))
+                    seen += [row["id"] for row in answer.structured_content["value"]]
+                    page = answer.structured_content.get("next_page")
+                    given = {"page": page} if page else {}
+    assert max(lengths) <= 60_000
+    assert len(lengths) > 2
+    assert len(seen) == len(set(seen)) >= 6
