@@ -16,7 +16,12 @@ from typing import Any
 import scalekit_mcp
 
 METHODS = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer")
-_LOOKALIKES = ("scalekit_mcp.sandbox", "scalekit_mcp.demo", "scalekit_mcp.__main__", "scalekit_mcp.accounts.vault.migrations")
+_LOOKALIKES = (
+    "scalekit_mcp.sandbox",
+    "scalekit_mcp.demo",
+    "scalekit_mcp.__main__",
+    "scalekit_mcp.accounts.vault.migrations",
+)
 """Not the product: Microsoft's look-alike and the tour through it."""
 
 

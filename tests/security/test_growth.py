@@ -54,7 +54,7 @@ BOUNDED: dict[str, int] = {}
 TEXT_ROOMS = (
     "scalekit_mcp.tools", "scalekit_mcp.microsoft", "scalekit_mcp.calendar", "scalekit_mcp.scalekit",
     "scalekit_mcp.actions", "scalekit_mcp.identifiers", "scalekit_mcp.confirmation_code", "scalekit_mcp.upstream",
-    "scalekit_mcp.settings.checks", "scalekit_mcp.telemetry", "scalekit_mcp.server", "scalekit_mcp.accounts",
+    "scalekit_mcp.settings", "scalekit_mcp.telemetry", "scalekit_mcp.server", "scalekit_mcp.accounts",
 )  # fmt: skip
 """Where functions take text of callers, of Microsoft, of Scalekit or of an issuer."""
 
@@ -192,7 +192,8 @@ TEXTS: dict[str, Callable[[str], Any]] = {
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_what_strangers_write_is_read_in_time_that_grows_with_it(name: str) -> None:
-    assert too_steep(name, TEXTS[name], BRICKS) == []
+    many = name.startswith("many")  # their number counts, and not what stands in them
+    assert too_steep(name, TEXTS[name], BRICKS[:8] if many else BRICKS) == []
 
 
 def test_a_square_is_noticed() -> None:
