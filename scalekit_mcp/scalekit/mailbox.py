@@ -16,6 +16,7 @@ from scalekit_mcp.calendar.events.event import Event, address_of, body_character
 from scalekit_mcp.calendar.events.shapes import checked_event, event_of
 from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
+from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
@@ -219,7 +220,8 @@ class ScalekitMailbox:
             event = await self._changed(event_id)
         left = _still_invited(changes, checked_event(event)[0] or {})
         if left:
-            self.warnings.append(f"These attendees should have been removed but are still there: {', '.join(left)}.")
+            people = neutralise(", ".join(left))
+            self.warnings.append(f"These attendees should have been removed but are still there: {people}.")
         return await _shown(event, form)
 
     async def _changed(self, event_id: str) -> Event:

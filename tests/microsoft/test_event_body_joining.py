@@ -184,6 +184,7 @@ def test_tags_that_never_end_are_text_and_keep_the_block(brick: str, kind: str) 
         ("<HTML><BODY class='a'>Hi</BODY >\n</HTML>", "Hi"),
         ("<html><body>Hi", "Hi"),
         ("<html>Hi</html>", "Hi"),
+        ("<html><head></head>Hi</html>", "Hi"),
         ("Hi", "Hi"),
     ],
 )
