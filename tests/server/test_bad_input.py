@@ -177,7 +177,8 @@ def test_no_authentication_on_a_public_address_does_not_start(tmp_path: Path, op
         check=False,
     )
     assert done.returncode == 2
-    assert "SCALEKIT_MCP_AUTH=none is refused on an address that others can reach." in " ".join(done.stderr.split())
+    told = " ".join(done.stderr.split())
+    assert "SCALEKIT_MCP_AUTH (from the environment) is none, which is refused on an address that others can" in told
 
 
 async def test_without_its_database_a_server_is_not_ready() -> None:

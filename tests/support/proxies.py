@@ -69,6 +69,7 @@ class TestProxy:
     login: tuple[str, str] | None = None
     port: int = 0
     asked: list[str] = field(default_factory=list[str])
+    running: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
 
     def url(self, scheme: str) -> str:
         """The proxy's address as a setting."""
@@ -76,14 +77,33 @@ class TestProxy:
         return f"{scheme}://{user}127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, until either side ends it."""
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError, ssl.SSLError, asyncio.LimitOverrunError):
-            shake = {"socks": self._socks, "http": self._connect, "mute": self._mute}[self.kind]
-            if await shake(reader, writer):
-                await writer.start_tls(self.tls)
-                behind = await asyncio.open_connection("127.0.0.1", self.target)
-                await asyncio.gather(_pump(reader, behind[1]), _pump(behind[0], writer))
-        writer.close()
+        """One connection, until either side ends it or the proxy does."""
+        task = asyncio.current_task()
+        assert task is not None
+        self.running.add(task)
+        try:
+            with contextlib.suppress(EOFError, OSError, asyncio.LimitOverrunError, asyncio.CancelledError):
+                shake = {"socks": self._socks, "http": self._connect, "mute": self._mute}[self.kind]
+                if await shake(reader, writer):
+                    await writer.start_tls(self.tls)
+                    await self._relay(reader, writer)
+        finally:
+            await _close(writer)
+            self.running.discard(task)
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
+        finally:
+            await _close(behind_writer)
+
+    async def end(self) -> None:
+        """End every connection and wait until its sockets are closed."""
+        running = list(self.running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def _mute(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Something that listens there and is no proxy."""
@@ -135,6 +155,15 @@ async def _pump(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> No
     drain.close()
 
 
+async def _close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        async with asyncio.timeout(1):  # a TLS peer that is gone never says good-bye
+            await writer.wait_closed()
+    except (OSError, ssl.SSLError):
+        writer.transport.abort()
+
+
 @asynccontextmanager
 async def proxy(
     kind: str, *, target: int, authority: Authority, login: tuple[str, str] | None = None
@@ -143,5 +172,8 @@ async def proxy(
     made = TestProxy(kind, target, authority.tls, login)
     async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
         made.port = server.sockets[0].getsockname()[1]
-        yield made
-        server.close()
+        try:
+            yield made
+        finally:
+            server.close()
+            await made.end()
