@@ -311,8 +311,11 @@ async def test_nothing_of_a_query_reaches_the_log(caplog: pytest.LogCaptureFixtu
         reference = re.search(r"Reference: <code>(\w+)<", page.text)
         assert reference
         assert reference[1] in caplog.text
-    assert "st4te-value" not in caplog.text
-    assert "c0de-value" not in caplog.text
+    browsers = {"httpx2", "httpcore2"}  # this test's browser may log what it asks for, where another test let it
+    formatter = logging.Formatter()
+    logged = [formatter.format(record) for record in caplog.records if record.name.partition(".")[0] not in browsers]
+    assert logged
+    assert not [line for line in logged if "st4te-value" in line or "c0de-value" in line]
 
 
 @pytest.mark.parametrize("kind", list(OutcomeKind))
