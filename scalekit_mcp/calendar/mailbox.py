@@ -29,9 +29,6 @@ class Form:
     select: tuple[str, ...] | None = None
 
 
-AS_IT_IS = Form()
-
-
 @dataclass(frozen=True, slots=True)
 class Span:
     """From `begin` up to `end`, both aware."""

@@ -19,7 +19,7 @@ from opentelemetry import trace
 from telemetry_support import CONTENT, a_day, observed
 
 from scalekit_mcp.actions.observed import ObservedClient
-from scalekit_mcp.calendar.mailbox import AS_IT_IS, EventQuery, Span
+from scalekit_mcp.calendar.mailbox import EventQuery, Form, Span
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
@@ -96,20 +96,20 @@ async def test_every_request_to_graph_names_its_route_and_none_of_the_ids_in_it(
     ) as http:
         session = GraphSession(GraphClient(http, base_url=GRAPH_URL, clock=clock), FixedToken(token), "dana")
         mailbox = GraphMailbox(session, owner_id="Zanzibar")
-        query = EventQuery(AS_IT_IS, top=2, calendar_id=plan)
+        query = EventQuery(Form(), top=2, calendar_id=plan)
         span = Span(clock.now(), clock.now() + timedelta(days=1))
         event = {"subject": "Zanzibar"}
         for call in (
-            mailbox.get("AAMkAD=", AS_IT_IS),
+            mailbox.get("AAMkAD=", Form()),
             mailbox.exceptions("AAMkAD=", ("id",)),
             mailbox.list(query),
             mailbox.list(replace(query, calendar_id=None)),
             mailbox.view(query, span),
             mailbox.view(replace(query, calendar_id=None), span),
             mailbox.instances("AAMkAD=", query, span),
-            mailbox.create(event, calendar_id=plan, form=AS_IT_IS),
-            mailbox.create(event, calendar_id=None, form=AS_IT_IS),
-            mailbox.update("AAMkAD=", event, form=AS_IT_IS, etag=None),
+            mailbox.create(event, calendar_id=plan, form=Form()),
+            mailbox.create(event, calendar_id=None, form=Form()),
+            mailbox.update("AAMkAD=", event, form=Form(), etag=None),
             mailbox.delete("AAMkAD="),
             mailbox.cancel("AAMkAD=", "Zanzibar"),
             *(mailbox.purge("AAMkAD=", address) for address in mailbox.purge_addresses),
