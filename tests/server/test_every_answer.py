@@ -56,8 +56,16 @@ async def test_every_door_is_served_with_and_without_a_slash_at_its_end() -> Non
             assert token.status_code == 200
             link = (await server.actions.get_authorization_link(identifier="ana")).link
             assert (await http.get(link + "/")).status_code == 200
-            for path in ("/healthz/", "/readyz/"):
-                assert (await http.get(path, headers={"host": "10.0.0.7"})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_the_operators_own_pages_have_one_address_each_that_a_proxy_can_hide(path: str) -> None:
+    key = {"authorization": f"Bearer {SERVICE_KEY}"}
+    with anyio.fail_after(HANG_SECONDS):
+        async with remote(metrics=CallMetrics()) as server, server.browser() as http:
+            assert (await http.get(path, headers=key)).status_code == 200
+            for written in (f"{path}/", f"{path}//", path.upper()):
+                assert (await http.get(written, headers=key)).status_code in (400, 404), written
 
 
 async def answers_of(server: Remote) -> dict[str, httpx.Response]:

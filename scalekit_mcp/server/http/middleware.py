@@ -113,10 +113,15 @@ class TrimHeaders:
         await self._app(scope, receive, send)
 
 
-class TrimPath:
-    """Serves an address with one slash at its end as the one without.
+OPERATORS_PAGES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What only the operator's own network should reach; proxies hide these addresses."""
 
-    A redirect would send a client, token and all, to `http://` where TLS ends at a proxy.
+
+class TrimPath:
+    """Serves an address with one slash at its end as the one without; the operator's own pages have one address each.
+
+    A redirect would send a client, token and all, to `http://` where TLS ends at a proxy. A proxy in front that hides
+    `/metrics` hides just that address.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -126,6 +131,6 @@ class TrimPath:
         """Pass the request on under its plain path."""
         if scope["type"] == "http":
             path = scope["path"]
-            if len(path) > 1 and path.endswith("/") and not path.endswith("//"):
+            if len(path) > 1 and path.endswith("/") and not path.endswith("//") and path[:-1] not in OPERATORS_PAGES:
                 scope = {**scope, "path": path[:-1]}
         await self._app(scope, receive, send)
