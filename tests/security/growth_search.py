@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -67,6 +68,8 @@ def expressions() -> tuple[list[Expression], list[str]]:
     found: list[Expression] = []
     dynamic: list[str] = []
     for module_name, tree in trees.items():
+        if module_name == "scalekit_mcp.langchain" and importlib.util.find_spec("langchain_core") is None:
+            continue  # the extra is not installed
         module = importlib.import_module(module_name)
         compiled = {name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)}
         at_top = {id(node) for statement in tree.body for node in ast.walk(statement) if not _has_body(statement)}
@@ -105,6 +108,8 @@ def functions_of_text(packages: tuple[str, ...]) -> Iterator[tuple[str, Callable
     for name in modules():
         if not name.startswith(packages):
             continue
+        if name == "scalekit_mcp.langchain" and importlib.util.find_spec("langchain_core") is None:
+            continue  # the extra is not installed
         module = importlib.import_module(name)
         for function_name, function in vars(module).items():
             plain = inspect.unwrap(function) if callable(function) else function
