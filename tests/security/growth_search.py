@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
-import importlib.util
 import inspect
 import pkgutil
 import re
@@ -55,9 +54,14 @@ def _is_re(call: ast.Call) -> bool:
     return isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "re"
 
 
+def _is_installed(module: str) -> bool:
+    """Whether what the module needs is there; `langchain-core` comes with an extra."""
+    return module != "scalekit_mcp.langchain" or importlib.util.find_spec("langchain_core") is not None
+
+
 def expressions() -> tuple[list[Expression], list[str]]:
     """All regular expressions of the product, and the places of those that are made of what is not known before."""
-    trees = _trees()
+    trees = {name: tree for name, tree in _trees().items() if _is_installed(name)}
     used: dict[str, set[str]] = {}
     for module_name, tree in trees.items():
         for node in ast.walk(tree):
@@ -68,8 +72,6 @@ def expressions() -> tuple[list[Expression], list[str]]:
     found: list[Expression] = []
     dynamic: list[str] = []
     for module_name, tree in trees.items():
-        if module_name == "scalekit_mcp.langchain" and importlib.util.find_spec("langchain_core") is None:
-            continue  # the extra is not installed
         module = importlib.import_module(module_name)
         compiled = {name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)}
         at_top = {id(node) for statement in tree.body for node in ast.walk(statement) if not _has_body(statement)}
@@ -106,10 +108,8 @@ def _assigns(statement: ast.stmt, name: str) -> bool:
 def functions_of_text(packages: tuple[str, ...]) -> Iterator[tuple[str, Callable[[str], Any]]]:
     """Functions of these modules that need one argument and take text for it."""
     for name in modules():
-        if not name.startswith(packages):
+        if not name.startswith(packages) or not _is_installed(name):
             continue
-        if name == "scalekit_mcp.langchain" and importlib.util.find_spec("langchain_core") is None:
-            continue  # the extra is not installed
         module = importlib.import_module(name)
         for function_name, function in vars(module).items():
             plain = inspect.unwrap(function) if callable(function) else function
