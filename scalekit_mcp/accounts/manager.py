@@ -7,11 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from scalekit_mcp.accounts.accounts import Accounts
 from scalekit_mcp.accounts.authorization.attempts import ListenerAlive, too_many_races
 from scalekit_mcp.accounts.authorization.engine import Authorizations
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
-from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
-from scalekit_mcp.accounts.directory import AccountDirectory
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -28,6 +27,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
@@ -70,7 +70,7 @@ class ConnectedAccountManager:
         self._settings = settings or ManagerSettings()
         operator = MisconfigurationGuard(clock, self._settings)
         self._uses = Uses(vault)
-        self._directory = AccountDirectory(vault, providers, clock, self._settings, operator)
+        self._directory = Accounts(vault, providers, clock, self._settings, operator)
         self._refresher = Refresher(vault, providers, clock, self._settings, self._directory.remember, operator)
         self._authorizations = Authorizations(
             vault,

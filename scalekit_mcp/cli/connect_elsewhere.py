@@ -95,8 +95,8 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
 
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:
-    from scalekit_mcp.accounts.authorization.provider import GrantFailure
     from scalekit_mcp.accounts.model.records import AccountKey
+    from scalekit_mcp.accounts.provider import GrantFailure
     from scalekit_mcp.actions.embedded import view_of
     from scalekit_mcp.actions.parts import build_parts
     from scalekit_mcp.clock import SystemClock

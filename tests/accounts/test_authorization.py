@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.authorization.provider import Grant
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
     ADMIN_CALLBACK,

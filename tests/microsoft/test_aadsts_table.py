@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.authorization.provider import GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, Reason
+from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.identity.aadsts_table import CLASSES, ROWS, SUBERRORS, TABLE

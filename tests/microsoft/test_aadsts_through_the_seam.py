@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from scalekit_mcp.accounts.authorization.provider import Grant, GrantFault
 from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts.provider import Grant, GrantFault
 from scalekit_mcp.demo.browser import Browser, Page
 from scalekit_mcp.microsoft.identity.aadsts_table import CERTIFICATE, SECRET, TABLE
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.accounts.provider import GrantFailure
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft.identity.credentials import ClientCertificate, ClientSecret, PublicClient
 from scalekit_mcp.microsoft.identity.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token

@@ -18,8 +18,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
+from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.identity.credentials import ClientCredentials, ClientSecret, PublicClient

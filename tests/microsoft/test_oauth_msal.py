@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import httpx2 as httpx
 import pytest
 
-from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest, Grant, GrantFailure
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.microsoft.identity.credentials import ClientSecret
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth

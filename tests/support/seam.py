@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2 as httpx
 from starlette.applications import Starlette
 
-from scalekit_mcp.accounts.authorization.provider import Grant
 from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.embedded import EmbeddedActions

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
 from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.authorization.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.authorization.texts import Pages
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
@@ -24,6 +23,7 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import Grant, OAuthProvider
 from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
 from scalekit_mcp.accounts.vault.changes import (

@@ -11,7 +11,6 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from scalekit_mcp.accounts.authorization.attempts import RACES, Attempts, is_switch, same_browser, too_many_races
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.authorization.provider import Grant, GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import (
     Attempt,
     AttemptSecrets,
@@ -23,6 +22,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import Grant, GrantFailure, GrantFault
 from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,
     NoteAccount,

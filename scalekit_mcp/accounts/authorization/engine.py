@@ -17,7 +17,6 @@ from scalekit_mcp.accounts.authorization.attempts import RACES, ended, too_many_
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
-from scalekit_mcp.accounts.authorization.provider import AuthorizationRequest
 from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -31,6 +30,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import AuthorizationRequest
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
 from scalekit_mcp.accounts.vault.changes import (
     Change,

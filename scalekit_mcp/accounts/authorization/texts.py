@@ -14,7 +14,6 @@ from scalekit_mcp.accounts.authorization.outcomes import (
     AuthorizationPrompt,
     OutcomeKind,
 )
-from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import (
     AccountStatus,
@@ -25,6 +24,7 @@ from scalekit_mcp.accounts.model.records import (
     ProviderAccount,
     Reason,
 )
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.vault.sealing import SealBroken
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock

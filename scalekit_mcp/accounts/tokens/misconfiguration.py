@@ -9,8 +9,8 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure
 from scalekit_mcp.accounts.model.records import ConnectedAccount, ManagerSettings
+from scalekit_mcp.accounts.provider import GrantFailure
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured
 

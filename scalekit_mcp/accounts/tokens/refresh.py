@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountStatus,
@@ -26,6 +25,7 @@ from scalekit_mcp.accounts.model.records import (
     TokenSet,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.tokens.lease import renewed_lease
 from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united

@@ -10,8 +10,8 @@ import logging
 from collections import deque
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
 from scalekit_mcp.accounts.model.records import ConnectedAccount, Reason
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from scalekit_mcp.accounts.authorization.provider import GrantFault
+from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.microsoft.identity.aadsts_table import (
     ADMIN_APPROVAL,
     APP_DISABLED,

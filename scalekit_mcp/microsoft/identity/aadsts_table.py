@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scalekit_mcp.accounts.authorization.provider import GrantFault
 from scalekit_mcp.accounts.model.records import AccountStatus, Reason
+from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.errors import WhoActs
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from scalekit_mcp.accounts.authorization.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.authorization.provider import OAuthProvider
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -24,6 +23,7 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.vault.sealing import SealBroken
@@ -36,7 +36,7 @@ _PRUNE_INTERVAL = timedelta(days=1)
 _CLOSE_SECONDS = 2.0
 
 
-class AccountDirectory:
+class Accounts:
     """The accounts of one vault; a snapshot of each is good for two seconds in this process."""
 
     def __init__(
