@@ -37,6 +37,7 @@ def run_http(settings: Settings, *, sse: bool) -> None:
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
+    from scalekit_mcp.accounts.vault.sealing import KeyRing
     from scalekit_mcp.actions.files import check_key_file
     from scalekit_mcp.server.callers.caller import authenticated_caller
     from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
@@ -80,7 +81,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 code_in_chat=settings.user_verification != "url",
                 confirm_mail=settings.confirm == "mail",
                 stopping=lambda: drain.refusing,
-                request_state_keys=_derived(keys, b"request state"),
+                request_state_keys=tuple(_derived(keys, b"request state").values()),
                 metrics=metrics,
                 limiter=limiter,
             ),
@@ -96,7 +97,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 allowed_origins=_listed(settings.allowed_origins),
                 stateless=settings.stateless,
                 sandbox=settings.sandbox,
-                cookie_keys=_derived(keys, b"cookies"),
+                cookie_keys=KeyRing(list(_derived(keys, b"cookies").items())),
                 rest=RestOptions(
                     service_key=service_key,
                     public_url=public_url,
@@ -207,15 +208,15 @@ def _resource_metadata(settings: Settings) -> dict[str, Any] | None:
     return resource_metadata(settings.oidc_issuer, resource=f"{settings.base_url}/mcp")
 
 
-def _derived(keys: dict[str, bytes], purpose: bytes) -> tuple[bytes, ...]:
+def _derived(keys: dict[str, bytes], purpose: bytes) -> dict[str, bytes]:
     """A key for one purpose from each session key, so that all replicas agree without another setting (RFC 5869)."""
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-    return tuple(
-        HKDF(algorithm=SHA256(), length=32, salt=None, info=b"scalekit-mcp " + purpose).derive(key)
-        for key in keys.values()
-    )
+    info = b"scalekit-mcp " + purpose
+    return {
+        key_id: HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(key) for key_id, key in keys.items()
+    }
 
 
 def _is_local(settings: Settings) -> bool:

@@ -78,7 +78,7 @@ async def product(*, timezone: str = "UTC") -> AsyncIterator[Product]:
                 authentication=tokens,
                 options=HttpOptions(
                     public_url=BASE,
-                    cookie_keys=(b"c" * 32,),
+                    cookie_keys=KeyRing([("c1", b"c" * 32)]),
                     rest=RestOptions(service_key=SERVICE_KEY, public_url=BASE, session_tokens=tokens),
                 ),
             )

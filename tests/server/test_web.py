@@ -15,11 +15,11 @@ import pytest
 from server_support import NOW, MemoryActions
 from starlette.applications import Starlette
 
+from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.server.web.pages import Pages, scopes_in_words
-from scalekit_mcp.server.web.sealed import Sealer
 
 BASE = "https://mcp.example.com"
 
@@ -35,9 +35,11 @@ class HandClock:
         self.at += timedelta(seconds=seconds)
 
 
-def browser_for(actions: MemoryActions, *, keys: tuple[bytes, ...] = (), sandbox: bool = False) -> httpx.AsyncClient:
-    options = WebOptions(origins=lambda: {BASE}, secure=True, keys=keys, sandbox=sandbox)
-    web = Web(lambda: actions, clock=HandClock(), options=options)
+def browser_for(
+    actions: MemoryActions, *, keys: KeyRing | None = None, sandbox: bool = False, clock: HandClock | None = None
+) -> httpx.AsyncClient:
+    options = WebOptions(origins=lambda: {BASE}, secure=True, cookie_keys=keys, sandbox=sandbox)
+    web = Web(lambda: actions, clock=clock or HandClock(), options=options)
     transport = httpx.ASGITransport(app=Starlette(routes=web.routes()))
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
@@ -263,13 +265,34 @@ async def test_an_outcome_is_shown_in_its_own_browser_only() -> None:
 
 async def test_any_replica_with_the_keys_shows_the_outcome() -> None:
     actions = MemoryActions()
-    key = b"k" * 32
-    async with browser_for(actions, keys=(key,)) as mine, browser_for(actions, keys=(b"n" * 32, key)) as replica:
+    old, new = ("old", b"k" * 32), ("new", b"n" * 32)
+    async with (
+        browser_for(actions, keys=KeyRing([old])) as mine,
+        browser_for(actions, keys=KeyRing([new, old])) as replica,
+    ):
         state = await go_to_microsoft(mine, await link_of(actions))
         back = await mine.get("/oauth/callback", params={"state": state, "code": "c"})
         replica.cookies = mine.cookies
         page = await replica.get(back.headers["location"])
     assert "Connected" in page.text
+
+
+async def test_an_outcome_is_shown_at_its_own_address_and_in_its_time_alone() -> None:
+    actions, clock = MemoryActions(), HandClock()
+    async with browser_for(actions, clock=clock) as browser:
+        state = await go_to_microsoft(browser, await link_of(actions))
+        back = await browser.get("/oauth/callback", params={"state": state, "code": "c"})
+        address = back.headers["location"]
+        (name,) = [name for name in browser.cookies if "outcome_" in name]
+        sealed, other = browser.cookies[name], "a" * 22
+        for damaged in (sealed[:-1], "%%%", sealed[::-1]):
+            assert (await browser.get(address, headers={"cookie": f"{name}={damaged}"})).status_code == 410
+        renamed = f"__Host-scalekit_outcome_{other}={sealed}"
+        assert (await browser.get(f"/oauth/outcome/{other}", headers={"cookie": renamed})).status_code == 410
+        clock.at += timedelta(seconds=899)
+        assert "Connected" in (await browser.get(address)).text
+        clock.at += timedelta(seconds=1)
+        assert (await browser.get(address)).status_code == 410
 
 
 @pytest.mark.parametrize("path", ["/connect/unknown-ticket-0000", "/oauth/outcome/aaaaaaaaaaaaaaaaaaaa"])
@@ -355,20 +378,6 @@ def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
         "know which Microsoft account you signed in with",
         "Mail.Send",
     ]
-
-
-def test_a_sealed_value_opens_for_its_purpose_and_in_its_time_alone() -> None:
-    clock = HandClock()
-    sealer = Sealer([b"k" * 32], clock)
-    text = sealer.seal("one", {"a": 1}, lifetime_seconds=60)
-    assert sealer.open("one", text) == {"a": 1}
-    assert sealer.open("two", text) is None
-    assert Sealer([b"x" * 32], clock).open("one", text) is None
-    assert sealer.open("one", "A" + text[1:] if text[0] != "A" else "B" + text[1:]) is None
-    assert sealer.open("one", "%%%") is None
-    assert sealer.open("one", "") is None
-    clock.at += timedelta(seconds=60)
-    assert sealer.open("one", text) is None
 
 
 def test_a_prompt_without_admin_words_has_no_section_for_it() -> None:

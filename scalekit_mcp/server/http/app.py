@@ -46,6 +46,7 @@ from scalekit_mcp.server.http.sessions import (
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
+    from scalekit_mcp.accounts.vault.sealing import KeyRing
     from scalekit_mcp.server.rest.app import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
 
@@ -71,7 +72,7 @@ class HttpOptions:
     allowed_origins: tuple[str, ...] = ()
     stateless: bool = False
     sandbox: bool = False
-    cookie_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    cookie_keys: KeyRing | None = None
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
     metrics: CallMetrics | None = None
@@ -323,7 +324,7 @@ def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origin
         origins=lambda: origins[:1],
         secure=options.public_url.startswith("https://"),
         sandbox=options.sandbox,
-        keys=options.cookie_keys,
+        cookie_keys=options.cookie_keys,
     )
     return Web(lambda: actions, clock=clock, options=web_options).routes()
 

@@ -14,6 +14,7 @@ import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions
 from scalekit_mcp.clock import Clock
@@ -28,7 +30,6 @@ from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.http.hosts import matches
 from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
-from scalekit_mcp.server.web.sealed import Sealer
 
 logger = logging.getLogger(__name__)
 
@@ -39,19 +40,20 @@ _ATTEMPT_SECONDS = 1800
 _OUTCOME_SECONDS = 900
 _FORM_BYTES = 8_192
 _COOKIE_BYTES = 3_900
+_COOKIE = "browser cookie"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
     """How the browser reaches us: `origins` are ours (`https://host`), `secure` says that all of them are https.
 
-    `keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
+    `cookie_keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
     """
 
     origins: Callable[[], Collection[str]]
     secure: bool = False
     sandbox: bool = False
-    keys: tuple[bytes, ...] = ()
+    cookie_keys: KeyRing | None = None
 
 
 class Web:
@@ -61,7 +63,8 @@ class Web:
         self._actions = actions
         self._options = options
         self._pages = Pages(sandbox=options.sandbox)
-        self._sealer = Sealer(options.keys, clock)
+        self._ring = options.cookie_keys or KeyRing.generate()
+        self._clock = clock
         self._prefix = "__Host-scalekit_" if options.secure else "scalekit_"
 
     def routes(self) -> list[Route]:
@@ -140,7 +143,7 @@ class Web:
         outcome_id = request.path_params["outcome_id"]
         name = f"outcome_{outcome_id}"
         text = request.cookies.get(self._prefix + name) if _OUTCOME_ID.fullmatch(outcome_id) else None
-        kept = self._sealer.open(name, text) if text else None
+        kept = self._opened(name, text) if text else None
         if kept is None:
             return self._pages.outcome(_outcome_gone())
         ticket = kept.pop("ticket", None)
@@ -158,10 +161,10 @@ class Web:
         kept = {key: value for key, value in asdict(outcome).items() if value is not None}
         if ticket is not None:
             kept["ticket"] = ticket
-        text = self._sealer.seal(name, kept, lifetime_seconds=_OUTCOME_SECONDS)
+        text = self._sealed(name, kept)
         if len(text) > _COOKIE_BYTES:
             kept.pop("admin_text", None)
-            text = self._sealer.seal(name, kept, lifetime_seconds=_OUTCOME_SECONDS)
+            text = self._sealed(name, kept)
         response = RedirectResponse(f"/oauth/outcome/{outcome_id}", status_code=303, headers=dict(PAGE_HEADERS))
         self._set_cookie(response, name, text, _OUTCOME_SECONDS)
         if ticket is not None and outcome.kind is not OutcomeKind.CONFIRMATION_NEEDED:
@@ -170,6 +173,16 @@ class Web:
             if old.startswith(f"{self._prefix}outcome_"):
                 self._drop_cookie(response, old.removeprefix(self._prefix))
         return response
+
+    def _sealed(self, name: str, kept: Mapping[str, Any]) -> str:
+        expires_at = self._clock.now() + timedelta(seconds=_OUTCOME_SECONDS)
+        return self._ring.seal_token(_COOKIE, name, kept, expires_at=expires_at)
+
+    def _opened(self, name: str, text: str) -> dict[str, Any] | None:
+        try:
+            return self._ring.open_token(_COOKIE, name, text, now=self._clock.now())
+        except SealBroken:
+            return None
 
     def _guarded(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """A page for whatever goes wrong: ours in its own words, the rest logged once and told by a number."""
