@@ -80,18 +80,18 @@ def check_key_file(settings: Settings) -> None:
         _check_folder(folder)
 
 
-def read_key_file(path: Path, what: str) -> KeyRing:
+def read_key_file(path: Path, kind: str) -> KeyRing:
     """The keys of a key file that is there; raises `ConfigurationError`, which names the file and quotes no key."""
     from scalekit_mcp.accounts.vault.sealing import KeyRing
     from scalekit_mcp.errors import VaultError
 
     try:
-        return KeyRing.from_file(path, create=False)
+        return KeyRing.from_file(path, create=False, kind=kind)
     except VaultError as error:
-        raise ConfigurationError(f"The {what} key file {path} cannot be read. Nothing was written.") from error
+        raise ConfigurationError(f"The {kind} key file {path} cannot be read. Nothing was written.") from error
     except ConfigurationError as error:
         raise ConfigurationError(
-            f"The {what} key file {path} is not valid: {error.message} Nothing was written. Put the right file back "
+            f"The {kind} key file {path} is not valid: {error.message} Nothing was written. Put the right file back "
             "from your backup."
         ) from error
 

@@ -156,7 +156,7 @@ def session_keys(settings: Settings) -> dict[str, bytes]:
     from scalekit_mcp.actions.files import read_key_file, session_key_file
 
     path = session_key_file()
-    ring = read_key_file(path, "session") if path.exists() else KeyRing.from_file(path)
+    ring = read_key_file(path, "session") if path.exists() else KeyRing.from_file(path, kind="session")
     return parse_keys(ring.to_text())
 
 

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, add_key_to_file
+from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, add_key_to_file, read_keys
 from scalekit_mcp.errors import ConfigurationError, VaultError
+from scalekit_mcp.server.callers.session_tokens import parse_keys
 
 NOW = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)
 KEY_A, KEY_B = bytes(range(32)), bytes(range(1, 33))
@@ -84,26 +85,43 @@ def test_a_ring_is_read_from_text_and_shows_no_key():
     assert repr(ring) == "KeyRing(a, b)"
 
 
+BASE64_A = base64.b64encode(KEY_A).decode()
+
+
+@pytest.mark.parametrize("kind", ["vault", "session"])
 @pytest.mark.parametrize(
-    "text",
+    ("text", "refusal"),
     [
-        "",
-        "a",
-        "a:",
-        "a:tooshort",
-        f":{base64.b64encode(KEY_A).decode()}",
-        f"a:{base64.b64encode(KEY_A + b'x').decode()}",
+        ("", "There is no {} key."),
+        (" ,\n", "There is no {} key."),
+        ("a", "{} key number 1 is not 'name:base64'."),
+        ("a:", "{} key number 1 is not 'name:base64'."),
+        (f"a:{BASE64_A[:-4]}!{BASE64_A[-4:]}", "{} key number 1 is not 'name:base64'."),
+        (f"a:{BASE64_A}=", "{} key number 1 is not 'name:base64'."),
+        (f"a:{BASE64_A}\nb:ä", "{} key number 2 is not 'name:base64'."),
+        (f"{BASE64_A}:a234", "{} key number 1 is shorter than 32 bytes."),
+        (f":{BASE64_A}", "{} key number 1 needs a name without ':', ',' or spaces."),
+        (f"a b:{BASE64_A}", "{} key number 1 needs a name without ':', ',' or spaces."),
+        (f"a:{BASE64_A},a:{BASE64_A}", "Two {} keys have the same name."),
     ],
 )
-def test_a_malformed_ring_is_refused_without_quoting_it(text: str):
+def test_malformed_key_text_is_refused_alike_for_both_settings_without_quoting_it(kind: str, text: str, refusal: str):
     with pytest.raises(ConfigurationError) as raised:
+        KeyRing.from_text(text) if kind == "vault" else parse_keys(text)
+    assert raised.value.message == refusal.format(kind.capitalize() if refusal.startswith("{}") else kind)
+    assert BASE64_A[:10] not in str(raised.value)
+
+
+def test_keys_may_stand_one_to_a_line_with_spaces_around_them():
+    lines = f"\n a : {BASE64_A} \r\nb:{base64.urlsafe_b64encode(KEY_B).decode()}\n"
+    assert read_keys(lines, "session") == {"a": KEY_A, "b": KEY_B}
+
+
+def test_a_vault_key_has_32_bytes_and_a_session_key_may_have_more():
+    text = f"a:{base64.b64encode(KEY_A + b'x').decode()}"
+    assert parse_keys(text) == {"a": KEY_A + b"x"}
+    with pytest.raises(ConfigurationError, match="A vault key is 32 bytes long"):
         KeyRing.from_text(text)
-    assert base64.b64encode(KEY_A).decode()[:10] not in str(raised.value)
-
-
-def test_two_keys_of_one_name_are_refused():
-    with pytest.raises(ConfigurationError, match="same name"):
-        KeyRing([("a", KEY_A), ("a", KEY_B)])
 
 
 # The key file

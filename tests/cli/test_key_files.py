@@ -106,6 +106,8 @@ def test_a_damaged_file_of_session_keys_stops_the_start_and_stays_as_it_is(damag
         ended = started(*line, home=tmp_path, **APP)
         assert (ended.returncode, ended.stdout) == (2, ""), ended.stderr
         assert str(path) in ended.stderr
+        assert "session key" in ended.stderr.casefold()
+        assert "vault key" not in ended.stderr.casefold()
         assert path.read_bytes() == damage
 
 

@@ -7,7 +7,6 @@ The associated data binds a record to its key, its kind and its owner: a record 
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import hmac
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from scalekit_mcp.errors import ConfigurationError, VaultError
 
 _FORMAT = 1
-_KEY_BYTES = 32
+KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
@@ -41,15 +40,9 @@ class KeyRing:
     """
 
     def __init__(self, keys: Sequence[tuple[str, bytes]], *, source: Path | None = None) -> None:
-        if not keys:
-            raise ConfigurationError("The ring of vault keys is empty.")
-        for key_id, key in keys:
-            if not key_id or len(key_id.encode()) > 255 or any(sign in key_id for sign in ":, \t\r\n"):
-                raise ConfigurationError("A vault key needs a name without ':', ',' or spaces.")
-            if len(key) != _KEY_BYTES:
-                raise ConfigurationError(f"The vault key '{key_id}' is not {_KEY_BYTES} bytes long.")
-        if len({key_id for key_id, _ in keys}) != len(keys):
-            raise ConfigurationError("Two vault keys have the same name.")
+        _check_keys(keys, "vault")
+        if any(len(key) != KEY_BYTES for _, key in keys):
+            raise ConfigurationError(f"A vault key is {KEY_BYTES} bytes long, neither more nor less.")
         self._keys = dict(keys)
         self._source = source
 
@@ -69,29 +62,15 @@ class KeyRing:
     @classmethod
     def generate(cls) -> KeyRing:
         """A ring of one new key that nobody else knows, for a vault in memory."""
-        return cls([(_new_key_id(), secrets.token_bytes(_KEY_BYTES))])
+        return cls([(_new_key_id(), secrets.token_bytes(KEY_BYTES))])
 
     @classmethod
-    def from_text(cls, text: str, *, source: Path | None = None) -> KeyRing:
-        """Read `kid:base64,kid:base64` (standard or url-safe base64 of 32 bytes each).
-
-        Raises:
-            ConfigurationError: a part is malformed; the message never quotes a key.
-        """
-        keys: list[tuple[str, bytes]] = []
-        for number, part in enumerate((piece for piece in text.replace("\n", ",").split(",") if piece.strip()), 1):
-            key_id, colon, encoded = part.strip().partition(":")
-            try:
-                key = base64.b64decode(encoded.strip().replace("-", "+").replace("_", "/") + "==", validate=False)
-            except (ValueError, binascii.Error):
-                key = b""
-            if not colon or not key:
-                raise ConfigurationError(f"Vault key number {number} is not 'name:base64'.")
-            keys.append((key_id.strip(), key))
-        return cls(keys, source=source)
+    def from_text(cls, text: str, *, source: Path | None = None, kind: str = "vault") -> KeyRing:
+        """The ring of the keys that `read_keys` reads, of 32 bytes each; raises `ConfigurationError`."""
+        return cls(list(read_keys(text, kind).items()), source=source)
 
     @classmethod
-    def from_file(cls, path: Path, *, create: bool = True) -> KeyRing:
+    def from_file(cls, path: Path, *, create: bool = True, kind: str = "vault") -> KeyRing:
         """Read the key file at `path`; create it (mode 0600, one new key) if there is none and `create` is true.
 
         Two processes that create it at once end with the same key.
@@ -105,8 +84,8 @@ class KeyRing:
                 _create_key_file(path)
             text = path.read_text("ascii")
         except (OSError, UnicodeDecodeError) as exc:
-            raise VaultError(f"The vault key file {path} cannot be read or written.") from exc
-        return cls.from_text(text, source=path)
+            raise VaultError(f"The {kind} key file {path} cannot be read or written.") from exc
+        return cls.from_text(text, source=path, kind=kind)
 
     def to_text(self) -> str:
         """The ring as `from_text` reads it. It holds the keys: write it nowhere but into a key file."""
@@ -184,10 +163,47 @@ class KeyRing:
         return body["p"]
 
 
+def read_keys(text: str, kind: str) -> dict[str, bytes]:
+    """Read `name:base64,name:base64`, also one to a line: keys of 32 bytes or more, in standard or url-safe base64.
+
+    `kind` ("vault", "session") says in errors which keys these are.
+
+    Raises:
+        ConfigurationError: there is no key, or one is malformed, short or named twice; the message never quotes a key.
+    """
+    keys: list[tuple[str, bytes]] = []
+    for number, part in enumerate((piece for piece in text.replace("\n", ",").split(",") if piece.strip()), 1):
+        key_id, colon, encoded = part.partition(":")
+        plain = encoded.strip().translate(str.maketrans("-_", "+/"))
+        try:
+            key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        except ValueError:
+            key = b""
+        if not colon or not key:
+            raise ConfigurationError(f"{kind.capitalize()} key number {number} is not 'name:base64'.")
+        keys.append((key_id.strip(), key))
+    _check_keys(keys, kind)
+    return dict(keys)
+
+
+def _check_keys(keys: Sequence[tuple[str, bytes]], kind: str) -> None:
+    if not keys:
+        raise ConfigurationError(f"There is no {kind} key.")
+    for number, (key_id, key) in enumerate(keys, 1):  # the name is not quoted: it may be the key, written first
+        if not key_id or len(key_id.encode()) > 255 or any(sign in key_id for sign in ":, \t\r\n"):
+            raise ConfigurationError(
+                f"{kind.capitalize()} key number {number} needs a name without ':', ',' or spaces."
+            )
+        if len(key) < KEY_BYTES:
+            raise ConfigurationError(f"{kind.capitalize()} key number {number} is shorter than {KEY_BYTES} bytes.")
+    if len({key_id for key_id, _ in keys}) != len(keys):
+        raise ConfigurationError(f"Two {kind} keys have the same name.")
+
+
 def add_key_to_file(path: Path) -> KeyRing:
     """Put a new key in front of the key file, atomically; old records open as before, new ones use the new key."""
     ring = KeyRing.from_file(path, create=False)
-    text = KeyRing([(_new_key_id(), secrets.token_bytes(_KEY_BYTES)), *ring._keys.items()]).to_text()  # pyright: ignore[reportPrivateUsage] - same module
+    text = KeyRing([(_new_key_id(), secrets.token_bytes(KEY_BYTES)), *ring._keys.items()]).to_text()  # pyright: ignore[reportPrivateUsage] - same module
     temporary = _write_private(path, text)
     try:
         temporary.replace(path)

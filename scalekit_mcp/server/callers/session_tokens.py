@@ -11,6 +11,7 @@ from typing import Any
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 
+from scalekit_mcp.accounts.vault.sealing import KEY_BYTES, read_keys
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.server.callers.authentication import (
@@ -26,7 +27,6 @@ from scalekit_mcp.server.callers.caller import READ_SCOPE
 ALGORITHM = "HS256"
 LEEWAY_SECONDS = 60
 MAX_LIFETIME_SECONDS = 24 * 3600
-KEY_BYTES = 32
 ISSUER = "session-token"
 _REMEMBERED_TOKENS = 2048
 
@@ -135,24 +135,8 @@ class SessionTokens:
 
 
 def parse_keys(text: str) -> dict[str, bytes]:
-    """Read `kid:base64,kid:base64` (32 bytes or more each); raises `ConfigurationError`."""
-    import base64
-    import binascii
-
-    keys: dict[str, bytes] = {}
-    for part in filter(None, (piece.strip() for piece in text.split(","))):
-        key_id, _, encoded = part.partition(":")
-        try:
-            plain = encoded.translate(str.maketrans("-_", "+/"))
-            key = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        except binascii.Error as exc:
-            raise ConfigurationError(f"The session key '{key_id[:20]}' is not base64.") from exc
-        if not key_id or key_id in keys or len(key) < KEY_BYTES:
-            raise ConfigurationError("Session keys are written kid:base64, each kid once, 32 bytes or more each.")
-        keys[key_id] = key
-    if not keys:
-        raise ConfigurationError("There is no session key.")
-    return keys
+    """The keys of `SCALEKIT_MCP_SESSION_KEYS` or of its file; raises `ConfigurationError`."""
+    return read_keys(text, "session")
 
 
 def _scopes(claims: Mapping[str, Any]) -> list[str]:
