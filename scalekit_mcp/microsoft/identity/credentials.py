@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import json
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import uuid4
 
 from scalekit_mcp.errors import ConfigurationError
@@ -61,7 +60,7 @@ class ClientCertificate:
 
     def __init__(self, key: RSAPrivateKey, thumbprint_sha256: bytes) -> None:
         self._key = key
-        self._thumbprint = _base64url(thumbprint_sha256)
+        self._thumbprint = base64.urlsafe_b64encode(thumbprint_sha256).rstrip(b"=").decode()
 
     @classmethod
     def from_file(cls, path: Path) -> ClientCertificate:
@@ -105,10 +104,8 @@ class ClientCertificate:
         }
 
     def _assertion(self, client_id: str, token_endpoint: str, now: int) -> str:
-        from cryptography.hazmat.primitives import hashes
-        from cryptography.hazmat.primitives.asymmetric import padding
+        import jwt
 
-        header = {"alg": "PS256", "typ": "JWT", "x5t#S256": self._thumbprint}
         claims = {
             "aud": token_endpoint,
             "iss": client_id,
@@ -118,20 +115,10 @@ class ClientCertificate:
             "iat": now,
             "exp": now + int(ASSERTION_LIFETIME.total_seconds()),
         }
-        signed = f"{_segment(header)}.{_segment(claims)}"
-        pss = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=padding.PSS.DIGEST_LENGTH)
-        return f"{signed}.{_base64url(self._key.sign(signed.encode(), pss, hashes.SHA256()))}"
+        return jwt.encode(claims, self._key, algorithm="PS256", headers={"x5t#S256": self._thumbprint})
 
     def __repr__(self) -> str:
         return "ClientCertificate(...)"
-
-
-def _segment(value: dict[str, Any]) -> str:
-    return _base64url(json.dumps(value, separators=(",", ":")).encode())
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
 def credentials_of(settings: Settings) -> ClientCredentials:
