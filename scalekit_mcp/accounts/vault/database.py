@@ -1,11 +1,11 @@
-"""The database under the vault: connections, transactions, migrations, and its errors in words."""
+"""The database under the vault: connections, transactions, migrations."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +14,12 @@ from urllib.parse import unquote
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 
+from scalekit_mcp.accounts.vault.failures import CANNOT_OPEN, translated
 from scalekit_mcp.accounts.vault.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
 from scalekit_mcp.accounts.vault.tables import HEAD, metadata
-from scalekit_mcp.errors import VaultError
 
 T = TypeVar("T")
 
@@ -160,7 +159,7 @@ class Database:
         if self._path is None or self._path.exists():
             return
         if self._read_only:
-            raise FileNotFoundError("unable to open database file")  # SQLite's words, before it is asked
+            raise CANNOT_OPEN.error()
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
@@ -247,62 +246,3 @@ def _upgrade(connection: Connection) -> None:
     from scalekit_mcp.accounts.vault.migrations import upgrade
 
     upgrade(connection)
-
-
-_SIGNS = (
-    ("readonly", "The vault's database is read-only.", "The operator makes the file and its folder writable."),
-    ("read-only", "The vault's database is read-only.", "The operator makes the database writable."),
-    ("disk is full", "The disk of the vault's database is full.", "The operator frees space on the disk."),
-    ("no space", "The disk of the vault's database is full.", "The operator frees space on the disk."),
-    (
-        "locked",
-        "Another process kept the vault's database locked.",
-        "Repeat the call; if it lasts, the operator ends the process that keeps the database locked.",
-    ),
-    ("not a database", "The vault's file is not a database, or is damaged.", "The operator restores a backup."),
-    ("malformed", "The vault's database is damaged.", "The operator restores a backup."),
-    ("unable to open", "The vault's database file cannot be opened.", "The operator checks its folder and rights."),
-    ("permission denied", "The vault's database may not be opened.", "The operator checks its rights."),
-    ("does not exist", "The vault's database does not exist on the server.", "The operator creates it."),
-    ("password", "The vault's database refuses the login.", "The operator corrects the database URL."),
-)
-"""What a driver's words mean: a sign in them, what happened, what next."""
-
-
-def in_words(exc: BaseException) -> VaultError:
-    """A database's failure as a sentence that an operator can act on; nothing of a statement's values is in it."""
-    if isinstance(exc, PoolTimeout):
-        return VaultError(
-            "The vault's database is busy: too many calls wait for it. Nothing was overwritten.",
-            next_step="Repeat the call; if it lasts, the operator looks for a process that keeps the database locked.",
-            retryable=True,
-        )
-    said = " ".join(str(part) for part in (getattr(exc, "orig", None), exc) if part is not None).lower()
-    for sign, sentence, next_step in _SIGNS:
-        if sign in said:
-            return VaultError(f"{sentence} Nothing was overwritten.", next_step=next_step, retryable=sign == "locked")
-    if isinstance(exc, OSError | TimeoutError) or "connect" in said:
-        return VaultError(
-            "The vault's database cannot be reached. Nothing was overwritten.",
-            next_step="The operator checks that the database runs and that the database URL is right.",
-        )
-    return VaultError("The vault's database failed. Nothing was overwritten.")
-
-
-@contextmanager
-def translated() -> Generator[None]:
-    """Turn a database's failure into `VaultError`."""
-    try:
-        yield
-    except (SQLAlchemyError, OSError, TimeoutError) as exc:
-        raise in_words(exc) from exc
-    except ModuleNotFoundError as exc:
-        raise VaultError(
-            f"The database driver '{exc.name}' is not installed.",
-            next_step="The operator installs scalekit-mcp[postgres].",
-        ) from exc
-    except Exception as exc:
-        # asyncpg's own errors come through unwrapped where a connection is opened: a wrong password, no such database.
-        if type(exc).__module__.startswith("asyncpg"):
-            raise in_words(exc) from exc
-        raise

@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.database import Database, T, in_words, translated
+from scalekit_mcp.accounts.vault.database import Database, T
+from scalekit_mcp.accounts.vault.failures import breaks_a_check, failure_of, translated
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.tables import record_versions
 from scalekit_mcp.errors import VaultError
@@ -60,9 +61,9 @@ class Statements:
             try:
                 return await self.database.write(work, one_statement=one_statement)
             except IntegrityError as exc:
-                if "CHECK" in str(exc.orig).upper():
+                if breaks_a_check(exc):
                     raise VaultError("The vault refused a status that does not exist. Nothing was written.") from exc
-                raise NoLongerHolds from in_words(exc)
+                raise NoLongerHolds from failure_of(exc)
 
     @staticmethod
     def execute(connection: Connection, statement: Executable) -> int:
