@@ -110,7 +110,7 @@ async def test_a_refresh_reads_the_vault_once_and_writes_twice(tmp_path: Path):
 async def statements(vault: Any) -> list[str]:
     """The statements that reach the database from now on, without those that begin and end transactions."""
     sent: list[str] = []
-    engines = (await vault._store())._statements.database._engines
+    engines = (await vault._store.get())._statements.database._engines
 
     def before(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("BEGIN"):

@@ -568,7 +568,7 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     vault = Vault(sqlite_url(path), RING)
     account = await active(vault)
-    store = await vault._store()
+    store = await vault._store.get()
     await store._statements.database.aclose()
 
     def no_more_pages(connection: Any, _record: Any) -> None:

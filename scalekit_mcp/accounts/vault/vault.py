@@ -5,7 +5,6 @@ This module is light: the database libraries are imported with the first use of 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +20,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, ResealStep
 from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.concurrency import OpenOnce, RunningTasks
 from scalekit_mcp.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -59,9 +59,8 @@ class Vault:
         self._write_seconds = write_seconds
         self._outbox = outbox
         self._listeners: list[StatusListener] = []
-        self._opened: Store | None = None
-        self._opening = asyncio.Lock()
-        self._running: set[asyncio.Task[object]] = set()
+        self._store = OpenOnce(self._open)
+        self._running = RunningTasks()
 
     def __repr__(self) -> str:
         return f"Vault({self._database_url.partition('://')[0]})"
@@ -161,37 +160,23 @@ class Vault:
         await self._run(lambda store: store.keys.check())
 
     async def aclose(self) -> None:
-        """Close all connections; waits for what is being written."""
-        if self._running:
-            await asyncio.wait(self._running, timeout=CLOSE_SECONDS)
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.aclose()
+        """Close all connections; waits for what is being written, and cancels what is late."""
+        await self._running.aclose(CLOSE_SECONDS)
+        store = self._store.take()
+        if store is not None:
+            await store.aclose()
 
     def _notify(self, entry: HistoryEntry) -> None:
         for listener in self._listeners:
             listener(entry)
 
-    async def _store(self) -> Store:
-        async with self._opening:
-            if self._opened is None:
-                from scalekit_mcp.accounts.vault.store import Store
+    async def _open(self) -> Store:
+        from scalekit_mcp.accounts.vault.store import Store
 
-                self._opened = await Store.open(
-                    self._database_url, self._key_ring, self._write_seconds, outbox=self._outbox
-                )
-            return self._opened
+        return await Store.open(self._database_url, self._key_ring, self._write_seconds, outbox=self._outbox)
 
     async def _run(self, operation: Callable[[Store], Awaitable[_T]]) -> _T:
         async def run() -> _T:
-            return await operation(self._opened or await self._store())
+            return await operation(await self._store.get())
 
-        task = asyncio.create_task(run())
-        self._running.add(task)
-        task.add_done_callback(self._done)
-        return await asyncio.shield(task)
-
-    def _done(self, task: asyncio.Task[object]) -> None:
-        self._running.discard(task)
-        if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody is left to be told otherwise
+        return await self._running.run(run())
