@@ -50,7 +50,7 @@ def update_question(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> 
 def delete_question(event: Mapping[str, Any]) -> str:
     """What deleting this event means."""
     people = _invited(event)
-    start = cast("Mapping[str, Any]", event.get("start") or {}).get("dateTime")
+    start = str(cast("Mapping[str, Any]", event.get("start") or {}).get("dateTime") or "").partition(".")[0]
     told = f" and mail a cancellation to {_people(people)}" if people and event.get("isOrganizer") is not False else ""
     return f"Delete '{_plain(event.get('subject'))}' of {_plain(start)}{told}?"
 
