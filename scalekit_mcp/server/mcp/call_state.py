@@ -20,7 +20,8 @@ class Step(StrEnum):
 class CallState:
     """What a 2026-07-28 call carries from round to round; sealed and bound to the call by `RequestStateBoundary`.
 
-    Never a token or a ticket. `confirmed` remembers that a person has confirmed the call itself.
+    Never a token or a ticket. `confirmed` remembers that a person has confirmed the call itself, `failed_at` the
+    failure that the account showed before this call's question (`Consent._earlier_failure`).
     """
 
     step: Step
@@ -28,6 +29,7 @@ class CallState:
     admin_consent_url: str | None = None
     authorization_url: str | None = None
     confirmed: bool = False
+    failed_at: str | None = None
 
     def dump(self) -> str:
         """The state as text."""
@@ -46,6 +48,7 @@ class CallState:
                 admin_consent_url=raw.get("admin_consent_url"),
                 authorization_url=raw.get("authorization_url"),
                 confirmed=raw.get("confirmed") is True,
+                failed_at=raw.get("failed_at"),
             )
         except (ValueError, KeyError, TypeError):
             return None

@@ -23,6 +23,7 @@ from mcp.types import CallToolRequestParams, CallToolResult, ElicitResult, Input
 
 from scalekit_mcp.actions.models import AttemptState, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, InternalError
 from scalekit_mcp.server.callers.caller import RequestContext
 from scalekit_mcp.server.mcp import consent_texts as words
@@ -143,7 +144,13 @@ class Consent:
         url = self._link_to_ask(context, need)
         if url is not None:
             admin = need.details.get("admin_consent_url")
-            state = CallState(Step.URL, admin_consent_url=admin, authorization_url=url, confirmed=job.confirmed)
+            state = CallState(
+                Step.URL,
+                admin_consent_url=admin,
+                authorization_url=url,
+                confirmed=job.confirmed,
+                failed_at=await self._earlier_failure(job.identifier),
+            )
             return url_question(url, state)
         if self._asks_for_code(need) and shows_forms(context):
             return _code_question(CallState(Step.CODE, confirmed=job.confirmed))
@@ -166,7 +173,7 @@ class Consent:
             if answer is None or answer.action != "accept":
                 refusal = words.not_opened(answer.action if answer else "cancel", state.authorization_url)
                 return await job.refuse(refusal)
-        view = await self._wait(context, job.identifier, self._times.round_seconds)
+        view = await self._wait(context, job.identifier, self._times.round_seconds, failed_at=state.failed_at)
         if self._needs_code(view):
             if shows_forms(context):
                 return _code_question(state)
@@ -217,10 +224,11 @@ class Consent:
     ) -> AuthorizationRequired | None:
         """Ask, and watch the account meanwhile: some clients answer only when the person closes their dialogue."""
         elicitation_id = uuid.uuid4().hex
+        failed_at = await self._earlier_failure(job.identifier)
         asking = Asking(lambda: context.session.elicit_url(ASK_TO_SIGN_IN, url, elicitation_id, context.request_id))
 
         async def watch() -> ConnectedAccountView:
-            return await self._wait(context, job.identifier, self._times.legacy_seconds)
+            return await self._wait(context, job.identifier, self._times.legacy_seconds, failed_at=failed_at)
 
         view = await asking.until(watch)
         if asking.unsupported:
@@ -267,10 +275,24 @@ class Consent:
         )
         return None
 
-    async def _wait(self, context: RequestContext, identifier: str, seconds: float) -> ConnectedAccountView:
+    async def _earlier_failure(self, identifier: str) -> str | None:
+        """When the attempt failed whose link is about to be given again; None where it did not.
+
+        A link can be used again after a sign-in that failed. Until the person does so, the account goes on to show the
+        failure, which is no answer to the question that is about to be asked.
+        """
+        response = await self._actions.get_connected_account(
+            connection_name=self._connection_name, identifier=identifier
+        )
+        return _failed_at(response.connected_account)
+
+    async def _wait(
+        self, context: RequestContext, identifier: str, seconds: float, *, failed_at: str | None
+    ) -> ConnectedAccountView:
         """Wait until the attempt ends or is held, or the time is over; progress keeps the client waiting.
 
-        A server that is being shut down does not make anybody wait: the next round finds another replica.
+        `failed_at` is the earlier failure: an account that shows it still waits for the person, who has the link. A
+        server that is being shut down does not make anybody wait: the next round finds another replica.
         """
         started = anyio.current_time()
         while True:
@@ -281,6 +303,8 @@ class Consent:
                 timeout_seconds=max(0.0, min(left, _SLICE_SECONDS)),
             )
             view = response.connected_account
+            if failed_at is not None and _failed_at(view) == failed_at:
+                view = replace(view, attempt_state=AttemptState.LINK_GIVEN)
             spent = anyio.current_time() - started
             if self._needs_code(view) or not self._is_running(view) or spent >= seconds or self._stopping():
                 return view
@@ -294,6 +318,12 @@ def _code_question(state: CallState) -> InputRequiredResult:
 
 def _said_yes(answer: ElicitResult | None) -> bool:
     return answer is not None and answer.action == "accept" and (answer.content or {}).get("confirm") is True
+
+
+def _failed_at(view: ConnectedAccountView) -> str | None:
+    """When the account's attempt failed, as text; None where it did not."""
+    failed = view.attempt_state == AttemptState.FAILED
+    return rfc3339(view.updated_at) if failed and view.updated_at is not None else None
 
 
 def _is_connected(view: ConnectedAccountView) -> bool:
