@@ -1,12 +1,14 @@
-"""A remote server over in-memory actions, run by the tests as a process of its own. Argument: the port."""
+"""A remote server over the embedded actions, run by the tests as a process of its own. Argument: the port."""
 
 import os
 import sys
 import threading
+from contextlib import aclosing
+from typing import Any
 
 import anyio
-from server_support import MemoryActions
 
+from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.server.callers.authentication import NoAuthentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
 from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
@@ -14,12 +16,13 @@ from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
 from scalekit_mcp.server.stopping import StopDeadline
 from scalekit_mcp.telemetry import configure_logging
+from tests.support.watched_actions import WatchedActions
 
 
-class SlowActions(MemoryActions):
+class SlowActions(WatchedActions):
     """Takes as long as it is told for every tool, and says on stderr when it has begun."""
 
-    async def execute_tool(self, **keywords):
+    async def execute_tool(self, **keywords: Any) -> ToolResult:
         sys.stderr.write("begun\n")
         sys.stderr.flush()
         if os.environ.get("HANG"):  # a mistake that no event loop can mend
@@ -29,8 +32,13 @@ class SlowActions(MemoryActions):
 
 
 async def main(port: int) -> None:
-    actions, drain = SlowActions(), Drain()
-    actions.activate("ana")
+    async with aclosing(SlowActions()) as actions:
+        await actions.connect()
+        await serve(actions, port)
+
+
+async def serve(actions: SlowActions, port: int) -> None:
+    drain = Drain()
     server = create_server(actions, identify=authenticated_caller, options=ServerOptions())
     public_url = f"http://localhost:{port}"
     rest = RestOptions(service_key="service-key-of-the-program", public_url=public_url)

@@ -14,7 +14,6 @@ import uvicorn
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
-from server_support import MemoryActions
 
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.authentication import Authentication
@@ -26,6 +25,7 @@ from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions, watched_actions
 
 KEYS = {"k1": b"1" * 32, "k2": b"2" * 32}
 SERVICE_KEY = "service-key-of-the-tests"
@@ -89,7 +89,7 @@ async def serving(app: Any, listening: socket.socket, **bounds: Any) -> AsyncIte
 
 @contextlib.asynccontextmanager
 async def remote(
-    actions: MemoryActions | None = None,
+    actions: WatchedActions | None = None,
     *,
     opened: Callable[[str], contextlib.AbstractAsyncContextManager[Any]] | None = None,
     authentication: Authentication | None = None,
@@ -102,21 +102,17 @@ async def remote(
     listening.listen()
     base = f"http://localhost:{listening.getsockname()[1]}"
 
-    if opened is not None:
-        async with (
-            opened(base) as real,
-            _remote(base, listening, real, authentication, server_options, options, bounds) as server,
-        ):
-            yield server
-        return
-
     async def link_base() -> str:
         return base
 
-    actions = actions or MemoryActions()
-    actions.base = actions.base or link_base
-    async with _remote(base, listening, actions, authentication, server_options, options, bounds) as server:
-        yield server
+    async with contextlib.AsyncExitStack() as stack:
+        if opened is not None:
+            real = await stack.enter_async_context(opened(base))
+        else:
+            real = actions or await stack.enter_async_context(watched_actions())
+            real.pages = link_base
+        server = _remote(base, listening, real, authentication, server_options, options, bounds)
+        yield await stack.enter_async_context(server)
 
 
 @contextlib.asynccontextmanager

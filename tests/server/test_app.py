@@ -1,4 +1,4 @@
-"""The MCP server over in-memory actions, with the real client in both eras."""
+"""The MCP server over the embedded actions, with the real client in both eras."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, MCPError
-from server_support import WHEN, MemoryActions
 
 from scalekit_mcp.errors import ConfigurationError, Throttled
 from scalekit_mcp.server.callers.caller import Caller, fixed_caller
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.tools import TOOLS
+from tests.support.agent import text_of
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 ERAS = ["legacy", "auto"]
+LIST = "outlook_list_calendar_events"
+STANDUP = {
+    "subject": "Standup",
+    "start_datetime": "2026-04-01T10:00:00",
+    "start_timezone": "UTC",
+    "end_datetime": "2026-04-01T10:30:00",
+    "end_timezone": "UTC",
+}
 
 
-def server_over(actions: MemoryActions, *, caller: Caller | str | None = "ana", **options: Any):
+def server_over(actions: WatchedActions, *, caller: Caller | str | None = "ana", **options: Any):
     identify = fixed_caller(None) if caller is None else (lambda _: caller)
     return create_server(actions, identify=identify, options=ServerOptions(**options))
 
@@ -32,8 +41,8 @@ def error_of(result: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_six_tools_go_out_exactly_as_the_catalogue_has_them(era: str) -> None:
-    async with Client(server_over(MemoryActions()), mode=era) as client:
+async def test_the_six_tools_go_out_exactly_as_the_catalogue_has_them(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode=era) as client:
         listed = (await client.list_tools()).tools
     assert [tool.name for tool in listed] == list(TOOLS)
     for tool in listed:
@@ -47,29 +56,29 @@ async def test_the_six_tools_go_out_exactly_as_the_catalogue_has_them(era: str) 
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_only_tools_are_advertised(era: str) -> None:
-    async with Client(server_over(MemoryActions()), mode=era) as client:
+async def test_only_tools_are_advertised(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode=era) as client:
         capabilities = client.server_capabilities.model_dump(exclude_none=True)
     assert capabilities == {"tools": {"list_changed": False}}
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_sandbox_says_in_its_name_that_it_is_not_microsoft(era: str) -> None:
-    async with Client(server_over(MemoryActions(), sandbox=True), mode=era) as client:
+async def test_the_sandbox_says_in_its_name_that_it_is_not_microsoft(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions, sandbox=True), mode=era) as client:
         assert client.server_info is not None
         assert "sandbox, not Microsoft" in client.server_info.name
         assert "sandbox" in (client.instructions or "")
 
 
-async def test_the_tool_list_may_be_cached_by_a_modern_client() -> None:
-    async with Client(server_over(MemoryActions()), mode="auto") as client:
+async def test_the_tool_list_may_be_cached_by_a_modern_client(actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode="auto") as client:
         listed = await client.list_tools()
     assert (listed.ttl_ms, listed.cache_scope) == (3_600_000, "public")
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_an_unknown_tool_is_a_protocol_error(era: str) -> None:
-    async with Client(server_over(MemoryActions()), mode=era) as client:
+async def test_an_unknown_tool_is_a_protocol_error(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode=era) as client:
         with pytest.raises(MCPError) as raised:
             await client.call_tool("outlook_book_flight", {})
     assert raised.value.code == -32602
@@ -77,15 +86,15 @@ async def test_an_unknown_tool_is_a_protocol_error(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_success_carries_the_same_json_as_structure_and_as_text(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_success_carries_the_same_json_as_structure_and_as_text(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
     async with Client(server_over(actions), mode=era) as client:
-        result = await client.call_tool("outlook_list_calendar_events", {"top": 5})
+        result = await client.call_tool(LIST, {"top": 5})
     assert not result.is_error
-    assert result.structured_content == {"value": [{"id": "e1", "subject": "of ana"}]}
-    assert json.loads(result.content[0].text) == result.structured_content
-    assert actions.calls == [("ana", "outlook_list_calendar_events", {"top": 5})]
+    assert result.structured_content is not None
+    assert [event["subject"] for event in result.structured_content["value"]] == ["of ana"]
+    assert json.loads(text_of(result)) == result.structured_content
+    assert actions.calls == [("ana", LIST, {"top": 5})]
 
 
 @pytest.mark.parametrize(
@@ -102,31 +111,30 @@ async def test_a_success_carries_the_same_json_as_structure_and_as_text(era: str
 )
 @pytest.mark.parametrize("era", ERAS)
 async def test_a_wrong_argument_is_refused_by_name_before_anybody_is_looked_up(
-    era: str, arguments: dict[str, Any], field: str
+    era: str, arguments: dict[str, Any], field: str, actions: WatchedActions
 ) -> None:
-    actions = MemoryActions()
     async with Client(server_over(actions, caller=None), mode=era) as client:
-        result = await client.call_tool("outlook_list_calendar_events", arguments)
+        result = await client.call_tool(LIST, arguments)
     error = error_of(result)
     assert (error["code"], error["field"]) == ("invalid_input", field)
-    assert field in result.content[0].text
-    assert "Traceback" not in result.content[0].text
-    assert not actions.accounts
+    assert field in text_of(result)
+    assert "Traceback" not in text_of(result)
+    assert (await actions.list_connected_accounts()).total_size == 0
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_missing_identifier_is_an_error_the_model_can_read(era: str) -> None:
-    async with Client(server_over(MemoryActions(), caller=None), mode=era) as client:
-        error = error_of(await client.call_tool("outlook_list_calendar_events", {}))
+async def test_a_missing_identifier_is_an_error_the_model_can_read(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions, caller=None), mode=era) as client:
+        error = error_of(await client.call_tool(LIST, {}))
     assert (error["code"], error["who_acts"]) == ("configuration_error", "operator")
     assert ConfigurationError.code == error["code"]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_an_error_is_prose_first_and_then_the_error_object(era: str) -> None:
-    async with Client(server_over(MemoryActions()), mode=era) as client:
-        result = await client.call_tool("outlook_list_calendar_events", {})
-    prose, _, body = result.content[0].text.partition("\n\n")
+async def test_an_error_is_prose_first_and_then_the_error_object(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode=era) as client:
+        result = await client.call_tool(LIST, {})
+    prose, _, body = text_of(result).partition("\n\n")
     assert json.loads(body) == result.structured_content
     assert prose.startswith("The Outlook calendar is not connected.")
     error = error_of(result)
@@ -136,15 +144,15 @@ async def test_an_error_is_prose_first_and_then_the_error_object(era: str) -> No
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_an_unexpected_exception_is_logged_once_and_told_by_a_number_only(
-    era: str, caplog: pytest.LogCaptureFixture
+    era: str, caplog: pytest.LogCaptureFixture, actions: WatchedActions
 ) -> None:
-    actions = MemoryActions(crash=RuntimeError("secret detail"))
-    actions.activate("ana")
+    await actions.connect()
+    actions.failure = RuntimeError("secret detail")
     async with Client(server_over(actions), mode=era) as client:
-        result = await client.call_tool("outlook_list_calendar_events", {})
+        result = await client.call_tool(LIST, {})
     error = error_of(result)
     assert error["code"] == "internal_error"
-    assert "secret detail" not in result.content[0].text
+    assert "secret detail" not in text_of(result)
     logged = [record for record in caplog.records if record.exc_info]
     assert len(logged) == 1
     reference = error["message"].rsplit(" ", 1)[-1].rstrip(".")
@@ -152,12 +160,13 @@ async def test_an_unexpected_exception_is_logged_once_and_told_by_a_number_only(
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_every_call_leaves_one_audit_line_without_arguments(era: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_every_call_leaves_one_audit_line_without_arguments(
+    era: str, caplog: pytest.LogCaptureFixture, actions: WatchedActions
+) -> None:
     caplog.set_level(logging.INFO, logger="scalekit_mcp.audit")
-    actions = MemoryActions()
-    actions.activate("ana")
+    await actions.connect()
     async with Client(server_over(actions), mode=era) as client:
-        await client.call_tool("outlook_create_calendar_event", WHEN)
+        await client.call_tool("outlook_create_calendar_event", STANDUP)
     lines = [record for record in caplog.records if record.name == "scalekit_mcp.audit"]
     assert [(line.tool_name, line.identifier, line.outcome) for line in lines] == [
         ("outlook_create_calendar_event", "ana", "ok")
@@ -166,48 +175,45 @@ async def test_every_call_leaves_one_audit_line_without_arguments(era: str, capl
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_read_only_server_hides_and_refuses_the_writing_tools(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_read_only_server_hides_and_refuses_the_writing_tools(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
     async with Client(server_over(actions, read_only=True), mode=era) as client:
         names = [tool.name for tool in (await client.list_tools()).tools]
-        error = error_of(await client.call_tool("outlook_create_calendar_event", WHEN))
+        error = error_of(await client.call_tool("outlook_create_calendar_event", STANDUP))
     assert names == ["outlook_get_calendar_event", "outlook_list_calendar_events", "authorize"]
     assert error["code"] == "permission_missing"
     assert not actions.calls
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_read_only_caller_sees_and_may_use_the_reading_tools_alone(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_read_only_caller_sees_and_may_use_the_reading_tools_alone(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
     reader = Caller("ana", can_write=False)
     async with Client(server_over(actions, caller=reader, list_scope="private"), mode=era) as client:
         listed = await client.list_tools()
-        refused = error_of(await client.call_tool("outlook_create_calendar_event", WHEN))
-        read = await client.call_tool("outlook_list_calendar_events", {})
+        refused = error_of(await client.call_tool("outlook_create_calendar_event", STANDUP))
+        read = await client.call_tool(LIST, {})
     assert [t.name for t in listed.tools] == ["outlook_get_calendar_event", "outlook_list_calendar_events", "authorize"]
     assert "calendar.write" in refused["message"]
     assert not read.is_error
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_caller_without_the_reading_scope_may_not_list_events(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_caller_without_the_reading_scope_may_not_list_events(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
     async with Client(server_over(actions, caller=Caller("ana", can_read=False)), mode=era) as client:
-        error = error_of(await client.call_tool("outlook_list_calendar_events", {}))
+        error = error_of(await client.call_tool(LIST, {}))
     assert "calendar.read" in error["message"]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_cancelled_call_is_cancelled_in_the_actions_too(era: str) -> None:
-    actions = MemoryActions(gate=anyio.Event())
-    actions.activate("ana")
+async def test_a_cancelled_call_is_cancelled_in_the_actions_too(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
+    gate = actions.gate = anyio.Event()
     finished: list[bool] = []
 
     async def run(client: Client) -> None:
-        await client.call_tool("outlook_list_calendar_events", {})
+        await client.call_tool(LIST, {})
         finished.append(True)
 
     async with Client(server_over(actions), mode=era) as client:
@@ -219,26 +225,28 @@ async def test_a_cancelled_call_is_cancelled_in_the_actions_too(era: str) -> Non
                 tasks.cancel_scope.cancel()
             while not actions.cancelled:
                 await anyio.lowlevel.checkpoint()
-            actions.gate.set()
-            assert not (await client.call_tool("outlook_list_calendar_events", {})).is_error
+            gate.set()
+            assert not (await client.call_tool(LIST, {})).is_error
     assert not finished
     assert len(actions.calls) == 1
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_seventeenth_call_of_one_caller_waits_while_another_caller_is_served(era: str) -> None:
-    actions = MemoryActions(gate=anyio.Event())
-    actions.activate("ana")
+async def test_a_seventeenth_call_of_one_caller_waits_while_another_caller_is_served(
+    era: str, actions: WatchedActions
+) -> None:
+    await actions.connect()
+    gate = actions.gate = anyio.Event()
     async with Client(server_over(actions), mode=era) as client, anyio.create_task_group() as tasks:
         for _ in range(20):
-            tasks.start_soon(client.call_tool, "outlook_list_calendar_events", {})
+            tasks.start_soon(client.call_tool, LIST, {})
         with anyio.fail_after(HANG_SECONDS):
             while actions.entered < 16:
                 await anyio.lowlevel.checkpoint()
             for _ in range(200):
                 await anyio.lowlevel.checkpoint()
             assert actions.entered == 16
-            actions.gate.set()
+            gate.set()
     assert len(actions.calls) == 20
 
 

@@ -29,7 +29,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from http_support import KEYS, Remote, remote
-from server_support import MemoryActions
 
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
@@ -38,6 +37,7 @@ from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
 from tests.support.processes import command, environment
 from tests.support.remote_process import free_port
+from tests.support.watched_actions import WatchedActions
 
 LIST = "outlook_list_calendar_events"
 ACCEPT = {"accept": "application/json, text/event-stream"}
@@ -98,7 +98,7 @@ async def test_a_bad_credential_is_refused_with_a_sentence(what: str, path: str)
     make, sentence = CREDENTIALS[what]
     with anyio.fail_after(60):
         async with remote() as server, server.browser() as http:
-            server.actions.activate("ana")
+            await server.actions.connect("ana")
             method = "GET" if path == "/sse" else "POST"
             answer = await http.request(method, path, headers={**ACCEPT, **make(server)}, json=CALL)
     assert answer.status_code == 401
@@ -133,10 +133,9 @@ async def test_a_public_key_as_a_shared_secret_opens_no_door() -> None:
     assert server.actions.entered == 0
 
 
-async def test_another_users_session_is_not_found() -> None:
-    actions = MemoryActions()
+async def test_another_users_session_is_not_found(actions: WatchedActions) -> None:
     for identifier in ("ana", "bob"):
-        actions.activate(identifier)
+        await actions.connect(identifier)
     with anyio.fail_after(60):
         async with remote(actions) as server, server.browser() as http:
             opened = await http.post("/mcp", headers={**ACCEPT, **bearer(server.bearer("ana"))}, json=INITIALIZE)

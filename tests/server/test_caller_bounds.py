@@ -12,10 +12,10 @@ import anyio.lowlevel
 import httpx2 as httpx
 import pytest
 from http_support import Remote, remote
-from server_support import MemoryActions
 
 from scalekit_mcp.server.http.sessions import MAX_REQUESTS, MAX_SESSIONS, MAX_STREAMS
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 LIST = "outlook_list_calendar_events"
 ACCEPT = {"accept": "application/json, text/event-stream"}
@@ -89,7 +89,7 @@ async def test_a_session_that_was_ended_by_its_client_makes_room() -> None:
 async def test_a_client_whose_session_was_ended_begins_a_new_one_and_modern_calls_begin_none() -> None:
     with anyio.fail_after(HANG_SECONDS):
         async with remote() as server, http_of(server, "ana") as ana:
-            server.actions.activate("ana")
+            await server.actions.connect("ana")
             first = await opened(ana)
             async with server.client("ana") as client:  # 2026-07-28
                 for _ in range(2 * MAX_SESSIONS):
@@ -138,9 +138,9 @@ async def test_a_caller_has_so_many_streams_on_all_transports_together() -> None
     assert all(str(MAX_STREAMS) in error["message"] for error in errors)
 
 
-async def test_a_caller_has_so_many_requests_open_and_the_next_caller_is_served() -> None:
-    actions = MemoryActions(gate=anyio.Event())
-    actions.activate("ana")
+async def test_a_caller_has_so_many_requests_open_and_the_next_caller_is_served(actions: WatchedActions) -> None:
+    await actions.connect()
+    actions.gate = anyio.Event()
     statuses: list[int] = []
     with anyio.fail_after(HANG_SECONDS):
         async with remote(actions) as server, http_of(server, "ana") as ana, http_of(server, "bob") as bob:

@@ -7,32 +7,41 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client
-from server_support import WHEN, MemoryActions, Person
+from mcp.types import ElicitResult, InputResponses
+from server_support import Person
 
 from scalekit_mcp.server.mcp import confirmation
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import MEETING, WatchedActions
 
 ERAS = ["legacy", "auto"]
 CREATE, UPDATE, DELETE = confirmation.CREATE, confirmation.UPDATE, confirmation.DELETE
 GET = "outlook_get_calendar_event"
-INVITING = {**WHEN, "attendees_required": "bob@company.com, carol@company.com"}
-MEETING = {
-    "id": "e1",
-    "subject": "Planning",
-    "start": {"dateTime": "2026-04-01T10:00:00"},
-    "isOrganizer": True,
-    "attendees": [{"emailAddress": {"address": "bob@company.com"}}],
-}
-ALONE = {**MEETING, "attendees": []}
+ALONE = {"subject": "Standup", **MEETING}
+INVITING = {**ALONE, "attendees_required": "bob@company.com, carol@company.com"}
+WITH_BOB = {"subject": "Planning", "attendees_required": "bob@company.com"}
+WITH_NOBODY = {"subject": "Planning"}
 
 
 async def call(
-    era: str, tool: str, arguments: dict[str, Any], *, person: Person | None, event: dict[str, Any] | None = None
+    actions: WatchedActions,
+    era: str,
+    tool: str,
+    arguments: dict[str, Any],
+    *,
+    person: Person | None,
+    event: dict[str, Any] | None = None,
 ) -> tuple[Any, list[str]]:
-    """The result and the names of the tools that ran and change something."""
-    actions = MemoryActions(event=event)
-    actions.activate("ana")
+    """The result, and the names of the tools that ran and change something.
+
+    A change or deletion is that of `event`, which was booked before, or of one that is gone.
+    """
+    await actions.connect()
+    if tool != CREATE:
+        arguments = {"event_id": await actions.book(**(event or WITH_NOBODY)), **arguments}
+    if event is None:
+        await actions.book(alone=True, **WITH_NOBODY)
     server = create_server(actions, identify=lambda _: "ana", options=ServerOptions(confirm_mail=True))
     with anyio.fail_after(HANG_SECONDS):
         async with Client(server, mode=era, elicitation_callback=person) as client:
@@ -48,34 +57,34 @@ async def call(
             CREATE,
             INVITING,
             None,
-            "Book 'Standup' on 2026-04-01T10:00:00 and mail invitations to bob@company.com, carol@company.com?",
+            "Book 'Standup' on 2026-04-06T10:00:00 and mail invitations to bob@company.com, carol@company.com?",
         ),
         (
             UPDATE,
-            {"event_id": "e1", "subject": "New"},
-            MEETING,
+            {"subject": "New"},
+            WITH_BOB,
             "Change 'Planning' (subject) and mail bob@company.com?",
         ),
         (
             UPDATE,
-            {"event_id": "e1", "attendees_add": "dave@company.com"},
-            ALONE,
+            {"attendees_add": "dave@company.com"},
+            WITH_NOBODY,
             "Change 'Planning' (attendees_add) and mail dave@company.com?",
         ),
         (
             DELETE,
-            {"event_id": "e1"},
-            MEETING,
-            "Delete 'Planning' of 2026-04-01T10:00:00 and mail a cancellation to bob@company.com?",
+            {},
+            WITH_BOB,
+            "Delete 'Planning' of 2026-04-06T10:00:00 and mail a cancellation to bob@company.com?",
         ),
-        (DELETE, {"event_id": "e1"}, ALONE, "Delete 'Planning' of 2026-04-01T10:00:00?"),
+        (DELETE, {}, WITH_NOBODY, "Delete 'Planning' of 2026-04-06T10:00:00?"),
     ],
 )
 async def test_a_person_is_asked_once_and_the_call_goes_through(
-    era: str, tool: str, arguments: dict[str, Any], event: dict[str, Any] | None, question: str
+    era: str, tool: str, arguments: dict[str, Any], event: dict[str, Any] | None, question: str, actions: WatchedActions
 ) -> None:
     person = Person(yes=True)
-    result, ran = await call(era, tool, arguments, person=person, event=event)
+    result, ran = await call(actions, era, tool, arguments, person=person, event=event)
     assert not result.is_error
     assert person.forms == [question]
     assert ran == [tool]
@@ -83,8 +92,8 @@ async def test_a_person_is_asked_once_and_the_call_goes_through(
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("yes", [None, False])
-async def test_without_a_yes_nothing_is_changed(era: str, yes: bool | None) -> None:
-    result, ran = await call(era, DELETE, {"event_id": "e1"}, person=Person(yes=yes), event=MEETING)
+async def test_without_a_yes_nothing_is_changed(era: str, yes: bool | None, actions: WatchedActions) -> None:
+    result, ran = await call(actions, era, DELETE, {}, person=Person(yes=yes), event=WITH_BOB)
     assert result.is_error
     assert "did not confirm" in result.structured_content["error"]["message"]
     assert not ran
@@ -94,21 +103,21 @@ async def test_without_a_yes_nothing_is_changed(era: str, yes: bool | None) -> N
 @pytest.mark.parametrize("form_action", ["decline", "cancel"])
 @pytest.mark.parametrize(
     ("tool", "arguments"),
-    [(CREATE, INVITING), (UPDATE, {"event_id": "e1", "subject": "New"}), (DELETE, {"event_id": "e1"})],
+    [(CREATE, INVITING), (UPDATE, {"subject": "New"}), (DELETE, {})],
 )
 async def test_a_form_that_was_refused_confirms_nothing_whatever_it_holds(
-    era: str, form_action: str, tool: str, arguments: dict[str, Any]
+    era: str, form_action: str, tool: str, arguments: dict[str, Any], actions: WatchedActions
 ) -> None:
     person = Person(yes=True, form_action=form_action)
-    result, ran = await call(era, tool, arguments, person=person, event=MEETING)
+    result, ran = await call(actions, era, tool, arguments, person=person, event=WITH_BOB)
     assert len(person.forms) == 1
     assert "did not confirm" in result.structured_content["error"]["message"]
     assert not ran
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_client_that_cannot_ask_is_refused(era: str) -> None:
-    result, ran = await call(era, CREATE, INVITING, person=None)
+async def test_a_client_that_cannot_ask_is_refused(era: str, actions: WatchedActions) -> None:
+    result, ran = await call(actions, era, CREATE, INVITING, person=None)
     error = result.structured_content["error"]
     assert (error["code"], error["who_acts"]) == ("permission_missing", "user")
     assert not ran
@@ -117,24 +126,22 @@ async def test_a_client_that_cannot_ask_is_refused(era: str) -> None:
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
     ("tool", "arguments", "event"),
-    [(CREATE, WHEN, None), (UPDATE, {"event_id": "e1", "subject": "New"}, ALONE), (DELETE, {"event_id": "e1"}, None)],
+    [(CREATE, ALONE, None), (UPDATE, {"subject": "New"}, WITH_NOBODY), (DELETE, {}, None)],
 )
 async def test_what_mails_nobody_and_deletes_nothing_is_not_asked_about(
-    era: str, tool: str, arguments: dict[str, Any], event: dict[str, Any] | None
+    era: str, tool: str, arguments: dict[str, Any], event: dict[str, Any] | None, actions: WatchedActions
 ) -> None:
     person = Person()
-    result, ran = await call(era, tool, arguments, person=person, event=event)
+    result, ran = await call(actions, era, tool, arguments, person=person, event=event)
     assert not result.is_error
     assert not person.forms
     assert ran == [tool]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_account_is_settled_before_the_question(era: str) -> None:
-    actions = MemoryActions(event=MEETING)
-
+async def test_the_account_is_settled_before_the_question(era: str, actions: WatchedActions) -> None:
     async def sign_in(url: str) -> None:
-        actions.succeed("ana")
+        await actions.sign_in(url)
 
     person = Person(on_url=sign_in, yes=True)
     server = create_server(actions, identify=lambda _: "ana", options=ServerOptions(confirm_mail=True))
@@ -145,23 +152,23 @@ async def test_the_account_is_settled_before_the_question(era: str) -> None:
     assert len(person.urls) == len(person.forms) == 1
 
 
-async def test_an_answer_without_the_state_of_a_question_confirms_nothing() -> None:
+async def test_an_answer_without_the_state_of_a_question_confirms_nothing(actions: WatchedActions) -> None:
     """A modern client that sends the answer of its own accord is asked all the same."""
-    actions = MemoryActions(event=MEETING)
-    actions.activate("ana")
+    await actions.connect()
+    event_id = await actions.book(**WITH_BOB)
     server = create_server(actions, identify=lambda _: "ana", options=ServerOptions(confirm_mail=True))
     with anyio.fail_after(HANG_SECONDS):
         async with Client(server, mode="auto", elicitation_callback=Person(yes=True)) as client:
-            forged = {"outlook_confirm_call": {"action": "accept", "content": {"confirm": True}}}
+            forged: InputResponses = {"outlook_confirm_call": ElicitResult(action="accept", content={"confirm": True})}
             result = await client.session.call_tool(
-                DELETE, {"event_id": "e1"}, input_responses=forged, allow_input_required=True
+                DELETE, {"event_id": event_id}, input_responses=forged, allow_input_required=True
             )
     assert result.result_type == "input_required"
     assert [name for _, name, _ in actions.calls] == [GET]
 
 
 def test_strangers_text_in_a_question_stays_on_one_line_and_short() -> None:
-    event = {**MEETING, "subject": "a\n\u202eb" + "x" * 500, "attendees": [], "start": None}
+    event = {"id": "e1", "isOrganizer": True, "subject": "a\n\u202eb" + "x" * 500, "attendees": [], "start": None}
     question = confirmation.delete_question(event)
     assert "\n" not in question
     assert "\u202e" not in question

@@ -89,7 +89,7 @@ async def test_the_oldest_stranger_gives_way() -> None:
 async def test_strangers_never_displace_a_caller() -> None:
     with anyio.fail_after(HANG_SECONDS):
         async with remote(bounds=SMALL) as server, caller_stream(server) as stream:
-            server.actions.activate("bob")
+            await server.actions.connect("bob")
             async with server.client("bob") as client:
                 await client.list_tools()
                 async with strangers(server, 5 * LIMIT):

@@ -14,20 +14,22 @@ from mcp.types import (
     ElicitCompleteNotification,
     FormElicitationCapability,
 )
-from server_support import MemoryActions, Person
+from server_support import Person
 
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.server.callers.caller import Caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.mcp.call_state import CallState, Step
 from scalekit_mcp.server.mcp.consent import ConsentTimes
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 ERAS = ["legacy", "auto"]
 LIST = "outlook_list_calendar_events"
 SHORT = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)
 
 
-def server_over(actions: MemoryActions, *, times: ConsentTimes | None = None, caller: Caller | str = "ana"):
+def server_over(actions: WatchedActions, *, times: ConsentTimes | None = None, caller: Caller | str = "ana"):
     options = ServerOptions(consent_times=times or ConsentTimes())
     return create_server(actions, identify=lambda _: caller, options=options)
 
@@ -37,10 +39,9 @@ def error_of(result: Any) -> dict[str, Any]:
     return result.structured_content["error"]
 
 
-def signs_in(actions: MemoryActions) -> Person:
+def signs_in(actions: WatchedActions) -> Person:
     async def sign_in(url: str) -> None:
-        assert url.endswith(str(actions.account("ana").ticket))
-        actions.succeed("ana")
+        await actions.sign_in(url)
 
     return Person(on_url=sign_in)
 
@@ -56,20 +57,22 @@ class FormOnly(Client):
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_call_waits_for_the_consent_and_returns_the_calendars_answer(era: str) -> None:
-    actions = MemoryActions()
+async def test_a_call_waits_for_the_consent_and_returns_the_calendars_answer(era: str, actions: WatchedActions) -> None:
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool(LIST, {})
-    assert result.structured_content == {"value": [{"id": "e1", "subject": "of ana"}]}
+    assert not result.is_error
+    assert result.structured_content is not None
+    assert result.structured_content["value"]
     assert len(person.urls) == 1
     assert len(actions.calls) == 1
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call(era: str) -> None:
-    actions = MemoryActions()
+async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call(
+    era: str, actions: WatchedActions
+) -> None:
     person = Person()
     async with (
         Client(server_over(actions), mode=era, elicitation_callback=person) as client,
@@ -84,18 +87,19 @@ async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call
             tasks.start_soon(call)
             while not person.urls:
                 await anyio.lowlevel.checkpoint()
-            actions.succeed("ana")
+            await actions.sign_in(person.urls[0])
     assert not results[0].is_error
 
 
 @pytest.mark.parametrize(("era", "expected"), [("legacy", 1), ("auto", 0)])
-async def test_an_older_client_is_told_when_the_sign_in_is_complete(era: str, expected: int) -> None:
+async def test_an_older_client_is_told_when_the_sign_in_is_complete(
+    era: str, expected: int, actions: WatchedActions
+) -> None:
     told: list[Any] = []
 
     async def hear(message: Any) -> None:
         told.append(message)
 
-    actions = MemoryActions()
     person = signs_in(actions)
     client = Client(server_over(actions), mode=era, elicitation_callback=person, message_handler=hear)
     with anyio.fail_after(HANG_SECONDS):
@@ -107,23 +111,21 @@ async def test_an_older_client_is_told_when_the_sign_in_is_complete(era: str, ex
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_reconnect_that_fails_says_so_and_keeps_the_old_connection(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_reconnect_that_fails_says_so_and_keeps_the_old_connection(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
 
     async def decline(url: str) -> None:
-        actions.fail("ana", None, "The user pressed Cancel at Microsoft.")  # an ACTIVE account keeps its status
+        await actions.turned_away(url)
 
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=decline)) as client:
         with anyio.fail_after(HANG_SECONDS):
             result = (await client.call_tool("authorize", {"reconnect": True})).structured_content
     assert result["status"] == "ACTIVE"
-    assert "pressed Cancel" in result["next_step"]
+    assert "The consent was declined." in result["next_step"]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_authorize_asks_by_url_too_and_answers_active(era: str) -> None:
-    actions = MemoryActions()
+async def test_authorize_asks_by_url_too_and_answers_active(era: str, actions: WatchedActions) -> None:
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
@@ -135,21 +137,21 @@ async def test_authorize_asks_by_url_too_and_answers_active(era: str) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_reconnect_begins_once_and_ends_active(era: str) -> None:
-    actions = MemoryActions()
-    actions.activate("ana")
+async def test_a_reconnect_begins_once_and_ends_active(era: str, actions: WatchedActions) -> None:
+    await actions.connect()
     person = signs_in(actions)
     async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool("authorize", {"reconnect": True})
     assert result.structured_content["status"] == "ACTIVE"
-    assert len(person.urls) == len(actions.hints) == 1
+    assert len(person.urls) == len(actions.vouched) == 1
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("action", ["decline", "cancel"])
-async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(era: str, action: str) -> None:
-    actions = MemoryActions()
+async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(
+    era: str, action: str, actions: WatchedActions
+) -> None:
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(action=action)) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
@@ -159,61 +161,96 @@ async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(era:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_sign_in_that_takes_too_long_ends_the_call_with_the_link(era: str) -> None:
-    actions = MemoryActions()
+async def test_a_sign_in_that_takes_too_long_ends_the_call_with_the_link(era: str, actions: WatchedActions) -> None:
     person = Person()
     async with Client(server_over(actions, times=SHORT), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert "not finished" in error["message"]
-    assert str(actions.account("ana").ticket) in error["authorization_url"]
+    assert error["authorization_url"] == (await actions.get_authorization_link(identifier="ana")).link
 
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize(
-    ("reason", "told", "code"),
+    ("number", "told", "reason", "code"),
     [
-        ("consent_declined", "The user pressed Cancel at Microsoft.", "authorization_required"),
-        ("admin_approval_required", "Your IT has to approve this first.", "admin_approval_required"),
-        ("never_authorized", "Another person signed in than asked.", "authorization_required"),
+        (65004, "The consent was declined.", "consent_declined", "authorization_required"),
+        (
+            90094,
+            "The organization demands that an administrator approves the application.",
+            "admin_approval_required",
+            "admin_approval_required",
+        ),
+        (
+            50105,
+            "The organization has not assigned the user to the application.",
+            "awaiting_consent",
+            "authorization_required",
+        ),
     ],
 )
 async def test_a_consent_that_fails_ends_the_call_with_its_own_words(
-    era: str, reason: str, told: str, code: str
+    era: str, number: int, told: str, reason: str, code: str, actions: WatchedActions
 ) -> None:
-    actions = MemoryActions()
 
     async def fail(url: str) -> None:
-        actions.fail("ana", reason, told, "it_admin" if code == "admin_approval_required" else "user")
+        await actions.turned_away(url, code=number)
 
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(on_url=fail)) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
-    assert (error["code"], error["message"], error["reason"]) == (code, told, reason)
+    assert (error["code"], error["message"], error["reason"]) == (code, f"{told} (AADSTS{number})", reason)
     if code == "admin_approval_required":
-        assert error["admin_consent_url"] == "https://login.example/adminconsent"
+        assert "/adminconsent?" in error["admin_consent_url"]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_client_that_cannot_ask_gets_the_link_in_words(era: str) -> None:
-    actions = MemoryActions()
+@pytest.mark.parametrize("again", ["signs in", "cancels again"])
+async def test_a_call_after_a_cancelled_sign_in_waits_for_the_person_again(
+    era: str, again: str, actions: WatchedActions
+) -> None:
+    """The link can be used again; the failure that the account still shows answers the first question alone."""
+    await actions.turned_away((await actions.get_authorization_link(identifier="ana")).link)
+    person, results = Person(), list[Any]()
+    async with (
+        Client(server_over(actions), mode=era, elicitation_callback=person) as client,
+        anyio.create_task_group() as tasks,
+    ):
+
+        async def call() -> None:
+            results.append(await client.call_tool(LIST, {}))
+
+        with anyio.fail_after(HANG_SECONDS):
+            tasks.start_soon(call)
+            while not person.urls:
+                await anyio.lowlevel.checkpoint()
+            await (actions.sign_in(person.urls[0]) if again == "signs in" else actions.turned_away(person.urls[0]))
+    if again == "signs in":
+        assert not results[0].is_error
+    else:
+        assert error_of(results[0])["reason"] == "consent_declined"
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_client_that_cannot_ask_gets_the_link_in_words(era: str, actions: WatchedActions) -> None:
     async with Client(server_over(actions), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
             answer = await client.call_tool("authorize", {})
-    assert str(actions.account("ana").ticket) in error["authorization_url"]
+    link = await actions.get_authorization_link(identifier="ana")
+    assert error["authorization_url"] == link.link
     assert not answer.is_error
     content = answer.structured_content
     assert content["authorization_url"] == error["authorization_url"]
     assert (content["status"], content["reason"]) == ("PENDING", "awaiting_consent")
-    assert content["attempt"] == {"state": "link_given", "expires_at": "2026-04-01T09:15:00Z"}
-    assert content["expires_at"] == "2026-04-01T09:15:00Z"
-    assert content["admin_consent_url"] == "https://login.example/adminconsent"
+    ends = rfc3339(link.expires_at, timespec="seconds")
+    assert content["attempt"] == {"state": "link_given", "expires_at": ends}
+    assert content["expires_at"] == ends
+    assert "/adminconsent?" in content["admin_consent_url"]
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_client_that_shows_forms_only_gets_the_link_in_words(era: str) -> None:
-    actions = MemoryActions()
+async def test_a_client_that_shows_forms_only_gets_the_link_in_words(era: str, actions: WatchedActions) -> None:
     person = Person()
     async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
@@ -223,14 +260,15 @@ async def test_a_client_that_shows_forms_only_gets_the_link_in_words(era: str) -
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_confirmation_code_is_asked_for_in_the_client_and_finishes_the_call(era: str) -> None:
-    actions = MemoryActions()
+async def test_the_confirmation_code_is_asked_for_in_the_client_and_finishes_the_call(
+    era: str, actions_with_codes: WatchedActions
+) -> None:
 
-    async def hold(url: str) -> None:
-        actions.hold("ana", "ABCD1234")
+    async def sign_in(url: str) -> None:
+        person.code = (await actions_with_codes.sign_in(url)).confirmation_code
 
-    person = Person(on_url=hold, code="ABCD1234")
-    async with Client(server_over(actions), mode=era, elicitation_callback=person) as client:
+    person = Person(on_url=sign_in)
+    async with Client(server_over(actions_with_codes), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             result = await client.call_tool(LIST, {})
     assert not result.is_error
@@ -238,11 +276,10 @@ async def test_the_confirmation_code_is_asked_for_in_the_client_and_finishes_the
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_wrong_confirmation_code_is_refused(era: str) -> None:
-    actions = MemoryActions()
-    actions.hold("ana", "ABCD1234")
+async def test_a_wrong_confirmation_code_is_refused(era: str, actions_with_codes: WatchedActions) -> None:
+    await actions_with_codes.held()
     person = Person(code="ZZZZ9999")
-    async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
+    async with FormOnly(server_over(actions_with_codes), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert (error["code"], error["field"]) == ("invalid_input", "confirmation_code")
@@ -251,22 +288,22 @@ async def test_a_wrong_confirmation_code_is_refused(era: str) -> None:
 
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("form_action", ["decline", "cancel"])
-async def test_a_refused_form_connects_nobody_even_with_the_right_code_in_it(era: str, form_action: str) -> None:
-    actions = MemoryActions()
-    actions.hold("ana", "ABCD1234")
-    person = Person(code="ABCD1234", form_action=form_action)
-    async with FormOnly(server_over(actions), mode=era, elicitation_callback=person) as client:
+async def test_a_refused_form_connects_nobody_even_with_the_right_code_in_it(
+    era: str, form_action: str, actions_with_codes: WatchedActions
+) -> None:
+    code = await actions_with_codes.held()
+    person = Person(code=code, form_action=form_action)
+    async with FormOnly(server_over(actions_with_codes), mode=era, elicitation_callback=person) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
     assert (error["code"], len(person.forms)) == ("authorization_required", 1)
-    assert not actions.calls
+    assert not actions_with_codes.calls
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str) -> None:
-    actions = MemoryActions()
-    actions.hold("ana")
-    async with Client(server_over(actions), mode=era) as client:
+async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str, actions_with_codes: WatchedActions) -> None:
+    await actions_with_codes.held()
+    async with Client(server_over(actions_with_codes), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             error = error_of(await client.call_tool(LIST, {}))
             answer = (await client.call_tool("authorize", {})).structured_content
@@ -278,39 +315,35 @@ async def test_held_tokens_ask_for_the_code_and_give_no_new_link(era: str) -> No
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_code_typed_into_the_chat_connects_the_account(era: str) -> None:
-    actions = MemoryActions()
-    actions.hold("ana", "ABCD1234")
-    async with Client(server_over(actions), mode=era) as client:
+async def test_the_code_typed_into_the_chat_connects_the_account(era: str, actions_with_codes: WatchedActions) -> None:
+    code = await actions_with_codes.held()
+    async with Client(server_over(actions_with_codes), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
-            result = await client.call_tool("authorize", {"confirmation_code": "ABCD1234"})
+            result = await client.call_tool("authorize", {"confirmation_code": code})
     assert result.structured_content["status"] == "ACTIVE"
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: str) -> None:
-    actions = MemoryActions()
+async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: str, actions: WatchedActions) -> None:
     caller = Caller("ana", login_hint="ana@contoso.example")
     async with Client(server_over(actions, caller=caller), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
-    assert set(actions.hints) == {("ana@contoso.example", None)}
+    assert set(actions.vouched) == {("ana@contoso.example", None)}
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_the_microsoft_account_that_the_token_names_goes_with_the_link(era: str) -> None:
-    actions = MemoryActions()
+async def test_the_microsoft_account_that_the_token_names_goes_with_the_link(era: str, actions: WatchedActions) -> None:
     caller = Caller("ana", expected_account=("tid-1", "oid-1"))
     async with Client(server_over(actions, caller=caller), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
-    assert set(actions.hints) == {(None, ("tid-1", "oid-1"))}
+    assert set(actions.vouched) == {(None, ("tid-1", "oid-1"))}
 
 
-async def test_a_modern_client_never_waits_more_rounds_than_it_may() -> None:
-    actions = MemoryActions()
+async def test_a_modern_client_never_waits_more_rounds_than_it_may(actions: WatchedActions) -> None:
     times = ConsentTimes(round_seconds=0.0, rounds=8)
     async with Client(server_over(actions, times=times), mode="auto", elicitation_callback=Person()) as client:
         with anyio.fail_after(HANG_SECONDS):
@@ -330,8 +363,7 @@ def test_a_call_state_comes_back_as_it_was() -> None:
     assert CallState.load(state.dump()) == state
 
 
-async def test_a_round_without_the_answer_is_asked_again() -> None:
-    actions = MemoryActions()
+async def test_a_round_without_the_answer_is_asked_again(actions: WatchedActions) -> None:
     async with Client(server_over(actions), mode="auto", elicitation_callback=Person()) as client:
         with anyio.fail_after(HANG_SECONDS):
             first = await client.session.call_tool(LIST, {}, allow_input_required=True)
@@ -343,8 +375,7 @@ async def test_a_round_without_the_answer_is_asked_again() -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_a_server_that_is_being_shut_down_lets_nobody_wait(era: str) -> None:
-    actions = MemoryActions()
+async def test_a_server_that_is_being_shut_down_lets_nobody_wait(era: str, actions: WatchedActions) -> None:
     longer = 10 * HANG_SECONDS  # than this test: who waited for a round would hang
     times = ConsentTimes(legacy_seconds=longer, round_seconds=longer, rounds=2)
     options = ServerOptions(stopping=lambda: True, consent_times=times)

@@ -21,7 +21,6 @@ sandbox in `test_with_sandbox`.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,11 +30,14 @@ import httpx2 as httpx
 import pytest
 from http_support import ERAS, remote
 from mcp import Client, StdioServerParameters
-from server_support import MemoryActions, Person
+from server_support import Person
 from test_consent import FormOnly
 from test_stdio import PROGRAM, environment
 
+from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.server.mcp.consent import ConsentTimes
+from tests.support.seam import code_on
+from tests.support.watched_actions import DANA, watched_actions
 
 LIST = "outlook_list_calendar_events"
 NO_TIME = ConsentTimes(legacy_seconds=0.0, round_seconds=0.0, rounds=2)
@@ -56,7 +58,7 @@ async def connected(
     no_time: bool = False,
     **options: Any,
 ) -> AsyncIterator[Client]:
-    """A client of a server over in-memory actions, whose pages are served beside it."""
+    """A client of a server over the embedded actions, whose pages are served beside it."""
     with anyio.fail_after(60):
         if transport == "stdio":
             switches = {"CONFIRM": "1" if confirm else "", "NO_TIME": "1" if no_time else ""}
@@ -66,32 +68,34 @@ async def connected(
             return
         server_options = {"consent_times": NO_TIME} if no_time else {}
         async with (
-            remote(MemoryActions(confirm=confirm), server_options=server_options) as server,
+            watched_actions(user_verification="confirm" if confirm else "off") as actions,
+            remote(actions, server_options=server_options) as server,
             server.client("ana", transport=transport, era=era, kind=kind, **options) as client,
         ):
             yield client
 
 
-async def at_microsoft(url: str, **answer: str) -> str:
-    """Open the link, press Continue, and come back from Microsoft with `answer`; the page that it ends on."""
-    async with httpx.AsyncClient() as browser:
-        page = await browser.get(url)
-        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-        assert csrf
-        leaving = await browser.post(url, data={"csrf": csrf[1], "action": "continue"})
-        state = re.search(r"state=([\w-]+)", leaving.text)
-        assert state
-        query = {"state": state[1], **answer}
-        base = url.split("/connect/")[0]
-        return (await browser.get(f"{base}/oauth/callback", params=query, follow_redirects=True)).text
+async def sign_in(url: str) -> Page:
+    async with httpx.AsyncClient(timeout=20) as http:
+        return await consent(Browser(http), url, DANA)
 
 
-async def sign_in(url: str) -> None:
-    await at_microsoft(url, code="c")
+def signs_in(**answers: Any) -> Person:
+    """Signs in behind the link, and knows the code that the page shows, if it shows one."""
+
+    async def visit(url: str) -> None:
+        page = await sign_in(url)
+        person.code = code_on(page) if "code" in page.text else None
+
+    person = Person(on_url=visit, **answers)
+    return person
 
 
 async def press_cancel(url: str) -> None:
-    await at_microsoft(url, error="access_denied")
+    async with httpx.AsyncClient(timeout=20) as http:
+        browser = Browser(http)
+        page = await browser.press(await browser.open(url), "Continue")
+        await browser.press(await browser.press(page, DANA), "Cancel")
 
 
 def error_of(result: Any) -> dict[str, Any]:
@@ -99,9 +103,9 @@ def error_of(result: Any) -> dict[str, Any]:
     return result.structured_content["error"]
 
 
-def subject_of(result: Any) -> str:
+def events_of(result: Any) -> list[dict[str, Any]]:
     assert not result.is_error, result.content
-    return result.structured_content["value"][0]["subject"]
+    return result.structured_content["value"]
 
 
 async def test_a_client_that_opens_pages_finishes_the_same_call_or_says_why_not(transport: str, era: str) -> None:
@@ -110,11 +114,11 @@ async def test_a_client_that_opens_pages_finishes_the_same_call_or_says_why_not(
         declined = error_of(await client.call_tool(LIST, {}))
         person.action, person.on_url = "accept", press_cancel
         cancelled = error_of(await client.call_tool(LIST, {}))
-        person.on_url = sign_in
-        answer = subject_of(await client.call_tool(LIST, {}))
+        person.on_url = signs_in().on_url
+        answer = events_of(await client.call_tool(LIST, {}))
     assert "declined to open the sign-in page" in declined["message"]
     assert cancelled["reason"] == "consent_declined"
-    assert answer == "of ana"
+    assert answer
     assert len(person.urls) == 3
 
 
@@ -126,22 +130,22 @@ async def test_a_sign_in_that_is_not_finished_ends_the_call_with_the_link(transp
 
 
 async def test_a_code_is_asked_for_by_form_and_the_same_call_answers(transport: str, era: str) -> None:
-    person = Person(on_url=sign_in, code="ABCD1234")
+    person = signs_in()
     async with connected(transport, era, confirm=True, elicitation_callback=person) as client:
-        answer = subject_of(await client.call_tool(LIST, {}))
-    assert answer == "of ana"
+        answer = events_of(await client.call_tool(LIST, {}))
+    assert answer
     assert (len(person.urls), len(person.forms)) == (1, 1)
 
 
 async def test_a_client_that_shows_forms_only_gets_the_link_in_words_and_is_asked_for_the_code(
     transport: str, era: str
 ) -> None:
-    person = Person(code="ABCD1234")
+    person = Person()
     async with connected(transport, era, kind=FormOnly, confirm=True, elicitation_callback=person) as client:
         told = error_of(await client.call_tool(LIST, {}))
-        await sign_in(told["authorization_url"])
-        answer = subject_of(await client.call_tool(LIST, {}))
-    assert answer == "of ana"
+        person.code = code_on(await sign_in(told["authorization_url"]))
+        answer = events_of(await client.call_tool(LIST, {}))
+    assert answer
     assert (len(person.urls), len(person.forms)) == (0, 1)
 
 
@@ -150,12 +154,11 @@ async def test_a_client_that_cannot_ask_gets_the_link_in_words_and_takes_the_cod
 ) -> None:
     async with connected(transport, era, confirm=True) as client:
         told = error_of(await client.call_tool(LIST, {}))
-        page = await at_microsoft(told["authorization_url"], code="c")
+        code = code_on(await sign_in(told["authorization_url"]))
         waiting = error_of(await client.call_tool(LIST, {}))
-        redeemed = await client.call_tool("authorize", {"confirmation_code": "ABCD1234"})
-        answer = subject_of(await client.call_tool(LIST, {}))
-    assert "ABCD1234" in page
+        redeemed = await client.call_tool("authorize", {"confirmation_code": code})
+        answer = events_of(await client.call_tool(LIST, {}))
     assert waiting["reason"] == "awaiting_confirmation"
     assert "authorization_url" not in waiting
     assert redeemed.structured_content["status"] == "ACTIVE"
-    assert answer == "of ana"
+    assert answer

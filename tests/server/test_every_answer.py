@@ -6,11 +6,11 @@ import anyio
 import httpx2 as httpx
 import pytest
 from http_support import SERVICE_KEY, Remote, remote
-from server_support import MemoryActions
 
 from scalekit_mcp.server.metrics import CallMetrics
 from scalekit_mcp.server.stdio.listener import Listener
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 INITIALIZE = {
     "jsonrpc": "2.0",
@@ -125,10 +125,10 @@ async def test_what_is_public_may_be_kept() -> None:
     assert "pragma" not in answer.headers
 
 
-async def test_the_pages_of_a_stdio_server_follow_the_same_rules() -> None:
+async def test_the_pages_of_a_stdio_server_follow_the_same_rules(actions: WatchedActions) -> None:
     async with Listener(preferred_port=0) as listener, httpx.AsyncClient() as http:
         base = await listener.base_url()
-        listener.serve(MemoryActions())
+        listener.serve(actions)
         answers = [
             await http.get(f"{base}/connect/abcdefghijklmnop"),
             await http.get(f"{base}/oauth/callback/"),

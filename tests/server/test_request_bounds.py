@@ -11,10 +11,10 @@ import anyio
 import pytest
 from http_support import Remote, remote
 from raw_support import answer_to, connected, status_of
-from server_support import MemoryActions
 
 from scalekit_mcp.server.http.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 INITIALIZE = {
@@ -250,8 +250,7 @@ async def receive(stream: Any) -> bytes:
         return b""
 
 
-async def test_a_refusal_is_no_error_of_the_server(caplog: pytest.LogCaptureFixture) -> None:
-    actions = MemoryActions()
+async def test_a_refusal_is_no_error_of_the_server(caplog: pytest.LogCaptureFixture, actions: WatchedActions) -> None:
     with anyio.fail_after(HANG_SECONDS):
         async with remote(actions) as server:
             for parts, _ in [TOO_LARGE["a header without end"], TOO_LARGE["headers without end"]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -11,10 +11,9 @@ import anyio.lowlevel
 import httpx2 as httpx
 import pytest
 from http_support import SERVICE_KEY, Remote, remote
-from server_support import MemoryActions
 from starlette.applications import Starlette
 
-from scalekit_mcp.actions.models import AttemptState
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     CalendarNotFound,
@@ -33,13 +32,14 @@ from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 from scalekit_mcp.server.rest.wire import openapi_document, wire_error
 from scalekit_mcp.tools import TOOLS
+from tests.support.watched_actions import DANA, WatchedActions, watched_actions
 
 KEY = {"authorization": f"Bearer {SERVICE_KEY}"}
 LIST = "outlook_list_calendar_events"
 
 
 @contextlib.asynccontextmanager
-async def backend(actions: MemoryActions | None = None) -> AsyncIterator[tuple[Remote, httpx.AsyncClient]]:
+async def backend(actions: WatchedActions | None = None) -> AsyncIterator[tuple[Remote, httpx.AsyncClient]]:
     with anyio.fail_after(60):
         async with (
             remote(actions) as server,
@@ -65,7 +65,7 @@ async def test_an_account_is_created_once_listed_read_disconnected_and_deleted()
         assert (await http.get(f"/connected_accounts/{account['id']}")).json() == {"connected_account": account}
         listed = (await http.get("/connected_accounts")).json()
         assert (listed["total_size"], listed["connected_accounts"]) == (1, [account])
-        server.actions.activate("ana")
+        await server.actions.connect("ana")
         gone = await http.post(f"/connected_accounts/{account['id']}:disconnect", json={})
         assert gone.json()["connected_account"]["status"] == "DISCONNECTED"
         assert (await http.post("/connected_accounts:delete", json=key)).json() == {}
@@ -73,33 +73,70 @@ async def test_an_account_is_created_once_listed_read_disconnected_and_deleted()
         assert (missing.status_code, error_code(missing)) == (404, "RESOURCE_NOT_FOUND")
 
 
+async def nothing(actions: WatchedActions) -> None:
+    await actions.get_or_create_connected_account(identifier="ana")
+
+
+async def sign_in_without_the_code(actions: WatchedActions) -> None:
+    await actions.held()
+
+
+async def connect(actions: WatchedActions) -> None:
+    await actions.connect()
+
+
+async def stay_away_for_long(actions: WatchedActions) -> None:
+    await connect(actions)
+    actions.sandbox.expire_access_tokens()
+    actions.sandbox.expire_refresh_tokens(code=700082)
+    await fail_to_list(actions)
+
+
+async def have_the_grant_taken_away(actions: WatchedActions) -> None:
+    await connect(actions)
+    actions.sandbox.expire_access_tokens()
+    actions.sandbox.revoke_sessions(DANA)
+    await fail_to_list(actions)
+
+
+async def disconnect(actions: WatchedActions) -> None:
+    await connect(actions)
+    await actions.disconnect(identifier="ana")
+
+
+async def fail_to_list(actions: WatchedActions) -> None:
+    with pytest.raises(AuthorizationRequired):
+        await actions.execute_tool(identifier="ana", tool_name=LIST)
+
+
 @pytest.mark.parametrize(
-    ("status", "reason", "attempt", "wire"),
+    ("happened", "status", "reason", "wire"),
     [
-        ("PENDING", "never_authorized", None, "PENDING_AUTH"),
-        ("PENDING", "awaiting_confirmation", AttemptState.HELD, "PENDING_VERIFICATION"),
-        ("ACTIVE", None, None, "ACTIVE"),
-        ("EXPIRED", "inactive", None, "EXPIRED"),
-        ("REVOKED", "grant_revoked", None, "EXPIRED"),
-        ("REVOKED", "disconnected", None, "DISCONNECTED"),
+        (nothing, "PENDING", "never_authorized", "PENDING_AUTH"),
+        (sign_in_without_the_code, "PENDING", "awaiting_confirmation", "PENDING_VERIFICATION"),
+        (connect, "ACTIVE", None, "ACTIVE"),
+        (stay_away_for_long, "EXPIRED", "inactive", "EXPIRED"),
+        (have_the_grant_taken_away, "REVOKED", "grant_revoked", "EXPIRED"),
+        (disconnect, "REVOKED", "disconnected", "DISCONNECTED"),
     ],
 )
 async def test_a_status_goes_out_in_scalekits_words_beside_our_own(
-    status: str, reason: str | None, attempt: AttemptState | None, wire: str
+    happened: Callable[[WatchedActions], Awaitable[None]],
+    status: str,
+    reason: str | None,
+    wire: str,
+    actions_with_codes: WatchedActions,
 ) -> None:
-    actions = MemoryActions()
-    account = actions.account("ana")
-    account.status, account.reason, account.attempt = status, reason, attempt
-    async with backend(actions) as (_, http):
+    await happened(actions_with_codes)
+    async with backend(actions_with_codes) as (_, http):
         answer = await http.get("/connected_accounts/details", params={"identifier": "ana"})
     told = answer.json()["connected_account"]
     assert (told["status"], told["account_status"], told["reason"]) == (wire, status, reason)
 
 
-async def test_accounts_come_in_pages() -> None:
-    actions = MemoryActions()
+async def test_accounts_come_in_pages(actions: WatchedActions) -> None:
     for number in range(5):
-        actions.account(f"user{number}")
+        await actions.get_or_create_connected_account(identifier=f"user{number}")
     async with backend(actions) as (_, http):
         first = (await http.get("/connected_accounts", params={"page_size": 3})).json()
         token = first["next_page_token"]
@@ -112,32 +149,34 @@ async def test_accounts_come_in_pages() -> None:
 async def test_a_link_is_made_for_a_user() -> None:
     async with backend() as (server, http):
         answer = await http.post("/connected_accounts/magic_link", json={"identifier": "ana", "state": "s"})
+        link = await server.actions.get_authorization_link(identifier="ana")
     assert answer.json()["link"].startswith(f"{server.base}/connect/")
-    assert answer.json()["expiry"] == "2026-04-01T09:15:00Z"
+    assert (answer.json()["link"], answer.json()["expiry"]) == (link.link, rfc3339(link.expires_at))
 
 
 async def test_the_backend_says_who_consented() -> None:
-    actions = MemoryActions()
-    await actions.get_or_create_connected_account(identifier="ana")
-    actions.account("ana").ticket = "request-1"
-    async with backend(actions) as (_, http):
-        unknown = await http.post("/connected_accounts/user/verify", json={"auth_request_id": "x", "identifier": "ana"})
-        wrong = await http.post(
-            "/connected_accounts/user/verify", json={"auth_request_id": "request-1", "identifier": "bob"}
-        )
-        right = await http.post(
-            "/connected_accounts/user/verify", json={"auth_request_id": "request-1", "identifier": "ana"}
-        )
-    assert [unknown.status_code, wrong.status_code, right.status_code] == [404, 403, 200]
-    assert actions.account("ana").status == "ACTIVE"
+    operators_page = "http://localhost:8754/operators-page"
+    async with watched_actions(user_verification="url", user_verify_url=operators_page) as actions:
+        outcome = await actions.sign_in((await actions.get_authorization_link(identifier="ana")).link)
+        assert outcome.redirect_url is not None
+        request = dict(httpx.URL(outcome.redirect_url).params)["auth_request_id"]
+        async with backend(actions) as (_, http):
+            answers = [
+                await http.post("/connected_accounts/user/verify", json={"auth_request_id": given, "identifier": who})
+                for given, who in (("x", "ana"), (request, "bob"), (request, "ana"))
+            ]
+        assert [answer.status_code for answer in answers] == [404, 403, 200]
+        assert (await actions.account()).status == "ACTIVE"
 
 
 async def test_a_tool_runs_for_a_user() -> None:
     async with backend() as (server, http):
-        server.actions.activate("ana")
+        await server.actions.connect("ana")
+        account = await server.actions.account("ana")
         answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana", "params": {"top": 2}})
-        by_id = await http.post("/execute_tool", json={"tool_name": LIST, "connected_account_id": "ca_ana"})
-    assert answer.json()["data"] == by_id.json()["data"] == {"value": [{"id": "e1", "subject": "of ana"}]}
+        by_id = await http.post("/execute_tool", json={"tool_name": LIST, "connected_account_id": account.id})
+    assert [event["subject"] for event in answer.json()["data"]["value"]] == ["of ana"]
+    assert by_id.json()["data"]["value"] == answer.json()["data"]["value"]
     assert answer.json()["execution_id"].startswith("exec_")
     assert server.actions.calls[0] == ("ana", LIST, {"top": 2})
 
@@ -175,8 +214,8 @@ def test_every_error_has_its_status_on_the_wire(error: ScalekitMCPError, status:
         assert body["details"][0]["tool_error_info"]["execution_id"] == "exec_1"
 
 
-async def test_a_throttled_call_says_when_to_come_back() -> None:
-    actions = MemoryActions(crash=Throttled("Too fast.", retry_after_seconds=7))
+async def test_a_throttled_call_says_when_to_come_back(actions: WatchedActions) -> None:
+    actions.failure = Throttled("Too fast.", retry_after_seconds=7)
     async with backend(actions) as (_, http):
         answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana"})
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
@@ -254,8 +293,11 @@ async def test_a_session_token_does_not_open_rest() -> None:
             assert (await http.get("/connected_accounts", headers=headers)).status_code == 401
 
 
-async def test_an_unexpected_exception_is_told_by_a_number_only(caplog: pytest.LogCaptureFixture) -> None:
-    async with backend(MemoryActions(crash=RuntimeError("secret detail"))) as (_, http):
+async def test_an_unexpected_exception_is_told_by_a_number_only(
+    caplog: pytest.LogCaptureFixture, actions: WatchedActions
+) -> None:
+    actions.failure = RuntimeError("secret detail")
+    async with backend(actions) as (_, http):
         answer = await http.post("/execute_tool", json={"tool_name": LIST, "identifier": "ana"})
     assert answer.status_code == 500
     assert "secret detail" not in answer.text
@@ -292,8 +334,8 @@ async def test_the_catalogue_is_listed_with_schemas_or_by_name() -> None:
     assert (one["total_size"], names["tools"]) == (1, [])
 
 
-async def test_a_read_only_server_hides_and_refuses_what_changes_something() -> None:
-    rest = Rest(MemoryActions(), RestOptions(service_key=SERVICE_KEY, public_url="http://localhost", read_only=True))
+async def test_a_read_only_server_hides_and_refuses_what_changes_something(actions: WatchedActions) -> None:
+    rest = Rest(actions, RestOptions(service_key=SERVICE_KEY, public_url="http://localhost", read_only=True))
     app = httpx.ASGITransport(app=Starlette(routes=rest.routes()))
     async with httpx.AsyncClient(transport=app, base_url="http://localhost", headers=KEY) as http:
         names = (await http.get("/tools")).json()["tool_names"]
@@ -309,9 +351,9 @@ async def test_a_read_only_server_hides_and_refuses_what_changes_something() -> 
     assert (cancelled.status_code, cancelled.json()["code"]) == (403, 7)
 
 
-async def test_the_seventeenth_call_of_one_user_waits_while_another_user_is_served() -> None:
-    actions = MemoryActions(gate=anyio.Event())
-    actions.activate("ana")
+async def test_the_seventeenth_call_of_one_user_waits_while_another_user_is_served(actions: WatchedActions) -> None:
+    await actions.connect()
+    gate = actions.gate = anyio.Event()
     answers: list[httpx.Response] = []
     async with backend(actions) as (_, http), anyio.create_task_group() as tasks:
 
@@ -325,5 +367,5 @@ async def test_the_seventeenth_call_of_one_user_waits_while_another_user_is_serv
         # a request that came later is through the door: the twenty of the other user were at the limit before it
         listed = await http.get("/connected_accounts")
         assert (listed.status_code, actions.entered) == (200, 16)
-        actions.gate.set()
+        gate.set()
     assert [answer.status_code for answer in answers] == [200] * 20

@@ -11,11 +11,11 @@ import anyio.lowlevel
 import pytest
 from http_support import SERVICE_KEY, Remote, remote, serving
 from raw_support import answer_to, connected, everything, status_of
-from server_support import MemoryActions
 from starlette.types import Receive, Scope, Send
 
 from scalekit_mcp.server.http.protocol import ConnectionTimes
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import WatchedActions
 
 LONG = 600.0
 FAST = {"linger": 0.1, "sweep": 0.05}
@@ -140,9 +140,9 @@ async def test_an_answer_that_nobody_reads_ends() -> None:
             await ended.wait()
 
 
-async def test_a_call_that_takes_long_and_a_stream_are_not_slow_clients() -> None:
-    actions = MemoryActions(gate=anyio.Event())
-    actions.activate("ana")
+async def test_a_call_that_takes_long_and_a_stream_are_not_slow_clients(actions: WatchedActions) -> None:
+    await actions.connect()
+    gate = actions.gate = anyio.Event()
     bounds = times(head=0.1, body=0.1, unread_answer=0.1)
     results: list[Any] = []
     with anyio.fail_after(HANG_SECONDS):
@@ -156,6 +156,5 @@ async def test_a_call_that_takes_long_and_a_stream_are_not_slow_clients() -> Non
                 while not actions.entered:
                     await anyio.lowlevel.checkpoint()
                 assert status_of(await answer_to(server, b"GET /slow")) == 408  # all deadlines were looked at
-                assert actions.gate
-                actions.gate.set()
+                gate.set()
     assert not results[0].is_error

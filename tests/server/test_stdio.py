@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -26,6 +25,7 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.server.stdio.wire import StdoutPipe
 from tests.support import processes
 from tests.support.bounds import HANG_SECONDS
+from tests.support.watched_actions import DANA
 
 HERE = Path(__file__).parent
 PROGRAM = str(HERE / "stdio_program.py")
@@ -49,16 +49,8 @@ def environment(**more: str) -> dict[str, str]:
 
 
 async def sign_in(url: str) -> None:
-    """What a browser does: open the link, press Continue, come back."""
-    async with httpx.AsyncClient() as browser:
-        page = await browser.get(url)
-        csrf = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
-        assert csrf
-        leaving = await browser.post(url, data={"csrf": csrf[1], "action": "continue"})
-        state = re.search(r"state=([\w-]+)", leaving.text)
-        assert state
-        base = url.split("/connect/")[0]
-        await browser.get(f"{base}/oauth/callback?state={state[1]}&code=c", follow_redirects=True)
+    async with httpx.AsyncClient(timeout=20) as http:
+        await consent(Browser(http), url, DANA)
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -94,7 +86,6 @@ def test_calls_in_flight_are_answered_after_the_client_has_closed_stdin() -> Non
     assert "stray" in ended.stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
 @contextlib.contextmanager
 def killed_on_failure(process: subprocess.Popen[str]) -> Iterator[None]:
     """A process that does not do what is waited for is ended, so that the test fails instead of hanging."""
@@ -165,6 +156,7 @@ def test_a_client_that_dies_in_mid_answer_ends_the_server_without_a_traceback() 
         assert "Traceback" not in told
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
 def test_sigterm_lets_the_running_call_finish_and_ends_the_process() -> None:
     with subprocess.Popen(
         [sys.executable, PROGRAM],
@@ -206,8 +198,7 @@ async def test_the_setting_confirm_mail_reaches_the_person_before_a_deletion(tmp
 
     async def person(context: Any, params: Any) -> ElicitResult:
         if isinstance(params, ElicitRequestURLParams):
-            async with httpx.AsyncClient(timeout=30) as http:
-                await consent(Browser(http), params.url, "dana@company.com")
+            await sign_in(params.url)
             return ElicitResult(action="accept")
         asked.append(params.message)
         return ElicitResult(action="accept", content={"confirm": False})

@@ -100,7 +100,7 @@ def call_with(argument: str, protocol: str) -> bytes:
 async def test_half_of_a_surrogate_pair_in_a_modern_mcp_call_is_refused_and_the_server_goes_on() -> None:
     with anyio.fail_after(HANG_SECONDS):
         async with remote() as server, server.browser() as http:
-            server.actions.activate("ana")
+            await server.actions.connect("ana")
             headers = {
                 "authorization": f"Bearer {server.bearer('ana')}",
                 "accept": "application/json, text/event-stream",
@@ -144,7 +144,7 @@ async def test_half_of_a_surrogate_pair_in_a_legacy_mcp_call_is_refused_and_the_
 async def test_half_of_a_surrogate_pair_over_http_and_sse_is_refused_and_the_stream_goes_on() -> None:
     with anyio.fail_after(HANG_SECONDS):
         async with remote() as server, server.browser() as http:
-            server.actions.activate("ana")
+            await server.actions.connect("ana")
             headers = {"authorization": f"Bearer {server.bearer('ana')}", "content-type": "application/json"}
             async with http.stream("GET", "/sse", headers=headers) as stream:
                 lines = stream.aiter_lines()

@@ -12,14 +12,14 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from server_support import NOW, MemoryActions
 from starlette.applications import Starlette
 
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.actions.models import AttemptState, AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.server.web.pages import Pages, scopes_in_words
+from tests.support.watched_actions import DANA, WatchedActions
 
 BASE = "https://mcp.example.com"
 
@@ -36,7 +36,7 @@ class HandClock:
 
 
 def browser_for(
-    actions: MemoryActions, *, keys: KeyRing | None = None, sandbox: bool = False, clock: HandClock | None = None
+    actions: WatchedActions, *, keys: KeyRing | None = None, sandbox: bool = False, clock: HandClock | None = None
 ) -> httpx.AsyncClient:
     options = WebOptions(origins=lambda: {BASE}, secure=True, cookie_keys=keys, sandbox=sandbox)
     web = Web(lambda: actions, clock=clock or HandClock(), options=options)
@@ -44,7 +44,7 @@ def browser_for(
     return httpx.AsyncClient(transport=transport, base_url=BASE)
 
 
-async def link_of(actions: MemoryActions, identifier: str = "ana") -> str:
+async def link_of(actions: WatchedActions, identifier: str = "ana") -> str:
     link = (await actions.get_authorization_link(identifier=identifier)).link
     return link.removeprefix("http://localhost:8754")
 
@@ -55,45 +55,47 @@ def csrf_in(page: httpx.Response) -> str:
     return found[1]
 
 
-def state_in(page: httpx.Response) -> str:
-    found = re.search(r"state=([\w-]+)", page.text)
-    assert found
-    return found[1]
-
-
 async def go_to_microsoft(browser: httpx.AsyncClient, link: str) -> str:
-    """Open the link and press Continue; the `state` with which Microsoft will come back."""
+    """Open the link and press Continue; the address at Microsoft that the page goes on to."""
     page = await browser.get(link)
     leaving = await browser.post(link, data={"csrf": csrf_in(page), "action": "continue"}, headers={"origin": BASE})
     assert leaving.status_code == 200
-    return state_in(leaving)
+    found = re.search(r'content="0;url=([^"]+)"', leaving.text)
+    assert found
+    return html.unescape(found[1])
 
 
-async def test_a_consent_from_the_link_to_the_success_page() -> None:
-    actions = MemoryActions()
+async def at_microsoft(actions: WatchedActions, browser: httpx.AsyncClient, link: str) -> dict[str, str]:
+    """Open the link, press Continue, sign in and accept; the query with which Microsoft sends the browser back."""
+    return await actions.at_microsoft(await go_to_microsoft(browser, link))
+
+
+async def has_begun(actions: WatchedActions) -> bool:
+    return (await actions.account()).attempt_state == AttemptState.AT_PROVIDER
+
+
+async def test_a_consent_from_the_link_to_the_success_page(actions: WatchedActions) -> None:
     async with browser_for(actions) as browser:
-        state = await go_to_microsoft(browser, await link_of(actions))
-        back = await browser.get("/oauth/callback", params={"state": state, "code": "secret-code"})
+        query = await at_microsoft(actions, browser, await link_of(actions))
+        back = await browser.get("/oauth/callback", params=query)
         assert back.status_code == 303
         assert "?" not in back.headers["location"]
         done = await browser.get(back.headers["location"])
         again = await browser.get(back.headers["location"])
-    assert actions.account("ana").status == "ACTIVE"
+    assert (await actions.account()).status == "ACTIVE"
     assert "Connected" in done.text
     assert again.text == done.text
-    assert "<b>" not in done.text
-    assert html.escape("<b>ana</b>@contoso.example") in done.text
+    assert DANA in done.text
 
 
-async def test_opening_the_link_sets_the_attempts_cookie_and_changes_nothing_else() -> None:
-    actions = MemoryActions()
+async def test_opening_the_link_sets_the_attempts_cookie_and_changes_nothing_else(actions: WatchedActions) -> None:
     link = await link_of(actions)
-    before = repr(actions.account("ana"))
+    before = await actions.account()
     async with browser_for(actions) as browser:
         first = await browser.get(link)
         cookies = first.headers.get_list("set-cookie")
         second = await browser.get(link)
-    assert repr(actions.account("ana")) == before
+    assert await actions.account() == before
     assert len(cookies) == 1
     for part in ("__Host-scalekit_attempt_", "HttpOnly", "Secure", "SameSite=lax", "Path=/"):
         assert part in cookies[0]
@@ -101,37 +103,35 @@ async def test_opening_the_link_sets_the_attempts_cookie_and_changes_nothing_els
     assert csrf_in(first) == csrf_in(second)
 
 
-async def test_the_connect_page_says_what_will_happen_and_what_to_send_to_it() -> None:
-    actions = MemoryActions()
+async def test_the_connect_page_says_what_will_happen_and_what_to_send_to_it(actions: WatchedActions) -> None:
     async with browser_for(actions) as browser:
         page = await browser.get(await link_of(actions))
+    ends = (await actions.get_authorization_link(identifier="ana")).expires_at
     text = html.unescape(page.text)
     assert "see, create, change and delete events in your calendar" in text
     assert ">ana<" in page.text
-    assert "https://login.example/adminconsent" in text
-    assert "Please approve &lt;the app&gt;." in page.text
-    assert "09:15 UTC" in text
+    assert "/adminconsent?" in text
+    assert "The last page will not load" in text
+    assert f"{ends:%H:%M} UTC" in text
 
 
-async def test_a_post_without_the_attempts_cookie_starts_nothing() -> None:
-    actions = MemoryActions()
+async def test_a_post_without_the_attempts_cookie_starts_nothing(actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as mine, browser_for(actions) as other:
         csrf = csrf_in(await mine.get(link))
         refused = await other.post(link, data={"csrf": csrf, "action": "continue"})
     assert refused.status_code == 403
-    assert not actions.states
+    assert not await has_begun(actions)
 
 
 @pytest.mark.parametrize("csrf", ["", "0" * 64, "é"])
-async def test_a_post_without_the_derived_token_starts_nothing(csrf: str) -> None:
-    actions = MemoryActions()
+async def test_a_post_without_the_derived_token_starts_nothing(csrf: str, actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as browser:
         await browser.get(link)
         refused = await browser.post(link, data={"csrf": csrf, "action": "continue"})
     assert refused.status_code == 403
-    assert not actions.states
+    assert not await has_begun(actions)
 
 
 @pytest.mark.parametrize(
@@ -145,18 +145,18 @@ async def test_a_post_without_the_derived_token_starts_nothing(csrf: str) -> Non
         ({}, True),
     ],
 )
-async def test_a_form_of_another_site_is_refused(headers: dict[str, str], accepted: bool) -> None:
-    actions = MemoryActions()
+async def test_a_form_of_another_site_is_refused(
+    headers: dict[str, str], accepted: bool, actions: WatchedActions
+) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as browser:
         csrf = csrf_in(await browser.get(link))
         answer = await browser.post(link, data={"csrf": csrf, "action": "continue"}, headers=headers)
     assert (answer.status_code == 200) is accepted
-    assert bool(actions.states) is accepted
+    assert await has_begun(actions) is accepted
 
 
-async def test_an_oversized_form_is_not_read() -> None:
-    actions = MemoryActions()
+async def test_an_oversized_form_is_not_read(actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as browser:
         csrf = csrf_in(await browser.get(link))
@@ -164,124 +164,119 @@ async def test_an_oversized_form_is_not_read() -> None:
     assert answer.status_code == 403
 
 
-async def test_the_last_press_of_continue_wins() -> None:
-    actions = MemoryActions()
+async def test_the_last_press_of_continue_wins(actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as browser:
         await go_to_microsoft(browser, link)
-        state = await go_to_microsoft(browser, link)
-        await browser.get("/oauth/callback", params={"state": state, "code": "c"})
-    assert actions.account("ana").status == "ACTIVE"
+        query = await at_microsoft(actions, browser, link)
+        await browser.get("/oauth/callback", params=query)
+    assert (await actions.account()).status == "ACTIVE"
 
 
-async def test_the_callback_in_another_browser_connects_nobody() -> None:
-    actions = MemoryActions()
+async def test_the_callback_in_another_browser_connects_nobody(actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as mine, browser_for(actions) as other:
-        state = await go_to_microsoft(mine, link)
-        page = await other.get("/oauth/callback", params={"state": state, "code": "c"}, follow_redirects=True)
+        query = await at_microsoft(actions, mine, link)
+        page = await other.get("/oauth/callback", params=query, follow_redirects=True)
     assert page.status_code == 403
-    assert actions.account("ana").status == "PENDING"
+    assert (await actions.account()).status == "PENDING"
 
 
-async def test_a_second_callback_is_told_that_the_link_was_used() -> None:
-    actions = MemoryActions()
+async def test_a_second_callback_is_told_that_the_link_was_used(actions: WatchedActions) -> None:
     async with browser_for(actions) as browser:
-        state = await go_to_microsoft(browser, await link_of(actions))
-        query = {"state": state, "code": "c"}
+        query = await at_microsoft(actions, browser, await link_of(actions))
         await browser.get("/oauth/callback", params=query)
         page = await browser.get("/oauth/callback", params=query, follow_redirects=True)
     assert page.status_code == 410
 
 
-async def test_a_refusal_of_microsoft_has_its_own_page() -> None:
-    actions = MemoryActions()
+async def test_a_refusal_of_microsoft_has_its_own_page(actions: WatchedActions) -> None:
     async with browser_for(actions) as browser:
-        state = await go_to_microsoft(browser, await link_of(actions))
-        page = await browser.get(
-            "/oauth/callback", params={"state": state, "error": "access_denied"}, follow_redirects=True
-        )
-    assert "You pressed Cancel." in page.text
+        to_microsoft = httpx.URL(await go_to_microsoft(browser, await link_of(actions)))
+        query = {"state": to_microsoft.params["state"], "error": "access_denied"}
+        page = await browser.get("/oauth/callback", params=query, follow_redirects=True)
+    assert "The permission was not given" in page.text
 
 
-async def test_the_confirmation_code_stands_on_the_page_with_its_warning_and_a_cancel() -> None:
-    actions = MemoryActions(confirm=True)
-    link = await link_of(actions)
-    async with browser_for(actions) as browser:
-        state = await go_to_microsoft(browser, link)
-        page = await browser.get("/oauth/callback", params={"state": state, "code": "c"}, follow_redirects=True)
-        assert "ABCD1234" in page.text
+async def test_the_confirmation_code_stands_on_the_page_with_its_warning_and_a_cancel(
+    actions_with_codes: WatchedActions,
+) -> None:
+    link = await link_of(actions_with_codes)
+    async with browser_for(actions_with_codes) as browser:
+        query = await at_microsoft(actions_with_codes, browser, link)
+        page = await browser.get("/oauth/callback", params=query, follow_redirects=True)
+        assert re.search(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", page.text)
         warning = "Type this only into the chat where you asked. If someone sent you the link, press Cancel."
         assert page.text.count(warning) == 1
         cancelled = await browser.post(
             link, data={"csrf": csrf_in(page), "action": "cancel"}, headers={"origin": BASE}, follow_redirects=True
         )
     assert "Cancelled" in cancelled.text
-    assert actions.account("ana").code is None
-    assert actions.account("ana").status == "PENDING"
+    assert not (await actions_with_codes.account()).held
+    assert (await actions_with_codes.account()).status == "PENDING"
 
 
-async def test_cancel_on_the_first_page_ends_the_attempt() -> None:
-    actions = MemoryActions()
+async def test_cancel_on_the_first_page_ends_the_attempt(actions: WatchedActions) -> None:
     link = await link_of(actions)
     async with browser_for(actions) as browser:
         csrf = csrf_in(await browser.get(link))
         page = await browser.post(link, data={"csrf": csrf, "action": "cancel"}, follow_redirects=True)
     assert "Cancelled" in page.text
-    assert not actions.states
+    assert not await has_begun(actions)
 
 
-async def test_it_comes_back_from_the_admin_consent() -> None:
-    async with browser_for(MemoryActions()) as browser:
-        page = await browser.get("/oauth/admin-consent", params={"admin_consent": "True"}, follow_redirects=True)
-    assert "Approved" in page.text
+async def test_it_comes_back_from_the_admin_consent(actions: WatchedActions) -> None:
+    link = await actions.get_authorization_link(identifier="ana")
+    assert link.admin_consent_url is not None
+    query = await actions.at_microsoft(link.admin_consent_url, "admin@fabrikam.example")
+    async with browser_for(actions) as browser:
+        page = await browser.get("/oauth/admin-consent", params=query, follow_redirects=True)
+    assert "reports the approval" in page.text
 
 
 @pytest.mark.parametrize(
     "ticket", ["x", "a" * 300, "%3Cscript%3Ealert(1)%3C/script%3Eaaaaaaaaaaaa", "unknown-ticket-0000"]
 )
-async def test_an_unknown_link_is_a_page_and_sets_no_cookie(ticket: str) -> None:
-    async with browser_for(MemoryActions()) as browser:
+async def test_an_unknown_link_is_a_page_and_sets_no_cookie(ticket: str, actions: WatchedActions) -> None:
+    async with browser_for(actions) as browser:
         page = await browser.get(f"/connect/{ticket}")
     assert page.status_code == 404
     assert "<script>alert" not in page.text
     assert "set-cookie" not in page.headers
 
 
-async def test_a_parameter_that_comes_twice_is_refused() -> None:
-    async with browser_for(MemoryActions()) as browser:
+async def test_a_parameter_that_comes_twice_is_refused(actions: WatchedActions) -> None:
+    async with browser_for(actions) as browser:
         page = await browser.get("/oauth/callback?state=a&state=b", follow_redirects=True)
     assert page.status_code == 400
 
 
-async def test_an_outcome_is_shown_in_its_own_browser_only() -> None:
-    actions = MemoryActions()
+async def test_an_outcome_is_shown_in_its_own_browser_only(actions: WatchedActions) -> None:
     async with browser_for(actions) as mine, browser_for(actions) as other:
-        state = await go_to_microsoft(mine, await link_of(actions))
-        back = await mine.get("/oauth/callback", params={"state": state, "code": "c"})
+        query = await at_microsoft(actions, mine, await link_of(actions))
+        back = await mine.get("/oauth/callback", params=query)
         page = await other.get(back.headers["location"])
     assert page.status_code == 410
 
 
-async def test_any_replica_with_the_keys_shows_the_outcome() -> None:
-    actions = MemoryActions()
+async def test_any_replica_with_the_keys_shows_the_outcome(actions: WatchedActions) -> None:
     old, new = ("old", b"k" * 32), ("new", b"n" * 32)
     async with (
         browser_for(actions, keys=KeyRing([old])) as mine,
         browser_for(actions, keys=KeyRing([new, old])) as replica,
     ):
-        state = await go_to_microsoft(mine, await link_of(actions))
-        back = await mine.get("/oauth/callback", params={"state": state, "code": "c"})
+        query = await at_microsoft(actions, mine, await link_of(actions))
+        back = await mine.get("/oauth/callback", params=query)
         replica.cookies = mine.cookies
         page = await replica.get(back.headers["location"])
     assert "Connected" in page.text
 
 
-async def test_an_outcome_is_shown_at_its_own_address_and_in_its_time_alone() -> None:
-    actions, clock = MemoryActions(), HandClock()
+async def test_an_outcome_is_shown_at_its_own_address_and_in_its_time_alone(actions: WatchedActions) -> None:
+    clock = HandClock()
     async with browser_for(actions, clock=clock) as browser:
-        state = await go_to_microsoft(browser, await link_of(actions))
-        back = await browser.get("/oauth/callback", params={"state": state, "code": "c"})
+        query = await at_microsoft(actions, browser, await link_of(actions))
+        back = await browser.get("/oauth/callback", params=query)
         address = back.headers["location"]
         (name,) = [name for name in browser.cookies if "outcome_" in name]
         sealed, other = browser.cookies[name], "a" * 22
@@ -296,8 +291,8 @@ async def test_an_outcome_is_shown_at_its_own_address_and_in_its_time_alone() ->
 
 
 @pytest.mark.parametrize("path", ["/connect/unknown-ticket-0000", "/oauth/outcome/aaaaaaaaaaaaaaaaaaaa"])
-async def test_every_page_carries_the_headers_that_keep_it_to_itself(path: str) -> None:
-    async with browser_for(MemoryActions()) as browser:
+async def test_every_page_carries_the_headers_that_keep_it_to_itself(path: str, actions: WatchedActions) -> None:
+    async with browser_for(actions) as browser:
         page = await browser.get(path)
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
@@ -312,21 +307,20 @@ async def test_every_page_carries_the_headers_that_keep_it_to_itself(path: str) 
     assert page.headers["referrer-policy"] == "same-origin"
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["x-frame-options"] == "DENY"
-    assert not re.search(r"(src|href)=\"(?!https://login\.example)https?:", page.text)
+    assert not re.search(r"(src|href)=\"(?!https?://127\.0\.0\.1)https?:", page.text)
     assert not re.search(r"\son\w+=|\sstyle=", page.text)
 
 
-async def test_the_pages_of_the_sandbox_say_that_it_is_not_microsoft() -> None:
-    actions = MemoryActions()
+async def test_the_pages_of_the_sandbox_say_that_it_is_not_microsoft(actions: WatchedActions) -> None:
     async with browser_for(actions, sandbox=True) as browser:
         page = await browser.get(await link_of(actions))
     assert "this is not Microsoft" in page.text
 
 
-async def test_nothing_of_a_query_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_of_a_query_reaches_the_log(caplog: pytest.LogCaptureFixture, actions: WatchedActions) -> None:
     caplog.set_level(logging.DEBUG, logger="scalekit_mcp")
     for crash in (RuntimeError("broken"), VaultError("The vault is locked.")):
-        actions = MemoryActions(crash=crash)
+        actions.failure = crash
         async with browser_for(actions) as browser:
             page = await browser.get("/oauth/callback", params={"state": "st4te-value", "code": "c0de-value"})
         assert page.status_code in (500, 503)
@@ -382,6 +376,6 @@ def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
 
 def test_a_prompt_without_admin_words_has_no_section_for_it() -> None:
     values: dict[str, Any] = {"admin_consent_url": None, "admin_text": None}
-    prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), NOW, **values)
+    prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), HandClock().now(), **values)
     body = bytes(Pages().connect(prompt, action="/connect/t", csrf="c").body).decode()
     assert "<details>" not in body
