@@ -62,13 +62,13 @@ async def _storm(report: Report, server: str) -> None:
             **{name.lower(): value for name, value in environment.items()},
         )
         actions = await stack.enter_async_context(open_actions(settings))
-        parts = await actions.parts()  # type: ignore[attr-defined]
-        manager = parts.manager
-        await manager.check()
-        await fill(url, ring, granted, parts.provider)
+        services = await actions.services()  # type: ignore[attr-defined]
+        connected = services.connected
+        await connected.vault.check()
+        await fill(url, ring, granted, services.provider)
 
         # What one refresh of ours sends is what the floor sends.
-        await manager.access_token(AccountKey(CONNECTION, identifier(ACCOUNTS)))
+        await connected.tokens.access_token(AccountKey(CONNECTION, identifier(ACCOUNTS)))
         base = environment["MICROSOFT_GRAPH_URL"].removesuffix("/v1.0")
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60))
         recorded = (await http.get(f"{base}/_sandbox/requests", params={"area": "identity"})).json()
@@ -89,7 +89,7 @@ async def _storm(report: Report, server: str) -> None:
 
         async def refresh(number: int) -> None:
             try:
-                token = await manager.access_token(AccountKey(CONNECTION, identifier(number)))
+                token = await connected.tokens.access_token(AccountKey(CONNECTION, identifier(number)))
                 assert token != granted["access_token"]
             except ScalekitMCPError as error:
                 failures.append(error.code)

@@ -1,11 +1,12 @@
-"""The accounts of a vault: found, made, listed, and remembered for a moment."""
+"""The accounts of a vault: found, made, listed, disconnected, deleted, and remembered for a moment."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.model import statuses, texts
@@ -14,6 +15,8 @@ from scalekit_mcp.accounts.model.records import (
     AccountPage,
     AccountStatus,
     AccountView,
+    Attempt,
+    AttemptState,
     CallsStopped,
     ConnectedAccount,
     DamagedAccount,
@@ -26,12 +29,16 @@ from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import SealBroken
+from scalekit_mcp.accounts.vault.seals import DamagedRecord
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks, SingleFlight
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
+RACES = 20
+"""How often a step is decided anew when somebody else changed the record in between."""
 _PRUNE_INTERVAL = timedelta(days=1)
 _CLOSE_SECONDS = 2.0
 
@@ -56,6 +63,20 @@ class Accounts:
         self._readings: SingleFlight[AccountKey, StoredAccount] = SingleFlight()
         self._pruned_at: datetime | None = None
         self._pruning = RunningTasks()
+
+    async def get_or_create(self, key: AccountKey) -> AccountView:
+        """The account, created as PENDING if there is none; idempotent, also under races.
+
+        Raises:
+            InvalidInput: a connection that is not configured.
+        """
+        return self.view(await self.find_or_create(key))
+
+    async def get(self, key: AccountKey, *, cached: bool = False) -> AccountView:
+        """The account; raises `ConnectedAccountNotFound`. `cached` accepts what was read up to two seconds ago."""
+        if not cached:
+            return self.view(await self.find(key))
+        return self.view(self.snapshot(key) or await self.recent(key))
 
     async def find(self, key: AccountKey) -> StoredAccount:
         """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
@@ -217,6 +238,76 @@ class Accounts:
         shown = (each if isinstance(each, DamagedAccount) else self.view(each) for each in page)
         return AccountPage(tuple(shown), total, token)
 
+    async def live_attempt(self, stored: StoredAccount) -> Attempt | None:
+        """The attempt of an account that may still succeed, with its secrets."""
+        if stored.attempt is None:
+            return None
+        return await self._vault.find_attempt(AttemptKey.LIVE_ACCOUNT, stored.account.id)
+
+    async def end_attempt(self, stored: StoredAccount) -> list[Change]:
+        """The change that ends the live attempt of an account, if there is one."""
+        live = await self.live_attempt(stored)
+        return [] if live is None else [SaveAttempt(live.ended(AttemptState.SUPERSEDED))]
+
+    async def delete(self, key: AccountKey) -> bool:
+        """Remove the account and its sealed tokens for good; False if there was none."""
+        self.forget(key)
+        try:
+            stored = await self._vault.find_account(key)
+        except DamagedRecord as damaged:  # what cannot be read can still be removed
+            whose = (damaged.account_id, key.connection_name, key.identifier)
+            entry = HistoryEntry(self._clock.now(), *whose, None, None, None, None, Cause.DELETED)
+            return await self._vault.delete_account(damaged.account_id, entry)
+        if stored is None:
+            return False
+        account = stored.account
+        entry = HistoryEntry(
+            at=self._clock.now(),
+            account_id=account.id,
+            connection_name=account.connection_name,
+            identifier=account.identifier,
+            old_status=account.status,
+            new_status=None,
+            old_reason=account.reason,
+            new_reason=None,
+            cause=Cause.DELETED,
+        )
+        return await self._vault.delete_account(account.id, entry)
+
+    async def disconnect(self, key: AccountKey) -> AccountView:
+        """Forget the tokens, end a live attempt, keep the record as REVOKED / `disconnected`."""
+        for _ in range(RACES):
+            stored = await self.find(key)
+            account = stored.account
+            cleared = replace(account, token_expires_at=None, granted_scopes=(), pending_claims=None)
+            changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
+            changes: list[Change] = [ChangeStatus(replace(changed, before=account), None)]
+            changes += await self.end_attempt(stored)
+            written = await self._vault.commit(*changes)
+            self.forget(key)
+            if written:
+                return await self.get(key)
+        raise too_many_races()
+
+    async def note_challenge(self, key: AccountKey, *, claims: str) -> None:
+        """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
+        stored = await self.find(key)
+        await self._vault.commit(NoteAccount(stored.account.id, pending_claims=claims))
+        self.forget(key)
+
+    async def history(
+        self,
+        *,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> Sequence[HistoryEntry]:
+        """Changes of status, the newest first; kept for 400 days."""
+        return await self._vault.history(
+            connection_name=connection_name, identifier=identifier, since=since, limit=limit
+        )
+
 
 def _status(status: str | None) -> AccountStatus | None:
     if status is None or status == "":
@@ -227,3 +318,8 @@ def _status(status: str | None) -> AccountStatus | None:
         raise InvalidInput(
             f"There is no status '{status}'; there are {', '.join(AccountStatus)}.", field="status"
         ) from None
+
+
+def too_many_races() -> VaultError:
+    """The error where a step never found the record as it had read it."""
+    return VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)

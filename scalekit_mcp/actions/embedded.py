@@ -17,6 +17,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
+from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
@@ -29,8 +30,12 @@ from scalekit_mcp.tools.zones import resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.model.records import AccountKey, AccountView, AuthorizationLink, DamagedAccount
-    from scalekit_mcp.actions.parts import Parts
+    from scalekit_mcp.accounts.services import AccountServices
+    from scalekit_mcp.actions.wiring import EmbeddedServices
     from scalekit_mcp.telemetry import Metrics
+
+POLL_SECONDS = 0.25
+"""How often a waiting call looks at the account."""
 
 
 class EmbeddedActions:
@@ -69,25 +74,28 @@ class EmbeddedActions:
             await opened.aclose()
 
     async def check(self) -> None:
-        await (await self.parts()).manager.check()
+        await (await self._connected()).vault.check()
 
-    async def parts(self) -> Parts:
+    async def services(self) -> EmbeddedServices:
         """What the calls are made of, built on first use."""
         return await self._opened.get()
 
-    async def _open(self) -> Parts:
-        from scalekit_mcp.actions.parts import build_parts
+    async def _connected(self) -> AccountServices:
+        return (await self.services()).connected
+
+    async def _open(self) -> EmbeddedServices:
+        from scalekit_mcp.actions.wiring import embedded_services
 
         settings = await self._resolve() if self._resolve else self._settings
-        parts = build_parts(
+        services = embedded_services(
             settings,
             clock=self._clock,
             timezone=self._timezone,
             user_verification=self._user_verification,
             metrics=self._metrics,
         )
-        parts.start()
-        return parts
+        services.start()
+        return services
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
         return account_key(connection_name, identifier, own_connection=self._settings.connection)
@@ -96,13 +104,13 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.get_or_create(key))
+        return _response(await (await self._connected()).accounts.get_or_create(key))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.get(key))
+        return _response(await (await self._connected()).accounts.get(key))
 
     async def list_connected_accounts(
         self,
@@ -117,7 +125,7 @@ class EmbeddedActions:
         check_texts(
             connection_name=connection_name, identifier=identifier, page_token=page_token, account_id=account_id
         )
-        page = await (await self.parts()).manager.list(
+        page = await (await self._connected()).accounts.list(
             connection_name=connection_name,
             identifier=identifier,
             status=status,
@@ -133,11 +141,11 @@ class EmbeddedActions:
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.disconnect(key))
+        return _response(await (await self._connected()).accounts.disconnect(key))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         key = self._key(connection_name, identifier)
-        await (await self.parts()).manager.delete(key)
+        await (await self._connected()).accounts.delete(key)
 
     async def get_authorization_link(
         self,
@@ -167,9 +175,9 @@ class EmbeddedActions:
         )
 
     async def _begin(self, key: AccountKey, **options: Any) -> AuthorizationLink:
-        parts = await self.parts()
-        base = await self._link_base() if self._link_base else parts.settings.base_url
-        return await parts.manager.begin_authorization(
+        services = await self.services()
+        base = await self._link_base() if self._link_base else services.settings.base_url
+        return await services.connected.authorizations.begin(
             key,
             link_base=base,
             redirect_uri=base + CALLBACK_PATH,
@@ -178,43 +186,53 @@ class EmbeddedActions:
         )
 
     async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
-        return await (await self.parts()).manager.prompt(ticket)
+        return await (await self._connected()).authorizations.prompt(ticket)
 
     async def start_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> str | AuthorizationOutcome:
-        return await (await self.parts()).manager.start(ticket, browser_secret=browser_secret)
+        return await (await self._connected()).authorizations.start(ticket, browser_secret=browser_secret)
 
     async def complete_authorization(
         self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
     ) -> AuthorizationOutcome:
-        return await (await self.parts()).manager.complete(query, browser_secrets=browser_secrets)
+        return await (await self._connected()).authorizations.complete(query, browser_secrets=browser_secrets)
 
     async def cancel_held_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> AuthorizationOutcome:
-        return await (await self.parts()).manager.cancel_held(ticket, browser_secret=browser_secret)
+        return await (await self._connected()).authorizations.cancel(ticket, browser_secret=browser_secret)
 
     async def confirm_authorization(
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.confirm(key, confirmation_code=confirmation_code))
+        return _response(await (await self._connected()).authorizations.confirm(key, confirmation_code))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         check_identifier(identifier)
         check_texts(auth_request_id=auth_request_id)
-        manager = (await self.parts()).manager
-        return _response(await manager.verify_user(auth_request_id=auth_request_id, identifier=identifier))
+        return _response(await (await self._connected()).authorizations.verify_user(auth_request_id, identifier))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
-        return await (await self.parts()).manager.complete_admin_consent(query)
+        return await (await self._connected()).authorizations.complete_admin_consent(query)
 
     async def wait_for_authorization(
         self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self.parts()).manager.wait(key, timeout_seconds=timeout_seconds))
+        accounts = (await self._connected()).accounts
+
+        async def read() -> ConnectedAccountView:
+            return view_of(await accounts.get(key))
+
+        return await wait_for_attempt(
+            read,
+            clock=self._clock,
+            timeout_seconds=timeout_seconds,
+            poll_seconds=POLL_SECONDS,
+            verification=self._user_verification,
+        )
 
     def present(self) -> dict[str, str]:
         return present(self._clock.now(), resolve_zone(self._timezone))
@@ -245,21 +263,21 @@ class EmbeddedActions:
         )
 
     async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments, vouched: Vouched) -> ToolResult:
-        parts = await self.parts()
+        services = await self.services()
         try:
             try:
-                return ToolResult(await parts.run_tool(key, tool_name, arguments))
+                return ToolResult(await services.run_tool(key, tool_name, arguments))
             except ConnectedAccountNotFound:
                 # The first call of a new user: the account comes to be, and says what it needs.
-                await parts.manager.get_or_create(key)
-                return ToolResult(await parts.run_tool(key, tool_name, arguments))
+                await services.connected.accounts.get_or_create(key)
+                return ToolResult(await services.run_tool(key, tool_name, arguments))
         except AuthorizationRequired as error:
             await direct_refusal(self, error, vouched)
             raise
         except PermissionMissing as error:
             missing = error.details.get("missing_scopes")
             if error.claims is not None:
-                await parts.manager.note_challenge(key, claims=error.claims)
+                await services.connected.accounts.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
                 await self._add_link(error, vouched, scopes=missing)
             raise

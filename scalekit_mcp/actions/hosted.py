@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any
 from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
-    AttemptState,
     AuthorizationLinkResponse,
     AuthorizationOutcome,
     AuthorizationPrompt,
     ConnectedAccountResponse,
+    ConnectedAccountView,
     ListConnectedAccountsResponse,
     ToolResult,
 )
 from scalekit_mcp.actions.protocol import LinkBase
+from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from scalekit_mcp.actions.hosted_parts import HostedParts
 
 POLL_SECONDS = 1.0
-_RUNNING = frozenset({AttemptState.LINK_GIVEN.value, AttemptState.AT_PROVIDER.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,13 +272,17 @@ class HostedActions:
         """See `Actions`; looks at the account every second."""
         key = self._key(connection_name, identifier)
         parts = await self._parts()
-        began = self._clock.now()
-        while True:
-            response = ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
-            left = timeout_seconds - (self._clock.now() - began).total_seconds()
-            if response.connected_account.attempt_state not in _RUNNING or left <= 0:
-                return response
-            await self._clock.sleep(min(POLL_SECONDS, left))
+
+        async def read() -> ConnectedAccountView:
+            return parts.consent.view(await parts.directory.known(key))
+
+        return await wait_for_attempt(
+            read,
+            clock=self._clock,
+            timeout_seconds=timeout_seconds,
+            poll_seconds=POLL_SECONDS,
+            verification=self._user_verification,
+        )
 
     # -- tools
 

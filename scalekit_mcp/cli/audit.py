@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scalekit_mcp.cli.output import print_json
-from scalekit_mcp.cli.vault import with_manager
+from scalekit_mcp.cli.vault import with_accounts
 from scalekit_mcp.clock import SystemClock, rfc3339
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.settings import Settings
@@ -27,7 +27,9 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
         after = None if since is None else parse_since(since, now=SystemClock().now())
     except InvalidInput as error:
         raise click.BadParameter(error.message, param_hint="--since") from error
-    entries = with_manager(settings, lambda manager: manager.history(identifier=identifier, since=after, limit=limit))
+    entries = with_accounts(
+        settings, lambda connected: connected.accounts.history(identifier=identifier, since=after, limit=limit)
+    )
     oldest_first = list(reversed(entries))
     if as_json:
         for entry in oldest_first:

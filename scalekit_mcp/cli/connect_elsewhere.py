@@ -98,14 +98,14 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
     from scalekit_mcp.accounts.model.records import AccountKey
     from scalekit_mcp.accounts.provider import GrantFailure
     from scalekit_mcp.actions.embedded import view_of
-    from scalekit_mcp.actions.parts import build_parts
+    from scalekit_mcp.actions.wiring import embedded_services
     from scalekit_mcp.clock import SystemClock
 
-    parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+    services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
     try:
-        provider, scopes = parts.provider, settings.scopes
+        provider, scopes = services.provider, settings.scopes
         device = await provider.device_authorization(scopes)
-        minutes = max(1, round((device.expires_at - parts.clock.now()).total_seconds() / 60))
+        minutes = max(1, round((device.expires_at - services.clock.now()).total_seconds() / 60))
         click.echo(
             f"Open {device.verification_uri} in a browser on any machine and enter the code\n\n"
             f"  {device.user_code}\n\nIt is good for {minutes} minutes. Enter it only if you ran this command yourself."
@@ -113,15 +113,15 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
             err=True,
         )
         grant = await provider.device_code_grant(device, scopes=scopes)
-        view = await parts.manager.adopt_grant(
-            AccountKey(settings.connection, identifier), grant=grant, reconnect=reconnect
+        view = await services.connected.authorizations.adopt(
+            AccountKey(settings.connection, identifier), grant, reconnect=reconnect
         )
     except GrantFailure as failure:
         raise AuthorizationRequired(
             f"{failure.message} ({failure.code})", next_step=failure.next_step, who_acts=failure.who_acts
         ) from failure
     finally:
-        await parts.aclose()
+        await services.aclose()
     return view_of(view)
 
 

@@ -13,25 +13,25 @@ from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.manager import ConnectedAccountManager
+    from scalekit_mcp.accounts.services import AccountServices
     from scalekit_mcp.accounts.vault.rotation import RotationProgress
 
 T = TypeVar("T")
 
 
-def with_manager(settings: Settings, use: Callable[[ConnectedAccountManager], Awaitable[T]]) -> T:
-    """Open the vault's manager, use it once, close it; needs no Azure app."""
+def with_accounts(settings: Settings, use: Callable[[AccountServices], Awaitable[T]]) -> T:
+    """Open the vault, use its accounts once, close it; needs no Azure app."""
     if settings.sandbox and settings.database_url is None:
         raise ConfigurationError("The sandbox's vault is in memory and ends with its process; there is none to open.")
 
     async def run() -> T:
-        from scalekit_mcp.actions.parts import build_parts
+        from scalekit_mcp.actions.wiring import embedded_services
 
-        parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+        services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
         try:
-            return await use(parts.manager)
+            return await use(services.connected)
         finally:
-            await parts.aclose()
+            await services.aclose()
 
     return anyio.run(run)
 
@@ -39,10 +39,10 @@ def with_manager(settings: Settings, use: Callable[[ConnectedAccountManager], Aw
 def run_migrate(settings: Settings) -> None:
     """Bring the vault's tables to the newest version; the first process that opens a vault does the same."""
 
-    async def use(manager: ConnectedAccountManager) -> int:
-        return (await manager.list(page_size=1)).total_size
+    async def use(connected: AccountServices) -> int:
+        return (await connected.accounts.list(page_size=1)).total_size
 
-    count = with_manager(settings, use)
+    count = with_accounts(settings, use)
     from scalekit_mcp.accounts.vault.tables import HEAD
 
     click.echo(f"The vault is at version {HEAD}; it holds {count} connected account(s).")
@@ -88,7 +88,9 @@ def _reseal(settings: Settings) -> RotationProgress:
         if progress.resealed or progress.unreadable:
             click.echo(f"  {progress.resealed} sealed anew, {progress.remaining} to do", err=True)
 
-    return with_manager(settings, lambda manager: manager.rotate_keys(show))
+    from scalekit_mcp.accounts.vault.rotation import rotate_keys
+
+    return with_accounts(settings, lambda connected: rotate_keys(connected.vault, show))
 
 
 def _last_words(done: RotationProgress) -> None:

@@ -1,4 +1,4 @@
-"""A manager of connected accounts on a real vault, with the sandbox playing the provider."""
+"""A services of connected accounts on a real vault, with the sandbox playing the provider."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import httpx2 as httpx
 
+from scalekit_mcp.accounts.accounts import Accounts
+from scalekit_mcp.accounts.authorization.engine import Authorizations
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountView, ManagerSettings, TokenSet, UserVerification
+from scalekit_mcp.accounts.services import AccountServices
+from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
@@ -64,14 +67,26 @@ def sqlite_url(path: Path) -> str:
 
 @dataclass
 class Room:
-    """One manager, its vault and the sandbox behind it; time moves for all of them together."""
+    """One services, its vault and the sandbox behind it; time moves for all of them together."""
 
     sandbox: Sandbox
     clock: HandClock
     http: httpx.AsyncClient
     vault: Vault
-    manager: ConnectedAccountManager
-    others: list[ConnectedAccountManager] = field(default_factory=list)
+    services: AccountServices
+    others: list[AccountServices] = field(default_factory=list)
+
+    @property
+    def accounts(self) -> Accounts:
+        return self.services.accounts
+
+    @property
+    def authorizations(self) -> Authorizations:
+        return self.services.authorizations
+
+    @property
+    def tokens(self) -> Tokens:
+        return self.services.tokens
 
     def key(self, identifier: str = "ana") -> AccountKey:
         return AccountKey("outlook", identifier)
@@ -81,27 +96,25 @@ class Room:
         self.follow()
 
     def follow(self) -> None:
-        """Bring the sandbox to the time that the manager's own pauses moved to."""
+        """Bring the sandbox to the time that the services' own pauses moved to."""
         self.sandbox.freeze_clock(self.clock.at)
 
-    def another_manager(
+    def other_services(
         self, *, vault: Vault | None = None, clock: Clock | None = None, provider: Any = None, **settings: Any
-    ) -> ConnectedAccountManager:
+    ) -> AccountServices:
         clock = clock or self.clock
-        manager = ConnectedAccountManager(
+        services = AccountServices.on(
             vault or self.vault,
             providers={"outlook": provider or provider_for(self.http, clock)},
             clock=clock,
             settings=replace(OFF, **settings),
         )
-        self.others.append(manager)
-        return manager
+        self.others.append(services)
+        return services
 
-    async def begin(
-        self, identifier: str = "ana", *, manager: ConnectedAccountManager | None = None, **options: Any
-    ) -> str:
+    async def begin(self, identifier: str = "ana", *, services: AccountServices | None = None, **options: Any) -> str:
         """Begin an attempt; its ticket."""
-        link = await (manager or self.manager).begin_authorization(
+        link = await (services or self.services).authorizations.begin(
             self.key(identifier),
             link_base=BASE,
             redirect_uri=CALLBACK,
@@ -122,22 +135,22 @@ class Room:
         address: str = DANA,
         *,
         accept: bool = True,
-        manager: ConnectedAccountManager | None = None,
+        services: AccountServices | None = None,
         **options: Any,
     ) -> AuthorizationOutcome:
         """The whole road from link to callback."""
-        manager = manager or self.manager
-        ticket = await self.begin(identifier, manager=manager, **options)
-        url = await manager.start(ticket, COOKIE)
+        services = services or self.services
+        ticket = await self.begin(identifier, services=services, **options)
+        url = await services.authorizations.start(ticket, COOKIE)
         assert isinstance(url, str), url
-        return await manager.complete(await self.sign_in(url, address, accept=accept), [COOKIE])
+        return await services.authorizations.complete(await self.sign_in(url, address, accept=accept), [COOKIE])
 
     async def view(self, identifier: str = "ana") -> AccountView:
-        return await self.manager.get(self.key(identifier))
+        return await self.services.accounts.get(self.key(identifier))
 
     async def token(self, identifier: str = "ana", **options: Any) -> str:
         self.follow()
-        return await self.manager.access_token(AccountKey("outlook", identifier), **options)
+        return await self.services.tokens.access_token(AccountKey("outlook", identifier), **options)
 
     async def stored_tokens(self, identifier: str = "ana") -> TokenSet | None:
         stored = await self.vault.find_account(AccountKey("outlook", identifier))
@@ -162,17 +175,17 @@ async def open_room(
     sandbox.freeze_clock(clock.at)
     http = httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app))
     vault = Vault(database_url, key_ring or KeyRing.generate())
-    manager = ConnectedAccountManager(
+    services = AccountServices.on(
         vault,
         providers={"outlook": provider_for(http, clock)},
         clock=clock,
         settings=replace(OFF, **settings),
     )
-    room = Room(sandbox, clock, http, vault, manager)
+    room = Room(sandbox, clock, http, vault, services)
     try:
         yield room
     finally:
         for other in room.others:
             await other.aclose()
-        await manager.aclose()
+        await services.aclose()
         await http.aclose()

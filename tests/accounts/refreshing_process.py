@@ -16,8 +16,8 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, TokenSet
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
@@ -67,18 +67,18 @@ async def main(database_url: str, keys: str, base_url: str, callers: str, stage:
     async with httpx.AsyncClient() as http:
         provider = Stopping(provider_for(http, clock, login_url=base_url), stage)
         vault = Vault(database_url, KeyRing.from_text(keys))
-        manager = ConnectedAccountManager(vault, providers={"outlook": provider}, clock=clock)
+        services = AccountServices.on(vault, providers={"outlook": provider}, clock=clock)
         await vault.count_accounts(connection_name=None, identifier=None, status=None)
         say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             clock.ahead = timedelta(seconds=int(line))
             tokens = await asyncio.gather(
-                *(manager.access_token(AccountKey("outlook", "ana")) for _ in range(int(callers)))
+                *(services.tokens.access_token(AccountKey("outlook", "ana")) for _ in range(int(callers)))
             )
             if stage == "saved":
                 await stop()
             say(json.dumps(sorted({hashlib.sha256(token.encode()).hexdigest() for token in tokens})))
-        await manager.aclose()
+        await services.aclose()
 
 
 if __name__ == "__main__":

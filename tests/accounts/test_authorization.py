@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Reason, UserVerification
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
@@ -46,14 +46,14 @@ async def test_many_callers_at_once_get_one_account_and_one_link():
     async with open_room() as room:
         links = await asyncio.gather(
             *(
-                room.manager.begin_authorization(
+                room.authorizations.begin(
                     room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
                 )
                 for _ in range(20)
             )
         )
         assert len({link.link for link in links}) == 1
-        assert (await room.manager.list()).total_size == 1
+        assert (await room.accounts.list()).total_size == 1
 
 
 async def test_the_same_link_is_given_while_three_minutes_remain_and_a_new_one_after():
@@ -63,7 +63,7 @@ async def test_the_same_link_is_given_while_three_minutes_remain_and_a_new_one_a
         assert await room.begin() == first
         room.advance(1)
         assert await room.begin() != first
-        outcome = await room.manager.start(first, COOKIE)
+        outcome = await room.authorizations.start(first, COOKIE)
         assert isinstance(outcome, AuthorizationOutcome)
         assert outcome.kind is OutcomeKind.LINK_USED
 
@@ -72,10 +72,10 @@ async def test_reconnect_supersedes_the_live_link():
     async with open_room() as room:
         first = await room.begin()
         second = await room.begin(reconnect=True)
-        outcome = await room.manager.prompt(first)
+        outcome = await room.authorizations.prompt(first)
         assert isinstance(outcome, AuthorizationOutcome)
         assert outcome.kind is OutcomeKind.LINK_USED
-        assert isinstance(await room.manager.prompt(second), AuthorizationPrompt)
+        assert isinstance(await room.authorizations.prompt(second), AuthorizationPrompt)
 
 
 async def test_opening_the_link_changes_nothing():
@@ -83,7 +83,7 @@ async def test_opening_the_link_changes_nothing():
         ticket = await room.begin()
         before = await room.vault.find_account(AccountKey("outlook", "ana"))
         for _ in range(3):
-            assert isinstance(await room.manager.prompt(ticket), AuthorizationPrompt)
+            assert isinstance(await room.authorizations.prompt(ticket), AuthorizationPrompt)
         assert await room.vault.find_account(AccountKey("outlook", "ana")) == before
 
 
@@ -94,30 +94,30 @@ async def test_a_link_of_a_listener_that_no_longer_answers_is_superseded():
         async def nobody_answers(_redirect_uri: str) -> bool:
             return False
 
-        manager = room.another_manager()
-        manager._authorizations._listener_alive = nobody_answers
-        assert await room.begin(manager=manager) == first  # the same way back: whoever asks serves it
+        services = room.other_services()
+        services.authorizations._listener_alive = nobody_answers
+        assert await room.begin(services=services) == first  # the same way back: whoever asks serves it
         elsewhere = "http://localhost:8755"
-        link = await manager.begin_authorization(
+        link = await services.authorizations.begin(
             room.key(),
             link_base=elsewhere,
             redirect_uri=f"{elsewhere}/oauth/callback",
             admin_redirect_uri=f"{elsewhere}/oauth/admin-consent",
         )
         assert not link.link.endswith(first)
-        over = await room.manager.prompt(first)
+        over = await room.authorizations.prompt(first)
         assert isinstance(over, AuthorizationOutcome)
         assert over.kind is OutcomeKind.LINK_USED
 
 
 async def test_an_unknown_and_an_expired_link_say_so():
     async with open_room() as room:
-        unknown = await room.manager.start("no such ticket", COOKIE)
+        unknown = await room.authorizations.start("no such ticket", COOKIE)
         assert isinstance(unknown, AuthorizationOutcome)
         assert unknown.kind is OutcomeKind.LINK_UNKNOWN
         ticket = await room.begin()
         room.advance(901)
-        expired = await room.manager.start(ticket, COOKIE)
+        expired = await room.authorizations.start(ticket, COOKIE)
         assert isinstance(expired, AuthorizationOutcome)
         assert expired.kind is OutcomeKind.LINK_EXPIRED
         view = await room.view()
@@ -136,7 +136,7 @@ async def test_a_consent_makes_the_account_active_with_who_signed_in():
         assert view.account.reason is None
         assert view.account.provider_account is not None
         assert view.account.provider_account.mailbox == DANA
-        assert [entry.cause for entry in await room.manager.history(connection_name="outlook", identifier="ana")] == [
+        assert [entry.cause for entry in await room.accounts.history(connection_name="outlook", identifier="ana")] == [
             "consented",
             "link_given",
             "created",
@@ -146,9 +146,9 @@ async def test_a_consent_makes_the_account_active_with_who_signed_in():
 async def test_a_callback_comes_once_and_a_replay_is_told_that_it_was_used():
     async with open_room() as room:
         ticket = await room.begin()
-        url = await room.manager.start(ticket, COOKIE)
+        url = await room.authorizations.start(ticket, COOKIE)
         query = await room.sign_in(str(url))
-        outcomes = await asyncio.gather(*(room.manager.complete(query, [COOKIE]) for _ in range(5)))
+        outcomes = await asyncio.gather(*(room.authorizations.complete(query, [COOKIE]) for _ in range(5)))
         kinds = sorted(outcome.kind for outcome in outcomes)
         assert kinds == [OutcomeKind.CONNECTED, *[OutcomeKind.LINK_USED] * 4]
         assert room.grants("authorization_code") == 1
@@ -157,48 +157,48 @@ async def test_a_callback_comes_once_and_a_replay_is_told_that_it_was_used():
 async def test_another_browser_cannot_finish_a_sign_in_and_the_right_one_still_can():
     async with open_room() as room:
         ticket = await room.begin()
-        query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
+        query = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
         for cookies in ([], ["another cookie"]):
-            outcome = await room.manager.complete(query, cookies)
+            outcome = await room.authorizations.complete(query, cookies)
             assert outcome.kind is OutcomeKind.OTHER_BROWSER
             assert outcome.mailbox is None
         assert room.grants("authorization_code") == 0
-        assert (await room.manager.complete(query, ["another cookie", COOKIE])).kind is OutcomeKind.CONNECTED
+        assert (await room.authorizations.complete(query, ["another cookie", COOKIE])).kind is OutcomeKind.CONNECTED
 
 
 async def test_starting_again_voids_the_state_of_the_earlier_start():
     async with open_room() as room:
         ticket = await room.begin()
-        first = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        second = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        assert (await room.manager.complete(first, [COOKIE])).kind is OutcomeKind.LINK_UNKNOWN
-        assert (await room.manager.complete(second, [COOKIE])).kind is OutcomeKind.CONNECTED
+        first = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
+        second = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
+        assert (await room.authorizations.complete(first, [COOKIE])).kind is OutcomeKind.LINK_UNKNOWN
+        assert (await room.authorizations.complete(second, [COOKIE])).kind is OutcomeKind.CONNECTED
 
 
 async def test_a_superseded_attempt_cannot_come_back():
     async with open_room() as room:
         ticket = await room.begin()
-        query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
+        query = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
         await room.begin(reconnect=True)
-        assert (await room.manager.complete(query, [COOKIE])).kind is OutcomeKind.LINK_USED
+        assert (await room.authorizations.complete(query, [COOKIE])).kind is OutcomeKind.LINK_USED
         assert (await room.view()).account.status is AccountStatus.PENDING
 
 
 async def test_a_callback_without_state_or_with_a_made_up_one_is_unknown():
     async with open_room() as room:
         for query in ({}, {"code": "x"}, {"state": "made up", "code": "x"}, {"error": "access_denied"}):
-            assert (await room.manager.complete(query, [COOKIE])).kind is OutcomeKind.LINK_UNKNOWN
+            assert (await room.authorizations.complete(query, [COOKIE])).kind is OutcomeKind.LINK_UNKNOWN
 
 
 async def test_a_made_up_code_fails_and_leaves_the_link_good():
     async with open_room() as room:
         ticket = await room.begin()
-        state = (await room.sign_in(str(await room.manager.start(ticket, COOKIE))))["state"]
-        outcome = await room.manager.complete({"state": state, "code": "made up"}, [COOKIE])
+        state = (await room.sign_in(str(await room.authorizations.start(ticket, COOKIE))))["state"]
+        outcome = await room.authorizations.complete({"state": state, "code": "made up"}, [COOKIE])
         assert outcome.kind is OutcomeKind.FAILED
         assert (await room.view()).account.last_authorization_error
-        query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        assert (await room.manager.complete(query, [COOKIE])).kind is OutcomeKind.CONNECTED
+        query = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
+        assert (await room.authorizations.complete(query, [COOKIE])).kind is OutcomeKind.CONNECTED
         assert (await room.view()).account.last_authorization_error is None
 
 
@@ -221,9 +221,9 @@ async def test_a_declined_consent_leaves_an_active_account_as_it_is():
         await room.consent()
         before = await room.view()
         ticket = await room.begin(reconnect=True)
-        state = dict(parse_qsl(urlsplit(str(await room.manager.start(ticket, COOKIE))).query))["state"]
+        state = dict(parse_qsl(urlsplit(str(await room.authorizations.start(ticket, COOKIE))).query))["state"]
         cancelled = {"error": "access_denied", "error_subcode": "cancel", "state": state}
-        assert (await room.manager.complete(cancelled, [COOKIE])).kind is OutcomeKind.DECLINED
+        assert (await room.authorizations.complete(cancelled, [COOKIE])).kind is OutcomeKind.DECLINED
         after = await room.view()
         assert after.account.status is AccountStatus.ACTIVE
         assert after.account.version == before.account.version
@@ -234,14 +234,14 @@ async def test_a_declined_consent_leaves_an_active_account_as_it_is():
 async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
     async with open_room() as room:
         ticket = await room.begin(identifier="fiona")
-        url = str(await room.manager.start(ticket, COOKIE))
+        url = str(await room.authorizations.start(ticket, COOKIE))
         state = dict(parse_qsl(urlsplit(url).query))["state"]
         query = {
             "error": "consent_required",
             "error_description": "AADSTS90094: The grant needs admin.",
             "state": state,
         }
-        outcome = await room.manager.complete(query, [COOKIE])
+        outcome = await room.authorizations.complete(query, [COOKIE])
         assert outcome.kind is OutcomeKind.ADMIN_APPROVAL_REQUIRED
         assert outcome.who_acts == "it_admin"
         assert outcome.admin_text is not None
@@ -252,14 +252,14 @@ async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
 
 async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_consent():
     async with open_room() as room:
-        link = await room.manager.begin_authorization(
+        link = await room.authorizations.begin(
             room.key("fiona"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         assert link.admin_consent_url is not None
         room.advance(20 * 86400)
         query = await room.sign_in(link.admin_consent_url, "admin@fabrikam.example")
         assert query["admin_consent"] == "True"
-        outcome = await room.manager.complete_admin_consent(query)
+        outcome = await room.authorizations.complete_admin_consent(query)
         assert (outcome.kind, outcome.identifier) == (OutcomeKind.ADMIN_APPROVED, "fiona")
         assert (await room.view("fiona")).account.status is AccountStatus.PENDING
         assert (await room.consent("fiona", FIONA)).kind is OutcomeKind.CONNECTED
@@ -267,22 +267,24 @@ async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_
 
 async def test_an_admin_callback_looks_at_the_error_first_and_its_state_ends_after_30_days():
     async with open_room() as room:
-        link = await room.manager.begin_authorization(
+        link = await room.authorizations.begin(
             room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         state = dict(parse_qsl(urlsplit(link.admin_consent_url or "").query))["state"]
         refused = {"admin_consent": "True", "error": "consent_required", "state": state}
-        assert (await room.manager.complete_admin_consent(refused)).kind is OutcomeKind.DECLINED
-        assert (await room.manager.complete_admin_consent({"state": state + "A"})).kind is OutcomeKind.LINK_UNKNOWN
+        assert (await room.authorizations.complete_admin_consent(refused)).kind is OutcomeKind.DECLINED
+        assert (
+            await room.authorizations.complete_admin_consent({"state": state + "A"})
+        ).kind is OutcomeKind.LINK_UNKNOWN
         room.advance(30 * 86400 + 1)
-        assert (await room.manager.complete_admin_consent({"state": state})).kind is OutcomeKind.LINK_UNKNOWN
+        assert (await room.authorizations.complete_admin_consent({"state": state})).kind is OutcomeKind.LINK_UNKNOWN
 
 
 async def test_a_personal_account_gets_no_administrators_link():
     async with open_room() as room:
         await room.consent("pat", PAT)
-        await room.manager.disconnect(room.key("pat"))
-        link = await room.manager.begin_authorization(
+        await room.accounts.disconnect(room.key("pat"))
+        link = await room.authorizations.begin(
             room.key("pat"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
         )
         assert link.admin_consent_url is None
@@ -293,7 +295,7 @@ async def test_another_microsoft_account_is_refused_unless_reconnect_says_so(end
     async with open_room() as room:
         await room.consent()
         if ended == "disconnected":
-            await room.manager.disconnect(room.key())
+            await room.accounts.disconnect(room.key())
         outcome = await room.consent(address=ALICE)
         assert outcome.kind is OutcomeKind.OTHER_ACCOUNT
         view = await room.view()
@@ -310,11 +312,11 @@ async def test_disconnect_ends_the_tokens_and_a_link_in_progress():
     async with open_room() as room:
         await room.consent()
         ticket = await room.begin()
-        query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        view = await room.manager.disconnect(room.key())
+        query = await room.sign_in(str(await room.authorizations.start(ticket, COOKIE)))
+        view = await room.accounts.disconnect(room.key())
         assert (view.account.status, view.account.reason) == (AccountStatus.REVOKED, Reason.DISCONNECTED)
         assert await room.stored_tokens() is None
-        assert (await room.manager.complete(query, [COOKIE])).kind is OutcomeKind.LINK_USED
+        assert (await room.authorizations.complete(query, [COOKIE])).kind is OutcomeKind.LINK_USED
         assert (await room.view()).account.status is AccountStatus.REVOKED
 
 
@@ -331,7 +333,7 @@ async def test_tokens_are_held_and_unusable_until_the_code_is_typed():
             await room.token()
         assert raised.value.details["reason"] == "awaiting_confirmation"
         typed = f" {code[:4].lower()}-{code[4:].lower()} "
-        confirmed = await room.manager.confirm(room.key(), confirmation_code=typed)
+        confirmed = await room.authorizations.confirm(room.key(), confirmation_code=typed)
         assert confirmed.account.status is AccountStatus.ACTIVE
         assert await room.token()
 
@@ -341,23 +343,23 @@ async def test_while_tokens_are_held_no_new_link_is_given_and_the_code_stays_goo
         code = await held_code(room)
         with pytest.raises(AuthorizationRequired, match="confirmation code"):
             await room.begin()
-        await room.manager.confirm(room.key(), confirmation_code=code)
+        await room.authorizations.confirm(room.key(), confirmation_code=code)
         assert (await room.view()).account.status is AccountStatus.ACTIVE
 
 
 async def test_a_link_sent_to_a_victim_never_gives_the_attacker_the_victims_mailbox():
     async with open_room(**CONFIRM) as room:
         code = await held_code(room, "attacker", DANA)
-        await room.manager.get_or_create(room.key("victim"))
+        await room.accounts.get_or_create(room.key("victim"))
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(room.key("victim"), confirmation_code=code)
+            await room.authorizations.confirm(room.key("victim"), confirmation_code=code)
         for guess in ("00000000", "ZZZZZZZZ", "12345678", "ABCDEFGH"):
             with pytest.raises(InvalidInput, match="of 5 tries are left"):
-                await room.manager.confirm(room.key("attacker"), confirmation_code=guess)
+                await room.authorizations.confirm(room.key("attacker"), confirmation_code=guess)
         with pytest.raises(InvalidInput, match="void"):
-            await room.manager.confirm(room.key("attacker"), confirmation_code="QQQQQQQQ")
+            await room.authorizations.confirm(room.key("attacker"), confirmation_code="QQQQQQQQ")
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(room.key("attacker"), confirmation_code=code)
+            await room.authorizations.confirm(room.key("attacker"), confirmation_code=code)
         for identifier in ("attacker", "victim"):
             view = await room.view(identifier)
             assert view.account.provider_account is None
@@ -370,12 +372,13 @@ async def test_many_guesses_at_once_are_five_guesses():
         code = await held_code(room)
         guesses = [f"{number:08d}" for number in range(30)]
         answers = await asyncio.gather(
-            *(room.manager.confirm(room.key(), confirmation_code=guess) for guess in guesses), return_exceptions=True
+            *(room.authorizations.confirm(room.key(), confirmation_code=guess) for guess in guesses),
+            return_exceptions=True,
         )
         assert all(isinstance(answer, InvalidInput) for answer in answers)
         assert sum("of 5 tries are left" in str(answer) for answer in answers) == 4
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(room.key(), confirmation_code=code)
+            await room.authorizations.confirm(room.key(), confirmation_code=code)
 
 
 async def test_the_code_is_good_for_ten_minutes_and_once():
@@ -383,24 +386,24 @@ async def test_the_code_is_good_for_ten_minutes_and_once():
         code = await held_code(room)
         room.advance(601)
         with pytest.raises(InvalidInput, match="its time may be over"):
-            await room.manager.confirm(room.key(), confirmation_code=code)
+            await room.authorizations.confirm(room.key(), confirmation_code=code)
         assert (await room.view()).account.reason is Reason.NEVER_AUTHORIZED
         code = await held_code(room)
-        await room.manager.confirm(room.key(), confirmation_code=code)
+        await room.authorizations.confirm(room.key(), confirmation_code=code)
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(room.key(), confirmation_code=code)
+            await room.authorizations.confirm(room.key(), confirmation_code=code)
 
 
 async def test_cancel_discards_the_tokens_and_only_in_the_browser_that_signed_in():
     async with open_room(**CONFIRM) as room:
         outcome = await room.consent()
         assert outcome.ticket is not None
-        assert (await room.manager.cancel_held(outcome.ticket, "another cookie")).kind is OutcomeKind.OTHER_BROWSER
+        assert (await room.authorizations.cancel(outcome.ticket, "another cookie")).kind is OutcomeKind.OTHER_BROWSER
         assert (await room.view()).held
-        assert (await room.manager.cancel_held(outcome.ticket, COOKIE)).kind is OutcomeKind.CANCELLED
+        assert (await room.authorizations.cancel(outcome.ticket, COOKIE)).kind is OutcomeKind.CANCELLED
         assert not (await room.view()).held
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code or "")
+            await room.authorizations.confirm(room.key(), confirmation_code=outcome.confirmation_code or "")
 
 
 @pytest.mark.parametrize("hint", ["Dana@Company.com", DANA])
@@ -428,15 +431,15 @@ async def test_reconnect_while_tokens_are_held_voids_them():
         code = await held_code(room)
         await room.begin(reconnect=True)
         with pytest.raises(InvalidInput):
-            await room.manager.confirm(room.key(), confirmation_code=code)
+            await room.authorizations.confirm(room.key(), confirmation_code=code)
 
 
 async def test_an_attempt_keeps_the_verification_it_was_begun_with():
     async with open_room(**CONFIRM) as room:
         ticket = await room.begin()
-        url = await room.manager.start(ticket, COOKIE)
-        lax = room.another_manager()
-        outcome = await lax.complete(await room.sign_in(str(url)), [COOKIE])
+        url = await room.authorizations.start(ticket, COOKIE)
+        lax = room.other_services()
+        outcome = await lax.authorizations.complete(await room.sign_in(str(url)), [COOKIE])
         assert outcome.kind is OutcomeKind.CONFIRMATION_NEEDED
 
 
@@ -452,7 +455,7 @@ async def test_the_operators_backend_verifies_the_user_once_and_a_repeat_is_no_e
         assert (parts.netloc, parts.path, query["from"]) == ("app.example", "/verify", "mcp")
         assert query["state"] == "the operator's state"
         for _ in range(2):
-            view = await room.manager.verify_user(auth_request_id=query["auth_request_id"], identifier="ana")
+            view = await room.authorizations.verify_user(auth_request_id=query["auth_request_id"], identifier="ana")
             assert view.account.status is AccountStatus.ACTIVE
 
 
@@ -462,10 +465,10 @@ async def test_a_wrong_person_is_refused_and_five_of_them_void_the_sign_in():
         request_id = dict(parse_qsl(urlsplit(outcome.redirect_url or "").query))["auth_request_id"]
         for _ in range(5):
             with pytest.raises(InvalidInput) as raised:
-                await room.manager.verify_user(auth_request_id=request_id, identifier="mallory")
+                await room.authorizations.verify_user(auth_request_id=request_id, identifier="mallory")
             assert raised.value.details["field"] == "identifier"
         with pytest.raises(InvalidInput) as raised:
-            await room.manager.verify_user(auth_request_id=request_id, identifier="ana")
+            await room.authorizations.verify_user(auth_request_id=request_id, identifier="ana")
         assert raised.value.details["field"] == "auth_request_id"
         assert (await room.view()).account.status is AccountStatus.PENDING
 
@@ -482,28 +485,7 @@ async def test_a_code_does_not_open_what_waits_for_the_operators_page():
     async with open_room(**URL) as room:
         await room.consent()
         with pytest.raises(InvalidInput, match="No sign-in"):
-            await room.manager.confirm(room.key(), confirmation_code="00000000")
-
-
-# Waiting
-
-
-async def test_waiting_ends_with_the_consent():
-    async with open_room() as room:
-        ticket = await room.begin()
-        waiting = asyncio.create_task(room.manager.wait(room.key(), timeout_seconds=600))
-        query = await room.sign_in(str(await room.manager.start(ticket, COOKIE)))
-        await room.manager.complete(query, [COOKIE])
-        assert (await waiting).account.status is AccountStatus.ACTIVE
-
-
-async def test_waiting_ends_when_a_code_has_to_be_typed_and_when_the_time_is_over():
-    async with open_room(**CONFIRM) as room:
-        await room.begin()
-        view = await room.manager.wait(room.key(), timeout_seconds=5)
-        assert view.attempt_state is AttemptState.LINK_GIVEN
-        await room.consent()
-        assert (await room.manager.wait(room.key(), timeout_seconds=600)).held
+            await room.authorizations.confirm(room.key(), confirmation_code="00000000")
 
 
 # Scopes
@@ -534,12 +516,12 @@ async def test_a_grant_from_a_device_code_connects_without_an_attempt_and_switch
             assert stored.account.provider_account is not None
             grants[identifier] = Grant(stored.tokens, stored.account.provider_account)
         ticket = await room.begin("carl")
-        view = await room.manager.adopt_grant(room.key("carl"), grant=grants["ana"])
+        view = await room.authorizations.adopt(room.key("carl"), grant=grants["ana"])
         assert view.account.status is AccountStatus.ACTIVE
-        assert isinstance(await room.manager.start(ticket, COOKIE), AuthorizationOutcome)
+        assert isinstance(await room.authorizations.start(ticket, COOKIE), AuthorizationOutcome)
         with pytest.raises(InvalidInput, match="another account"):
-            await room.manager.adopt_grant(room.key("carl"), grant=grants["bea"])
-        view = await room.manager.adopt_grant(room.key("carl"), grant=grants["bea"], reconnect=True)
+            await room.authorizations.adopt(room.key("carl"), grant=grants["bea"])
+        view = await room.authorizations.adopt(room.key("carl"), grant=grants["bea"], reconnect=True)
         assert view.account.provider_account is not None
         assert view.account.provider_account.mailbox == ALICE
 
@@ -547,11 +529,11 @@ async def test_a_grant_from_a_device_code_connects_without_an_attempt_and_switch
 async def test_cancel_before_anything_is_held_ends_the_attempt_as_declined():
     async with open_room(**CONFIRM) as room:
         ticket = await room.begin()
-        assert (await room.manager.cancel_held(ticket)).kind is OutcomeKind.CANCELLED
-        over = await room.manager.prompt(ticket)
+        assert (await room.authorizations.cancel(ticket)).kind is OutcomeKind.CANCELLED
+        over = await room.authorizations.prompt(ticket)
         assert isinstance(over, AuthorizationOutcome)
         assert over.kind is OutcomeKind.LINK_USED
-        view = await room.manager.get(room.key())
+        view = await room.accounts.get(room.key())
         assert (view.account.status, view.account.reason) == ("PENDING", "consent_declined")
         assert await room.begin() != ticket
 
@@ -559,15 +541,15 @@ async def test_cancel_before_anything_is_held_ends_the_attempt_as_declined():
 async def test_cancel_of_a_started_sign_in_counts_only_in_its_own_browser():
     async with open_room(**CONFIRM) as room:
         ticket = await room.begin()
-        assert isinstance(await room.manager.start(ticket, COOKIE), str)
-        assert (await room.manager.cancel_held(ticket, "another cookie")).kind is OutcomeKind.OTHER_BROWSER
-        assert (await room.manager.cancel_held(ticket, COOKIE)).kind is OutcomeKind.CANCELLED
+        assert isinstance(await room.authorizations.start(ticket, COOKIE), str)
+        assert (await room.authorizations.cancel(ticket, "another cookie")).kind is OutcomeKind.OTHER_BROWSER
+        assert (await room.authorizations.cancel(ticket, COOKIE)).kind is OutcomeKind.CANCELLED
 
 
 async def test_an_unknown_connection_is_refused_by_name():
     async with open_room() as room:
         with pytest.raises(InvalidInput, match="no connection 'gmail'; there is outlook"):
-            await room.manager.begin_authorization(
+            await room.authorizations.begin(
                 AccountKey("gmail", "ana"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=""
             )
 
@@ -576,23 +558,23 @@ async def test_an_unknown_connection_is_refused_by_name():
 async def test_an_identifier_that_is_none_is_refused(identifier: str):
     async with open_room() as room:
         with pytest.raises(InvalidInput) as raised:
-            await room.manager.get_or_create(room.key(identifier))
+            await room.accounts.get_or_create(room.key(identifier))
         assert raised.value.details["field"] == "identifier"
 
 
 async def test_a_list_has_pages_whose_tokens_belong_to_their_query():
     async with open_room() as room:
         for number in range(5):
-            await room.manager.get_or_create(room.key(f"user-{number}"))
-        first = await room.manager.list(page_size=2)
-        second = await room.manager.list(page_size=2, page_token=first.next_page_token)
-        third = await room.manager.list(page_size=2, page_token=second.next_page_token)
+            await room.accounts.get_or_create(room.key(f"user-{number}"))
+        first = await room.accounts.list(page_size=2)
+        second = await room.accounts.list(page_size=2, page_token=first.next_page_token)
+        third = await room.accounts.list(page_size=2, page_token=second.next_page_token)
         found = [view.account.identifier for page in (first, second, third) for view in page.accounts]
         assert found == [f"user-{number}" for number in range(5)]
         assert (first.total_size, third.total_size, third.next_page_token) == (5, 5, None)
         for wrong in ({"status": "ACTIVE"}, {"identifier": "user-1"}):
             with pytest.raises(InvalidInput) as raised:
-                await room.manager.list(page_size=2, page_token=first.next_page_token, **wrong)
+                await room.accounts.list(page_size=2, page_token=first.next_page_token, **wrong)
             assert raised.value.details["field"] == "page_token"
         with pytest.raises(InvalidInput, match="There is no status 'BROKEN'"):
-            await room.manager.list(status="BROKEN")
+            await room.accounts.list(status="BROKEN")

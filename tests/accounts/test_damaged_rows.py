@@ -62,8 +62,8 @@ async def room_of_three(tmp_path: Path) -> AsyncIterator[tuple[Room, Database]]:
 async def test_a_damaged_account_is_named_in_its_place_and_the_others_are_listed_and_work(tmp_path: Path, damage: str):
     async with room_of_three(tmp_path) as (room, database):
         database.change("connected_accounts", damage, "identifier = 'bea'")
-        first = await room.manager.list(page_size=2)
-        second = await room.manager.list(page_size=2, page_token=first.next_page_token)
+        first = await room.accounts.list(page_size=2)
+        second = await room.accounts.list(page_size=2, page_token=first.next_page_token)
         ana, bea, cem = (*first.accounts, *second.accounts)
         assert isinstance(ana, AccountView)
         assert isinstance(cem, AccountView)
@@ -80,11 +80,11 @@ async def test_a_damaged_account_is_named_in_its_place_and_the_others_are_listed
 async def test_a_damaged_account_can_be_removed_and_connected_again(tmp_path: Path):
     async with room_of_three(tmp_path) as (room, database):
         database.change("connected_accounts", "provider_account = '{'", "identifier = 'bea'")
-        assert await room.manager.delete(room.key("bea"))
+        assert await room.accounts.delete(room.key("bea"))
         await room.consent("bea")
         assert await room.token("bea")
         assert {
-            view.account.identifier for view in (await room.manager.list()).accounts if isinstance(view, AccountView)
+            view.account.identifier for view in (await room.accounts.list()).accounts if isinstance(view, AccountView)
         } == set(NAMES)
 
 
@@ -92,7 +92,7 @@ async def test_a_damaged_account_can_be_removed_and_connected_again(tmp_path: Pa
 async def test_damaged_tokens_stop_their_account_alone(tmp_path: Path, damage: str):
     async with room_of_three(tmp_path) as (room, database):
         database.change("connected_accounts", damage, "identifier = 'bea'")
-        assert (await room.manager.list()).total_size == 3
+        assert (await room.accounts.list()).total_size == 3
         with pytest.raises(VaultError, match="'bea'"):
             await room.token("bea")
         assert await room.token("ana")
@@ -135,9 +135,9 @@ HISTORY_DAMAGES = ["new_status = 'RESTING'", "old_reason = 'bored'", "at = 'yest
 @pytest.mark.parametrize("damage", HISTORY_DAMAGES)
 async def test_the_history_names_a_damaged_entry_and_tells_the_others(tmp_path: Path, damage: str):
     async with room_of_three(tmp_path) as (room, database):
-        whole = len(await room.manager.history())
+        whole = len(await room.accounts.history())
         database.change("history", damage, "identifier = 'bea' AND cause = 'consented'")
-        told = await room.manager.history()
+        told = await room.accounts.history()
         assert len(told) == whole
         damaged = [each for each in told if each.cause == UNREADABLE]
         if "account_id" not in damage:
@@ -197,11 +197,11 @@ async def test_a_damaged_sign_in_is_said_and_stops_no_other(tmp_path: Path, dama
         tickets = {name: await room.begin(name) for name in NAMES}
         database.change("attempts", damage, "identifier = 'bea'")
         with pytest.raises(VaultError, match=r"bea|authorization") as refused:
-            await room.manager.prompt(tickets["bea"])
+            await room.authorizations.prompt(tickets["bea"])
         assert refused.value.who_acts == "operator"
-        assert await room.manager.start(tickets["ana"], "cookie")
-        assert await room.manager.start(tickets["cem"], "cookie")
-        assert (await room.manager.list()).total_size == 3
+        assert await room.authorizations.start(tickets["ana"], "cookie")
+        assert await room.authorizations.start(tickets["cem"], "cookie")
+        assert (await room.accounts.list()).total_size == 3
 
 
 async def test_forgetting_old_records_is_not_stopped_by_a_damaged_one(tmp_path: Path):

@@ -28,5 +28,5 @@ async def test_history_is_kept_for_400_days(shared_database_url: str, later_seco
     async with open_room(shared_database_url, key_ring=RING, clock=clock) as room:
         await room.begin("bob")  # the first call of a process forgets what is old, beside itself
     async with open_room(shared_database_url, key_ring=RING, clock=clock) as room:
-        history = await room.manager.history()
+        history = await room.accounts.history()
     assert {entry.identifier for entry in history} == kept

@@ -17,6 +17,7 @@ from sqlalchemy import select
 from scalekit_mcp.accounts.model import records
 from scalekit_mcp.accounts.model.records import AccountKey, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
+from scalekit_mcp.accounts.vault.rotation import rotate_keys
 from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
 from scalekit_mcp.accounts.vault.tables import metadata
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -48,14 +49,14 @@ async def play(room: Room) -> set[str]:
     """Consent, confirm, refresh, fail, reconnect; every secret that ever existed."""
     found: set[str] = {COOKIE}
     ticket = await room.begin()
-    url = str(await room.manager.start(ticket, COOKIE))
+    url = str(await room.authorizations.start(ticket, COOKIE))
     found |= {ticket, *await secrets_of(room.vault)}
     query = await room.sign_in(url)
     found |= {query["code"], query["state"]}
-    outcome = await room.manager.complete(query, [COOKIE])
+    outcome = await room.authorizations.complete(query, [COOKIE])
     assert outcome.confirmation_code is not None
     found |= {outcome.confirmation_code, *await secrets_of(room.vault)}
-    await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code)
+    await room.authorizations.confirm(room.key(), confirmation_code=outcome.confirmation_code)
     found |= await secrets_of(room.vault)
     for _ in range(2):
         room.advance(6000)
@@ -168,8 +169,8 @@ async def test_deleting_an_account_leaves_not_even_its_sealed_tokens_in_the_file
             (sealed,) = reader.execute(
                 "SELECT sealed_tokens FROM connected_accounts WHERE identifier = 'ana'"
             ).fetchone()
-        assert await room.manager.delete(room.key())
-        assert not await room.manager.delete(room.key())
+        assert await room.accounts.delete(room.key())
+        assert not await room.accounts.delete(room.key())
         assert not [name for name, content in contents(tmp_path).items() if bytes(sealed)[-64:] in content]
 
 
@@ -180,22 +181,22 @@ async def test_keys_are_rotated_while_calls_are_served(tmp_path: Path, shared_da
         for address in people:
             room.sandbox.add_person(address)
             await room.consent(address, address)
-        rotating = room.another_manager(vault=Vault(url, add_key_to_file(path)))
+        rotating = room.other_services(vault=Vault(url, add_key_to_file(path)))
         stop = asyncio.Event()
 
         async def serve(address: str) -> int:
             served = 0
             while not stop.is_set() or served < 3:
-                token = await room.manager.access_token(AccountKey("outlook", address))
-                room.manager._directory.forget(AccountKey("outlook", address))
-                assert await room.manager.access_token(AccountKey("outlook", address), rejected=token) != token
+                token = await room.tokens.access_token(AccountKey("outlook", address))
+                room.accounts.forget(AccountKey("outlook", address))
+                assert await room.tokens.access_token(AccountKey("outlook", address), rejected=token) != token
                 served += 1
             return served
 
         serving = [asyncio.create_task(serve(address)) for address in people]
         seen: list[int] = []
-        progress = await rotating.rotate_keys(lambda state: seen.append(state.remaining))
-        progress = await rotating.rotate_keys()
+        progress = await rotate_keys(rotating.vault, lambda state: seen.append(state.remaining))
+        progress = await rotate_keys(rotating.vault)
         stop.set()
         assert min(await asyncio.gather(*serving)) >= 3
         assert (progress.unreadable, seen != []) == (0, True)

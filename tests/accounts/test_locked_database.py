@@ -62,14 +62,14 @@ async def test_reads_go_on_while_another_process_holds_the_write_lock(tmp_path: 
     async with connected_room(tmp_path) as (room, path), another_process(path, "BEGIN IMMEDIATE"):
         room.advance(1800)  # the last use is long ago: it would be written
         vault = Vault(sqlite_url(path), room.vault.key_ring, write_seconds=HANG_SECONDS)
-        manager = room.another_manager(vault=vault)
-        waiting = [asyncio.create_task(manager.disconnect(room.key())) for _ in range(30)]
+        services = room.other_services(vault=vault)
+        waiting = [asyncio.create_task(services.accounts.disconnect(room.key())) for _ in range(30)]
         await asyncio.sleep(0)
-        assert await manager.access_token(AccountKey("outlook", "ana"))
-        assert (await manager.get(room.key())).account.status is AccountStatus.ACTIVE
-        assert (await manager.list()).total_size == 1
-        assert await manager.history()
-        assert (await manager.get_or_create(room.key())).account.identifier == "ana"
+        assert await services.tokens.access_token(AccountKey("outlook", "ana"))
+        assert (await services.accounts.get(room.key())).account.status is AccountStatus.ACTIVE
+        assert (await services.accounts.list()).total_size == 1
+        assert await services.accounts.history()
+        assert (await services.accounts.get_or_create(room.key())).account.identifier == "ana"
         # All of that was answered while those who write still waited.
         assert not any(task.done() for task in waiting)
         for task in waiting:

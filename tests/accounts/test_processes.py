@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import httpx2 as httpx
 import pytest
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired
@@ -31,13 +31,13 @@ async def served_room(database_url: str) -> AsyncIterator[tuple[Room, str]]:
     sandbox, clock = Sandbox(), HandClock(datetime.now(UTC))
     async with sandbox.serve() as base_url, httpx.AsyncClient() as http:
         vault = Vault(database_url, KeyRing.from_text(KEYS))
-        manager = ConnectedAccountManager(
+        services = AccountServices.on(
             vault,
             providers={"outlook": provider_for(http, clock, login_url=base_url)},
             clock=clock,
             settings=ManagerSettings(user_verification=UserVerification.OFF),
         )
-        room = Room(sandbox, clock, http, vault, manager)
+        room = Room(sandbox, clock, http, vault, services)
         sandbox.access_token_lifetime(1)
         await room.consent()
         clock.advance(2)
@@ -45,7 +45,7 @@ async def served_room(database_url: str) -> AsyncIterator[tuple[Room, str]]:
         try:
             yield room, base_url
         finally:
-            await manager.aclose()
+            await services.aclose()
 
 
 @asynccontextmanager
@@ -132,12 +132,12 @@ async def test_a_killed_refresher_is_recovered_from_within_one_lease(
         room.clock.at = datetime.now(UTC) + timedelta(seconds=60)
         room.sandbox.freeze_clock(room.clock.at)
         if survives:
-            assert await room.manager.access_token(AccountKey("outlook", "ana"))
+            assert await room.tokens.access_token(AccountKey("outlook", "ana"))
             assert (await room.view()).account.status is AccountStatus.ACTIVE
             assert room.grants() == 1 + (stage == "after")
         else:
             with pytest.raises(AuthorizationRequired):
-                await room.manager.access_token(AccountKey("outlook", "ana"))
+                await room.tokens.access_token(AccountKey("outlook", "ana"))
             assert (await room.view()).account.status is not AccountStatus.ACTIVE
 
 
@@ -153,7 +153,7 @@ async def test_whoever_waits_for_a_killed_refresher_gets_a_token_within_one_shor
             await process.communicate()
         began = room.clock.at = datetime.now(UTC)
         room.sandbox.freeze_clock(began)
-        tokens = await asyncio.gather(*(room.manager.access_token(AccountKey("outlook", "ana")) for _ in range(20)))
+        tokens = await asyncio.gather(*(room.tokens.access_token(AccountKey("outlook", "ana")) for _ in range(20)))
         assert len(set(tokens)) == 1
         assert (room.clock.now() - began).total_seconds() <= 11  # of the clock that its pauses move
         assert room.grants() == 1 + (stage == "after")

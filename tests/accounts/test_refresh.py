@@ -82,7 +82,7 @@ async def test_what_is_remembered_of_a_refresh_is_what_the_vault_holds(database_
         await room.consent()
         expire(room)
         await room.token()
-        remembered = room.manager._directory.snapshot(AccountKey("outlook", "ana"))
+        remembered = room.accounts.snapshot(AccountKey("outlook", "ana"))
         assert remembered is not None
         assert remembered.tokens is not None
         assert remembered == await room.vault.find_account(AccountKey("outlook", "ana"))
@@ -121,16 +121,16 @@ async def statements(vault: Any) -> list[str]:
     return sent
 
 
-async def test_two_managers_with_an_expired_token_cause_one_refresh_grant():
+async def test_two_processes_with_an_expired_token_cause_one_refresh_grant():
     async with open_room() as room:
         room.sandbox.rotation("one_time")
         await room.consent()
         expire(room)
         gate = Gate(provider_for(room.http, room.clock))
-        first = room.another_manager(provider=gate)
-        winner = asyncio.create_task(first.access_token(AccountKey("outlook", "ana")))
+        first = room.other_services(provider=gate)
+        winner = asyncio.create_task(first.tokens.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
-        waiter = asyncio.create_task(room.manager.access_token(AccountKey("outlook", "ana")))
+        waiter = asyncio.create_task(room.tokens.access_token(AccountKey("outlook", "ana")))
         while not room.clock.sleeps:  # noqa: ASYNC110 - until the waiter pauses for the first time
             await asyncio.sleep(0)
         gate.open.set()
@@ -144,14 +144,14 @@ async def test_a_caller_that_goes_away_in_mid_refresh_does_not_lose_the_new_toke
         await room.consent()
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
-        manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
+        services = room.other_services(provider=gate)
+        caller = asyncio.create_task(services.tokens.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
             await caller
         gate.open.set()
-        await manager._refresher.aclose()
+        await services.tokens._refresher.aclose()
         assert await room.token()
         assert room.grants() == 1
 
@@ -175,10 +175,10 @@ async def test_a_disconnect_during_a_refresh_wins():
         await room.consent()
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
-        manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
+        services = room.other_services(provider=gate)
+        caller = asyncio.create_task(services.tokens.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
-        await room.manager.disconnect(room.key())
+        await room.accounts.disconnect(room.key())
         gate.open.set()
         with pytest.raises(AuthorizationRequired) as raised:
             await caller
@@ -191,8 +191,8 @@ async def test_a_consent_during_a_refresh_wins():
         await room.consent()
         expire(room)
         gate = Gate(provider_for(room.http, room.clock), after=True)
-        manager = room.another_manager(provider=gate)
-        caller = asyncio.create_task(manager.access_token(AccountKey("outlook", "ana")))
+        services = room.other_services(provider=gate)
+        caller = asyncio.create_task(services.tokens.access_token(AccountKey("outlook", "ana")))
         await gate.arrived.wait()
         await room.consent(reconnect=True)
         newest = await room.stored_tokens()
@@ -233,7 +233,7 @@ async def test_a_challenge_that_needs_the_person_goes_into_the_next_authorizatio
             await room.token(rejected=old, claims=claims)
         assert raised.value.details["reason"] == "interaction_required"
         ticket = await room.begin()
-        assert "c1" in str(await room.manager.start(ticket))
+        assert "c1" in str(await room.authorizations.start(ticket))
 
 
 # Transient failures
@@ -326,9 +326,9 @@ async def test_a_lease_is_renewed_while_its_holder_lives_and_the_others_wait_for
                 await answer.wait()
                 return await real.refresh_token_grant(**arguments)
 
-        holder = room.another_manager(provider=Slow(), lease_seconds=0.2)
+        holder = room.other_services(provider=Slow(), lease_seconds=0.2)
         room.follow()
-        refreshing = asyncio.create_task(holder.access_token(AccountKey("outlook", "ana")))
+        refreshing = asyncio.create_task(holder.tokens.access_token(AccountKey("outlook", "ana")))
         untils: set[datetime] = set()
         async with asyncio.timeout(HANG_SECONDS):
             while len(untils) < 4:
@@ -383,7 +383,7 @@ async def test_a_permanent_refusal_sets_the_status_and_is_never_repeated(
         assert room.grants() == 1
         account = (await room.view()).account
         assert (account.status, account.reason, account.who_acts) == (status, reason, who_acts)
-        newest = (await room.manager.history(connection_name="outlook", identifier="ana"))[0]
+        newest = (await room.accounts.history(connection_name="outlook", identifier="ana"))[0]
         assert (newest.old_status, newest.new_status) == (AccountStatus.ACTIVE, status)
         assert str(code) in (newest.code or "")
         assert await room.token("bea")
@@ -522,12 +522,12 @@ async def test_three_lost_grants_of_a_tenant_within_ten_minutes_are_told_togethe
 async def test_a_token_never_goes_to_another_login_host_or_with_another_client_id():
     async with open_room() as room:
         await room.consent()
-        other = room.another_manager(
+        other = room.other_services(
             provider=provider_for(room.http, room.clock, login_url="http://login.elsewhere.example")
         )
         before = len(room.sandbox.requests)
         with pytest.raises(AuthorizationRequired) as raised:
-            await other.access_token(AccountKey("outlook", "ana"))
+            await other.tokens.access_token(AccountKey("outlook", "ana"))
         assert raised.value.details == {"status": "EXPIRED", "reason": "connection_changed"}
         assert len(room.sandbox.requests) == before
 
@@ -556,7 +556,7 @@ async def test_an_account_that_was_never_there_or_never_authorized_makes_no_call
     async with open_room() as room:
         with pytest.raises(ConnectedAccountNotFound):
             await room.token()
-        await room.manager.get_or_create(room.key())
+        await room.accounts.get_or_create(room.key())
         with pytest.raises(AuthorizationRequired) as raised:
             await room.token()
         assert raised.value.details == {"status": "PENDING", "reason": "never_authorized"}
@@ -566,12 +566,12 @@ async def test_an_account_that_was_never_there_or_never_authorized_makes_no_call
 async def test_a_status_of_another_process_is_seen_within_two_seconds():
     async with open_room() as room:
         await room.consent()
-        other = room.another_manager()
-        assert await other.access_token(AccountKey("outlook", "ana"))
-        await room.manager.disconnect(room.key())
+        other = room.other_services()
+        assert await other.tokens.access_token(AccountKey("outlook", "ana"))
+        await room.accounts.disconnect(room.key())
         room.advance(2)
         with pytest.raises(AuthorizationRequired):
-            await other.access_token(AccountKey("outlook", "ana"))
+            await other.tokens.access_token(AccountKey("outlook", "ana"))
 
 
 async def test_reading_a_token_again_within_two_seconds_reads_no_vault():
@@ -592,13 +592,13 @@ async def test_in_120_days_nobody_is_asked_again_and_the_newest_token_is_the_sto
     async with open_room(url) as room:
         room.sandbox.rotation("one_time")
         await room.consent("ana", address)
-        manager, refreshes = room.manager, 0
+        services, refreshes = room.services, 0
         for day in range(120):
             if day % 30 == 7:  # a restart
-                manager = room.another_manager()
+                services = room.other_services()
             for _ in range(2):
                 room.advance(12 * 3600)
-                token = await manager.access_token(AccountKey("outlook", "ana"))
+                token = await services.tokens.access_token(AccountKey("outlook", "ana"))
                 refreshes += 1
                 stored = await room.stored_tokens()
                 assert stored is not None
@@ -635,11 +635,11 @@ async def test_tokens_that_could_not_be_saved_are_used_by_nobody_and_saved_later
         await room.consent()
         expire(room)
         disk = DiskFull(room.vault)
-        manager = room.another_manager(vault=cast("Vault", disk))
+        services = room.other_services(vault=cast("Vault", disk))
         with pytest.raises(VaultError, match="full"):
-            await manager.access_token(AccountKey("outlook", "ana"))
+            await services.tokens.access_token(AccountKey("outlook", "ana"))
         disk.full = False
-        token = await manager.access_token(AccountKey("outlook", "ana"))
+        token = await services.tokens.access_token(AccountKey("outlook", "ana"))
         stored = await room.stored_tokens()
         assert stored is not None
         assert stored.access_token == token
@@ -655,16 +655,6 @@ async def test_the_challenge_that_a_refresh_could_not_meet_goes_into_the_next_au
         with pytest.raises(AuthorizationRequired):
             await room.token(rejected=old, claims=claims)
         ticket = await room.begin()
-        assert "c7" in str(await room.manager.start(ticket))
+        assert "c7" in str(await room.authorizations.start(ticket))
         assert (await room.consent()).kind == "connected"
         assert (await room.view()).account.pending_claims is None
-
-
-async def test_what_a_call_proved_about_an_account_is_written_and_only_once():
-    async with open_room() as room:
-        await room.consent()
-        for _ in range(2):
-            view = await room.manager.report(room.key(), reason=Reason.INTERACTION_REQUIRED, code="insufficient_claims")
-            assert (view.account.status, view.account.reason) == (AccountStatus.EXPIRED, Reason.INTERACTION_REQUIRED)
-        entries = await room.manager.history(connection_name="outlook", identifier="ana")
-        assert [entry.cause for entry in entries].count("call_refused") == 1

@@ -13,6 +13,7 @@ import pytest
 
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
+from scalekit_mcp.accounts.vault.rotation import rotate_keys
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, VaultError
@@ -54,7 +55,7 @@ async def attacked(tmp_path: Path, verification: str = "off") -> AsyncIterator[t
 
 async def restarted(room: Room, database: Database) -> Any:
     """A process that has not seen the vault before."""
-    return room.another_manager(vault=Vault(sqlite_url(database.path), room.vault.key_ring))
+    return room.other_services(vault=Vault(sqlite_url(database.path), room.vault.key_ring))
 
 
 @pytest.mark.parametrize(
@@ -75,30 +76,30 @@ async def restarted(room: Room, database: Database) -> Any:
 async def test_what_decides_about_a_sign_in_cannot_be_changed_in_the_database(tmp_path: Path, change: str):
     async with attacked(tmp_path, "confirm") as (room, database):
         ticket = await room.begin()
-        url = await room.manager.start(ticket, COOKIE)
+        url = await room.authorizations.start(ticket, COOKIE)
         assert isinstance(url, str)
         if change.startswith(("wrong_tries", "state")):
-            outcome = await room.manager.complete(await room.sign_in(url), [COOKIE])
+            outcome = await room.authorizations.complete(await room.sign_in(url), [COOKIE])
             assert outcome.confirmation_code is not None
             with pytest.raises(InvalidInput):
-                await room.manager.confirm(room.key(), confirmation_code="00000000")
+                await room.authorizations.confirm(room.key(), confirmation_code="00000000")
         database.change("attempts", change)
         with pytest.raises(VaultError, match="Nothing was overwritten"):
-            await room.manager.prompt(ticket)
+            await room.authorizations.prompt(ticket)
         if "state" not in change and "wrong" not in change:
             with pytest.raises(VaultError):
-                await room.manager.complete(await room.sign_in(url), [COOKIE])
+                await room.authorizations.complete(await room.sign_in(url), [COOKIE])
         assert await room.stored_tokens() is None
 
 
 async def test_a_consent_is_held_for_its_code_although_the_database_says_that_none_is_needed(tmp_path: Path):
     async with attacked(tmp_path, "confirm") as (room, database):
-        url = await room.manager.start(await room.begin(), COOKIE)
+        url = await room.authorizations.start(await room.begin(), COOKIE)
         assert isinstance(url, str)
         back = await room.sign_in(url, ALICE)
         database.run("UPDATE attempts SET verification = 'off'")
         with pytest.raises(VaultError):
-            await room.manager.complete(back, [COOKIE])
+            await room.authorizations.complete(back, [COOKIE])
         assert (await room.view()).account.status is AccountStatus.PENDING
 
 
@@ -109,12 +110,12 @@ async def test_putting_the_attempt_back_gives_no_further_tries(tmp_path: Path, w
         fresh = database.copy("attempts"), database.copy("record_versions")
         assert outcome.confirmation_code is not None
         with pytest.raises(InvalidInput, match="4 of 5"):
-            await room.manager.confirm(room.key(), confirmation_code="00000000")
+            await room.authorizations.confirm(room.key(), confirmation_code="00000000")
         database.put_back("attempts", fresh[0])
         if with_version:  # whoever runs remembers
             database.put_back("record_versions", fresh[1])
         with pytest.raises(VaultError, match="older one was put back"):
-            await room.manager.confirm(room.key(), confirmation_code=outcome.confirmation_code)
+            await room.authorizations.confirm(room.key(), confirmation_code=outcome.confirmation_code)
         assert await room.stored_tokens() is None
 
 
@@ -139,7 +140,7 @@ async def test_what_decides_about_an_account_cannot_be_changed_in_the_database(t
         await room.consent()
         await room.consent("bea", ALICE)
         if change.startswith("status"):
-            await room.manager.disconnect(room.key())
+            await room.accounts.disconnect(room.key())
         database.change("connected_accounts", change, "identifier = 'ana'")
         room.advance(3)
         with pytest.raises(VaultError, match="'ana'") as refused:
@@ -148,7 +149,7 @@ async def test_what_decides_about_an_account_cannot_be_changed_in_the_database(t
         assert await room.token("bea")
         fresh = await restarted(room, database)
         with pytest.raises(VaultError):
-            await fresh.access_token(AccountKey("outlook", "ana"))
+            await fresh.tokens.access_token(AccountKey("outlook", "ana"))
 
 
 async def test_a_disconnected_account_whose_old_row_is_put_back_does_not_work(tmp_path: Path):
@@ -156,12 +157,12 @@ async def test_a_disconnected_account_whose_old_row_is_put_back_does_not_work(tm
         await room.consent()
         active = database.copy("connected_accounts")
         versions = database.copy("record_versions")
-        await room.manager.disconnect(room.key())
+        await room.accounts.disconnect(room.key())
         database.put_back("connected_accounts", active)
         room.advance(3)
-        for manager in (room.manager, await restarted(room, database)):
+        for services in (room.services, await restarted(room, database)):
             with pytest.raises(VaultError, match="older one was put back"):
-                await manager.access_token(AccountKey("outlook", "ana"))
+                await services.tokens.access_token(AccountKey("outlook", "ana"))
         database.put_back("record_versions", versions)  # a process that saw the disconnection knows nevertheless
         with pytest.raises(VaultError, match="older one was put back"):
             await room.token()
@@ -171,12 +172,12 @@ async def test_a_deleted_account_whose_row_is_put_back_does_not_work(tmp_path: P
     async with attacked(tmp_path) as (room, database):
         await room.consent()
         active = database.copy("connected_accounts")
-        assert await room.manager.delete(room.key())
+        assert await room.accounts.delete(room.key())
         database.put_back("connected_accounts", active)
-        for manager in (room.manager, await restarted(room, database)):
+        for services in (room.services, await restarted(room, database)):
             with pytest.raises(VaultError, match="older one was put back"):
-                await manager.access_token(AccountKey("outlook", "ana"))
-        assert await room.manager.delete(room.key())
+                await services.tokens.access_token(AccountKey("outlook", "ana"))
+        assert await room.accounts.delete(room.key())
         await room.consent()
         assert await room.token()
 
@@ -233,10 +234,10 @@ async def test_after_a_rotation_of_keys_the_seals_hold_under_the_new_key_alone(t
         await room.consent()
         await room.begin("bea")
         both = KeyRing.from_text("new:" + "A" * 42 + "E=," + room.vault.key_ring.to_text())
-        rotating = room.another_manager(vault=Vault(sqlite_url(database.path), both))
-        progress = await rotating.rotate_keys()
+        rotating = room.other_services(vault=Vault(sqlite_url(database.path), both))
+        progress = await rotate_keys(rotating.vault)
         assert (progress.unreadable, progress.remaining) == (0, 0)
         only = Vault(sqlite_url(database.path), KeyRing.from_text("new:" + "A" * 42 + "E="))
-        manager = room.another_manager(vault=only)
-        assert await manager.access_token(AccountKey("outlook", "ana"))
-        assert (await manager.get(room.key("bea"))).attempt_state is not None
+        services = room.other_services(vault=only)
+        assert await services.tokens.access_token(AccountKey("outlook", "ana"))
+        assert (await services.accounts.get(room.key("bea"))).attempt_state is not None

@@ -495,7 +495,7 @@ def test_neither_a_new_vault_object_nor_a_vault_up_to_date_imports_what_it_does_
     url = sqlite_url(tmp_path / "vault.sqlite3")
     program = f"""
 import asyncio, sys
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault

@@ -256,6 +256,17 @@ async def test_waiting_ends_when_the_person_has_signed_in(bench: Bench) -> None:
     assert statuses == ["ACTIVE"]
 
 
+async def test_waiting_ends_when_the_time_is_over_and_when_a_code_has_to_be_typed(open_bench: OpenBench) -> None:
+    async with open_bench(user_verification="confirm") as bench:
+        await bench.link()
+        late = await bench.actions.wait_for_authorization(identifier=IDENTIFIER, timeout_seconds=0)
+        assert late.connected_account.attempt_state == "link_given"
+        await bench.consent()
+        with anyio.fail_after(HANG_SECONDS):
+            held = await bench.actions.wait_for_authorization(identifier=IDENTIFIER, timeout_seconds=600)
+        assert held.connected_account.held
+
+
 async def test_in_confirm_mode_only_the_code_from_the_page_activates(open_bench: OpenBench) -> None:
     async with open_bench(user_verification="confirm") as bench:
         page = await bench.consent()

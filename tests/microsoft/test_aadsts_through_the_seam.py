@@ -44,7 +44,9 @@ def reset(seam: Seam, caplog: pytest.LogCaptureFixture) -> None:
 async def expired(seam: Seam, identifier: str, grant: Grant) -> None:
     """The account is ACTIVE again, and its access token has run out."""
     tokens = replace(grant.tokens, expires_at=seam.clock.now())
-    await (await seam.manager()).adopt_grant(AccountKey("outlook", identifier), grant=replace(grant, tokens=tokens))
+    await (await seam.services()).authorizations.adopt(
+        AccountKey("outlook", identifier), grant=replace(grant, tokens=tokens)
+    )
 
 
 def asked_for(seam: Seam, grant: Grant) -> int:
@@ -77,7 +79,9 @@ async def test_each_number_that_ends_a_grant_is_told_once_and_never_asked_again(
                 each["admin_consent_url"] = str(each.get("admin_consent_url")).partition("?")[0]  # a fresh `state`
             assert errors[0] == errors[1] == errors[2], number
             error, account = errors[0], await seam.account("ana")
-            history = await (await seam.manager()).history(connection_name="outlook", identifier="ana", limit=1)
+            history = await (await seam.services()).accounts.history(
+                connection_name="outlook", identifier="ana", limit=1
+            )
             seam.sandbox.advance_clock(3)  # what was read of a colleague a moment ago may still count
             colleague = await (seam.refused("alice") if number in TENANT else seam.call("alice"))
             seen[number] = (

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, urlsplit
 import httpx2 as httpx
 from starlette.applications import Starlette
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.provider import Grant
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.embedded import EmbeddedActions
@@ -45,8 +45,8 @@ class Seam:
     sandbox: Sandbox
     clock: SandboxTime
 
-    async def manager(self) -> ConnectedAccountManager:
-        return (await self.actions.parts()).manager
+    async def services(self) -> AccountServices:
+        return (await self.actions.services()).connected
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator[Browser]:
@@ -86,8 +86,8 @@ class Seam:
 
     async def grant_of(self, identifier: str) -> Grant:
         """The tokens that an account has, as a provider would give them; the access token has run out."""
-        manager = await self.manager()
-        stored = await manager._vault.find_account(AccountKey("outlook", identifier))
+        services = await self.services()
+        stored = await services.vault.find_account(AccountKey("outlook", identifier))
         assert stored is not None
         assert stored.tokens is not None
         assert stored.account.provider_account is not None

@@ -14,8 +14,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from telemetry_support import CONTENT, EVENT
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
@@ -169,9 +169,9 @@ async def test_what_an_earlier_process_left_is_told_when_a_server_starts(tmp_pat
         vault = Vault(
             values["SCALEKIT_MCP_DATABASE_URL"], KeyRing.from_text(values["SCALEKIT_MCP_VAULT_KEYS"]), outbox=True
         )
-        manager = ConnectedAccountManager(vault, providers={"outlook": None}, clock=SystemClock())
-        await manager.get_or_create(AccountKey("outlook", "ana"))
-        await manager.aclose()
+        services = AccountServices.on(vault, providers={"outlook": None}, clock=SystemClock())
+        await services.accounts.get_or_create(AccountKey("outlook", "ana"))
+        await services.aclose()
         assert not told.is_set()
         async with server(tmp_path, **values):
             with anyio.fail_after(HANG_SECONDS):

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from telemetry_support import CONTENT, a_day, observed
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, HistoryEntry, Reason
+from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ConfigurationError
@@ -66,11 +66,11 @@ class Receiver:
 
 
 class Bench:
-    """A vault with an outbox, a manager on it, and a sender that is moved by hand."""
+    """A vault with an outbox, a services on it, and a sender that is moved by hand."""
 
     def __init__(self, vault, clock, receiver, http):
         self.vault, self.clock, self.receiver = vault, clock, receiver
-        self.manager = ConnectedAccountManager(vault, providers={"outlook": None}, clock=clock)
+        self.services = AccountServices.on(vault, providers={"outlook": None}, clock=clock)
         self.metrics = Metrics()
         self.http = http
         self.sender = self.another_sender()
@@ -85,10 +85,10 @@ class Bench:
         )
 
     async def account(self, identifier="ana"):
-        await self.manager.get_or_create(AccountKey("outlook", identifier))
+        await self.services.accounts.get_or_create(AccountKey("outlook", identifier))
 
     async def disconnect(self, identifier="ana"):
-        await self.manager.disconnect(AccountKey("outlook", identifier))
+        await self.services.accounts.disconnect(AccountKey("outlook", identifier))
 
     async def rest(self):
         """What is still due at any time."""
@@ -102,7 +102,7 @@ async def bench(database_url="sqlite+aiosqlite:///:memory:", ring=None):
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=receiver.app)) as http:
         made = Bench(vault, clock, receiver, http)
         yield made
-        await made.manager.aclose()
+        await made.services.aclose()
 
 
 async def test_a_change_is_told_once_with_old_and_new_status():
@@ -127,7 +127,7 @@ async def test_a_change_is_told_once_with_old_and_new_status():
 async def test_deleting_is_told_too():
     async with bench() as here:
         await here.account()
-        await here.manager.delete(AccountKey("outlook", "ana"))
+        await here.services.accounts.delete(AccountKey("outlook", "ana"))
         await here.sender.deliver_due()
         assert here.receiver.moves()[-1] == ("deleted", "PENDING_AUTH", None)
 
@@ -199,9 +199,9 @@ async def test_a_process_that_died_while_telling_is_made_up_for_after_its_lease(
 async def test_what_happened_before_a_webhook_was_set_is_not_told(shared_database_url):
     database, ring = shared_database_url, KeyRing.generate()
     silent = Vault(database, ring)
-    manager = ConnectedAccountManager(silent, providers={"outlook": None}, clock=HandClock(AT))
-    await manager.get_or_create(AccountKey("outlook", "ana"))
-    await manager.aclose()
+    services = AccountServices.on(silent, providers={"outlook": None}, clock=HandClock(AT))
+    await services.accounts.get_or_create(AccountKey("outlook", "ana"))
+    await services.aclose()
     async with bench(database, ring) as here:
         await here.disconnect()
         await here.sender.deliver_due()

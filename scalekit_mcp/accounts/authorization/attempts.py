@@ -6,14 +6,15 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
+from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.authorization.texts import Pages
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountStatus,
+    AccountView,
     Attempt,
-    AttemptSecrets,
     AttemptState,
     ConnectedAccount,
     HeldGrant,
@@ -38,16 +39,12 @@ from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks
-from scalekit_mcp.errors import InvalidInput, VaultError
+from scalekit_mcp.errors import InvalidInput
 
 _log = logging.getLogger(__name__)
 
-RACES = 20
-"""How often a step is decided anew when somebody else changed the record in between."""
-
 ListenerAlive = Callable[[str], Awaitable[bool]]
 """Whether the way back at a redirect URI, which another process gave, is still served."""
-FindOrCreate = Callable[[AccountKey], Awaitable[StoredAccount]]
 
 
 class Attempts:
@@ -59,8 +56,7 @@ class Attempts:
         providers: Mapping[str, OAuthProvider],
         clock: Clock,
         settings: ManagerSettings,
-        find_or_create: FindOrCreate,
-        forget: Callable[[AccountKey], None],
+        accounts: Accounts,
         operator: MisconfigurationGuard,
         listener_alive: ListenerAlive | None = None,
     ) -> None:
@@ -68,8 +64,7 @@ class Attempts:
         self._providers = providers
         self._clock = clock
         self._settings = settings
-        self._find_or_create = find_or_create
-        self._forget = forget
+        self._accounts = accounts
         self._operator = operator
         self._listener_alive = listener_alive
         self._pages = Pages(vault, providers, clock, settings)
@@ -88,23 +83,27 @@ class Attempts:
                 return stored
             if is_switch(attempt.reconnect, stored.account, held.account):
                 return await self._switch_refused(attempt, stored.account, held.account)
-            done = SaveAttempt(ended(attempt, AttemptState.SUCCEEDED))
+            done = SaveAttempt(attempt.ended(AttemptState.SUCCEEDED))
             if await self._activate(stored.account, held, done):
                 return self._pages.connected(attempt, held.account)
         raise too_many_races()
 
-    async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool) -> None:
-        """Connect with a grant that came without an attempt; raises `InvalidInput` for a switch of accounts."""
+    async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool = False) -> AccountView:
+        """Connect with a grant that came without our pages (RFC 8628: a device code on the operator's own machine).
+
+        Raises:
+            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
+        """
         for _ in range(RACES):
-            stored = await self._find_or_create(key)
+            stored = await self._accounts.find_or_create(key)
             if is_switch(reconnect, stored.account, grant.account):
                 raise InvalidInput(
                     f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",
                     next_step="Sign in with the same account, or reconnect to switch accounts.",
                 )
             held = HeldGrant(grant.tokens, grant.account)
-            if await self._activate(stored.account, held, *await self.end_live(stored)):
-                return
+            if await self._activate(stored.account, held, *await self._accounts.end_attempt(stored)):
+                return await self._accounts.get(key)
         raise too_many_races()
 
     async def _activate(self, account: ConnectedAccount, held: HeldGrant, *also: Change) -> bool:
@@ -151,13 +150,13 @@ class Attempts:
             secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None, held=None),
         )
         await self._vault.commit(SaveAttempt(failed), NoteAccount(account.id, last_authorization_error=outcome.message))
-        self._forget(account.key)
+        self._accounts.forget(account.key)
         return outcome
 
     async def _void(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
         """End an attempt without a result and discard what it holds."""
         expired = attempt.expires_at <= self._clock.now()
-        voided = ended(attempt, AttemptState.EXPIRED if expired else AttemptState.FAILED)
+        voided = attempt.ended(AttemptState.EXPIRED if expired else AttemptState.FAILED)
         if wrong_tries is not None:
             voided = replace(voided, wrong_tries=wrong_tries)
         stored = await self._vault.find_account(attempt.key)
@@ -167,16 +166,6 @@ class Attempts:
         return await self._commit(stored.account, SaveAttempt(voided), *moved)
 
     # Finding
-
-    async def end_live(self, stored: StoredAccount) -> list[Change]:
-        """The change that ends the live attempt of an account, if there is one."""
-        live = await self._live(stored)
-        return [] if live is None else [SaveAttempt(ended(live, AttemptState.SUPERSEDED))]
-
-    async def _live(self, stored: StoredAccount) -> Attempt | None:
-        if stored.attempt is None:
-            return None
-        return await self._vault.find_attempt(AttemptKey.LIVE_ACCOUNT, stored.account.id)
 
     async def _by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
         attempt = await self._vault.find_attempt(AttemptKey.TICKET, sha256_text(ticket))
@@ -217,13 +206,8 @@ class Attempts:
 
     async def _commit(self, account: ConnectedAccount, *changes: Change) -> bool:
         written = await self._vault.commit(*changes)
-        self._forget(account.key)
+        self._accounts.forget(account.key)
         return written
-
-
-def ended(attempt: Attempt, state: AttemptState) -> Attempt:
-    """The attempt without a future and without secrets."""
-    return replace(attempt, state=state, live=False, secrets=AttemptSecrets())
 
 
 def same_browser(attempt: Attempt, browser_secrets: Sequence[str]) -> bool:
@@ -252,8 +236,3 @@ def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> Provider
 def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:
     """Whether another account of the provider would silently take the place of the connected one."""
     return account.provider_account is not None and not reconnect and not same_account(account, signed_in)
-
-
-def too_many_races() -> VaultError:
-    """The error where a step never found the record as it had read it."""
-    return VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from scalekit_mcp.accounts.authorization.attempts import RACES, Attempts, is_switch, same_browser, too_many_races
+from scalekit_mcp.accounts.accounts import RACES, too_many_races
+from scalekit_mcp.accounts.authorization.attempts import Attempts, is_switch, same_browser
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model.records import (
     Attempt,

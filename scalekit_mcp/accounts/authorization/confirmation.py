@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scalekit_mcp.accounts.authorization.attempts import RACES, Attempts, ended, same_browser, too_many_races
+from scalekit_mcp.accounts.accounts import RACES, too_many_races
+from scalekit_mcp.accounts.authorization.attempts import Attempts, same_browser
 from scalekit_mcp.accounts.authorization.callback import code_hash
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
+    AccountView,
     Attempt,
     AttemptState,
     HeldGrant,
@@ -32,8 +34,8 @@ CANCELLED_ON_THE_PAGE = "The user pressed Cancel on the page before signing in. 
 class Confirmation(Attempts):
     """Redeems, verifies and discards held tokens."""
 
-    async def confirm(self, key: AccountKey, confirmation_code: str) -> None:
-        """Redeem the code from the page; only the identifier that asked can do it.
+    async def confirm(self, key: AccountKey, confirmation_code: str) -> AccountView:
+        """Redeem the code from the page; only the identifier that asked can do it. Answers the connected account.
 
         Raises:
             InvalidInput: nothing waits for a code, the code is wrong, or too many were. What cannot be a code at all
@@ -44,7 +46,7 @@ class Confirmation(Attempts):
             raise not_a_code()
         for _ in range(RACES):
             stored = await self._vault.find_account(key)
-            attempt = None if stored is None else await self._live(stored)
+            attempt = None if stored is None else await self._accounts.live_attempt(stored)
             if (
                 attempt is None
                 or attempt.state is not AttemptState.HELD
@@ -61,14 +63,13 @@ class Confirmation(Attempts):
             if same_text(attempt.secrets.confirmation_sha256, code_hash(attempt.id, typed)):
                 held = attempt.secrets.held
                 if held is not None:
-                    await self._accept(attempt, held)
-                    return
+                    return await self._accept(attempt, held)
             else:
                 await self._wrong(attempt, "confirmation_code", "The confirmation code is wrong.")
         raise too_many_races()
 
-    async def verify_user(self, auth_request_id: str, identifier: str) -> AccountKey:
-        """The operator's backend says who consented; answers whose account it is.
+    async def verify_user(self, auth_request_id: str, identifier: str) -> AccountView:
+        """The operator's backend says who consented; answers the connected account.
 
         Raises:
             InvalidInput: `field` is `auth_request_id` for an unknown or expired request, `identifier` for the wrong
@@ -81,7 +82,7 @@ class Confirmation(Attempts):
                 and attempt.state is AttemptState.SUCCEEDED
                 and same_text(attempt.identifier, identifier)
             ):
-                return attempt.key
+                return await self._accounts.get(attempt.key)
             if attempt is None or attempt.state is not AttemptState.HELD or attempt.expires_at <= self._clock.now():
                 if attempt is not None and attempt.state is AttemptState.HELD:
                     await self._void(attempt)
@@ -93,16 +94,16 @@ class Confirmation(Attempts):
             if same_text(attempt.identifier, identifier):
                 held = attempt.secrets.held
                 if held is not None:
-                    await self._accept(attempt, held)
-                    return attempt.key
+                    return await self._accept(attempt, held)
             else:
                 await self._wrong(attempt, "identifier", "The identifier is not the one that asked for this sign-in.")
         raise too_many_races()
 
-    async def _accept(self, attempt: Attempt, held: HeldGrant) -> None:
+    async def _accept(self, attempt: Attempt, held: HeldGrant) -> AccountView:
         outcome = await self._connect(attempt, held)
         if outcome.kind is not OutcomeKind.CONNECTED:
             raise InvalidInput(outcome.message, next_step=outcome.next_step)
+        return await self._accounts.get(attempt.key)
 
     async def _wrong(self, attempt: Attempt, field: str, what: str) -> None:
         """Count a wrong try and raise; comes back only if somebody else changed the attempt first."""
@@ -144,4 +145,4 @@ class Confirmation(Attempts):
             return True
         note = NoteAccount(stored.account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)
         moved = self._reason(stored.account, Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED)
-        return await self._commit(stored.account, SaveAttempt(ended(attempt, AttemptState.FAILED)), note, *moved)
+        return await self._commit(stored.account, SaveAttempt(attempt.ended(AttemptState.FAILED)), note, *moved)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from scalekit_mcp.accounts.authorization.attempts import RACES, ended, too_many_races
+from scalekit_mcp.accounts.accounts import RACES, too_many_races
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
@@ -71,8 +71,8 @@ class Authorizations(Callback, Confirmation):
         if verify_url is not None:
             trusted_argument(verify_url, field="user_verify_url")
         for _ in range(RACES):
-            stored = await self._find_or_create(key)
-            live = await self._live(stored)
+            stored = await self._accounts.find_or_create(key)
+            live = await self._accounts.live_attempt(stored)
             changes: list[Change] = []
             if live is not None:
                 if not reconnect and await self._still_good(live, stored, redirect_uri):
@@ -88,7 +88,7 @@ class Authorizations(Callback, Confirmation):
                     if renewed == live.secrets or await self._vault.commit(SaveAttempt(replace(live, secrets=renewed))):
                         return self._link(live, stored.account)
                     continue
-                changes.append(SaveAttempt(ended(live, AttemptState.SUPERSEDED)))
+                changes.append(SaveAttempt(live.ended(AttemptState.SUPERSEDED)))
             provider = self._providers[key.connection_name]
             asked = provider.scopes if scopes is None else united(identity_scopes(provider.scopes), scopes)
             attempt = self._new_attempt(

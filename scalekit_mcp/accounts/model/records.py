@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -202,6 +202,10 @@ class Attempt:
     def key(self) -> AccountKey:
         """Which account it connects."""
         return AccountKey(self.connection_name, self.identifier)
+
+    def ended(self, state: AttemptState) -> Attempt:
+        """The attempt without a future and without secrets."""
+        return replace(self, state=state, live=False, secrets=AttemptSecrets())
 
 
 @dataclass(frozen=True, slots=True)

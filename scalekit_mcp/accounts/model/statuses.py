@@ -103,7 +103,6 @@ class Cause(StrEnum):
     CONSENTED = "consented"
     REFRESH_REFUSED = "refresh_refused"
     REFRESH_IMPOSSIBLE = "refresh_impossible"
-    CALL_REFUSED = "call_refused"
     CONNECTION_CHANGED = "connection_changed"
     DISCONNECTED = "disconnected"
     DELETED = "deleted"
@@ -122,7 +121,6 @@ TRANSITIONS: dict[Cause, tuple[frozenset[AccountStatus], frozenset[Reason | None
     Cause.CONSENTED: (frozenset({_P, _A, _E, _R}), frozenset({None})),
     Cause.REFRESH_REFUSED: (frozenset({_A}), _REFUSAL),
     Cause.REFRESH_IMPOSSIBLE: (frozenset({_A}), frozenset({Reason.GRANT_EXPIRED})),
-    Cause.CALL_REFUSED: (frozenset({_A}), _REFUSAL),
     Cause.CONNECTION_CHANGED: (frozenset({_A}), frozenset({Reason.CONNECTION_CHANGED})),
     Cause.DISCONNECTED: (frozenset({_P, _A, _E, _R}), frozenset({Reason.DISCONNECTED})),
 }

@@ -59,21 +59,20 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
     """
     from scalekit_mcp.accounts.model.records import AccountView
     from scalekit_mcp.actions.files import vault_file
-    from scalekit_mcp.actions.parts import build_parts
+    from scalekit_mcp.actions.wiring import embedded_services
 
     found: list[tuple[str | None, str | None, str | None]] = []
     try:
         path = vault_file(settings)
         if path is not None and not path.exists():
             return []
-        parts = build_parts(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+        services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
         try:
-            history = await parts.manager.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)
+            accounts = services.connected.accounts
+            history = await accounts.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)
             causes = {entry.identifier: entry.cause for entry in reversed(history)}
             for status in ("PENDING", "EXPIRED"):
-                page = await parts.manager.list(
-                    connection_name=settings.connection, status=status, page_size=_MOST_ACCOUNTS
-                )
+                page = await accounts.list(connection_name=settings.connection, status=status, page_size=_MOST_ACCOUNTS)
                 found += [
                     (
                         str(view.account.reason) if view.account.reason else None,
@@ -84,7 +83,7 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
                     if isinstance(view, AccountView)
                 ]
         finally:
-            await parts.aclose()
+            await services.aclose()
     except ScalekitMCPError as exc:
         click.echo(f"scalekit-mcp: the vault was not looked at: {exc.message}", err=True)
     return found

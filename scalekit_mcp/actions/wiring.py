@@ -1,4 +1,4 @@
-"""What the embedded calls are made of: vault, account manager, Microsoft's OAuth and Graph, the calendar.
+"""What the embedded calls are made of: vault, accounts, Microsoft's OAuth and Graph, the calendar.
 
 Imported on the first call, because its libraries are what a start should not wait for.
 """
@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.manager import ConnectedAccountManager
 from scalekit_mcp.accounts.model.records import AccountKey, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.services import AccountServices
+from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
@@ -51,13 +52,13 @@ LISTENER_SECONDS = 2.0
 class AccountTokens:
     """The access tokens of one connected account, as the Graph client asks for them."""
 
-    manager: ConnectedAccountManager
+    tokens: Tokens
     key: AccountKey
     required_scopes: tuple[str, ...]
 
     async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
         """A token that is valid now; after a rejection, another one."""
-        return await self.manager.access_token(
+        return await self.tokens.access_token(
             self.key,
             required_scopes=self.required_scopes,
             rejected=rejected,
@@ -66,7 +67,7 @@ class AccountTokens:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class EmbeddedServices:
     """Everything that one process needs to serve calls; closed by `aclose`."""
 
     settings: Settings
@@ -75,7 +76,7 @@ class Parts:
     ring: KeyRing
     http: httpx.AsyncClient
     provider: MicrosoftOAuth
-    manager: ConnectedAccountManager
+    connected: AccountServices
     graph: GraphClient
     pages: SealedPages
     log_rule: HostOnly
@@ -91,7 +92,7 @@ class Parts:
         self.log_rule.detach()
         if self.webhook is not None:
             await self.webhook.aclose()
-        await self.manager.aclose()
+        await self.connected.aclose()
         await self.http.aclose()
 
     async def run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
@@ -101,10 +102,10 @@ class Parts:
 
     async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
         scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
-        tokens = AccountTokens(self.manager, key, scopes)
+        tokens = AccountTokens(self.connected.tokens, key, scopes)
         # The first token also proves that the account may be used, before anything is built on it.
         await tokens.access_token()
-        view = await self.manager.get(key, cached=True)
+        view = await self.connected.accounts.get(key, cached=True)
         account, owner = view.account, view.account.provider_account
         if owner is None:
             raise InternalError(f"The ACTIVE account '{key.identifier}' does not know who consented.")
@@ -118,9 +119,9 @@ class Parts:
         return await calendar.run(arguments)
 
 
-def build_parts(
+def embedded_services(
     settings: Settings, *, clock: Clock, timezone: str, user_verification: str, metrics: Metrics | None = None
-) -> Parts:
+) -> EmbeddedServices:
     """Put the parts together. Opens no connection; raises `ConfigurationError` or `VaultError` for unusable keys."""
     metrics = metrics or Metrics()
     ring = _key_ring(settings)
@@ -147,7 +148,7 @@ def build_parts(
     )
     if webhook is not None:
         vault.on_status_change(webhook.wake)
-    manager = ConnectedAccountManager(
+    connected = AccountServices.on(
         vault,
         providers={settings.connection: provider},
         clock=clock,
@@ -156,14 +157,14 @@ def build_parts(
         ),
         listener_alive=listener_alive,
     )
-    return Parts(
+    return EmbeddedServices(
         settings=settings,
         clock=clock,
         timezone=timezone,
         ring=ring,
         http=http,
         provider=provider,
-        manager=manager,
+        connected=connected,
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),
         log_rule=HostOnly(settings.login_url, settings.graph_url).attach(),

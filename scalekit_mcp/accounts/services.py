@@ -1,0 +1,58 @@
+"""What the room of accounts is made of, on one vault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scalekit_mcp.accounts.accounts import Accounts
+from scalekit_mcp.accounts.authorization.attempts import ListenerAlive
+from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.model.records import ManagerSettings
+from scalekit_mcp.accounts.provider import OAuthProvider
+from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
+from scalekit_mcp.accounts.tokens.tokens import Tokens
+from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class AccountServices:
+    """Who is connected, how they become it, and a fresh token for each call.
+
+    Making it does no input or output; the vault opens on first use. All calls raise `ScalekitMCPError` and nothing
+    else on purpose, `VaultError` among them.
+    """
+
+    vault: Vault
+    accounts: Accounts
+    authorizations: Authorizations
+    tokens: Tokens
+
+    @classmethod
+    def on(
+        cls,
+        vault: Vault,
+        *,
+        providers: Mapping[str, OAuthProvider],
+        clock: Clock,
+        settings: ManagerSettings | None = None,
+        listener_alive: ListenerAlive | None = None,
+    ) -> AccountServices:
+        """The services on a vault, for the connections that `providers` names."""
+        settings = settings or ManagerSettings()
+        operator = MisconfigurationGuard(clock, settings)
+        accounts = Accounts(vault, providers, clock, settings, operator)
+        return cls(
+            vault,
+            accounts,
+            Authorizations(vault, providers, clock, settings, accounts, operator, listener_alive),
+            Tokens(vault, providers, accounts, clock, settings, operator),
+        )
+
+    async def aclose(self) -> None:
+        """Finish what was sent, then close the vault."""
+        await self.authorizations.aclose()
+        await self.tokens.aclose()
+        await self.accounts.aclose()
+        await self.vault.aclose()
