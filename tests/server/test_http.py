@@ -12,11 +12,11 @@ import httpx2 as httpx
 import pytest
 from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
 from mcp.types import ElicitResult
-from server_support import WHEN, Person
+from server_support import Person
 
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.metrics import CallMetrics
-from tests.support.watched_actions import WatchedActions
+from tests.support.watched_actions import MEETING, WatchedActions
 
 LIST = "outlook_list_calendar_events"
 INITIALIZE = {
@@ -125,7 +125,7 @@ async def test_a_read_only_token_hides_and_refuses_the_writing_tools(transport: 
             headers = {"authorization": f"Bearer {server.bearer('ana', read_only=True)}"}
             async with server.client(transport=transport, era=era, headers=headers) as client:
                 listed = await client.list_tools()
-                refused = await client.call_tool("outlook_create_calendar_event", WHEN)
+                refused = await client.call_tool("outlook_create_calendar_event", {"subject": "Standup", **MEETING})
     assert [t.name for t in listed.tools] == ["outlook_get_calendar_event", "outlook_list_calendar_events", "authorize"]
     assert refused.structured_content["error"]["code"] == "permission_missing"
     if era == "auto":
