@@ -20,7 +20,7 @@ from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.errors import Subject
+from scalekit_mcp.microsoft.graph.requests import Subject
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import event_params
 from scalekit_mcp.scalekit.refusals import (

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, Subject, clean_reason, error_about
+from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, clean_reason, error_for
+from scalekit_mcp.microsoft.graph.requests import Subject
 from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 ACCEPTS_LOSS = "discard_exceptions"
@@ -47,7 +48,7 @@ def provider_error(failure: ScalekitFailure, subject: Subject) -> ScalekitMCPErr
             field=ACCEPTS_LOSS,
             execution_id=failure.execution_id,
         )
-    error = error_about(graph, subject)
+    error = error_for(graph, subject)
     error.details["execution_id"] = failure.execution_id
     if isinstance(error, Throttled):
         pause = failure.retry_after_seconds or _PAUSE_SECONDS

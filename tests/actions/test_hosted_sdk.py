@@ -17,7 +17,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph.errors import Subject
+from scalekit_mcp.microsoft.graph.requests import Subject
 from scalekit_mcp.sandbox.scalekit.wire import Refusal
 from scalekit_mcp.scalekit.refusals import provider_error
 from scalekit_mcp.scalekit.rest import ScalekitFailure

@@ -407,7 +407,7 @@ async def test_an_event_that_does_not_exist_is_not_found() -> None:
         await s.session.send(GraphRequest("DELETE", path))
         s.sandbox.world.switches.deleted_readable = False
         with pytest.raises(EventNotFound) as caught:
-            await s.session.send(GraphRequest("GET", path))
+            await s.session.send(GraphRequest("GET", path, about="event"))
         assert caught.value.details["request_id"] == IsUUID
 
 

@@ -25,7 +25,7 @@ async def test_every_code_that_graph_sends_becomes_its_error_and_no_account_is_t
         for status, code, _ in CASES:
             s.fault(status=status, code=code, times=20)
             with pytest.raises(ScalekitMCPError) as caught:
-                await s.session.send(GraphRequest("GET", path))
+                await s.session.send(GraphRequest("GET", path, about="event", alone=True))
             seen[code] = type(caught.value)
             s.sandbox.world.switches.graph_faults.clear()
         assert seen == {code: kind for _, code, kind in CASES}

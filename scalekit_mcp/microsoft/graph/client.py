@@ -10,7 +10,7 @@ import json as json_codec
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import anyio
@@ -139,9 +139,7 @@ class GraphClient:
                 who_acts="operator",
                 next_step="The operator checks MICROSOFT_GRAPH_URL; without a further page, narrow the window.",
             )
-        page = GraphRequest(
-            "GET", request.path, request.ids, prefer=request.prefer, headers=request.headers, repeat=Repeat.SAFE
-        )
+        page = replace(request, params=None)  # the link has them
         return await self._send(page, next_link, tokens, mailbox)
 
     async def _send(self, request: GraphRequest, url: str, tokens: TokenSource, mailbox: str) -> GraphResponse:
@@ -310,8 +308,7 @@ class GraphClient:
         """The error of a refusal; one that concerns only the repeat says nothing about a first try that was lost."""
         if call.lost is not None and failure.status in {401, 403}:
             return call.lost
-        request = call.request
-        return error_for(failure, method=request.method, path=request.path, params=request.params, claims=claims)
+        return error_for(failure, call.request.subject, claims=claims)
 
     def _given_up(self, call: _Call, message: str) -> Exception:
         return call.lost or ProviderUnavailable(message)
@@ -319,7 +316,7 @@ class GraphClient:
     def _spent(self, call: _Call, failure: GraphFailure, asked: float | None) -> ScalekitMCPError:
         """The error of a refusal that outlasted all tries, or asks for a pause that is too long."""
         if failure.status != 429 and failure.row.means is not Means.THROTTLED:
-            error = error_for(failure, method=call.request.method, path=call.request.path, params=call.request.params)
+            error = error_for(failure, call.request.subject)
             if asked is not None:
                 error.details["retry_after_seconds"] = max(1, round(asked))
             return error

@@ -40,8 +40,9 @@ from scalekit_mcp.microsoft.graph.error_table import (
     GraphErrorRow,
     Means,
 )
+from scalekit_mcp.microsoft.graph.requests import Named, Subject
 
-__all__ = ["TABLE", "GraphFailure", "Means", "Subject", "clean_reason", "error_about", "error_for"]
+__all__ = ["TABLE", "GraphFailure", "Means", "clean_reason", "error_for"]
 
 MAX_DEPTH = 8
 """How many nested `innerError` objects are read."""
@@ -52,9 +53,6 @@ _LONGEST_REASON = 4_000
 _TRACE_LINE = re.compile(r"(?:(?:trace|correlation|request|client-request)[ -]id|timestamp)\s{0,9}:", re.I)
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,79}")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
-_CALENDAR_PATH = re.compile(r"/calendars/[^/]+(?:/(?:events|calendarView|instances))?$", re.I)
-_ONE_EVENT_PATH = re.compile(r"/events/[^/]+(?:/cancel)?$", re.I)
-_EVENT_PATH = re.compile(r"/events/[^/]+", re.I)
 
 
 _ERROR_OF: Mapping[Means, type[ScalekitMCPError]] = {
@@ -66,20 +64,6 @@ _ERROR_OF: Mapping[Means, type[ScalekitMCPError]] = {
     Means.THROTTLED: Throttled,
     Means.UNAVAILABLE: ProviderUnavailable,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a refused request was about: an `event` or a `calendar` by its id, or neither.
-
-    `reads`: nothing would have been changed. `alone`: the event's id was all that was given. `options` are the names of
-    the query options (`filter`, `orderby`, `select`).
-    """
-
-    about: str | None
-    reads: bool
-    alone: bool = False
-    options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,26 +128,7 @@ class GraphFailure:
         return REFUSED if self.status >= 400 else REDIRECTED
 
 
-def error_for(
-    failure: GraphFailure,
-    *,
-    method: str,
-    path: str,
-    params: Mapping[str, str] | None = None,
-    claims: str | None = None,
-) -> ScalekitMCPError:
-    """The error that a refused request becomes: its path tells an event from a calendar. See `error_about`."""
-    about = "calendar" if _CALENDAR_PATH.search(path) else "event" if _EVENT_PATH.search(path) else None
-    subject = Subject(
-        about=about,
-        reads=method == "GET",
-        alone=not params and _ONE_EVENT_PATH.search(path) is not None,
-        options=frozenset(name.removeprefix("$") for name in params or ()),
-    )
-    return error_about(failure, subject, claims=claims)
-
-
-def error_about(failure: GraphFailure, subject: Subject, *, claims: str | None = None) -> ScalekitMCPError:
+def error_for(failure: GraphFailure, subject: Subject, *, claims: str | None = None) -> ScalekitMCPError:
     """The error that a refusal becomes.
 
     `subject` tells an event from a calendar and a filter from an order. `claims` is a claims challenge that a fresh
@@ -234,7 +199,7 @@ def _unauthenticated(claims: str | None, details: dict[str, Any]) -> ScalekitMCP
     )
 
 
-def _not_found(about: str | None, details: dict[str, Any]) -> ScalekitMCPError:
+def _not_found(about: Named | None, details: dict[str, Any]) -> ScalekitMCPError:
     if about == "event":
         return EventNotFound("There is no event with this id in the mailbox; it may have been deleted.", **details)
     if about == "calendar":
@@ -244,7 +209,7 @@ def _not_found(about: str | None, details: dict[str, Any]) -> ScalekitMCPError:
     )
 
 
-def _bad_id(about: str | None, details: dict[str, Any]) -> ScalekitMCPError:
+def _bad_id(about: Named | None, details: dict[str, Any]) -> ScalekitMCPError:
     if about == "calendar":
         return InvalidInput(
             "This is not the id of a calendar.",

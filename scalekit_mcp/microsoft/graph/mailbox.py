@@ -44,7 +44,11 @@ class GraphMailbox:
 
     async def get(self, event_id: str, form: Form) -> Event:
         """Get event."""
-        return await self._event(GraphRequest("GET", _EVENT, (event_id,), params=_select(form), prefer=_prefer(form)))
+        params = _select(form)
+        request = GraphRequest(
+            "GET", _EVENT, (event_id,), params=params, prefer=_prefer(form), about="event", alone=params is None
+        )
+        return await self._event(request)
 
     async def exceptions(self, series_id: str, select: tuple[str, ...]) -> Event:
         """Get event, its exceptions expanded."""
@@ -52,48 +56,46 @@ class GraphMailbox:
             "$select": "id,cancelledOccurrences",
             "$expand": f"exceptionOccurrences($select={','.join(select)})",
         }
-        return await self._event(GraphRequest("GET", _EVENT, (series_id,), params=params))
+        return await self._event(GraphRequest("GET", _EVENT, (series_id,), params=params, about="event"))
 
     async def list(self, query: EventQuery, cursor: str | None = None) -> Page:
         """List events."""
-        return await self._events(_in_calendar("events", query), cursor)
+        return await self._events(_listed("events", query), cursor)
 
     async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """List calendarView."""
-        return await self._events(_in_calendar("calendarView", query, span), cursor)
+        return await self._events(_listed("calendarView", query, span), cursor)
 
     async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """List instances."""
-        request = GraphRequest(
-            "GET", f"{_EVENT}/instances", (series_id,), params=_options(query, span), prefer=_prefer(query.form)
-        )
+        params, prefer = _options(query, span), _prefer(query.form)
+        request = GraphRequest("GET", f"{_EVENT}/instances", (series_id,), params=params, prefer=prefer, about="event")
         return await self._events(request, cursor)
 
     async def create(self, event: Event, *, calendar_id: str | None, form: Form) -> Event:
         """Create event. Its `transactionId` is what makes a repeat harmless."""
         repeat = Repeat.SAFE if event.get("transactionId") else Repeat.REFUSED_ONLY
-        path, ids = _collection("events", calendar_id)
-        return await self._event(GraphRequest("POST", path, ids, json=event, prefer=_prefer(form), repeat=repeat))
+        request = replace(_in_calendar("POST", "events", calendar_id), json=event, prefer=_prefer(form), repeat=repeat)
+        return await self._event(request)
 
     async def update(self, event_id: str, changes: Event, *, form: Form, etag: str | None) -> Event:
         """Update event."""
         headers = {"If-Match": etag} if etag else None
-        return await self._event(
-            GraphRequest("PATCH", _EVENT, (event_id,), json=changes, prefer=_prefer(form), headers=headers)
-        )
+        request = replace(_on_event("PATCH", event_id), json=changes, prefer=_prefer(form), headers=headers)
+        return await self._event(request)
 
     async def delete(self, event_id: str) -> None:
         """Delete event."""
-        await self._session.send(GraphRequest("DELETE", _EVENT, (event_id,)))
+        await self._session.send(_on_event("DELETE", event_id))
 
     async def purge(self, event_id: str, address: str) -> None:
-        """event: permanentDelete, below /users or below /me."""
+        """event: permanentDelete, below /users or below /me; an address that cannot be read may not be offered."""
         ids = (event_id,) if address == _ME else (str(self._owner_id), event_id)
-        await self._session.send(GraphRequest("POST", _PURGE[address], ids))
+        await self._session.send(GraphRequest("POST", _PURGE[address], ids, about="event"))
 
     async def cancel(self, event_id: str, comment: str) -> None:
         """event: cancel."""
-        await self._session.send(GraphRequest("POST", f"{_EVENT}/cancel", (event_id,), json={"comment": comment}))
+        await self._session.send(replace(_on_event("POST", event_id, "/cancel"), json={"comment": comment}))
 
     async def calendars(self, select: tuple[str, ...], *, top: int | None = None, cursor: str | None = None) -> Page:
         """List calendars."""
@@ -140,13 +142,19 @@ def _select(form: Form) -> dict[str, str] | None:
     return None if form.select is None else {"$select": ",".join(form.select)}
 
 
-def _collection(name: str, calendar_id: str | None) -> tuple[str, tuple[str, ...]]:
-    return (f"/me/{name}", ()) if calendar_id is None else (f"/me/calendars/{{id}}/{name}", (calendar_id,))
+def _on_event(method: str, event_id: str, action: str = "") -> GraphRequest:
+    return GraphRequest(method, _EVENT + action, (event_id,), about="event", alone=True)
 
 
-def _in_calendar(name: str, query: EventQuery, span: Span | None = None) -> GraphRequest:
-    path, ids = _collection(name, query.calendar_id)
-    return GraphRequest("GET", path, ids, params=_options(query, span), prefer=_prefer(query.form))
+def _in_calendar(method: str, name: str, calendar_id: str | None) -> GraphRequest:
+    if calendar_id is None:
+        return GraphRequest(method, f"/me/{name}")
+    return GraphRequest(method, f"/me/calendars/{{id}}/{name}", (calendar_id,), about="calendar")
+
+
+def _listed(name: str, query: EventQuery, span: Span | None = None) -> GraphRequest:
+    request = _in_calendar("GET", name, query.calendar_id)
+    return replace(request, params=_options(query, span), prefer=_prefer(query.form))
 
 
 def _options(query: EventQuery, span: Span | None) -> dict[str, str]:

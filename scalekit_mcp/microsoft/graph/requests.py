@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
 _QUERY_SAFE = "-._~!$'()*,;:@/"
@@ -22,13 +22,32 @@ class Repeat(StrEnum):
     """Send again only after an answer that says nothing was done (429, 503) or when nothing was sent at all."""
 
 
+Named = Literal["event", "calendar"]
+"""What the id in a request is the id of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a request is about, by which a refusal is understood: an event or a calendar by its id, or neither.
+
+    `reads`: it changes nothing. `alone`: the event's id is all that whoever calls has given, so an address that
+    Microsoft cannot read is that id's fault. `options` are the names of the query options (`filter`, `orderby`,
+    `select`).
+    """
+
+    about: Named | None
+    reads: bool
+    alone: bool = False
+    options: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class GraphRequest:
     """One request to Graph; a GET is always `SAFE`.
 
     `path` begins with `/` and has `{id}` for each of the `ids`: it is the route, which spans may name, because it holds
     nothing of a user's. `params` is the query, raw values; `prefer` holds further `Prefer` values beside the immutable
-    id.
+    id. `about` and `alone` are those of its `subject`.
     """
 
     method: str
@@ -39,6 +58,14 @@ class GraphRequest:
     prefer: tuple[str, ...] = ()
     headers: Mapping[str, str] | None = None
     repeat: Repeat = Repeat.REFUSED_ONLY
+    about: Named | None = None
+    alone: bool = False
+
+    @property
+    def subject(self) -> Subject:
+        """What the request is about."""
+        options = frozenset(name.removeprefix("$") for name in self.params or ())
+        return Subject(self.about, reads=self.method == "GET", alone=self.alone, options=options)
 
     @property
     def address(self) -> str:
