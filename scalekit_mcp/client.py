@@ -29,7 +29,7 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.client_core import Core
 from scalekit_mcp.process_clients import PROCESS_CLIENTS
-from scalekit_mcp.settings import Settings, load_settings
+from scalekit_mcp.settings import Settings, check_settings, load_settings
 from scalekit_mcp.tools import Arguments
 
 __all__ = ["ScalekitClient", "SynchronousActions", "close_default_client", "default_actions"]
@@ -57,7 +57,7 @@ class ScalekitClient:
         settings: Settings | None = None,
     ) -> None:
         chosen = settings or _settings(env_url, client_id, client_secret, sandbox=sandbox)
-        chosen.check()
+        check_settings(chosen)
         self._core = Core(chosen)
         PROCESS_CLIENTS.add(self._core)
         self.actions = SynchronousActions(self._core)

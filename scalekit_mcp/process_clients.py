@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from scalekit_mcp.client_core import Core
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import Settings, load_settings
+from scalekit_mcp.settings import Settings, check_settings, load_settings
 
 __all__ = ["PROCESS_CLIENTS", "ProcessClients"]
 
@@ -42,7 +42,7 @@ class ProcessClients:
                 return self._chosen
             try:
                 settings = load_settings()
-                settings.check()
+                check_settings(settings)
             except ConfigurationError:
                 only = self._only_one()
                 if only is None:

@@ -12,7 +12,7 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import OPTIONS, cli
 from scalekit_mcp.cli.http import session_keys
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import SECRETS, Settings, load_settings, variables_of
+from scalekit_mcp.settings import SECRETS, Settings, check_settings, load_settings, variables_of
 from tests.cli.test_wrong_starts import started
 
 TAB = "a\tb"
@@ -91,7 +91,7 @@ async def problems_of(**options: object) -> tuple[str, ...]:
 async def start(**options: object) -> None:
     """What `serve --transport http` does before it listens."""
     settings = load_settings(**options)
-    settings.check(transport="http")
+    check_settings(settings, transport="http")
     session_keys(settings)
     async with open_actions(settings):
         pass

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import load_settings
+from scalekit_mcp.settings import check_settings, load_settings
 
 APP = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
 
@@ -21,7 +21,7 @@ def bare_environment(monkeypatch):
 
 def problems_of(**options) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as raised:
-        load_settings(**options).check(transport="stdio")
+        check_settings(load_settings(**options), transport="stdio")
     return raised.value.problems
 
 
@@ -33,7 +33,7 @@ def test_without_credentials_the_start_is_refused_and_names_the_sandbox():
 
 def test_the_sandbox_needs_neither_credentials_nor_an_identifier():
     settings = load_settings(sandbox=True)
-    settings.check(transport="stdio")
+    check_settings(settings, transport="stdio")
     assert settings.resolved_mode == "embedded"
 
 
@@ -156,4 +156,4 @@ def test_nobody_is_let_in_without_a_token_on_an_address_that_others_reach(monkey
     monkeypatch.setenv("SCALEKIT_MCP_AUTH", "none")
     monkeypatch.setenv("SCALEKIT_MCP_HOST", "0.0.0.0")  # noqa: S104 - refused is what is tested
     with pytest.raises(ConfigurationError, match="others can reach"):
-        load_settings(identifier="ana", **APP).check(transport="http")
+        check_settings(load_settings(identifier="ana", **APP), transport="http")

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -28,7 +29,6 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.snapshots import Snapshots
-from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import SealBroken
 from scalekit_mcp.accounts.vault.seals import DamagedRecord

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from scalekit_mcp.accounts.accounts import Accounts
 from scalekit_mcp.accounts.authorization.attempts import ListenerAlive
 from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model.records import ManagerSettings
 from scalekit_mcp.accounts.provider import OAuthProvider
-from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock

@@ -44,7 +44,9 @@ async def open_actions(
     answers when neither a call nor the settings name one (default: UTC). `user_verification` holds unless the settings
     name one. `metrics` counts what happens at Microsoft. Raises `ConfigurationError`.
     """
-    settings.check()
+    from scalekit_mcp.settings import check_settings
+
+    check_settings(settings)
     _check_zone(settings)
     _check_keys(settings)
     async with _resolved(settings) as resolve:

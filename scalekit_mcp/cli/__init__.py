@@ -16,7 +16,7 @@ import click
 from scalekit_mcp import __version__
 from scalekit_mcp.cli.output import prepare_streams
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
-from scalekit_mcp.settings import Settings, load_settings
+from scalekit_mcp.settings import Settings, check_settings, load_settings
 from scalekit_mcp.telemetry import queue_stderr
 
 OPTIONS: dict[str, Callable[..., Any]] = {
@@ -115,7 +115,7 @@ def cli() -> None:
 )
 def serve(settings: Settings, transport: str) -> None:
     """Run the MCP server: on stdio for one person, on HTTP for many."""
-    settings.check(transport="stdio" if transport == "stdio" else "http")
+    check_settings(settings, transport="stdio" if transport == "stdio" else "http")
     if transport == "stdio":
         from scalekit_mcp.cli.serve import run_stdio
 
@@ -157,7 +157,7 @@ def sandbox(port: int, host: str, week_of: Any) -> None:
 @click.option("--reconnect", is_flag=True, help="Begin anew, also where another Microsoft account is connected.")
 def connect(settings: Settings, *, no_browser: bool, paste: bool, device_code: bool, reconnect: bool) -> None:
     """Connect an account: open the authorization link and wait until it is ACTIVE."""
-    settings.check(transport="stdio")
+    check_settings(settings, transport="stdio")
     if paste and device_code:
         raise click.UsageError("--paste and --device-code are two ways; take one.")
     if paste or device_code:

@@ -1,5 +1,6 @@
 """Settings, frozen; the environment and the options are read once, here."""
 
+from scalekit_mcp.settings.checks import check_settings
 from scalekit_mcp.settings.loading import SECRETS, load_settings
 from scalekit_mcp.settings.model import (
     CLOUDS,
@@ -23,6 +24,7 @@ __all__ = [
     "Mode",
     "Settings",
     "Verification",
+    "check_settings",
     "load_settings",
     "variables_of",
 ]

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.network import is_loopback
-
-if TYPE_CHECKING:
-    from scalekit_mcp.settings.model import Settings
+from scalekit_mcp.settings.model import Settings
 
 Transport = Literal["stdio", "http"]
 
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
 
 
-def problems_of(settings: Settings, transport: Transport | None) -> list[str]:
+def check_settings(settings: Settings, *, transport: Transport | None = None) -> None:
+    """Refuse what cannot work, before anything starts; raises `ConfigurationError` with all problems at once."""
+    problems = _problems_of(settings, transport)
+    if problems:
+        raise ConfigurationError(*problems)
+
+
+def _problems_of(settings: Settings, transport: Transport | None) -> list[str]:
     """Everything that keeps these settings from working."""
     problems: list[str] = []
     try:

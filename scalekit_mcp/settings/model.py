@@ -14,7 +14,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import Network, trusted_address
-from scalekit_mcp.settings.checks import problems_of
 from scalekit_mcp.settings.sources import Origin
 
 CLOUDS: dict[str, tuple[str, str]] = {
@@ -252,12 +251,6 @@ class Settings(BaseSettings):
             return self.resolved_mode == "embedded"
         except ConfigurationError:
             return True
-
-    def check(self, *, transport: Literal["stdio", "http"] | None = None) -> None:
-        """Refuse what cannot work, before anything starts; raises `ConfigurationError` with all problems at once."""
-        problems = problems_of(self, transport)
-        if problems:
-            raise ConfigurationError(*problems)
 
 
 def variables_of(field: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, event_of, parse_secret
 from scalekit_mcp.sandbox.serving import serving
-from scalekit_mcp.settings import load_settings
+from scalekit_mcp.settings import check_settings, load_settings
 from scalekit_mcp.telemetry import Metrics
 from tests.support.bounds import HANG_SECONDS
 from tests.support.clock import HandClock
@@ -245,14 +245,14 @@ def test_a_secret_of_another_form_is_refused(text):
 def test_a_start_with_half_a_webhook_is_refused(values, problem):
     settings = load_settings(MICROSOFT_CLIENT_ID="app", **values)
     with pytest.raises(ConfigurationError, match=problem) as refused:
-        settings.check()
+        check_settings(settings)
     assert "hunter2" not in str(refused.value)
 
 
 def test_a_webhook_in_hosted_mode_is_refused():
     settings = load_settings(mode="hosted", webhook_url="https://operator.example/hook", webhook_secret=SECRET)
     with pytest.raises(ConfigurationError, match="Scalekit sends"):
-        settings.check()
+        check_settings(settings)
 
 
 async def test_a_running_server_tells_a_lost_grant_and_shows_no_content():

@@ -9,6 +9,7 @@ from dataclasses import replace
 from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.authorization.texts import Pages
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -25,7 +26,6 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import Grant, OAuthProvider
-from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
 from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,

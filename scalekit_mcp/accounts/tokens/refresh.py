@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountStatus,
@@ -27,7 +28,6 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.tokens.lease import renewed_lease
-from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL, RevocationAlerts
 from scalekit_mcp.accounts.vault.changes import (

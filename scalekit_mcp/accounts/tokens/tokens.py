@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from scalekit_mcp.accounts.accounts import Accounts
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, Reason, StoredAccount
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import OAuthProvider
-from scalekit_mcp.accounts.tokens.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL

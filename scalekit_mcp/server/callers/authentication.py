@@ -33,7 +33,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.server.callers.caller import READ_SCOPE, WRITE_SCOPE
-from scalekit_mcp.server.http.connections import vouch_for
+from scalekit_mcp.server.callers.vouching import vouch_for
 from scalekit_mcp.tools import TOOLS
 
 BOTH_SCOPES = (READ_SCOPE, WRITE_SCOPE)

@@ -10,11 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
-
-from starlette.types import Scope
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +26,6 @@ MAX_QUEUE = 4096
 SWEEP_SECONDS = 1.0
 _TURNS = 4
 _TELL_SECONDS = 60.0
-_VOUCH = "scalekit_mcp.authenticated"
 
 
 class Connection(Protocol):
@@ -95,18 +92,6 @@ def lengthen_queue(servers: Iterable[asyncio.Server]) -> None:
         for listening in server.sockets:
             with contextlib.suppress(OSError), listening.dup() as same:
                 same.listen(MAX_QUEUE)
-
-
-def vouch_for(scope: Scope) -> None:
-    """Mark the connection of a request that was authenticated; without a table behind the server it does nothing."""
-    extension = scope.get("extensions", {}).get(_VOUCH)
-    if extension is not None:
-        extension["vouch"]()
-
-
-def extension_of(vouch: Callable[[], None]) -> dict[str, dict[object, object]]:
-    """The ASGI extension by which `vouch_for` reaches a connection."""
-    return {_VOUCH: {"vouch": vouch}}
 
 
 class ConnectionTable:

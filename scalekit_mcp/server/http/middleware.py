@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scalekit_mcp.server.http.hosts import HostGuard
+from scalekit_mcp.server.hosts import HostGuard
 
 
 def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()) -> list[Middleware]:

@@ -18,7 +18,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from scalekit_mcp.server.http.connections import SWEEP_SECONDS, ConnectionTable, DescriptorShare, extension_of
+from scalekit_mcp.server.callers.vouching import extension_of
+from scalekit_mcp.server.http.connections import SWEEP_SECONDS, ConnectionTable, DescriptorShare
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100

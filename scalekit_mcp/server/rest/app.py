@@ -20,8 +20,8 @@ from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
 from scalekit_mcp.server.callers.authentication import Denied, bearer_of, same_secret
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.callers.vouching import vouch_for
 from scalekit_mcp.server.failures import log_failure
-from scalekit_mcp.server.http.connections import vouch_for
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.rest.input import body_of, identifier_of, query_of, refuse_unknown, required, text_of

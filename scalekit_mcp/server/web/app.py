@@ -28,7 +28,7 @@ from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Ac
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.failures import log_failure, new_reference
-from scalekit_mcp.server.http.hosts import matches
+from scalekit_mcp.server.hosts import matches
 from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
 
 logger = logging.getLogger(__name__)
