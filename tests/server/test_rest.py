@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, get_args
 
 import anyio
 import anyio.lowlevel
@@ -13,6 +15,9 @@ import pytest
 from http_support import SERVICE_KEY, Remote, remote
 from starlette.applications import Starlette
 
+from scalekit_mcp.accounts.model.records import AccountStatus
+from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
+from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -27,10 +32,11 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
     VaultError,
+    WhoActs,
 )
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
-from scalekit_mcp.server.rest.wire import openapi_document, wire_error
+from scalekit_mcp.server.rest.wire import openapi_document, wire_account, wire_error
 from scalekit_mcp.tools import TOOLS
 from tests.support.watched_actions import DANA, WatchedActions, watched_actions
 
@@ -305,22 +311,38 @@ async def test_an_unexpected_exception_is_told_by_a_number_only(
     assert reference in caplog.text
 
 
-async def test_the_description_names_every_route() -> None:
-    async with backend() as (server, http):
+async def test_the_description_names_every_route(actions: WatchedActions) -> None:
+    async with backend(actions) as (server, http):
         described = (await http.get("/openapi.json")).json()
-    assert described == openapi_document(server_url=f"{server.base}/api/v1", version="")
-    assert set(described["paths"]) == {
-        "/connected_accounts",
-        "/connected_accounts/details",
-        "/connected_accounts/magic_link",
-        "/connected_accounts/user/verify",
-        "/connected_accounts/{id}",
-        "/connected_accounts/{id}:disconnect",
-        "/connected_accounts:delete",
-        "/execute_tool",
-        "/session_tokens",
-        "/tools",
+    assert described["servers"] == [{"url": f"{server.base}/api/v1"}]
+    served = {
+        (route.path.replace("{id:str}", "{id}"), method.lower())
+        for route in Rest(actions, RestOptions(service_key="k", public_url="")).routes()
+        for method in (route.methods or set()) - {"HEAD"}
     }
+    assert {(path, method) for path, item in described["paths"].items() for method in item} == served - {
+        ("/openapi.json", "get")
+    }
+
+
+def test_the_description_has_the_words_of_an_account_as_they_are() -> None:
+    schemas = openapi_document(server_url="", version="1.2.3")["components"]["schemas"]
+    fields = schemas["ConnectedAccount"]["properties"]
+    assert set(fields["status"]["enum"]) == set(STATUS_OF_SCALEKIT)
+    assert set(fields["account_status"]["enum"]) == {str(status) for status in AccountStatus}
+    assert set(fields["who_acts"]["enum"]) == set(get_args(WhoActs))
+    assert set(fields) == set(wire_account(ConnectedAccountView("ca_1", "outlook", "ana", "ACTIVE", None, "nobody")))
+
+
+def test_every_reference_of_the_description_leads_somewhere() -> None:
+    document = openapi_document(server_url="", version="")
+    assert document["info"]["version"] == ""
+    references = set(re.findall(r'"\$ref": "#/([^"]+)"', json.dumps(document)))
+    assert references
+    for reference in references:
+        node: Any = document
+        for step in reference.split("/"):
+            node = node[step]
 
 
 async def test_the_catalogue_is_listed_with_schemas_or_by_name() -> None:

@@ -69,6 +69,7 @@ class Rest:
         self._actions = actions
         self._options = options
         self._limiter = options.limiter
+        self._description = openapi_document(server_url=f"{options.public_url}/api/v1", version=options.version)
 
     def routes(self) -> list[Route]:
         """The routes, to be mounted at `/api/v1`."""
@@ -91,8 +92,7 @@ class Rest:
     async def openapi(self, request: Request) -> Response:
         """The description of these routes."""
         del request
-        url = f"{self._options.public_url}/api/v1"
-        return JSONResponse(openapi_document(server_url=url, version=self._options.version))
+        return JSONResponse(self._description)
 
     async def details(self, request: Request) -> Response:
         """One account, without tokens."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from datetime import datetime
+from importlib.resources import files
 from typing import Any
 
 from scalekit_mcp.accounts.model.scalekit_names import scalekit_status
@@ -120,139 +122,8 @@ def error_body(
 
 
 def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of the routes."""
-    text = {"type": "string"}
-    selectors = {"connector": text, "identifier": text, "id": text}
-    account = {"$ref": "#/components/schemas/ConnectedAccount"}
-    one = _object({"connected_account": account})
-    page = _object(
-        {
-            "connected_accounts": {"type": "array", "items": account},
-            "total_size": {"type": "integer"},
-            "next_page_token": text,
-            "prev_page_token": text,
-        }
-    )
-    execute = {"tool_name": text, "params": {"type": "object"}, **selectors, "connected_account_id": text}
-    link = {**selectors, "state": {**text, "maxLength": 512}, "user_verify_url": {**text, "maxLength": 2048}}
-    mint = {
-        "identifier": text,
-        "expiry": {**text, "pattern": "^[0-9]+s$"},
-        "access_level": {"enum": ["FULL", "READ_ONLY"]},
-        "email": text,
-    }
-    verify = {"auth_request_id": text, "identifier": text}
-    paths: dict[str, Any] = {
-        "/connected_accounts/details": {"get": _operation("Get one account", one, query=selectors)},
-        "/connected_accounts": {
-            "get": _operation(
-                "List accounts",
-                page,
-                query={"connector": text, "identifier": text, "page_size": {"type": "integer"}, "page_token": text},
-            ),
-            "post": _operation(
-                "Create an account",
-                one,
-                body=_object({**selectors, "connected_account": {"type": "object"}}),
-                status="201",
-            ),
-        },
-        "/connected_accounts:delete": {"post": _operation("Delete an account", _object({}), body=_object(selectors))},
-        "/connected_accounts/{id}": {"get": _operation("Get an account by id", one, path=("id",))},
-        "/connected_accounts/{id}:disconnect": {"post": _operation("Forget the tokens", one, path=("id",))},
-        "/connected_accounts/magic_link": {
-            "post": _operation(
-                "Make an authorization link", _object({"link": text, "expiry": text}), body=_object(link)
-            )
-        },
-        "/connected_accounts/user/verify": {
-            "post": _operation(
-                "Say who consented",
-                _object({"post_user_verify_redirect_url": text}),
-                body=_object(verify, required=list(verify)),
-            )
-        },
-        "/tools": {
-            "get": _operation(
-                "List the tools",
-                _object(
-                    {
-                        "tools": {"type": "array", "items": {"type": "object"}},
-                        "tool_names": {"type": "array", "items": text},
-                        "total_size": {"type": "integer"},
-                    }
-                ),
-                query={"filter.tool_name": text, "filter.summary": {"type": "boolean"}},
-            )
-        },
-        "/execute_tool": {
-            "post": _operation(
-                "Run a tool",
-                _object({"data": {"type": "object"}, "execution_id": text}),
-                body=_object(execute, required=["tool_name"]),
-            )
-        },
-        "/session_tokens": {
-            "post": _operation(
-                "Mint a session token",
-                _object({"token": text, "expires_at": text}),
-                body=_object(mint, required=["identifier"]),
-            )
-        },
-    }
-    nullable = {"type": ["string", "null"]}
-    fields = {
-        "id": text,
-        "identifier": text,
-        "connector": text,
-        "provider": text,
-        "authorization_type": text,
-        "status": {"enum": ["ACTIVE", "EXPIRED", "PENDING_AUTH", "PENDING_VERIFICATION", "DISCONNECTED"]},
-        "token_expires_at": nullable,
-        "last_used_at": nullable,
-        "updated_at": nullable,
-        "account_status": {"enum": ["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]},
-        "reason": nullable,
-        "who_acts": {"enum": ["user", "it_admin", "operator", "nobody"]},
-        "calls_stopped": {"type": ["object", "null"]},
-        "last_authorization_error": nullable,
-    }
-    error = {"code": {"type": "integer"}, "message": text, "details": {"type": "array", "items": {"type": "object"}}}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "scalekit-mcp", "version": version},
-        "servers": [{"url": server_url}],
-        "security": [{"serviceKey": []}],
-        "paths": paths,
-        "components": {
-            "securitySchemes": {"serviceKey": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"ConnectedAccount": _object(fields), "Error": _object(error)},
-        },
-    }
-
-
-def _object(properties: dict[str, Any], *, required: list[str] | None = None) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, **({"required": required} if required else {})}
-
-
-def _operation(
-    summary: str,
-    answer: dict[str, Any],
-    *,
-    query: dict[str, Any] | None = None,
-    path: tuple[str, ...] = (),
-    body: dict[str, Any] | None = None,
-    status: str = "200",
-) -> dict[str, Any]:
-    parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in path]
-    parameters += [{"name": name, "in": "query", "schema": schema} for name, schema in (query or {}).items()]
-    failed = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {
-        "summary": summary,
-        **({"parameters": parameters} if parameters else {}),
-        **({"requestBody": {"content": {"application/json": {"schema": body}}}} if body else {}),
-        "responses": {
-            status: {"description": "Done", "content": {"application/json": {"schema": answer}}},
-            "default": {"description": "Refused", "content": failed},
-        },
-    }
+    """The OpenAPI 3.1 description of the routes, as `openapi.json` beside this module has it."""
+    document = json.loads(files("scalekit_mcp.server.rest").joinpath("openapi.json").read_text("utf-8"))
+    document["info"]["version"] = version
+    document["servers"] = [{"url": server_url}]
+    return document
