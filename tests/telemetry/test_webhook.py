@@ -23,8 +23,9 @@ from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Histo
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, event_of, parse_secret
+from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, event_of, parse_secret, signed_headers
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.settings import check_settings, load_settings
 from scalekit_mcp.telemetry import Metrics
@@ -226,6 +227,18 @@ def test_statuses_are_named_as_scalekit_names_them(old, new, expected):
     event = event_of("1", entry)
     found = None if event is None else (event["data"]["old_status"], event["data"]["status"])
     assert found == expected
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("body", [b'{"identifier":"ana"}', '{"identifier":"b\u00e9a"}'.encode()])
+def test_the_library_of_standard_webhooks_takes_what_is_signed_and_nothing_else(body):
+    standardwebhooks = pytest.importorskip("standardwebhooks", reason="standardwebhooks is not installed")
+    headers = signed_headers("evt_1", int(SystemClock().now().timestamp()), body, parse_secret(SECRET))
+    theirs = standardwebhooks.Webhook(SECRET)
+    assert theirs.verify(body, headers) == json.loads(body)
+    for other, changed in ((body + b" ", headers), (body, headers | {"webhook-id": "evt_2"})):
+        with pytest.raises(standardwebhooks.WebhookVerificationError, match="No matching signature"):
+            theirs.verify(other, changed)
 
 
 @pytest.mark.parametrize("text", ["", "whsec_", "whsec_short", SECRET.removeprefix("whsec_"), "whsec_" + "A" * 400])
