@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +18,7 @@ from scalekit_mcp.settings import load_settings
 from tests.support.identifiers import IMPOSSIBLE, POSSIBLE
 
 wrong = pytest.mark.parametrize("identifier", IMPOSSIBLE.values(), ids=IMPOSSIBLE.keys())
-APP = {"microsoft_client_id": "app", "microsoft_client_secret": "x"}
+APP: dict[str, Any] = {"microsoft_client_id": "app", "microsoft_client_secret": "x"}
 
 
 @pytest.mark.parametrize("identifier", POSSIBLE)

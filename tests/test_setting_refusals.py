@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -88,7 +89,7 @@ async def problems_of(**options: object) -> tuple[str, ...]:
     return refused.value.problems
 
 
-async def start(**options: object) -> None:
+async def start(**options: Any) -> None:
     """What `serve --transport http` does before it listens."""
     settings = load_settings(**options)
     check_settings(settings, transport="http")

@@ -1,13 +1,14 @@
 """Settings are read once, and what is wrong with them is said in one sentence each."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import check_settings, load_settings
 
-APP = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
+APP: dict[str, Any] = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
 
 
 @pytest.fixture(autouse=True)

@@ -23,10 +23,10 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.rest.app import Rest, RestOptions
-from scalekit_mcp.settings import load_settings
 from tests.accounts.accounts_support import Room, open_room, sqlite_url
 from tests.accounts.test_tampering import Database
 from tests.accounts.test_vault import NEWER, NOW, RING, active, create, entry, new_attempt
+from tests.support.settings import sandbox_settings
 
 NAMES = ("ana", "bea", "cem")
 DAMAGES = {
@@ -107,12 +107,7 @@ async def test_rest_lists_the_others_and_names_the_damaged_one(tmp_path: Path):
     Database(path).change("connected_accounts", "reason = 'bored'", "identifier = 'bea'")
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
-        settings = load_settings(
-            mode="embedded",
-            database_url=sqlite_url(path),
-            vault_keys=RING.to_text(),
-            **sandbox.environment(base_url),
-        )
+        settings = sandbox_settings(sandbox, base_url, database_url=sqlite_url(path), vault_keys=RING.to_text())
         async with open_actions(settings) as actions:
             rest = Rest(actions, RestOptions(service_key="k" * 32, public_url="http://localhost:8754"))
             app = Starlette(routes=[Mount("/api/v1", routes=rest.routes())])

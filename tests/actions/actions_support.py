@@ -16,7 +16,6 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.clock import SystemClock
@@ -33,7 +32,7 @@ from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.web.app import Web, WebOptions
-from scalekit_mcp.settings import load_settings
+from tests.support.settings import sandbox_settings
 
 PAGES = "http://localhost:8754"
 DANA = "dana@company.com"
@@ -115,14 +114,7 @@ OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 async def embedded_bench(*, user_verification: str = "off") -> AsyncIterator[Bench]:
     sandbox = Sandbox(week_of=MONDAY)
     async with sandbox.serve() as base_url:
-        values = sandbox.environment(base_url)
-        settings = load_settings(
-            mode="embedded",
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            public_url=PAGES,
-            **values,
-        )
+        settings = sandbox_settings(sandbox, base_url, public_url=PAGES)
         async with open_actions(settings, link_base=link_base, user_verification=user_verification) as actions:
             yield Bench("embedded", actions, sandbox)
 
@@ -294,13 +286,8 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
 
     sandbox = Sandbox(week_of=MONDAY)
     async with sandbox.serve() as base_url:
-        settings = load_settings(
-            mode="embedded",
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            public_url=INNER_PAGES,
-            user_verify_url=f"{PAGES}/oauth/callback",
-            **sandbox.environment(base_url),
+        settings = sandbox_settings(
+            sandbox, base_url, public_url=INNER_PAGES, user_verify_url=f"{PAGES}/oauth/callback"
         )
         async with open_actions(settings, link_base=inner_base, user_verification="url") as inner:
             rest = Rest(inner, RestOptions(service_key=SERVICE_KEY, public_url=INNER_PAGES))

@@ -90,10 +90,11 @@ def test_the_routes_are_those_that_the_sdks_services_bind(sdk: Any) -> None:
     from scalekit.v1.tools import tools_pb2 as tools
 
     bound: set[tuple[str, str]] = set()
+    http: Any = annotations_pb2.http  # its generated stub names another class than `Extensions` takes
     for file in (accounts.DESCRIPTOR, tools.DESCRIPTOR):
         for service in file.services_by_name.values():
             for method in service.methods:
-                rule = method.GetOptions().Extensions[annotations_pb2.http]
+                rule = method.GetOptions().Extensions[http]
                 for verb in ("get", "post", "put", "delete"):
                     if getattr(rule, verb):
                         bound.add((verb.upper(), getattr(rule, verb).removeprefix("/api/v1")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from actions_support import DANA, IDENTIFIER, MONDAY, PAGES, Bench, link_base, side_by_side
@@ -17,7 +18,7 @@ from scalekit_mcp.sandbox.scalekit.app import ScalekitLookAlike
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.settings import Settings, load_settings
 
-CREDENTIALS = {
+CREDENTIALS: dict[str, Any] = {
     "SCALEKIT_ENV_URL": "https://acme.scalekit.dev/",
     "SCALEKIT_CLIENT_ID": "skc_1",
     "SCALEKIT_CLIENT_SECRET": "planted-secret",

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -80,9 +81,8 @@ async def test_an_account_is_deleted_once_its_name_and_state_were_confirmed(tmp_
     url = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
     values = {"SCALEKIT_MCP_DATABASE_URL": url, "SCALEKIT_MCP_VAULT_KEYS": KeyRing.generate().to_text()}
     values |= {"MICROSOFT_CLIENT_ID": "app"}
-    settings = load_settings(
-        mode="embedded", **{name.removeprefix("SCALEKIT_MCP_").lower(): v for name, v in values.items()}
-    )
+    given: dict[str, Any] = {name.removeprefix("SCALEKIT_MCP_").lower(): v for name, v in values.items()}
+    settings = load_settings(mode="embedded", **given)
     async with open_actions(settings) as actions:
         await actions.get_or_create_connected_account(identifier="ana")
     delete = functools.partial(run, tmp_path, "accounts", "delete")

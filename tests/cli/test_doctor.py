@@ -226,6 +226,7 @@ async def test_an_account_that_waits_for_an_administrator_is_evidence(tmp_path):
             link = await actions.get_authorization_link(identifier="dana")
             started = await actions.start_authorization(link.link.rpartition("/")[2])
             async with sandbox.browser(stop_at=(PAGES,)) as browser:
+                assert isinstance(started, str)
                 await browser.sign_in(started, "dana@company.com")
                 ended = await browser.press("Request approval", justification="please")
             await actions.complete_authorization(dict(parse_qsl(urlsplit(ended).query)))

@@ -118,14 +118,14 @@ class Issuer(BaseHTTPRequestHandler):
     key: ClassVar[rsa.RSAPrivateKey] = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
     def do_GET(self) -> None:
-        base = f"http://127.0.0.1:{self.server.server_address[1]}"
+        base = f"http://{self.headers['host']}"
         jwk = {**RSAAlgorithm.to_jwk(self.key.public_key(), as_dict=True), "kid": "one", "use": "sig", "alg": "RS256"}
         answer = {"keys": [jwk]} if self.path == "/keys" else {"issuer": base, "jwks_uri": f"{base}/keys"}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
 
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class has
         """Nothing: the test's own output stays readable."""
 
 

@@ -15,8 +15,8 @@ import pytest
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.settings import load_settings
 from tests.support.processes import command, environment
+from tests.support.settings import sandbox_settings
 
 PAGES = "http://localhost:8754"
 Run = Callable[..., object]
@@ -54,7 +54,7 @@ async def connected(database, keys, count=3):
     """A vault with `count` accounts, sealed under the first of `keys`."""
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
-        settings = load_settings(database_url=database, vault_keys=keys, **sandbox.environment(base_url))
+        settings = sandbox_settings(sandbox, base_url, database_url=database, vault_keys=keys)
         async with open_actions(settings, link_base=link_base) as actions:
             for number in range(count):
                 await connect(actions, sandbox, f"user_{number}")

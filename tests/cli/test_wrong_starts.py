@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.processes import command, environment
 
-APP = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
+APP: dict[str, Any] = {"MICROSOFT_CLIENT_ID": "00000000-0000-0000-0000-000000000001"}
 
 
 def started(*arguments: str, home: Path, **settings: str) -> subprocess.CompletedProcess[str]:

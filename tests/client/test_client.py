@@ -158,7 +158,7 @@ def test_a_call_under_way_when_the_client_closes_is_told_so():
     client = scalekit_mcp.client.ScalekitClient(sandbox=True)
     client.actions.get_authorization_link("waits")
     began = threading.Event()
-    raised: list[BaseException] = []
+    raised: list[ConfigurationError] = []
 
     def wait() -> None:
         began.set()

@@ -14,12 +14,13 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from scalekit_mcp import ScalekitClient, Settings, load_settings, open_actions
+from scalekit_mcp import ScalekitClient, Settings, open_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.web.app import Web, WebOptions
+from tests.support.settings import sandbox_settings
 
 
 @contextlib.asynccontextmanager
@@ -30,8 +31,9 @@ async def consent_pages(home: Path, **options: str) -> AsyncIterator[Settings]:
     async with sandbox.serve() as microsoft:
         with contextlib.closing(config.bind_socket()) as listening:
             url = f"http://localhost:{listening.getsockname()[1]}"
-            settings = load_settings(
-                **sandbox.environment(microsoft),
+            settings = sandbox_settings(
+                sandbox,
+                microsoft,
                 public_url=url,
                 database_url=f"sqlite+aiosqlite:///{(home / 'vault.sqlite3').as_posix()}",
                 vault_keys=f"k:{b64encode(secrets.token_bytes(32)).decode()}",

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -57,7 +58,9 @@ async def running(mode: str) -> AsyncIterator[Running]:
         url = f"http://localhost:{listening.getsockname()[1]}"
         sandbox = Sandbox()
         await stack.enter_async_context(sandbox.serve())
-        given = {"sandbox": True} if mode == "embedded" else {"mode": mode, **sandbox.scalekit_environment()}
+        given: dict[str, Any] = (
+            {"sandbox": True} if mode == "embedded" else {"mode": mode, **sandbox.scalekit_environment()}
+        )
         settings = load_settings(
             **given,
             public_url=url,

@@ -42,6 +42,7 @@ def test_all_six_tools_come_with_the_schemas_of_the_catalogue(client):
     tools = get_tools("outlook", "ana", client)
     assert [tool.name for tool in tools] == list(TOOLS)
     for tool in tools:
+        assert isinstance(tool.tool_call_schema, dict)
         assert tool.tool_call_schema["properties"] == TOOLS[tool.name].input_schema["properties"]
 
 

@@ -1,6 +1,6 @@
 import json
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -64,7 +64,9 @@ async def test_the_same_transaction_id_and_content_returns_the_first_event() -> 
 
 
 @pytest.mark.parametrize("status", [400, 409])
-async def test_a_transaction_id_reused_with_edited_content_is_a_conflict_that_names_the_event(status: int) -> None:
+async def test_a_transaction_id_reused_with_edited_content_is_a_conflict_that_names_the_event(
+    status: Literal[400, 409],
+) -> None:
     async with signed_in(sandbox()) as me:
         me.sandbox.world.switches.duplicate_transaction_status = status
         first = await me.create(**KICKOFF, transaction_id="plan-7")

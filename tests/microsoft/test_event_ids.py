@@ -50,7 +50,7 @@ CALLS = {
 }
 
 
-def left(me: SignedIn, address: str = "dana@company.com") -> list[str]:
+def left(me: SignedIn, address: str = "dana@company.com") -> list[str | None]:
     mailbox = me.sandbox.world.mailboxes[me.sandbox.people[address].oid]
     return [event.subject for event in mailbox.events.values() if not event.is_deleted]
 

@@ -46,7 +46,7 @@ def test_another_argument_beside_the_page_is_refused_naming_both(beside: dict[st
 
 
 @pytest.mark.parametrize("other", [{"identifier": "bob"}, {"connection_name": "outlook-eu"}])
-def test_a_page_of_another_identifier_or_connection_is_refused(other: dict[str, str]):
+def test_a_page_of_another_identifier_or_connection_is_refused(other: dict[str, Any]):
     token = pages().seal(QUERY, Position(offset=3))
     with pytest.raises(InvalidInput) as refused:
         pages(**other).open(token, {})

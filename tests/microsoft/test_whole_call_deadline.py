@@ -9,16 +9,15 @@ from typing import Any
 import anyio
 import pytest
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.embedded import EmbeddedActions
 from scalekit_mcp.call_deadline import CallDeadline, before_deadline, call_deadline
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
-from scalekit_mcp.settings import load_settings
 from tests.support.agent import SandboxTime
 from tests.support.clock import HandClock
 from tests.support.seam import PAGES, Seam
+from tests.support.settings import sandbox_settings
 
 WINDOW = {"start_datetime": "2026-04-01T00:00:00", "end_datetime": "2026-04-08T00:00:00"}
 EVENT = {
@@ -36,13 +35,7 @@ async def connected(call_seconds: float = 1.5) -> AsyncIterator[Seam]:
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
         clock = SandboxTime(sandbox)
-        settings = load_settings(
-            mode="embedded",
-            public_url=PAGES,
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            **sandbox.environment(base_url),
-        )
+        settings = sandbox_settings(sandbox, base_url, public_url=PAGES)
 
         async def link_base() -> str:
             return PAGES

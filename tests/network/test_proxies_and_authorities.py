@@ -6,6 +6,7 @@ import gc
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
@@ -151,9 +152,10 @@ async def test_an_embedded_account_is_connected_and_read_through_a_socks_proxy(a
     ):
         monkeypatch.setenv("ALL_PROXY", socks.url("socks5"))
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        addresses = {"MICROSOFT_GRAPH_URL": "https://graph.example/v1.0"}  # tokens name the host that issued them
+        values: dict[str, Any] = sandbox.environment(base_url)
+        values["MICROSOFT_GRAPH_URL"] = "https://graph.example/v1.0"  # tokens name the host that issued them
         settings = load_settings(
-            **{**sandbox.environment(base_url), **addresses},
+            **values,
             database_url=f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}",
             vault_keys="one:" + "A" * 43 + "=",
             port=0,
@@ -175,7 +177,10 @@ async def test_hosted_calls_go_through_a_socks_proxy(authority, monkeypatch):
     async with sandbox.serve() as base_url, proxy("socks", target=port_of(base_url), authority=authority) as socks:
         monkeypatch.setenv("ALL_PROXY", socks.url("socks5"))
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        values = {**sandbox.scalekit_environment(), "SCALEKIT_ENV_URL": "https://acme.scalekit.example/scalekit"}
+        values: dict[str, Any] = {
+            **sandbox.scalekit_environment(),
+            "SCALEKIT_ENV_URL": "https://acme.scalekit.example/scalekit",
+        }
         async with open_actions(load_settings(mode="hosted", **values)) as actions:
             account = (await actions.get_or_create_connected_account(identifier="ana")).connected_account
     assert account.identifier == "ana"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,8 @@ async def actions_of(mode: str) -> AsyncGenerator[Actions]:
     """The calls of a mode, on a sandbox."""
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
-        values = sandbox.environment(base_url) if mode == "embedded" else sandbox.scalekit_environment()
+        values: dict[str, Any] = {}
+        values |= sandbox.environment(base_url) if mode == "embedded" else sandbox.scalekit_environment()
         settings = load_settings(
             mode=mode, database_url="sqlite+aiosqlite:///:memory:", vault_keys="one:" + "A" * 43 + "=", **values
         )

@@ -82,7 +82,7 @@ class Application:
         form: dict[str, str | None] = {"grant_type": "refresh_token", "refresh_token": refresh_token, "scope": SCOPE}
         return await self.token(**{**form, **changes})
 
-    async def connect(self, address: str, **changes: str | None) -> dict[str, Any]:
+    async def connect(self, address: str, **changes: Any) -> dict[str, Any]:
         """Sign somebody in and redeem the code; the token answer."""
         back = await self.sign_in(address, **changes)
         answer = await self.redeem(back["code"])

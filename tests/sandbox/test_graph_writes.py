@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from graph_client import Graph, create, event_body, path, refusal
@@ -133,7 +133,9 @@ async def test_an_event_of_no_length_is_accepted():
 @pytest.mark.parametrize(
     ("reading", "start"), [("convert", "2026-04-01T10:00:00"), ("ignore", "2026-04-01T08:00:00"), ("refuse", None)]
 )
-async def test_an_offset_beside_a_zone_is_read_as_the_switch_says(reading: str, start: str | None):
+async def test_an_offset_beside_a_zone_is_read_as_the_switch_says(
+    reading: Literal["convert", "ignore", "refuse"], start: str | None
+):
     graph = Graph()
     graph.world.switches.datetime_offset = reading
     async with graph.signed_in() as client:
@@ -192,7 +194,9 @@ async def test_the_same_key_with_other_content_names_the_existing_event():
 
 
 @pytest.mark.parametrize(("memory", "same"), [("forget", False), ("remember", True)])
-async def test_a_deleted_events_key_is_remembered_as_the_switch_says(memory: str, *, same: bool):
+async def test_a_deleted_events_key_is_remembered_as_the_switch_says(
+    memory: Literal["forget", "remember"], *, same: bool
+):
     graph = Graph()
     graph.world.switches.duplicate_transaction_after_delete = memory
     async with graph.signed_in() as client:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import jwt
 import pytest
@@ -118,7 +119,7 @@ async def test_a_signed_assertion_stands_for_the_secret(
     ],
 )
 async def test_an_assertion_with_wrong_claims_is_refused(
-    certificate: Certificate, changes: dict[str, object], code: int
+    certificate: Certificate, changes: dict[str, Any], code: int
 ) -> None:
     sandbox = Sandbox()
     sandbox.add_certificate(certificate.pem)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from dateutil import rrule
@@ -68,7 +68,7 @@ def expected(rule: Rule) -> list[date]:
     elif rule.kind == "weekly":
         found = iter(rrule.rrule(rrule.WEEKLY, byweekday=sorted(rule.days), wkst=rule.first_day, **base))
     else:
-        frequency = rrule.YEARLY if rule.kind.endswith("Yearly") else rrule.MONTHLY
+        frequency: Literal[0, 1] = rrule.YEARLY if rule.kind.endswith("Yearly") else rrule.MONTHLY
         if frequency == rrule.YEARLY:
             base["bymonth"] = rule.month
         if rule.kind.startswith("absolute"):
@@ -78,7 +78,7 @@ def expected(rule: Rule) -> list[date]:
     return [at.date() for at in itertools.islice(found, min(MOST, rule.count or MOST))]
 
 
-def _relative(rule: Rule, frequency: int, base: dict[str, Any]) -> Any:
+def _relative(rule: Rule, frequency: Literal[0, 1], base: dict[str, Any]) -> Any:
     position = rule.index + 1 if rule.index >= 0 else -1
     if rule.several_days == "nth_listed" or rule.days in NAMED_SETS:
         return iter(rrule.rrule(frequency, byweekday=sorted(rule.days), bysetpos=position, **base))

@@ -86,7 +86,7 @@ def expressions() -> tuple[list[Expression], list[str]]:
             where = f"{module_name}:{node.lineno}"
             if method not in (*METHODS, "compile"):
                 continue
-            if isinstance(node.args[0], ast.Constant):
+            if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
                 methods = ("search", "fullmatch") if method == "compile" else (method,)
                 found.append(Expression(where, re.compile(node.args[0].value), methods))
             else:

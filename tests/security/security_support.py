@@ -22,7 +22,7 @@ from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.http.app import HttpOptions, create_http_app
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
-from scalekit_mcp.settings import load_settings
+from tests.support.settings import sandbox_settings
 
 BASE = "http://localhost:8754"
 SERVICE_KEY = "service-key-of-the-security-tests"
@@ -63,13 +63,7 @@ async def product(*, timezone: str = "UTC") -> AsyncIterator[Product]:
     sandbox = Sandbox(week_of=date(2026, 4, 6))
     tokens = SessionTokens({"k1": SESSION_KEY}, audience=f"{BASE}/mcp", clock=SystemClock())
     async with sandbox.serve() as base_url:
-        settings = load_settings(
-            mode="embedded",
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            timezone=timezone,
-            **sandbox.environment(base_url),
-        )
+        settings = sandbox_settings(sandbox, base_url, timezone=timezone)
         async with open_actions(settings, user_verification="off") as actions:
             server = create_server(actions, identify=authenticated_caller, options=ServerOptions(list_scope="private"))
             app = create_http_app(

@@ -18,7 +18,7 @@ from scalekit_mcp.actions.models import AuthorizationLinkResponse
 
 BUDGET = settings(
     max_examples=120,
-    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 MARK = "<script>mark()</script>"
 TEXTS = st.one_of(

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwt import algorithms
 from starlette.datastructures import Headers
 
 from scalekit_mcp.server.callers.authentication import Denied
@@ -156,7 +157,7 @@ ISSUER = "https://login.example"
 def jwks(request: httpx.Request) -> httpx.Response:
     if request.url.path.endswith("/openid-configuration"):
         return httpx.Response(200, json={"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"})
-    public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(PRIVATE.public_key()))
+    public = json.loads(algorithms.RSAAlgorithm.to_jwk(PRIVATE.public_key()))
     return httpx.Response(200, json={"keys": [{**public, "kid": "r1", "use": "sig"}]})
 
 

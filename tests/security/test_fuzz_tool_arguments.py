@@ -36,7 +36,7 @@ ANYTHING: st.SearchStrategy[Any] = st.recursive(
 )
 BUDGET = settings(
     max_examples=100,
-    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.function_scoped_fixture],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 
 

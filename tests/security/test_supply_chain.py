@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,8 @@ def test_every_runtime_dependency_has_bounds():
 
 @pytest.mark.parametrize("name", ["MICROSOFT_LOGIN_URL", "MICROSOFT_GRAPH_URL", "SCALEKIT_ENV_URL", "public_url"])
 def test_an_address_without_tls_is_refused_unless_it_is_loopback(name: str):
+    refused: dict[str, Any] = {name: "http://login.example"}
+    taken: dict[str, Any] = {name: "http://127.0.0.1:9400"}
     with pytest.raises(ConfigurationError, match="https://"):
-        load_settings(**{name: "http://login.example"})
-    assert load_settings(**{name: "http://127.0.0.1:9400"})
+        load_settings(**refused)
+    assert load_settings(**taken)

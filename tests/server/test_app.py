@@ -136,7 +136,7 @@ async def test_an_error_is_prose_first_and_then_the_error_object(era: str, actio
         result = await client.call_tool(LIST, {})
     prose, _, body = text_of(result).partition("\n\n")
     assert json.loads(body) == result.structured_content
-    assert prose.startswith("The Outlook calendar is not connected.")
+    assert prose.startswith("No calendar account is connected yet for 'ana'.")
     error = error_of(result)
     assert error["authorization_url"] in prose
     assert (error["code"], error["status"], error["retryable"]) == ("authorization_required", "PENDING", False)
@@ -168,7 +168,7 @@ async def test_every_call_leaves_one_audit_line_without_arguments(
     async with Client(server_over(actions), mode=era) as client:
         await client.call_tool("outlook_create_calendar_event", STANDUP)
     lines = [record for record in caplog.records if record.name == "scalekit_mcp.audit"]
-    assert [(line.tool_name, line.identifier, line.outcome) for line in lines] == [
+    assert [(fields["tool_name"], fields["identifier"], fields["outcome"]) for fields in map(vars, lines)] == [
         ("outlook_create_calendar_event", "ana", "ok")
     ]
     assert "Standup" not in lines[0].getMessage()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from http_support import SERVICE_KEY, remote
+from jwt import algorithms
 from starlette.datastructures import Headers
 
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
@@ -293,14 +295,11 @@ class AuthorizationServer:
             return httpx.Response(500)
         if request.url.path.endswith("/.well-known/openid-configuration"):
             return httpx.Response(200, json={"issuer": self.issuer, "jwks_uri": f"{ISSUER}/keys"})
-        listed = []
+        listed: list[dict[str, Any]] = []
         for kid, key in self.keys.items():
-            kind = (
-                jwt.algorithms.ECAlgorithm
-                if isinstance(key, ec.EllipticCurvePrivateKey)
-                else jwt.algorithms.RSAAlgorithm
-            )
-            listed.append({**json.loads(kind.to_jwk(key.public_key())), "kid": kid, "use": "sig"})
+            is_curve = isinstance(key, ec.EllipticCurvePrivateKey)
+            to_jwk: Callable[[Any], str] = algorithms.ECAlgorithm.to_jwk if is_curve else algorithms.RSAAlgorithm.to_jwk
+            listed.append({**json.loads(to_jwk(key.public_key())), "kid": kid, "use": "sig"})
         return httpx.Response(200, json={"keys": listed})
 
     def token(self, *, kid: str = "rsa1", algorithm: str = "RS256", **changes: Any) -> str:
@@ -352,7 +351,7 @@ async def test_an_access_token_with_wrong_claims_is_refused_with_the_challenge(c
 
 async def test_a_public_key_used_as_a_shared_secret_is_refused() -> None:
     server = AuthorizationServer()
-    secret = json.dumps(jwt.algorithms.RSAAlgorithm.to_jwk(server.keys["rsa1"].public_key())).encode()
+    secret = json.dumps(algorithms.RSAAlgorithm.to_jwk(server.keys["rsa1"].public_key())).encode()
     forged = jwt.encode(claims(iss=ISSUER, aud="api://outlook"), secret, algorithm="HS256", headers={"kid": "rsa1"})
     assert (await denied_by(oidc(server), {"authorization": f"Bearer {forged}"})).status == 401
     assert not server.asked

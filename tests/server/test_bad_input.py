@@ -29,12 +29,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from http_support import KEYS, Remote, remote
+from jwt import algorithms
 
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
+from tests.support.agent import text_of
 from tests.support.processes import command, environment
 from tests.support.remote_process import free_port
 from tests.support.watched_actions import WatchedActions
@@ -115,7 +117,7 @@ async def test_a_public_key_as_a_shared_secret_opens_no_door() -> None:
     def publish(request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("openid-configuration"):
             return httpx.Response(200, json={"issuer": issuer, "jwks_uri": f"{issuer}/keys"})
-        jwk = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(key))
+        jwk = json.loads(algorithms.RSAAlgorithm.to_jwk(key))
         return httpx.Response(200, json={"keys": [{**jwk, "kid": "k1", "use": "sig"}]})
 
     with anyio.fail_after(60):
@@ -125,7 +127,7 @@ async def test_a_public_key_as_a_shared_secret_opens_no_door() -> None:
             async with remote(authentication=oidc) as server, server.browser() as http:
                 parts = {"alg": "HS256", "kid": "k1"}, claims(server, iss=issuer, aud="calendar")
                 head, body = (base64.urlsafe_b64encode(json.dumps(p).encode()).decode().rstrip("=") for p in parts)
-                raw = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
+                raw = algorithms.HMACAlgorithm(algorithms.HMACAlgorithm.SHA256)
                 mac = base64.urlsafe_b64encode(raw.sign(f"{head}.{body}".encode(), pem)).decode().rstrip("=")
                 answer = await http.post("/mcp", headers={**ACCEPT, **bearer(f"{head}.{body}.{mac}")}, json=CALL)
     assert answer.status_code == 401
@@ -200,5 +202,5 @@ async def test_without_its_database_a_server_is_not_ready() -> None:
     assert result.is_error
     assert result.structured_content["error"]["code"] == "vault_error"
     assert page.status_code == 503
-    for shown in (result.content[0].text, page.text):
+    for shown in (text_of(result), page.text):
         assert "secret-word" not in shown

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from mcp import Client
 from mcp.types import ElicitResult, InputResponses
-from server_support import Person
+from server_support import Action, Person
 
 from scalekit_mcp.server.mcp import confirmation
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
@@ -20,8 +20,8 @@ CREATE, UPDATE, DELETE = confirmation.CREATE, confirmation.UPDATE, confirmation.
 GET = "outlook_get_calendar_event"
 ALONE = {"subject": "Standup", **MEETING}
 INVITING = {**ALONE, "attendees_required": "bob@company.com, carol@company.com"}
-WITH_BOB = {"subject": "Planning", "attendees_required": "bob@company.com"}
-WITH_NOBODY = {"subject": "Planning"}
+WITH_BOB: dict[str, Any] = {"subject": "Planning", "attendees_required": "bob@company.com"}
+WITH_NOBODY: dict[str, Any] = {"subject": "Planning"}
 
 
 async def call(
@@ -106,7 +106,7 @@ async def test_without_a_yes_nothing_is_changed(era: str, yes: bool | None, acti
     [(CREATE, INVITING), (UPDATE, {"subject": "New"}), (DELETE, {})],
 )
 async def test_a_form_that_was_refused_confirms_nothing_whatever_it_holds(
-    era: str, form_action: str, tool: str, arguments: dict[str, Any], actions: WatchedActions
+    era: str, form_action: Action, tool: str, arguments: dict[str, Any], actions: WatchedActions
 ) -> None:
     person = Person(yes=True, form_action=form_action)
     result, ran = await call(actions, era, tool, arguments, person=person, event=WITH_BOB)

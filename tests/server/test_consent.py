@@ -13,8 +13,9 @@ from mcp.types import (
     ElicitationCapability,
     ElicitCompleteNotification,
     FormElicitationCapability,
+    InputRequiredResult,
 )
-from server_support import Person
+from server_support import Action, Person
 
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.server.callers.caller import Caller
@@ -73,12 +74,11 @@ async def test_a_call_waits_for_the_consent_and_returns_the_calendars_answer(era
 async def test_a_consent_that_ends_later_than_the_answer_still_finishes_the_call(
     era: str, actions: WatchedActions
 ) -> None:
-    person = Person()
+    person, results = Person(), list[Any]()
     async with (
         Client(server_over(actions), mode=era, elicitation_callback=person) as client,
         anyio.create_task_group() as tasks,
     ):
-        results: list[Any] = []
 
         async def call() -> None:
             results.append(await client.call_tool(LIST, {}))
@@ -150,7 +150,7 @@ async def test_a_reconnect_begins_once_and_ends_active(era: str, actions: Watche
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("action", ["decline", "cancel"])
 async def test_a_person_who_does_not_want_to_sign_in_is_taken_at_their_word(
-    era: str, action: str, actions: WatchedActions
+    era: str, action: Action, actions: WatchedActions
 ) -> None:
     async with Client(server_over(actions), mode=era, elicitation_callback=Person(action=action)) as client:
         with anyio.fail_after(HANG_SECONDS):
@@ -289,7 +289,7 @@ async def test_a_wrong_confirmation_code_is_refused(era: str, actions_with_codes
 @pytest.mark.parametrize("era", ERAS)
 @pytest.mark.parametrize("form_action", ["decline", "cancel"])
 async def test_a_refused_form_connects_nobody_even_with_the_right_code_in_it(
-    era: str, form_action: str, actions_with_codes: WatchedActions
+    era: str, form_action: Action, actions_with_codes: WatchedActions
 ) -> None:
     code = await actions_with_codes.held()
     person = Person(code=code, form_action=form_action)
@@ -367,10 +367,11 @@ async def test_a_round_without_the_answer_is_asked_again(actions: WatchedActions
     async with Client(server_over(actions), mode="auto", elicitation_callback=Person()) as client:
         with anyio.fail_after(HANG_SECONDS):
             first = await client.session.call_tool(LIST, {}, allow_input_required=True)
+            assert isinstance(first, InputRequiredResult)
             second = await client.session.call_tool(
                 LIST, {}, request_state=first.request_state, allow_input_required=True
             )
-    assert second.result_type == "input_required"
+    assert isinstance(second, InputRequiredResult)
     assert second.input_requests == first.input_requests
 
 

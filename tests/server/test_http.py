@@ -11,7 +11,7 @@ import anyio.lowlevel
 import httpx2 as httpx
 import pytest
 from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
-from mcp.types import ElicitResult
+from mcp.types import ElicitResult, InputRequiredResult
 from server_support import Person
 
 from scalekit_mcp.errors import VaultError
@@ -263,7 +263,7 @@ async def test_a_shutdown_lets_the_running_call_finish_and_refuses_new_ones(era:
 
 async def test_a_state_of_another_users_call_is_refused() -> None:
     """The sealed state of a waiting call is bound to its caller, its tool and its arguments."""
-    states: list[str] = []
+    states: list[str | None] = []
 
     async def person(context: Any, params: Any) -> ElicitResult:
         return ElicitResult(action="accept")
@@ -272,6 +272,7 @@ async def test_a_state_of_another_users_call_is_refused() -> None:
         async with remote() as server:
             async with server.client("ana", elicitation_callback=person) as ana:
                 first = await ana.session.call_tool(LIST, {}, allow_input_required=True)
+                assert isinstance(first, InputRequiredResult)
                 states.append(first.request_state)
             async with server.client("bob", elicitation_callback=person) as bob:
                 with pytest.raises(Exception, match="requestState"):

@@ -232,6 +232,7 @@ async def test_a_minted_session_token_works_at_the_mcp_door() -> None:
         body = {"identifier": "ana", "expiry": "60s", "access_level": "READ_ONLY", "email": "ana@contoso.example"}
         minted = (await http.post("/session_tokens", json=body)).json()
         caller = server.tokens.verify(minted["token"])
+    assert caller.claims is not None
     assert (caller.subject, caller.scopes) == ("ana", ["calendar.read"])
     assert caller.claims["email"] == "ana@contoso.example"
     assert minted["expires_at"].endswith("Z")

@@ -154,4 +154,4 @@ async def test_a_third_signal_ends_the_process_with_a_call_in_flight() -> None:
 @pytest.mark.parametrize("seconds", [-1, 301, float("nan")])
 def test_a_stop_delay_outside_zero_to_five_minutes_is_refused(seconds: float) -> None:
     with pytest.raises(ValidationError, match="stop_delay_seconds"):
-        Settings(stop_delay_seconds=seconds)
+        Settings.model_validate({"stop_delay_seconds": seconds})

@@ -15,14 +15,14 @@ from http_support import ERAS, SERVICE_KEY, TRANSPORTS, remote
 from mcp import Client
 from mcp.types import ElicitRequestURLParams, ElicitResult
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.stdio.listener import Listener
-from scalekit_mcp.settings import load_settings
+from tests.support.agent import text_of
+from tests.support.settings import sandbox_settings
 
 DANA = "dana@company.com"
 LIST = "outlook_list_calendar_events"
@@ -35,13 +35,7 @@ async def embedded(
     sandbox: Sandbox, link_base: Any, *, verification: str = "off", **options: Any
 ) -> AsyncIterator[Any]:
     async with sandbox.serve() as base_url:
-        settings = load_settings(
-            mode="embedded",
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            **options,
-            **sandbox.environment(base_url),
-        )
+        settings = sandbox_settings(sandbox, base_url, **options)
         async with open_actions(settings, link_base=link_base, user_verification=verification) as actions:
             yield actions
 
@@ -250,7 +244,7 @@ async def test_a_long_list_comes_in_answers_that_fit_and_members_that_clients_ad
                 lengths: list[int] = []
                 while given:
                     answer = await client.call_tool(LIST, {**given, **added})
-                    lengths.append(len(answer.content[0].text))
+                    lengths.append(len(text_of(answer)))
                     seen += [row["id"] for row in answer.structured_content["value"]]
                     page = answer.structured_content.get("next_page")
                     given = {"page": page} if page else {}

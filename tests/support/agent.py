@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,7 +13,6 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
@@ -21,7 +20,7 @@ from scalekit_mcp.sandbox.world import GraphFault, RecordedRequest
 from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.stdio.listener import Listener
-from scalekit_mcp.settings import load_settings
+from tests.support.settings import sandbox_settings
 
 DANA = "dana@company.com"
 IDENTIFIER = "user_outlook_789"
@@ -119,19 +118,13 @@ class Agent:
 
 
 @asynccontextmanager
-async def agent(address: str = DANA, *, scopes: str | None = None, empty: bool = True) -> AsyncIterator[Agent]:
+async def agent(address: str = DANA, *, scopes: str | None = None, empty: bool = True) -> AsyncGenerator[Agent]:
     """An agent whose user has signed in as `address`; `empty` takes away the week that the sandbox comes with."""
     sandbox = Sandbox(week_of=date(2026, 4, 6))
     clock = SandboxTime(sandbox)
     async with sandbox.serve() as base_url, Listener(preferred_port=0, sandbox=True) as listener:
         given = {"microsoft_scopes": scopes} if scopes else {}
-        settings = load_settings(
-            mode="embedded",
-            database_url="sqlite+aiosqlite:///:memory:",
-            vault_keys=KeyRing.generate().to_text(),
-            **sandbox.environment(base_url),
-            **given,
-        )
+        settings = sandbox_settings(sandbox, base_url, **given)
         async with open_actions(settings, clock=clock, link_base=listener.base_url) as actions:
             listener.serve(actions)
             link = await actions.get_authorization_link(identifier=IDENTIFIER)

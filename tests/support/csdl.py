@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 CSDL = os.environ.get("GRAPH_CSDL", "")
 REASON = "GRAPH_CSDL does not name Microsoft's metadata"
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
-SCALARS = {
+SCALARS: dict[str, Callable[[Any], bool]] = {
     "Edm.String": lambda v: isinstance(v, str),
     "Edm.Boolean": lambda v: isinstance(v, bool),
     "Edm.Int32": lambda v: isinstance(v, int) and not isinstance(v, bool),
@@ -53,7 +54,8 @@ class Schema:
         if kind.startswith("Collection("):
             if not isinstance(value, list):
                 return [f"{path}: no list"]
-            return [p for n, v in enumerate(value) for p in self.problems(v, kind[11:-1], f"{path}[{n}]")]
+            members = cast("list[Any]", value)
+            return [p for n, v in enumerate(members) for p in self.problems(v, kind[11:-1], f"{path}[{n}]")]
         if kind in self.enums:
             return [] if value in self.enums[kind] else [f"{path}: {value}"]
         if kind in SCALARS:
@@ -76,7 +78,8 @@ class Schema:
         last = path.rsplit("/", 1)[-1]
         if method == "POST" and last != "events":
             declared = {name.lower(): kind for name, kind in self.actions[last].items()}
-            unknown = [f"{path}.{name}: no parameter" for name in body or {} if name.lower() not in declared]
-            known = [(name, value) for name, value in (body or {}).items() if name.lower() in declared]
+            given: dict[str, Any] = body or {}
+            unknown = [f"{path}.{name}: no parameter" for name in given if name.lower() not in declared]
+            known = [(name, value) for name, value in given.items() if name.lower() in declared]
             return unknown + [p for n, v in known for p in self.problems(v, declared[n.lower()], f"{path}.{n}")]
         return self.problems(body, "microsoft.graph.event", f"{method} {path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +140,7 @@ async def signed_in(
     timezone: str = "UTC",
     empty: bool = True,
     between: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
-) -> AsyncIterator[SignedIn]:
+) -> AsyncGenerator[SignedIn]:
     """This person's calendar, without the week that the sandbox comes with; retries move a clock by hand.
 
     `between` puts a transport between the product and the sandbox.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import sys
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 MEGABYTE = 1024 * 1024
@@ -64,7 +65,7 @@ def cut_off(body: bytes) -> Bytes:
 
 
 @asynccontextmanager
-async def odd_service(answer: Bytes) -> AsyncIterator[str]:
+async def odd_service(answer: Bytes) -> AsyncGenerator[str]:
     """The base URL of a service that gives this answer to everything."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -83,7 +84,7 @@ async def odd_service(answer: Bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
-        if hasattr(server, "close_clients"):
+        if sys.version_info >= (3, 13):
             server.close_clients()
 
 

@@ -17,10 +17,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 TRIES = 3
 READY = "ready"
@@ -35,7 +35,7 @@ class NoPostgreSQL(Exception):
 
 
 @contextmanager
-def postgresql_server() -> Iterator[str]:
+def postgresql_server() -> Generator[str]:
     """The URL of a server on which databases may be created; raises `NoPostgreSQL`."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -60,14 +60,14 @@ def postgresql_server() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def new_database(server_url: str) -> AsyncIterator[str]:
+async def new_database(server_url: str) -> AsyncGenerator[str]:
     """The SQLAlchemy URL of an empty database of our own on the server, gone afterwards; no other one is touched."""
-    import asyncpg
+    import asyncpg  # pyright: ignore[reportMissingTypeStubs] - it has none
     from sqlalchemy.engine import make_url
 
     name = f"scalekit_mcp_test_{secrets.token_hex(6)}"
     url = make_url(server_url).set(drivername="postgresql")
-    admin = await asyncpg.connect(url.render_as_string(hide_password=False))
+    admin: Any = await cast("Any", asyncpg).connect(url.render_as_string(hide_password=False))
     try:
         await admin.execute(f'CREATE DATABASE "{name}"')
         try:
@@ -127,7 +127,7 @@ def keep(folder: Path, binaries: Path) -> None:
             *("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=300"),
             *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "logging_collector=off"),
         )
-        server = subprocess.Popen(
+        server = subprocess.Popen[bytes](
             [
                 *(f"{binaries / 'postgres'}{_EXE}", "-D", str(data), "-p", str(port)),
                 *(part for setting in settings for part in ("-c", setting)),

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,9 +70,9 @@ def start(home: Path, *arguments: str, port: int | None = None, **values: str) -
 
 
 @contextlib.contextmanager
-def remote_process(home: Path, *arguments: str, **values: str) -> Iterator[RemoteProcess]:
+def remote_process(home: Path, *arguments: str, **values: str) -> Generator[RemoteProcess]:
     """One that answers, ended afterwards."""
-    server = start(home, *arguments, **values)
+    server = start(home, *arguments, port=None, **values)
     try:
         server.wait_until_ready()
         yield server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ class RoundRobin:
             await self._more.wait()
 
     @contextlib.asynccontextmanager
-    async def serving(self) -> AsyncIterator[RoundRobin]:
+    async def serving(self) -> AsyncGenerator[RoundRobin]:
         class Unsignalled(uvicorn.Server):
             @contextlib.contextmanager
             def capture_signals(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.actions.embedded import EmbeddedActions
 from scalekit_mcp.actions.models import ConnectedAccountView
@@ -26,8 +25,8 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.browser import Browser as SandboxBrowser
 from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.server.web.app import Web, WebOptions
-from scalekit_mcp.settings import load_settings
 from tests.support.agent import SandboxTime
+from tests.support.settings import sandbox_settings
 
 PAGES = "http://localhost:8754"
 DANA = "dana@company.com"
@@ -49,7 +48,7 @@ class Seam:
         return (await self.actions.services()).connected
 
     @asynccontextmanager
-    async def browser(self) -> AsyncIterator[Browser]:
+    async def browser(self) -> AsyncGenerator[Browser]:
         """A browser profile with cookies of its own; our pages are in process."""
         web = Web(lambda: self.actions, clock=self.clock, options=WebOptions(origins=lambda: {PAGES}))
         pages = httpx.ASGITransport(app=Starlette(routes=web.routes()))
@@ -115,7 +114,8 @@ class Seam:
 async def pressed_continue(browser: Browser, link: str) -> str:
     """Open a link, press Continue, and stay there: the address at Microsoft that the page goes on to."""
     form = (await browser.open(link)).forms[0]
-    leaving = await browser._http.post(form.action, data={**form.fields, "action": "continue"})
+    http = browser._http  # pyright: ignore[reportPrivateUsage] - a browser that stops half way has no public call
+    leaving = await http.post(form.action, data={**form.fields, "action": "continue"})
     to_microsoft = read_page(str(leaving.url), leaving.status_code, leaving.text).refresh
     assert to_microsoft is not None, leaving.text
     return to_microsoft
@@ -142,14 +142,13 @@ def state_in(url: str) -> str:
 
 
 @asynccontextmanager
-async def open_seam(*, user_verification: str = "off", **settings: Any) -> AsyncIterator[Seam]:
+async def open_seam(*, user_verification: str = "off", **settings: Any) -> AsyncGenerator[Seam]:
     """A vault in memory and the sandbox on a socket; time stands until it is moved."""
     sandbox = Sandbox()
     async with sandbox.serve() as base_url:
         sandbox.freeze_clock()
         clock = SandboxTime(sandbox)
-        given = {"database_url": "sqlite+aiosqlite:///:memory:", "vault_keys": KeyRing.generate().to_text(), **settings}
-        loaded = load_settings(mode="embedded", public_url=PAGES, **sandbox.environment(base_url), **given)
+        loaded = sandbox_settings(sandbox, base_url, public_url=PAGES, **settings)
 
         async def link_base() -> str:
             return PAGES

@@ -16,7 +16,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cf", "Cs
 lines = words.map(lambda text: text.strip()[:200]).filter(bool)
 numbers = st.floats(-90, 90, allow_nan=False)
 
-place = st.fixed_dictionaries(
+place: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"displayName": lines},
     optional={
         "locationType": st.sampled_from(["default", "conferenceRoom", "homeAddress", "restaurant"]),
@@ -132,7 +132,8 @@ def create_arguments(draw: st.DrawFn) -> dict[str, Any]:
 @st.composite
 def update_arguments(draw: st.DrawFn) -> dict[str, Any]:
     """The changes of an update, at least one; without the event's id."""
-    given = draw(st.fixed_dictionaries({}, optional={"subject": lines, **PLAIN}))
+    optional: dict[str, st.SearchStrategy[Any]] = {"subject": lines, **PLAIN}
+    given: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=optional))
     given |= draw(_body())
     if draw(st.booleans()):
         given |= draw(_people())

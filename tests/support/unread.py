@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ MOST_GROWTH = 12 * 2**20
 
 
 @contextlib.contextmanager
-def full_pipe() -> Iterator[int]:
+def full_pipe() -> Generator[int]:
     """The writing end of a pipe that takes nothing more: whoever writes to it waits for good."""
     reading, writing = os.pipe()
     try:
@@ -49,10 +49,10 @@ def resident_bytes(pid: int) -> int:
 
 
 @contextlib.contextmanager
-def started(command: list[str], **streams: Any) -> Iterator[subprocess.Popen[str]]:
+def started(command: list[str], **streams: Any) -> Generator[subprocess.Popen[str]]:
     """A process with pipes at stdin and stdout unless told otherwise; killed if it outlives the block."""
-    given = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **streams}
-    process = subprocess.Popen(command, **given)
+    given: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, **streams}
+    process: subprocess.Popen[str] = subprocess.Popen(command, **given)
     try:
         yield process
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from typing import Any
@@ -174,7 +174,7 @@ class WatchedActions(EmbeddedActions):
 
 
 @asynccontextmanager
-async def watched_actions(**options: Any) -> AsyncIterator[WatchedActions]:
+async def watched_actions(**options: Any) -> AsyncGenerator[WatchedActions]:
     """The embedded actions on a sandbox, closed at the end."""
     actions = WatchedActions(**options)
     try:

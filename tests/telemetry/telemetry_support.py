@@ -17,6 +17,9 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.telemetry import Metrics
 
+NO_PROVIDER: Any = {"outlook": None}
+"""For accounts that never meet their provider."""
+
 PAGES = "http://localhost:8754"
 DANA = "dana@company.com"
 SECRET = "planted-client-secret"

@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
-from telemetry_support import CONTENT, EVENT
+from telemetry_support import CONTENT, EVENT, NO_PROVIDER
 
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.services import AccountServices
@@ -169,7 +169,7 @@ async def test_what_an_earlier_process_left_is_told_when_a_server_starts(tmp_pat
         vault = Vault(
             values["SCALEKIT_MCP_DATABASE_URL"], KeyRing.from_text(values["SCALEKIT_MCP_VAULT_KEYS"]), outbox=True
         )
-        services = AccountServices.on(vault, providers={"outlook": None}, clock=SystemClock())
+        services = AccountServices.on(vault, providers=NO_PROVIDER, clock=SystemClock())
         await services.accounts.get_or_create(AccountKey("outlook", "ana"))
         await services.aclose()
         assert not told.is_set()

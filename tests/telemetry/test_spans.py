@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -172,7 +173,7 @@ def test_spans_reach_a_collector_that_the_environment_names():
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *arguments):
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that the base class has
             """Quiet."""
 
     program = (

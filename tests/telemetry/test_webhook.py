@@ -17,7 +17,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.responses import Response
 from starlette.routing import Route
-from telemetry_support import CONTENT, a_day, observed
+from telemetry_support import CONTENT, NO_PROVIDER, a_day, observed
 
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, HistoryEntry, Reason
 from scalekit_mcp.accounts.services import AccountServices
@@ -71,7 +71,7 @@ class Bench:
 
     def __init__(self, vault, clock, receiver, http):
         self.vault, self.clock, self.receiver = vault, clock, receiver
-        self.services = AccountServices.on(vault, providers={"outlook": None}, clock=clock)
+        self.services = AccountServices.on(vault, providers=NO_PROVIDER, clock=clock)
         self.metrics = Metrics()
         self.http = http
         self.sender = self.another_sender()
@@ -200,7 +200,7 @@ async def test_a_process_that_died_while_telling_is_made_up_for_after_its_lease(
 async def test_what_happened_before_a_webhook_was_set_is_not_told(shared_database_url):
     database, ring = shared_database_url, KeyRing.generate()
     silent = Vault(database, ring)
-    services = AccountServices.on(silent, providers={"outlook": None}, clock=HandClock(AT))
+    services = AccountServices.on(silent, providers=NO_PROVIDER, clock=HandClock(AT))
     await services.accounts.get_or_create(AccountKey("outlook", "ana"))
     await services.aclose()
     async with bench(database, ring) as here:

@@ -209,7 +209,7 @@ async def test_the_zone_of_answers_in_the_settings_is_held_to_the_same_names(nam
     from scalekit_mcp.actions import open_actions
 
     with pytest.raises(ConfigurationError, match="SCALEKIT_MCP_TIMEZONE"):
-        async with open_actions(Settings(sandbox=True, timezone=name)):
+        async with open_actions(Settings.model_validate({"sandbox": True, "timezone": name})):
             raise AssertionError("opened")
 
 
