@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -27,7 +27,6 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import SealBroken
@@ -49,14 +48,14 @@ class Accounts:
     def __init__(
         self,
         vault: Vault,
-        providers: Mapping[str, OAuthProvider],
+        connections: Collection[str],
         clock: Clock,
         settings: ManagerSettings,
         operator: MisconfigurationGuard,
     ) -> None:
         self._vault = vault
         self._operator = operator
-        self._providers = providers
+        self._connections = connections
         self._clock = clock
         self._settings = settings
         self._snapshots = Snapshots(clock, settings.snapshot_seconds)
@@ -125,9 +124,9 @@ class Accounts:
 
     def known(self, connection_name: str) -> None:
         """Refuse a connection that is not configured."""
-        if connection_name not in self._providers:
+        if connection_name not in self._connections:
             raise InvalidInput(
-                f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._providers))}.",
+                f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._connections))}.",
                 field="connection_name",
             )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
 from scalekit_mcp.errors import WhoActs
@@ -52,7 +52,6 @@ class GrantFailure(Exception):
         reason: Reason | None = None,
         retry_after_seconds: float | None = None,
         claims: str | None = None,
-        missing_consent: bool = False,
         correlation_id: str | None = None,
         whole_connection: bool = False,
     ) -> None:
@@ -66,7 +65,6 @@ class GrantFailure(Exception):
         self.reason = reason
         self.retry_after_seconds = retry_after_seconds
         self.claims = claims
-        self.missing_consent = missing_consent
         self.correlation_id = correlation_id
         self.whole_connection = whole_connection
 
@@ -109,10 +107,6 @@ class OAuthProvider(Protocol):
         """The address of the consent page."""
         ...
 
-    def admin_consent_url(self, *, tid: str | None, redirect_uri: str, state: str, scopes: Sequence[str]) -> str:
-        """The address where an administrator approves the application for a tenant (`organizations` if unknown)."""
-        ...
-
     def authorization_response_failure(self, query: dict[str, str]) -> GrantFailure:
         """Translate a callback query that carries `error` (RFC 6749 section 4.1.2.1)."""
         ...
@@ -127,4 +121,13 @@ class OAuthProvider(Protocol):
         self, *, refresh_token: str, account: ProviderAccount, scopes: Sequence[str], claims: str | None = None
     ) -> TokenSet:
         """Trade a refresh token; `refresh_token` of the answer is None when the provider sent none."""
+        ...
+
+
+@runtime_checkable
+class AdminConsentProvider(Protocol):
+    """A provider whose application an administrator can approve for a whole organization; not every one has that."""
+
+    def admin_consent_url(self, *, tid: str | None, redirect_uri: str, state: str, scopes: Sequence[str]) -> str:
+        """The address of that approval for the organization `tid`, or for the administrator's own if it is unknown."""
         ...

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scalekit_mcp.accounts.accounts import Accounts
-from scalekit_mcp.accounts.authorization.attempts import ListenerAlive
 from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.authorization.links import ListenerAlive
+from scalekit_mcp.accounts.authorization.oauth_keeper import OAuthKeeper
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model.records import ManagerSettings
 from scalekit_mcp.accounts.provider import OAuthProvider
@@ -42,11 +43,15 @@ class AccountServices:
         """The services on a vault, for the connections that `providers` names."""
         settings = settings or ManagerSettings()
         operator = MisconfigurationGuard(clock, settings)
+        keepers = {
+            name: OAuthKeeper(provider, name, clock=clock, settings=settings, operator=operator)
+            for name, provider in providers.items()
+        }
         accounts = Accounts(vault, providers, clock, settings, operator)
         return cls(
             vault,
             accounts,
-            Authorizations(vault, providers, clock, settings, accounts, operator, listener_alive),
+            Authorizations(vault, accounts, keepers, clock=clock, settings=settings, listener_alive=listener_alive),
             Tokens(vault, providers, accounts, clock, settings, operator),
         )
 

@@ -175,15 +175,17 @@ class EmbeddedActions:
         )
 
     async def _begin(self, key: AccountKey, **options: Any) -> AuthorizationLink:
+        from scalekit_mcp.accounts.authorization.links import LinkRequest
+
         services = await self.services()
         base = await self._link_base() if self._link_base else services.settings.base_url
-        return await services.connected.authorizations.begin(
-            key,
+        request = LinkRequest(
             link_base=base,
             redirect_uri=base + CALLBACK_PATH,
             admin_redirect_uri=base + ADMIN_CALLBACK_PATH,
             **options,
         )
+        return await services.connected.authorizations.begin(key, request)
 
     async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         return await (await self._connected()).authorizations.prompt(ticket)
@@ -279,7 +281,7 @@ class EmbeddedActions:
             if error.claims is not None:
                 await services.connected.accounts.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
-                await self._add_link(error, vouched, scopes=missing)
+                await self._add_link(error, vouched, scopes=tuple(missing) if missing else None)
             raise
 
     async def _add_link(self, error: PermissionMissing, vouched: Vouched, **options: Any) -> None:

@@ -13,8 +13,16 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.accounts import Accounts
 from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.authorization.links import LinkRequest, ListenerAlive
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.model.records import AccountKey, AccountView, ManagerSettings, TokenSet, UserVerification
+from scalekit_mcp.accounts.model.records import (
+    AccountKey,
+    AccountView,
+    AuthorizationLink,
+    ManagerSettings,
+    TokenSet,
+    UserVerification,
+)
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.sealing import KeyRing
@@ -100,7 +108,13 @@ class Room:
         self.sandbox.freeze_clock(self.clock.at)
 
     def other_services(
-        self, *, vault: Vault | None = None, clock: Clock | None = None, provider: Any = None, **settings: Any
+        self,
+        *,
+        vault: Vault | None = None,
+        clock: Clock | None = None,
+        provider: Any = None,
+        listener_alive: ListenerAlive | None = None,
+        **settings: Any,
     ) -> AccountServices:
         clock = clock or self.clock
         services = AccountServices.on(
@@ -108,20 +122,21 @@ class Room:
             providers={"outlook": provider or provider_for(self.http, clock)},
             clock=clock,
             settings=replace(OFF, **settings),
+            listener_alive=listener_alive,
         )
         self.others.append(services)
         return services
 
+    async def link(
+        self, identifier: str = "ana", *, services: AccountServices | None = None, **options: Any
+    ) -> AuthorizationLink:
+        """Begin an attempt, or meet the one that is live."""
+        request = LinkRequest(link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK, **options)
+        return await (services or self.services).authorizations.begin(self.key(identifier), request)
+
     async def begin(self, identifier: str = "ana", *, services: AccountServices | None = None, **options: Any) -> str:
         """Begin an attempt; its ticket."""
-        link = await (services or self.services).authorizations.begin(
-            self.key(identifier),
-            link_base=BASE,
-            redirect_uri=CALLBACK,
-            admin_redirect_uri=ADMIN_CALLBACK,
-            **options,
-        )
-        return link.link.rsplit("/", 1)[1]
+        return (await self.link(identifier, services=services, **options)).link.rsplit("/", 1)[1]
 
     async def sign_in(self, url: str, address: str = DANA, *, accept: bool = True) -> dict[str, str]:
         """Go to the consent page as this person; what comes back to the callback."""

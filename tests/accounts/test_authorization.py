@@ -8,12 +8,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from scalekit_mcp.accounts.authorization.links import LinkRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Reason, UserVerification
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
-    ADMIN_CALLBACK,
     ALICE,
     BASE,
     CALLBACK,
@@ -44,14 +44,7 @@ async def held_code(room: Room, identifier: str = "ana", address: str = DANA) ->
 
 async def test_many_callers_at_once_get_one_account_and_one_link():
     async with open_room() as room:
-        links = await asyncio.gather(
-            *(
-                room.authorizations.begin(
-                    room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
-                )
-                for _ in range(20)
-            )
-        )
+        links = await asyncio.gather(*(room.link() for _ in range(20)))
         assert len({link.link for link in links}) == 1
         assert (await room.accounts.list()).total_size == 1
 
@@ -94,16 +87,11 @@ async def test_a_link_of_a_listener_that_no_longer_answers_is_superseded():
         async def nobody_answers(_redirect_uri: str) -> bool:
             return False
 
-        services = room.other_services()
-        services.authorizations._listener_alive = nobody_answers
+        services = room.other_services(listener_alive=nobody_answers)
         assert await room.begin(services=services) == first  # the same way back: whoever asks serves it
         elsewhere = "http://localhost:8755"
-        link = await services.authorizations.begin(
-            room.key(),
-            link_base=elsewhere,
-            redirect_uri=f"{elsewhere}/oauth/callback",
-            admin_redirect_uri=f"{elsewhere}/oauth/admin-consent",
-        )
+        request = LinkRequest(link_base=elsewhere, redirect_uri=f"{elsewhere}/oauth/callback")
+        link = await services.authorizations.begin(room.key(), request)
         assert not link.link.endswith(first)
         over = await room.authorizations.prompt(first)
         assert isinstance(over, AuthorizationOutcome)
@@ -252,9 +240,7 @@ async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
 
 async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_consent():
     async with open_room() as room:
-        link = await room.authorizations.begin(
-            room.key("fiona"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
-        )
+        link = await room.link("fiona")
         assert link.admin_consent_url is not None
         room.advance(20 * 86400)
         query = await room.sign_in(link.admin_consent_url, "admin@fabrikam.example")
@@ -267,9 +253,7 @@ async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_
 
 async def test_an_admin_callback_looks_at_the_error_first_and_its_state_ends_after_30_days():
     async with open_room() as room:
-        link = await room.authorizations.begin(
-            room.key(), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
-        )
+        link = await room.link()
         state = dict(parse_qsl(urlsplit(link.admin_consent_url or "").query))["state"]
         refused = {"admin_consent": "True", "error": "consent_required", "state": state}
         assert (await room.authorizations.complete_admin_consent(refused)).kind is OutcomeKind.DECLINED
@@ -284,9 +268,7 @@ async def test_a_personal_account_gets_no_administrators_link():
     async with open_room() as room:
         await room.consent("pat", PAT)
         await room.accounts.disconnect(room.key("pat"))
-        link = await room.authorizations.begin(
-            room.key("pat"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=ADMIN_CALLBACK
-        )
+        link = await room.link("pat")
         assert link.admin_consent_url is None
 
 
@@ -550,7 +532,7 @@ async def test_an_unknown_connection_is_refused_by_name():
     async with open_room() as room:
         with pytest.raises(InvalidInput, match="no connection 'gmail'; there is outlook"):
             await room.authorizations.begin(
-                AccountKey("gmail", "ana"), link_base=BASE, redirect_uri=CALLBACK, admin_redirect_uri=""
+                AccountKey("gmail", "ana"), LinkRequest(link_base=BASE, redirect_uri=CALLBACK)
             )
 
 

@@ -200,12 +200,6 @@ def test_a_loop_at_microsoft_is_answered_with_a_pause_and_not_with_a_revocation(
     assert verdict.pause_seconds == 60
 
 
-def test_missing_consent_is_told_apart_so_that_its_context_can_be_judged() -> None:
-    assert rule("invalid_grant", "consent_required", (65001,), phase=Phase.REFRESH).missing_consent
-    assert rule("invalid_grant", None, (65001,), phase=Phase.REFRESH).missing_consent
-    assert not rule("invalid_grant", None, (50173,), phase=Phase.REFRESH).missing_consent
-
-
 def test_an_error_word_from_a_stranger_is_not_repeated() -> None:
     ruling = rule("<script>alert(1)</script>", None, (), phase=Phase.AUTHORIZATION)
     assert ruling.code == "unknown_error"

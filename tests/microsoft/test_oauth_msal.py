@@ -197,7 +197,6 @@ def test_both_are_refused_with_the_same_error(served: Served, ours: Ours, number
     assert refused["error_codes"] == [number]
     assert failure.code == f"AADSTS{number}"
     assert failure.claims == refused["claims"]
-    assert failure.missing_consent == (refused.get("suberror") == "consent_required")
     assert (failure.correlation_id is None) == (refused.get("correlation_id") is None)
 
 

@@ -1,213 +1,131 @@
-"""What all steps of an authorization share: finding an attempt, judging it, ending it, and making an account ACTIVE."""
+"""The records that all steps of an authorization share: finding an attempt, judging it, ending it."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
-from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
+from scalekit_mcp.accounts.accounts import Accounts
+from scalekit_mcp.accounts.authorization import texts
+from scalekit_mcp.accounts.authorization.keeper import Keeper
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
-from scalekit_mcp.accounts.authorization.texts import Pages
-from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountStatus,
-    AccountView,
     Attempt,
     AttemptState,
     ConnectedAccount,
-    HeldGrant,
-    ManagerSettings,
     ProviderAccount,
     Reason,
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import Grant, OAuthProvider
-from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
-from scalekit_mcp.accounts.vault.changes import (
-    AttemptKey,
-    Change,
-    ChangeStatus,
-    ClearTenant,
-    NoteAccount,
-    SaveAttempt,
-)
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.concurrency import RunningTasks
-from scalekit_mcp.errors import InvalidInput
-
-_log = logging.getLogger(__name__)
-
-ListenerAlive = Callable[[str], Awaitable[bool]]
-"""Whether the way back at a redirect URI, which another process gave, is still served."""
 
 
-class Attempts:
-    """The attempts of all connections of one vault."""
+class AttemptRecords:
+    """The attempts of all connections of one vault, and the keepers of those connections."""
 
-    def __init__(
-        self,
-        vault: Vault,
-        providers: Mapping[str, OAuthProvider],
-        clock: Clock,
-        settings: ManagerSettings,
-        accounts: Accounts,
-        operator: MisconfigurationGuard,
-        listener_alive: ListenerAlive | None = None,
-    ) -> None:
+    def __init__(self, vault: Vault, accounts: Accounts, keepers: Mapping[str, Keeper], clock: Clock) -> None:
         self._vault = vault
-        self._providers = providers
-        self._clock = clock
-        self._settings = settings
         self._accounts = accounts
-        self._operator = operator
-        self._listener_alive = listener_alive
-        self._pages = Pages(vault, providers, clock, settings)
-        self._running = RunningTasks()
+        self._keepers = keepers
+        self._clock = clock
 
-    async def aclose(self) -> None:
-        """Let a redemption that was sent be saved; bounded."""
-        await self._running.aclose(self._settings.token_call_seconds + 10)
+    def keeper(self, connection_name: str) -> Keeper:
+        """The keeper of a configured connection."""
+        return self._keepers[connection_name]
 
-    # Success and the end
+    async def account(self, attempt: Attempt) -> StoredAccount | None:
+        """The account that an attempt is for; None if it was deleted."""
+        return await self._vault.find_account(attempt.key)
 
-    async def _connect(self, attempt: Attempt, held: HeldGrant) -> AuthorizationOutcome:
-        for _ in range(RACES):
-            stored = await self._again(attempt)
-            if isinstance(stored, AuthorizationOutcome):
-                return stored
-            if is_switch(attempt.reconnect, stored.account, held.account):
-                return await self._switch_refused(attempt, stored.account, held.account)
-            done = SaveAttempt(attempt.ended(AttemptState.SUCCEEDED))
-            if await self._activate(stored.account, held, done):
-                return self._pages.connected(attempt, held.account)
-        raise too_many_races()
+    async def by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
+        """The attempt whose link holds `ticket`, or what to say where it can no longer be used."""
+        attempt = await self._find(AttemptKey.TICKET, ticket)
+        if attempt is None:
+            return texts.unknown_link()
+        return self.over(attempt) or attempt
 
-    async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool = False) -> AccountView:
-        """Connect with a grant that came without our pages (RFC 8628: a device code on the operator's own machine).
+    async def by_state(self, state: str) -> Attempt | None:
+        """The attempt that sent `state` along, however it stands."""
+        return await self._find(AttemptKey.STATE, state) if state else None
 
-        Raises:
-            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
-        """
-        for _ in range(RACES):
-            stored = await self._accounts.find_or_create(key)
-            if is_switch(reconnect, stored.account, grant.account):
-                raise InvalidInput(
-                    f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",
-                    next_step="Sign in with the same account, or reconnect to switch accounts.",
-                )
-            held = HeldGrant(grant.tokens, grant.account)
-            if await self._activate(stored.account, held, *await self._accounts.end_attempt(stored)):
-                return await self._accounts.get(key)
-        raise too_many_races()
+    async def by_auth_request(self, auth_request_id: str) -> Attempt | None:
+        """The attempt whose held tokens have this id, however it stands."""
+        return await self._find(AttemptKey.AUTH_REQUEST, auth_request_id)
 
-    async def _activate(self, account: ConnectedAccount, held: HeldGrant, *also: Change) -> bool:
-        """Make an account ACTIVE with these tokens; False if it was changed in between."""
-        provider, now, tokens = self._providers[account.connection_name], self._clock.now(), held.tokens
-        if (
-            account.status is AccountStatus.ACTIVE
-            and same_account(account, held.account)
-            and missing_scopes(tokens.granted_scopes, account.granted_scopes)
-        ):
-            # This consent asked for a part only. The next call refreshes, which brings a token for all of it.
-            tokens = replace(
-                tokens, granted_scopes=united(tokens.granted_scopes, account.granted_scopes), expires_at=now
-            )
-        fresh = replace(
-            account,
-            provider_account=_as_known(account, held.account),
-            granted_scopes=tokens.granted_scopes,
-            client_id=provider.client_id,
-            login_host=provider.login_host,
-            token_expires_at=tokens.expires_at,
-            pending_claims=None,
-        )
-        moved = replace(statuses.change(fresh, Cause.CONSENTED, reason=None, at=now), before=account)
-        written = await self._commit(
-            account,
-            ChangeStatus(moved, tokens),
-            NoteAccount(account.id, last_used_at=now, last_authorization_error=None),
-            ClearTenant(account.connection_name, held.account.tid),
-            *also,
-        )
-        if written:
-            _log.info("Connected '%s' on '%s'.", account.identifier, account.connection_name)
-        return written
+    async def _find(self, key: AttemptKey, secret: str) -> Attempt | None:
+        attempt = await self._vault.find_attempt(key, sha256_text(secret))
+        return attempt if attempt is not None and attempt.connection_name in self._keepers else None
 
-    async def _switch_refused(
-        self, attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount
-    ) -> AuthorizationOutcome:
-        outcome = self._pages.other_account(attempt, account, signed_in)
-        failed = replace(
-            attempt,
-            state=AttemptState.FAILED,
-            live=attempt.state is not AttemptState.HELD,
-            secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None, held=None),
-        )
-        await self._vault.commit(SaveAttempt(failed), NoteAccount(account.id, last_authorization_error=outcome.message))
-        self._accounts.forget(account.key)
-        return outcome
+    async def live(self, key: AccountKey) -> Attempt | None:
+        """The attempt of an account that may still succeed."""
+        stored = await self._vault.find_account(key)
+        return None if stored is None else await self._accounts.live_attempt(stored)
 
-    async def _void(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
-        """End an attempt without a result and discard what it holds."""
-        expired = attempt.expires_at <= self._clock.now()
-        voided = attempt.ended(AttemptState.EXPIRED if expired else AttemptState.FAILED)
-        if wrong_tries is not None:
-            voided = replace(voided, wrong_tries=wrong_tries)
-        stored = await self._vault.find_account(attempt.key)
-        if stored is None:
-            return True
-        moved = self._reason(stored.account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED)
-        return await self._commit(stored.account, SaveAttempt(voided), *moved)
-
-    # Finding
-
-    async def _by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
-        attempt = await self._vault.find_attempt(AttemptKey.TICKET, sha256_text(ticket))
-        if attempt is None or attempt.connection_name not in self._providers:
-            return self._pages.unknown_link()
-        return self._over(attempt) or attempt
-
-    def _over(self, attempt: Attempt) -> AuthorizationOutcome | None:
+    def over(self, attempt: Attempt) -> AuthorizationOutcome | None:
+        """What to say of an attempt that can no longer succeed; None for one that can."""
         if attempt.state is AttemptState.SUPERSEDED:
-            return self._pages.superseded_link(attempt)
+            return texts.superseded_link(attempt)
         if attempt.state is AttemptState.SUCCEEDED:
-            return self._pages.used_link(attempt)
-        if attempt.expires_at <= self._clock.now() or attempt.state is AttemptState.EXPIRED:
-            return self._pages.expired_link(attempt)
-        return None if attempt.live else self._pages.used_link(attempt)
+            return texts.used_link(attempt)
+        if self.is_expired(attempt) or attempt.state is AttemptState.EXPIRED:
+            return texts.expired_link(attempt)
+        return None if attempt.live else texts.used_link(attempt)
 
-    async def _again(self, attempt: Attempt) -> StoredAccount | AuthorizationOutcome:
+    def is_expired(self, attempt: Attempt) -> bool:
+        """Whether its time is over."""
+        return attempt.expires_at <= self._clock.now()
+
+    async def again(self, attempt: Attempt) -> StoredAccount | AuthorizationOutcome:
         """The account as it is now, or what to say if the attempt has been overtaken."""
         current = (
             None
             if attempt.ticket_sha256 is None
             else await self._vault.find_attempt(AttemptKey.TICKET, attempt.ticket_sha256)
         )
-        stored = await self._vault.find_account(attempt.key)
+        stored = await self.account(attempt)
         if current is None or stored is None:
-            return self._pages.unknown_link()
+            return texts.unknown_link()
         if current.version != attempt.version:
-            return self._over(current) or self._pages.used_link(current)
+            return self.over(current) or texts.used_link(current)
         return stored
 
-    def _reason(
-        self, account: ConnectedAccount, cause: Cause, reason: Reason | None, code: str | None = None
-    ) -> list[Change]:
-        """An account that never had a grant shows its newest attempt; any other keeps status and reason."""
-        if account.status is not AccountStatus.PENDING or account.reason is reason:
-            return []
-        return [ChangeStatus(statuses.change(account, cause, reason=reason, at=self._clock.now(), code=code))]
+    async def save(self, attempt: Attempt) -> bool:
+        """Write an attempt alone; False if somebody else did meanwhile."""
+        return await self._vault.commit(SaveAttempt(attempt))
 
-    async def _commit(self, account: ConnectedAccount, *changes: Change) -> bool:
+    async def commit(self, account: ConnectedAccount, *changes: Change) -> bool:
+        """Write all changes or none; False if one of them no longer holds."""
         written = await self._vault.commit(*changes)
         self._accounts.forget(account.key)
         return written
+
+    async def void(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
+        """End an attempt without a result and discard what it holds."""
+        voided = attempt.ended(AttemptState.EXPIRED if self.is_expired(attempt) else AttemptState.FAILED)
+        if wrong_tries is not None:
+            voided = replace(voided, wrong_tries=wrong_tries)
+        stored = await self.account(attempt)
+        if stored is None:
+            return True
+        moved = pending_reason(stored.account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED, at=self._clock.now())
+        return await self.commit(stored.account, SaveAttempt(voided), *moved)
+
+
+def pending_reason(
+    account: ConnectedAccount, cause: Cause, reason: Reason, *, at: datetime, code: str | None = None
+) -> list[Change]:
+    """The change by which an account that never had a grant shows its newest attempt; none for any other account."""
+    if account.status is not AccountStatus.PENDING or account.reason is reason:
+        return []
+    return [ChangeStatus(statuses.change(account, cause, reason=reason, at=at, code=code))]
 
 
 def same_browser(attempt: Attempt, browser_secrets: Sequence[str]) -> bool:
@@ -219,18 +137,6 @@ def same_browser(attempt: Attempt, browser_secrets: Sequence[str]) -> bool:
 def same_account(account: ConnectedAccount, other: ProviderAccount) -> bool:
     """Whether this is the account of the provider that is connected."""
     return account.provider_account is not None and account.provider_account.key == other.key
-
-
-def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> ProviderAccount:
-    """Who signed in; the addresses that a consent for a part only does not bring stay as they were."""
-    known = account.provider_account
-    if known is None or not same_account(account, signed_in):
-        return signed_in
-    return replace(
-        signed_in,
-        mail=signed_in.mail or known.mail,
-        user_principal_name=signed_in.user_principal_name or known.user_principal_name,
-    )
 
 
 def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:

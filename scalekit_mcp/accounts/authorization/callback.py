@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,96 +9,97 @@ from datetime import timedelta
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from scalekit_mcp.accounts.accounts import RACES, too_many_races
-from scalekit_mcp.accounts.authorization.attempts import Attempts, is_switch, same_browser
+from scalekit_mcp.accounts.authorization import texts
+from scalekit_mcp.accounts.authorization.acceptance import Acceptance
+from scalekit_mcp.accounts.authorization.approvals import Approvals
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch, pending_reason, same_browser
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model.records import (
     Attempt,
     AttemptSecrets,
     AttemptState,
-    HeldGrant,
+    Held,
+    ManagerSettings,
     ProviderAccount,
     Reason,
     StoredAccount,
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import Grant, GrantFailure, GrantFault
-from scalekit_mcp.accounts.vault.changes import (
-    AttemptKey,
-    NoteAccount,
-    SaveAttempt,
-)
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import sha256_text
+from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import new_code
+from scalekit_mcp.errors import ScalekitMCPError, VaultError
 
 
-class Callback(Attempts):
+class Callback:
     """Takes what the callback received."""
 
-    async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str] = ()) -> AuthorizationOutcome:
-        """Take what the callback received; in a task that the browser's going away does not reach."""
-        return await self._running.run(self._complete(dict(query), tuple(browser_secrets)))
+    def __init__(
+        self,
+        records: AttemptRecords,
+        acceptance: Acceptance,
+        approvals: Approvals,
+        *,
+        clock: Clock,
+        settings: ManagerSettings,
+    ) -> None:
+        self._records = records
+        self._acceptance = acceptance
+        self._approvals = approvals
+        self._clock = clock
+        self._settings = settings
 
-    async def _complete(self, query: dict[str, str], browser_secrets: Sequence[str]) -> AuthorizationOutcome:
-        state = query.get("state", "")
+    async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str]) -> AuthorizationOutcome:
+        """Take the answer to a `state` once, from the browser that started alone."""
         for _ in range(RACES):
-            attempt = await self._vault.find_attempt(AttemptKey.STATE, sha256_text(state)) if state else None
-            if attempt is None or attempt.connection_name not in self._providers:
-                return self._pages.unknown_link()
-            over = self._over(attempt)
+            attempt = await self._records.by_state(query.get("state", ""))
+            if attempt is None:
+                return texts.unknown_link()
+            over = self._records.over(attempt)
             if over is not None:
                 return over
             if attempt.state_used or attempt.state is not AttemptState.AT_PROVIDER:
-                return self._pages.used_link(attempt)
+                return texts.used_link(attempt)
             if not same_browser(attempt, browser_secrets):
-                return self._pages.other_browser(attempt)
+                return texts.other_browser(attempt)
             used = replace(attempt, state_used=True)
-            if await self._vault.commit(SaveAttempt(used)):
+            if await self._records.save(used):
                 return await self._redeem(replace(used, version=used.version + 1), query)
         raise too_many_races()
 
-    async def _redeem(self, attempt: Attempt, query: dict[str, str]) -> AuthorizationOutcome:
-        provider = self._providers[attempt.connection_name]
-        if "error" in query or not query.get("code"):
-            failure = provider.authorization_response_failure(query)
-            if failure.fault is GrantFault.MISCONFIGURED:
-                self._operator.claimed_by_browser(attempt.connection_name, failure)
-            return await self._failed(attempt, failure)
+    async def _redeem(self, attempt: Attempt, query: Mapping[str, str]) -> AuthorizationOutcome:
         try:
-            async with asyncio.timeout(self._settings.token_call_seconds * 2):
-                grant = await provider.authorization_code_grant(
-                    code=query["code"],
-                    redirect_uri=attempt.redirect_uri,
-                    code_verifier=attempt.secrets.code_verifier or "",
-                    nonce=attempt.secrets.nonce or "",
-                    scopes=attempt.secrets.scopes,
-                )
+            held = await self._records.keeper(attempt.connection_name).redeem(attempt, query)
         except GrantFailure as failure:
-            if failure.fault is GrantFault.MISCONFIGURED:
-                self._operator.met_at_redemption(attempt.connection_name, failure)
             return await self._failed(attempt, failure)
-        except TimeoutError:
-            return await self._failed(attempt, _no_answer())
-        return await self._granted(attempt, grant)
+        return await self._granted(attempt, held)
 
-    async def _granted(self, attempt: Attempt, grant: Grant) -> AuthorizationOutcome:
-        stored = await self._vault.find_account(attempt.key)
+    async def _granted(self, attempt: Attempt, held: Held) -> AuthorizationOutcome:
+        stored = await self._records.account(attempt)
         if stored is None:
-            return self._pages.unknown_link()
-        if is_switch(attempt.reconnect, stored.account, grant.account):
-            return await self._switch_refused(attempt, stored.account, grant.account)
+            return texts.unknown_link()
+        if held.account is not None and is_switch(attempt.reconnect, stored.account, held.account):
+            return await self._acceptance.refuse_switch(attempt, stored.account, held.account)
         if attempt.verification is UserVerification.OFF or (
-            attempt.verification is UserVerification.CONFIRM and _vouched(attempt.secrets, grant.account)
+            attempt.verification is UserVerification.CONFIRM and _vouched(attempt.secrets, held.account)
         ):
-            return await self._connect(attempt, HeldGrant(grant.tokens, grant.account))
-        return await self._hold(attempt, stored, grant)
+            try:
+                return await self._acceptance.connect(attempt, held)
+            except VaultError:
+                raise
+            except ScalekitMCPError as error:
+                return await self._failed(attempt, _not_accepted(error))
+        return await self._hold(attempt, stored, held)
 
-    async def _hold(self, attempt: Attempt, stored: StoredAccount, grant: Grant) -> AuthorizationOutcome:
+    async def _hold(self, attempt: Attempt, stored: StoredAccount, held: Held) -> AuthorizationOutcome:
         now = self._clock.now()
         by_code = attempt.verification is UserVerification.CONFIRM
         code = new_code() if by_code else None
         request_id = None if by_code else secrets.token_urlsafe(32)
-        held = replace(
+        holding = replace(
             attempt,
             state=AttemptState.HELD,
             # Held tokens live as long as their code and no longer; the attempt with them.
@@ -114,23 +114,23 @@ class Callback(Attempts):
                 nonce=None,
                 code_verifier=None,
                 confirmation_sha256=None if code is None else code_hash(attempt.id, code),
-                held=HeldGrant(grant.tokens, grant.account),
+                held=held,
             ),
         )
         for _ in range(RACES):
-            moved = self._reason(stored.account, Cause.TOKENS_HELD, Reason.AWAITING_CONFIRMATION)
-            if await self._commit(stored.account, SaveAttempt(held), *moved):
+            moved = pending_reason(stored.account, Cause.TOKENS_HELD, Reason.AWAITING_CONFIRMATION, at=now)
+            if await self._records.commit(stored.account, SaveAttempt(holding), *moved):
                 if code is not None:
-                    return self._pages.confirmation_needed(held, grant.account, code)
-                return self._pages.verify_at_url(held, grant.account, _verify_url(held, request_id or ""))
-            again = await self._again(attempt)
+                    return texts.confirmation_needed(holding, held.account, code)
+                return texts.verify_at_url(holding, held.account, _verify_url(holding, request_id or ""))
+            again = await self._records.again(attempt)
             if isinstance(again, AuthorizationOutcome):
                 return again
             stored = again
         raise too_many_races()
 
     async def _failed(self, attempt: Attempt, failure: GrantFailure) -> AuthorizationOutcome:
-        outcome = self._pages.failed(attempt, failure)
+        outcome = texts.failed(attempt, failure)
         cause, reason = {
             GrantFault.DECLINED: (Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED),
             GrantFault.ADMIN_APPROVAL: (Cause.ADMIN_APPROVAL_NEEDED, Reason.ADMIN_APPROVAL_REQUIRED),
@@ -142,28 +142,28 @@ class Callback(Attempts):
             secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None),
         )
         for _ in range(RACES):
-            stored = await self._vault.find_account(attempt.key)
+            stored = await self._records.account(attempt)
             if stored is None:
                 return outcome
-            moved = [] if cause is None else self._reason(stored.account, cause, reason, failure.code)
+            moved = (
+                []
+                if cause is None or reason is None
+                else pending_reason(stored.account, cause, reason, at=self._clock.now(), code=failure.code)
+            )
             note = NoteAccount(stored.account.id, last_authorization_error=f"{failure.message} ({failure.code})")
             if failure.claims is not None:
                 note = replace(note, pending_claims=failure.claims)
-            if await self._commit(stored.account, SaveAttempt(failed), note, *moved):
-                return (
-                    replace(
-                        outcome, admin_consent_url=self._pages.admin_consent_url(attempt, stored.account, always=True)
-                    )
-                    if outcome.admin_text
-                    else outcome
-                )
-            if isinstance(await self._again(attempt), AuthorizationOutcome):
+            if await self._records.commit(stored.account, SaveAttempt(failed), note, *moved):
+                return self._approvals.offered(outcome, attempt, stored.account)
+            if isinstance(await self._records.again(attempt), AuthorizationOutcome):
                 return outcome
         return outcome
 
 
-def _vouched(secrets_: AttemptSecrets, signed_in: ProviderAccount) -> bool:
+def _vouched(secrets_: AttemptSecrets, signed_in: ProviderAccount | None) -> bool:
     """Whether the caller's own token names the account that consents."""
+    if signed_in is None:
+        return False
     if secrets_.expected_account is not None and secrets_.expected_account == signed_in.key:
         return True
     hint = (secrets_.login_hint or "").strip().casefold()
@@ -185,11 +185,7 @@ def _verify_url(attempt: Attempt, request_id: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, joined, parts.fragment))
 
 
-def _no_answer() -> GrantFailure:
+def _not_accepted(error: ScalekitMCPError) -> GrantFailure:
     return GrantFailure(
-        GrantFault.TRANSIENT,
-        "The sign-in service did not answer in time.",
-        code="timeout",
-        who_acts="user",
-        next_step="Open the authorization link again.",
+        GrantFault.RESTART, error.message, code=error.code, who_acts=error.who_acts, next_step=texts.ASK_ANEW
     )

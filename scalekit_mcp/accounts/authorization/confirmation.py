@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scalekit_mcp.accounts.accounts import RACES, too_many_races
-from scalekit_mcp.accounts.authorization.attempts import Attempts, same_browser
+from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
+from scalekit_mcp.accounts.authorization import texts
+from scalekit_mcp.accounts.authorization.acceptance import Acceptance
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, pending_reason, same_browser
 from scalekit_mcp.accounts.authorization.callback import code_hash
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.model.records import (
@@ -13,79 +15,72 @@ from scalekit_mcp.accounts.model.records import (
     AccountView,
     Attempt,
     AttemptState,
-    HeldGrant,
+    Held,
     Reason,
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.vault.changes import (
-    AttemptKey,
-    NoteAccount,
-    SaveAttempt,
-)
-from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
+from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
+from scalekit_mcp.accounts.vault.sealing import same_text
+from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput
 
 WRONG_TRIES = 5
 CANCELLED_ON_THE_PAGE = "The user pressed Cancel on the page before signing in. Nothing was changed."
+_CODE = "confirmation_code"
 
 
-class Confirmation(Attempts):
-    """Redeems, verifies and discards held tokens."""
+class Confirmation:
+    """Redeems, verifies and discards what is held; the calls are described in `Authorizations`."""
+
+    def __init__(self, records: AttemptRecords, acceptance: Acceptance, accounts: Accounts, clock: Clock) -> None:
+        self._records = records
+        self._acceptance = acceptance
+        self._accounts = accounts
+        self._clock = clock
 
     async def confirm(self, key: AccountKey, confirmation_code: str) -> AccountView:
-        """Redeem the code from the page; only the identifier that asked can do it. Answers the connected account.
-
-        Raises:
-            InvalidInput: nothing waits for a code, the code is wrong, or too many were. What cannot be a code at all
-                is refused without counting as one of five tries: it could not have been right.
-        """
+        """Redeem the code from the page as the account's own caller."""
         typed = read_code(confirmation_code)
         if typed is None:
             raise not_a_code()
         for _ in range(RACES):
-            stored = await self._vault.find_account(key)
-            attempt = None if stored is None else await self._accounts.live_attempt(stored)
+            attempt = await self._records.live(key)
             if (
                 attempt is None
                 or attempt.state is not AttemptState.HELD
                 or attempt.verification is not UserVerification.CONFIRM
-                or attempt.expires_at <= self._clock.now()
+                or self._records.is_expired(attempt)
             ):
                 if attempt is not None and attempt.state is AttemptState.HELD:
-                    await self._void(attempt)
+                    await self._records.void(attempt)
                 raise InvalidInput(
                     f"No sign-in for '{key.identifier}' waits for a confirmation code; its time may be over.",
-                    field="confirmation_code",
+                    field=_CODE,
                     next_step="Call authorize without arguments for a new link.",
                 )
             if same_text(attempt.secrets.confirmation_sha256, code_hash(attempt.id, typed)):
                 held = attempt.secrets.held
                 if held is not None:
-                    return await self._accept(attempt, held)
+                    return await self._accept(attempt, held, _CODE)
             else:
-                await self._wrong(attempt, "confirmation_code", "The confirmation code is wrong.")
+                await self._wrong(attempt, _CODE, "The confirmation code is wrong.")
         raise too_many_races()
 
     async def verify_user(self, auth_request_id: str, identifier: str) -> AccountView:
-        """The operator's backend says who consented; answers the connected account.
-
-        Raises:
-            InvalidInput: `field` is `auth_request_id` for an unknown or expired request, `identifier` for the wrong
-                person, which counts as one of five tries.
-        """
+        """Take the word of the operator's backend."""
         for _ in range(RACES):
-            attempt = await self._vault.find_attempt(AttemptKey.AUTH_REQUEST, sha256_text(auth_request_id))
+            attempt = await self._records.by_auth_request(auth_request_id)
             if (
                 attempt is not None
                 and attempt.state is AttemptState.SUCCEEDED
                 and same_text(attempt.identifier, identifier)
             ):
                 return await self._accounts.get(attempt.key)
-            if attempt is None or attempt.state is not AttemptState.HELD or attempt.expires_at <= self._clock.now():
+            if attempt is None or attempt.state is not AttemptState.HELD or self._records.is_expired(attempt):
                 if attempt is not None and attempt.state is AttemptState.HELD:
-                    await self._void(attempt)
+                    await self._records.void(attempt)
                 raise InvalidInput(
                     "There is no sign-in with this auth_request_id; it was used, or its time is over.",
                     field="auth_request_id",
@@ -94,13 +89,18 @@ class Confirmation(Attempts):
             if same_text(attempt.identifier, identifier):
                 held = attempt.secrets.held
                 if held is not None:
-                    return await self._accept(attempt, held)
+                    return await self._accept(attempt, held, "auth_request_id")
             else:
                 await self._wrong(attempt, "identifier", "The identifier is not the one that asked for this sign-in.")
         raise too_many_races()
 
-    async def _accept(self, attempt: Attempt, held: HeldGrant) -> AccountView:
-        outcome = await self._connect(attempt, held)
+    async def _accept(self, attempt: Attempt, held: Held, field: str) -> AccountView:
+        try:
+            outcome = await self._acceptance.connect(attempt, held)
+        except InvalidInput as spent:
+            await self._records.void(attempt)
+            spent.details["field"] = field
+            raise
         if outcome.kind is not OutcomeKind.CONNECTED:
             raise InvalidInput(outcome.message, next_step=outcome.next_step)
         return await self._accounts.get(attempt.key)
@@ -109,40 +109,42 @@ class Confirmation(Attempts):
         """Count a wrong try and raise; comes back only if somebody else changed the attempt first."""
         tries = attempt.wrong_tries + 1
         if tries >= WRONG_TRIES:
-            if not await self._void(attempt, tries):
+            if not await self._records.void(attempt, tries):
                 return
             raise InvalidInput(
                 f"{what} That was try number {tries}: the sign-in is void and its tokens were discarded.",
                 field=field,
                 next_step="Call authorize for a new link and let the user sign in again.",
             )
-        if not await self._vault.commit(SaveAttempt(replace(attempt, wrong_tries=tries))):
+        if not await self._records.save(replace(attempt, wrong_tries=tries)):
             return
         raise InvalidInput(
             f"{what} {WRONG_TRIES - tries} of {WRONG_TRIES} tries are left.",
             field=field,
             next_step="Read the eight characters from the page again."
-            if field == "confirmation_code"
+            if field == _CODE
             else "Verify only the user who began this authorization.",
         )
 
-    async def cancel(self, ticket: str, browser_secret: str | None = None) -> AuthorizationOutcome:
-        """End the attempt as declined; held tokens are discarded, from the browser that brought them alone."""
+    async def cancel(self, ticket: str, browser_secret: str | None) -> AuthorizationOutcome:
+        """End an attempt from the page, in the browser that started it."""
         for _ in range(RACES):
-            attempt = await self._by_ticket(ticket)
+            attempt = await self._records.by_ticket(ticket)
             if isinstance(attempt, AuthorizationOutcome):
                 return attempt
             if not same_browser(attempt, () if browser_secret is None else (browser_secret,)):
-                return self._pages.other_browser(attempt)
-            if await (self._void(attempt) if attempt.state is AttemptState.HELD else self._decline(attempt)):
-                return self._pages.cancelled(attempt)
+                return texts.other_browser(attempt)
+            held = attempt.state is AttemptState.HELD
+            if await (self._records.void(attempt) if held else self._decline(attempt)):
+                return texts.cancelled(attempt)
         raise too_many_races()
 
     async def _decline(self, attempt: Attempt) -> bool:
         """End an attempt whose person does not want it, before any token came."""
-        stored = await self._vault.find_account(attempt.key)
+        stored = await self._records.account(attempt)
         if stored is None:
             return True
-        note = NoteAccount(stored.account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)
-        moved = self._reason(stored.account, Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED)
-        return await self._commit(stored.account, SaveAttempt(attempt.ended(AttemptState.FAILED)), note, *moved)
+        account, now = stored.account, self._clock.now()
+        note = NoteAccount(account.id, last_authorization_error=CANCELLED_ON_THE_PAGE)
+        moved = pending_reason(account, Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED, at=now)
+        return await self._records.commit(account, SaveAttempt(attempt.ended(AttemptState.FAILED)), note, *moved)

@@ -6,239 +6,154 @@ and held against the browser that started; whoever consents is held against whoe
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import timedelta
 
-from scalekit_mcp.accounts.accounts import RACES, too_many_races
+from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
+from scalekit_mcp.accounts.authorization.acceptance import Acceptance
+from scalekit_mcp.accounts.authorization.approvals import Approvals
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch, pending_reason
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
+from scalekit_mcp.accounts.authorization.keeper import Keeper
+from scalekit_mcp.accounts.authorization.links import LinkRequest, Links, ListenerAlive
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
-from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
-    Attempt,
-    AttemptSecrets,
+    AccountView,
     AttemptState,
     AuthorizationLink,
-    ConnectedAccount,
+    HeldGrant,
+    ManagerSettings,
     Reason,
-    StoredAccount,
-    UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import AuthorizationRequest
-from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
-from scalekit_mcp.accounts.vault.changes import (
-    Change,
-    InsertAttempt,
-    SaveAttempt,
-)
-from scalekit_mcp.accounts.vault.sealing import sha256_text
+from scalekit_mcp.accounts.provider import Grant
+from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
+from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.network import trusted_argument
 
 
-class Authorizations(Callback, Confirmation):
-    """The whole road of an authorization: link, page, callback, confirmation."""
+class Authorizations:
+    """The whole road of an authorization: link, page, callback, confirmation; whoever keeps the tokens."""
 
-    async def begin(
+    def __init__(
         self,
-        key: AccountKey,
+        vault: Vault,
+        accounts: Accounts,
+        keepers: Mapping[str, Keeper],
         *,
-        link_base: str,
-        redirect_uri: str,
-        admin_redirect_uri: str,
-        reconnect: bool = False,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
-        state: str | None = None,
-        user_verify_url: str | None = None,
-        scopes: Sequence[str] | None = None,
-    ) -> AuthorizationLink:
-        """Begin an attempt, or return the live one.
+        clock: Clock,
+        settings: ManagerSettings,
+        listener_alive: ListenerAlive | None = None,
+    ) -> None:
+        self._accounts = accounts
+        self._vault = vault
+        self._clock = clock
+        self._settings = settings
+        self._running = RunningTasks()
+        self._records = AttemptRecords(vault, accounts, keepers, clock)
+        self._acceptance = Acceptance(self._records)
+        self._approvals = Approvals(self._records, vault.key_ring, clock=clock, settings=settings)
+        self._links = Links(
+            self._records,
+            accounts,
+            self._approvals,
+            clock=clock,
+            settings=settings,
+            listener_alive=listener_alive,
+        )
+        self._callback = Callback(self._records, self._acceptance, self._approvals, clock=clock, settings=settings)
+        self._confirmation = Confirmation(self._records, self._acceptance, accounts, clock)
+
+    async def aclose(self) -> None:
+        """Let a redemption that was sent be saved; bounded."""
+        await self._running.aclose(self._settings.token_call_seconds + 10)
+
+    # The page and the way to the provider
+
+    async def begin(self, key: AccountKey, request: LinkRequest) -> AuthorizationLink:
+        """Begin an attempt, or return the live one while at least three minutes remain.
 
         Raises:
             AuthorizationRequired: tokens are held and wait for their confirmation; no new link is given.
             InvalidInput: verification by URL without a URL.
         """
-        verify_url = self._settings.user_verify_url if user_verify_url is None else user_verify_url
-        if verify_url is None and self._settings.user_verification is UserVerification.URL:
-            raise _no_verify_url()
-        if verify_url is not None:
-            trusted_argument(verify_url, field="user_verify_url")
-        for _ in range(RACES):
-            stored = await self._accounts.find_or_create(key)
-            live = await self._accounts.live_attempt(stored)
-            changes: list[Change] = []
-            if live is not None:
-                if not reconnect and await self._still_good(live, stored, redirect_uri):
-                    wanted = live.secrets.scopes if scopes is None else united(live.secrets.scopes, scopes)
-                    renewed = replace(
-                        live.secrets,
-                        login_hint=login_hint or live.secrets.login_hint,
-                        expected_account=expected_account or live.secrets.expected_account,
-                        caller_state=state or live.secrets.caller_state,
-                        user_verify_url=verify_url or live.secrets.user_verify_url,
-                        scopes=wanted,
-                    )
-                    if renewed == live.secrets or await self._vault.commit(SaveAttempt(replace(live, secrets=renewed))):
-                        return self._link(live, stored.account)
-                    continue
-                changes.append(SaveAttempt(live.ended(AttemptState.SUPERSEDED)))
-            provider = self._providers[key.connection_name]
-            asked = provider.scopes if scopes is None else united(identity_scopes(provider.scopes), scopes)
-            attempt = self._new_attempt(
-                stored.account,
-                redirect_uri,
-                reconnect=reconnect,
-                secrets_=AttemptSecrets(
-                    ticket=secrets.token_urlsafe(32),
-                    link_base=link_base.rstrip("/"),
-                    admin_redirect_uri=admin_redirect_uri,
-                    scopes=tuple(asked),
-                    login_hint=login_hint,
-                    expected_account=expected_account,
-                    caller_state=state,
-                    user_verify_url=verify_url,
-                ),
-            )
-            changes.append(InsertAttempt(attempt))
-            changes += self._reason(stored.account, Cause.LINK_GIVEN, Reason.AWAITING_CONSENT)
-            if await self._commit(stored.account, *changes):
-                return self._link(attempt, stored.account)
-        raise too_many_races()
-
-    async def _still_good(self, live: Attempt, stored: StoredAccount, redirect_uri: str) -> bool:
-        now = self._clock.now()
-        if live.expires_at <= now:
-            return False
-        if live.state is AttemptState.HELD:
-            account = replace(stored.account, reason=Reason.AWAITING_CONFIRMATION, who_acts="user")
-            raise texts.not_active(account)
-        if live.expires_at - now < timedelta(seconds=self._settings.min_link_seconds):
-            return False
-        # An attempt with the same way back as a new one would have is served by whoever asks for it now.
-        return (
-            live.redirect_uri == redirect_uri
-            or self._listener_alive is None
-            or await self._listener_alive(live.redirect_uri)
-        )
-
-    def _new_attempt(
-        self, account: ConnectedAccount, redirect_uri: str, *, reconnect: bool, secrets_: AttemptSecrets
-    ) -> Attempt:
-        now = self._clock.now()
-        return Attempt(
-            id="att_" + secrets.token_hex(12),
-            account_id=account.id,
-            connection_name=account.connection_name,
-            identifier=account.identifier,
-            state=AttemptState.LINK_GIVEN,
-            created_at=now,
-            expires_at=now + timedelta(seconds=self._settings.attempt_seconds),
-            redirect_uri=redirect_uri,
-            verification=self._settings.user_verification,
-            reconnect=reconnect,
-            ticket_sha256=sha256_text(secrets_.ticket or ""),
-            secrets=secrets_,
-        )
-
-    def _link(self, attempt: Attempt, account: ConnectedAccount) -> AuthorizationLink:
-        return AuthorizationLink(
-            link=f"{attempt.secrets.link_base}/connect/{attempt.secrets.ticket}",
-            expires_at=attempt.expires_at,
-            admin_consent_url=self._pages.admin_consent_url(attempt, account),
-            attempt_id=attempt.id,
-        )
-
-    # The page and the way to the provider
+        return await self._links.begin(key, request)
 
     async def prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
         """What the page behind the link shows; changes nothing."""
-        attempt = await self._by_ticket(ticket)
-        if isinstance(attempt, AuthorizationOutcome):
-            return attempt
-        stored = await self._vault.find_account(attempt.key)
-        if stored is None:
-            return self._pages.unknown_link()
-        if attempt.state is AttemptState.HELD:
-            return self._pages.waits_for_code(attempt)
-        return self._pages.prompt(attempt, stored.account)
+        return await self._links.prompt(ticket)
 
     async def start(self, ticket: str, browser_secret: str | None = None) -> str | AuthorizationOutcome:
-        """Bind the attempt to a browser and return the address of the consent page.
+        """Bind the attempt to a browser; the address of the consent page. The last call wins."""
+        return await self._links.start(ticket, browser_secret)
 
-        The last start wins: it makes a new `state` and voids the one before.
-        """
-        for _ in range(RACES):
-            attempt = await self._by_ticket(ticket)
-            if isinstance(attempt, AuthorizationOutcome):
-                return attempt
-            if attempt.state is AttemptState.HELD:
-                return self._pages.waits_for_code(attempt)
-            stored = await self._vault.find_account(attempt.key)
-            if stored is None:
-                return self._pages.unknown_link()
-            state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-            renewed = replace(
-                attempt,
-                state=AttemptState.AT_PROVIDER,
-                state_used=False,
-                state_sha256=sha256_text(state),
-                secrets=replace(
-                    attempt.secrets,
-                    state=state,
-                    nonce=nonce,
-                    code_verifier=verifier,
-                    browser_sha256=None if browser_secret is None else sha256_text(browser_secret),
-                ),
-            )
-            moved = self._reason(stored.account, Cause.SIGN_IN_STARTED, Reason.AWAITING_CONSENT)
-            if await self._commit(stored.account, SaveAttempt(renewed), *moved):
-                return self._providers[attempt.connection_name].authorization_url(
-                    self._request(renewed, stored.account, state, nonce, verifier)
-                )
-        raise too_many_races()
+    # The way back
 
-    @staticmethod
-    def _request(
-        attempt: Attempt, account: ConnectedAccount, state: str, nonce: str, verifier: str
-    ) -> AuthorizationRequest:
-        known = account.provider_account
-        hint = attempt.secrets.login_hint
-        if hint is None and known is not None and not attempt.reconnect:
-            hint = known.preferred_username
-        return AuthorizationRequest(
-            redirect_uri=attempt.redirect_uri,
-            state=state,
-            nonce=nonce,
-            code_challenge=_code_challenge(verifier),
-            scopes=attempt.secrets.scopes,
-            login_hint=hint,
-            claims=account.pending_claims,
-            select_account=hint is None,
-        )
-
-    # Admin consent
+    async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str] = ()) -> AuthorizationOutcome:
+        """Take what the callback received; in a task that the browser's going away does not reach."""
+        return await self._running.run(self._callback.complete(dict(query), tuple(browser_secrets)))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """Say what the administrator's browser brought; it proves nothing and connects nobody."""
-        return self._pages.admin_outcome(dict(query))
+        return self._approvals.outcome(query)
 
+    # Who is who
 
-def _code_challenge(verifier: str) -> str:
-    digest = hashlib.sha256(verifier.encode()).digest()  # RFC 7636 section 4.2, S256
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+    async def confirm(self, key: AccountKey, confirmation_code: str) -> AccountView:
+        """Redeem the code from the page; only the identifier that asked can do it. Answers the account.
 
+        Raises:
+            InvalidInput: nothing waits for a code, the code is wrong, or too many were. What cannot be a code at all
+                is refused without counting as one of five tries: it could not have been right.
+        """
+        return await self._running.run(self._confirmation.confirm(key, confirmation_code))
 
-def _no_verify_url() -> InvalidInput:
-    return InvalidInput(
-        "Users are verified at a page of the operator, and its address is not known.",
-        field="user_verify_url",
-        next_step="The operator sets SCALEKIT_MCP_USER_VERIFY_URL, or the call gives user_verify_url.",
-        who_acts="operator",
-    )
+    async def verify_user(self, auth_request_id: str, identifier: str) -> AccountView:
+        """The operator's backend says who consented; answers the connected account.
+
+        Raises:
+            InvalidInput: `field` is `auth_request_id` for an unknown or expired request, `identifier` for the wrong
+                person, which counts as one of five tries.
+        """
+        return await self._confirmation.verify_user(auth_request_id, identifier)
+
+    async def cancel(self, ticket: str, browser_secret: str | None = None) -> AuthorizationOutcome:
+        """End the attempt as declined; held tokens are discarded, from the browser that brought them alone."""
+        return await self._confirmation.cancel(ticket, browser_secret)
+
+    # Beside the pages
+
+    async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool = False) -> AccountView:
+        """Connect with a grant that came without our pages (RFC 8628: a device code on the operator's own machine).
+
+        Raises:
+            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
+        """
+        held = HeldGrant(grant.tokens, grant.account)
+        for _ in range(RACES):
+            stored = await self._accounts.find_or_create(key)
+            if is_switch(reconnect, stored.account, grant.account):
+                raise InvalidInput(
+                    f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",
+                    next_step="Sign in with the same account, or reconnect to switch accounts.",
+                )
+            if await self._acceptance.activate(stored.account, held, *await self._accounts.end_attempt(stored)):
+                return await self._accounts.get(key)
+        raise too_many_races()
+
+    async def settle(self, key: AccountKey) -> None:
+        """End the live attempt as a success: whoever keeps the tokens elsewhere says that the account is connected."""
+        for _ in range(RACES):
+            stored = await self._vault.find_account(key)
+            live = None if stored is None else await self._accounts.live_attempt(stored)
+            if stored is None or live is None:
+                return
+            account, now = stored.account, self._clock.now()
+            moved = pending_reason(account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED, at=now)
+            told = NoteAccount(account.id, last_authorization_error=None)
+            if await self._records.commit(account, SaveAttempt(live.ended(AttemptState.SUCCEEDED)), told, *moved):
+                return
+        raise too_many_races()

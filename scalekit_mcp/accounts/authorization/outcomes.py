@@ -77,4 +77,5 @@ class AuthorizationPrompt:
     expires_at: datetime
     admin_consent_url: str | None = field(repr=False)
     admin_text: str | None = field(repr=False)
+    has_administrators: bool = True
     sandbox: bool = False

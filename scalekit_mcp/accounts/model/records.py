@@ -151,6 +151,23 @@ class HeldGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRequest:
+    """Tokens that somebody else holds until we say who consented: the id to say it with, and the status before."""
+
+    auth_request_id: str = field(repr=False)
+    status_before: str | None = None
+
+    @property
+    def account(self) -> None:
+        """Who signed in is not told to us."""
+        return None
+
+
+Held = HeldGrant | HeldRequest
+"""What a consent brought and what a keeper accepts, once its person is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptSecrets:
     """What an attempt must not show; stored sealed. Emptied when the attempt ends."""
 
@@ -167,7 +184,8 @@ class AttemptSecrets:
     expected_account: tuple[str, str] | None = None
     caller_state: str | None = field(default=None, repr=False)
     user_verify_url: str | None = None
-    held: HeldGrant | None = None
+    status_before: str | None = None
+    held: Held | None = None
 
 
 @dataclass(frozen=True, slots=True)

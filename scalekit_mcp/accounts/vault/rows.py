@@ -20,7 +20,9 @@ from scalekit_mcp.accounts.model.records import (
     CallsStopped,
     ConnectedAccount,
     DamagedAccount,
+    Held,
     HeldGrant,
+    HeldRequest,
     HistoryEntry,
     ProviderAccount,
     Reason,
@@ -303,8 +305,9 @@ def attempt_seal(row: Row) -> dict[str, Any]:
 
 def _secrets_to_json(secrets: AttemptSecrets) -> bytes:
     data: dict[str, Any] = {name: getattr(secrets, name) for name in AttemptSecrets.__dataclass_fields__}
-    if secrets.held is not None:
-        data["held"] = {"t": _tokens_to_json(secrets.held.tokens), "p": asdict(secrets.held.account)}
+    if secrets.status_before is None:
+        del data["status_before"]  # replicas of an earlier version do not know it
+    data["held"] = None if secrets.held is None else _held_to_json(secrets.held)
     return json.dumps(data, separators=(",", ":")).encode()
 
 
@@ -317,8 +320,20 @@ def _secrets_from_json(plain: bytes) -> AttemptSecrets:
         **data,
         scopes=scopes,
         expected_account=None if expected is None else (expected[0], expected[1]),
-        held=None if held is None else HeldGrant(_tokens_from_json(held["t"]), ProviderAccount(**held["p"])),
+        held=None if held is None else _held_from_json(held),
     )
+
+
+def _held_to_json(held: Held) -> dict[str, Any]:
+    if isinstance(held, HeldRequest):
+        return {"r": held.auth_request_id, "b": held.status_before}
+    return {"t": _tokens_to_json(held.tokens), "p": asdict(held.account)}
+
+
+def _held_from_json(held: dict[str, Any]) -> Held:
+    if "r" in held:
+        return HeldRequest(held["r"], held["b"])
+    return HeldGrant(_tokens_from_json(held["t"]), ProviderAccount(**held["p"]))
 
 
 # History

@@ -52,7 +52,6 @@ class Ruling:
     code: str
     verdict: Verdict
     message: str
-    missing_consent: bool = False
 
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "authorization_pending", "slow_down"})
@@ -71,13 +70,12 @@ def rule(
     """
     row = _row(numbers)
     code = f"AADSTS{row.code if row is not None else numbers[0]}" if numbers else _word(error)
-    missing_consent = suberror == "consent_required" or error == "consent_required" or 65001 in numbers
     verdict, message = _verdict(error, suberror, row, personal=personal)
     if phase is Phase.REFRESH:
         verdict = _at_refresh(verdict)
     else:
         verdict, message = _at_sign_in(error, verdict, message, row)
-    return Ruling(code, verdict, message, missing_consent and verdict.fault is not GrantFault.TRANSIENT)
+    return Ruling(code, verdict, message)
 
 
 def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, personal: bool | None) -> tuple[Verdict, str]:

@@ -92,7 +92,6 @@ def ruled_failure(
         reason=verdict.reason,
         retry_after_seconds=retry_after_seconds if retry_after_seconds is not None else verdict.pause_seconds,
         claims=claims,
-        missing_consent=ruling.missing_consent,
         correlation_id=correlation_id,
         whole_connection=verdict in (aadsts_table.SECRET, aadsts_table.CERTIFICATE),
     )

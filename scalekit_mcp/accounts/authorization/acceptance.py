@@ -1,0 +1,60 @@
+"""The end that is wanted: an attempt succeeds, and its account is connected with what the attempt brought."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from scalekit_mcp.accounts.accounts import RACES, too_many_races
+from scalekit_mcp.accounts.authorization import texts
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
+from scalekit_mcp.accounts.model.records import Attempt, AttemptState, ConnectedAccount, Held, ProviderAccount
+from scalekit_mcp.accounts.vault.changes import Change, NoteAccount, SaveAttempt
+
+_log = logging.getLogger(__name__)
+
+
+class Acceptance:
+    """Connects accounts, unless another account of the provider would silently take the place of the connected one."""
+
+    def __init__(self, records: AttemptRecords) -> None:
+        self._records = records
+
+    async def connect(self, attempt: Attempt, held: Held) -> AuthorizationOutcome:
+        """Connect the account of an attempt and end the attempt, both or none.
+
+        Raises what `Keeper.accept` raises, and `VaultError`.
+        """
+        for _ in range(RACES):
+            stored = await self._records.again(attempt)
+            if isinstance(stored, AuthorizationOutcome):
+                return stored
+            if held.account is not None and is_switch(attempt.reconnect, stored.account, held.account):
+                return await self.refuse_switch(attempt, stored.account, held.account)
+            if await self.activate(stored.account, held, SaveAttempt(attempt.ended(AttemptState.SUCCEEDED))):
+                return texts.connected(attempt, held.account)
+        raise too_many_races()
+
+    async def activate(self, account: ConnectedAccount, held: Held, *also: Change) -> bool:
+        """Connect an account and write `also` with it; False if somebody else changed the records in between."""
+        changes = await self._records.keeper(account.connection_name).accept(account, held)
+        written = await self._records.commit(account, *changes, *also)
+        if written:
+            _log.info("Connected '%s' on '%s'.", account.identifier, account.connection_name)
+        return written
+
+    async def refuse_switch(
+        self, attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount
+    ) -> AuthorizationOutcome:
+        """Discard what another account of the provider gave; a link that held nothing yet stays good."""
+        outcome = texts.other_account(attempt, account, signed_in)
+        failed = replace(
+            attempt,
+            state=AttemptState.FAILED,
+            live=attempt.state is not AttemptState.HELD,
+            secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None, held=None),
+        )
+        note = NoteAccount(account.id, last_authorization_error=outcome.message)
+        await self._records.commit(account, SaveAttempt(failed), note)
+        return outcome

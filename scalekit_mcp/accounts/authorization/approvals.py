@@ -1,0 +1,66 @@
+"""The approval of a whole organization: the administrator's link, and the page on which it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from scalekit_mcp.accounts.authorization import texts
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.model.records import AccountStatus, Attempt, ConnectedAccount, ManagerSettings
+from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken
+from scalekit_mcp.clock import Clock
+
+_ADMIN_STATE = "admin consent"
+
+
+class Approvals:
+    """Asks for approvals and says what came of them; connects nobody."""
+
+    def __init__(self, records: AttemptRecords, ring: KeyRing, *, clock: Clock, settings: ManagerSettings) -> None:
+        self._records = records
+        self._ring = ring
+        self._clock = clock
+        self._settings = settings
+
+    def request(self, attempt: Attempt, account: ConnectedAccount) -> ApprovalRequest | None:
+        """What to send to an administrator; None where nobody has one, or none is needed.
+
+        The `state` in the link is sealed and lives for 30 days: whoever approves acts days later, elsewhere.
+        """
+        redirect_uri = attempt.secrets.admin_redirect_uri
+        if not redirect_uri:
+            return None
+        state = self._ring.seal_token(
+            _ADMIN_STATE,
+            "",
+            {"c": account.connection_name, "i": account.identifier},
+            expires_at=self._clock.now() + timedelta(days=self._settings.admin_state_days),
+        )
+        return self._records.keeper(account.connection_name).approval(account, redirect_uri=redirect_uri, state=state)
+
+    def url(self, attempt: Attempt, account: ConnectedAccount) -> str | None:
+        """The administrator's link beside an authorization link: for every account that is not ACTIVE."""
+        request = None if account.status is AccountStatus.ACTIVE else self.request(attempt, account)
+        return None if request is None else request.url
+
+    def offered(
+        self, outcome: AuthorizationOutcome, attempt: Attempt, account: ConnectedAccount
+    ) -> AuthorizationOutcome:
+        """A failure with the way to an approval: a Cancel and a missing approval look the same from here."""
+        if outcome.kind is OutcomeKind.FAILED and outcome.who_acts != "it_admin":
+            return outcome
+        request = self.request(attempt, account)
+        return outcome if request is None else replace(outcome, admin_consent_url=request.url, admin_text=request.text)
+
+    def outcome(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+        """What the administrator's browser brought: `error` is looked at first, nothing is believed."""
+        try:
+            opened = self._ring.open_token(_ADMIN_STATE, "", query.get("state", ""), now=self._clock.now())
+        except SealBroken:
+            return texts.unknown_approval()
+        whose = {"identifier": str(opened["i"]), "connection_name": str(opened["c"])}
+        return replace(texts.not_approved() if "error" in query else texts.approved(whose["identifier"]), **whose)

@@ -1,0 +1,185 @@
+"""The keeper of a connection whose tokens are in our own vault: an OAuth 2.0 provider, and what a grant changes."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from scalekit_mcp.accounts.authorization.attempts import same_account
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.model import statuses, texts
+from scalekit_mcp.accounts.model.records import (
+    AccountStatus,
+    Attempt,
+    ConnectedAccount,
+    Held,
+    HeldGrant,
+    ManagerSettings,
+    ProviderAccount,
+)
+from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import (
+    AdminConsentProvider,
+    AuthorizationRequest,
+    GrantFailure,
+    GrantFault,
+    OAuthProvider,
+)
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
+from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
+from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClearTenant, NoteAccount
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import InternalError
+
+
+class OAuthKeeper:
+    """A `Keeper` over an `OAuthProvider`."""
+
+    def __init__(
+        self,
+        provider: OAuthProvider,
+        connection_name: str,
+        *,
+        clock: Clock,
+        settings: ManagerSettings,
+        operator: MisconfigurationGuard,
+    ) -> None:
+        self._provider = provider
+        self._connection_name = connection_name
+        self._clock = clock
+        self._settings = settings
+        self._operator = operator
+        self._approved_by = provider if isinstance(provider, AdminConsentProvider) else None
+
+    @property
+    def provider_name(self) -> str:
+        """See `Keeper`."""
+        return self._provider.provider_name
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """See `Keeper`."""
+        return self._provider.scopes
+
+    @property
+    def has_administrators(self) -> bool:
+        """See `Keeper`."""
+        return self._approved_by is not None
+
+    async def consent_url(self, attempt: Attempt, account: ConnectedAccount) -> str:
+        """See `Keeper`; sends nothing."""
+        known, secrets = account.provider_account, attempt.secrets
+        hint = secrets.login_hint
+        if hint is None and known is not None and not attempt.reconnect:
+            hint = known.preferred_username
+        request = AuthorizationRequest(
+            redirect_uri=attempt.redirect_uri,
+            state=secrets.state or "",
+            nonce=secrets.nonce or "",
+            code_challenge=_code_challenge(secrets.code_verifier or ""),
+            scopes=secrets.scopes,
+            login_hint=hint,
+            claims=account.pending_claims,
+            select_account=hint is None,
+        )
+        return self._provider.authorization_url(request)
+
+    async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
+        """See `Keeper`: an authorization code for tokens (RFC 6749 section 4.1.3)."""
+        if "error" in query or not query.get("code"):
+            failure = self._provider.authorization_response_failure(dict(query))
+            if failure.fault is GrantFault.MISCONFIGURED:
+                self._operator.claimed_by_browser(self._connection_name, failure)
+            raise failure
+        try:
+            async with asyncio.timeout(self._settings.token_call_seconds * 2):
+                grant = await self._provider.authorization_code_grant(
+                    code=query["code"],
+                    redirect_uri=attempt.redirect_uri,
+                    code_verifier=attempt.secrets.code_verifier or "",
+                    nonce=attempt.secrets.nonce or "",
+                    scopes=attempt.secrets.scopes,
+                )
+        except GrantFailure as failure:
+            if failure.fault is GrantFault.MISCONFIGURED:
+                self._operator.met_at_redemption(self._connection_name, failure)
+            raise
+        except TimeoutError:
+            raise _no_answer() from None
+        return HeldGrant(grant.tokens, grant.account)
+
+    async def accept(self, account: ConnectedAccount, held: Held) -> Sequence[Change]:
+        """See `Keeper`: the account becomes ACTIVE with these tokens, in the transaction that ends the attempt."""
+        if not isinstance(held, HeldGrant):
+            raise InternalError(f"What is held for '{account.identifier}' is no grant of tokens.")
+        now, tokens = self._clock.now(), held.tokens
+        if (
+            account.status is AccountStatus.ACTIVE
+            and same_account(account, held.account)
+            and missing_scopes(tokens.granted_scopes, account.granted_scopes)
+        ):
+            # This consent asked for a part only. The next call refreshes, which brings a token for all of it.
+            tokens = replace(
+                tokens, granted_scopes=united(tokens.granted_scopes, account.granted_scopes), expires_at=now
+            )
+        fresh = replace(
+            account,
+            provider_account=_as_known(account, held.account),
+            granted_scopes=tokens.granted_scopes,
+            client_id=self._provider.client_id,
+            login_host=self._provider.login_host,
+            token_expires_at=tokens.expires_at,
+            pending_claims=None,
+        )
+        moved = replace(statuses.change(fresh, Cause.CONSENTED, reason=None, at=now), before=account)
+        return (
+            ChangeStatus(moved, tokens),
+            NoteAccount(account.id, last_used_at=now, last_authorization_error=None),
+            ClearTenant(account.connection_name, held.account.tid),
+        )
+
+    def approval(self, account: ConnectedAccount, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
+        """See `Keeper`; nobody approves anything for a personal account."""
+        known = account.provider_account
+        if self._approved_by is None or (known is not None and known.personal):
+            return None
+        url = self._approved_by.admin_consent_url(
+            tid=None if known is None else known.tid, redirect_uri=redirect_uri, state=state, scopes=self.scopes
+        )
+        text = texts.admin_text(
+            scopes=self.scopes,
+            client_id=self._provider.client_id,
+            admin_consent_url=url,
+            admin_redirect_uri=redirect_uri,
+        )
+        return ApprovalRequest(url, text)
+
+
+def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> ProviderAccount:
+    """Who signed in; the addresses that a consent for a part only does not bring stay as they were."""
+    known = account.provider_account
+    if known is None or not same_account(account, signed_in):
+        return signed_in
+    return replace(
+        signed_in,
+        mail=signed_in.mail or known.mail,
+        user_principal_name=signed_in.user_principal_name or known.user_principal_name,
+    )
+
+
+def _code_challenge(verifier: str) -> str:
+    digest = hashlib.sha256(verifier.encode()).digest()  # RFC 7636 section 4.2, S256
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _no_answer() -> GrantFailure:
+    return GrantFailure(
+        GrantFault.TRANSIENT,
+        "The sign-in service did not answer in time.",
+        code="timeout",
+        who_acts="user",
+        next_step="Open the authorization link again.",
+    )
