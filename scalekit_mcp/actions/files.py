@@ -57,7 +57,7 @@ def database_file(settings: Settings) -> Path | None:
 def uses_key_file(settings: Settings) -> bool:
     """Whether the vault keys are those of the key file."""
     memory = settings.sandbox and settings.database_url is None
-    return settings.vault_keys is None and settings.keeps_own_vault and not memory
+    return settings.vault_keys is None and not memory
 
 
 def check_key_file(settings: Settings) -> None:
@@ -106,7 +106,7 @@ def private_files(settings: Settings) -> list[Path]:
             found.append(key_file())
         if settings.session_keys is None:
             found.append(session_key_file())
-        database = database_file(settings) if settings.keeps_own_vault else None
+        database = database_file(settings)
     except ConfigurationError:
         database = None
     if database is not None:

@@ -1,10 +1,10 @@
-"""The hosted implementation of the seam: Scalekit keeps the tokens, this process keeps none."""
+"""The hosted implementation of the seam: Scalekit keeps the tokens, our vault the authorizations in progress."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
@@ -15,9 +15,10 @@ from scalekit_mcp.actions.models import (
     ConnectedAccountResponse,
     ConnectedAccountView,
     ListConnectedAccountsResponse,
+    OutcomeKind,
     ToolResult,
 )
-from scalekit_mcp.actions.protocol import LinkBase
+from scalekit_mcp.actions.protocol import CALLBACK_PATH, LinkBase
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     import httpx2 as httpx
 
     from scalekit_mcp.accounts.model.records import AccountKey
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
-    from scalekit_mcp.actions.hosted_parts import HostedParts
+    from scalekit_mcp.accounts.vault.vault import Vault
+    from scalekit_mcp.actions.hosted_wiring import HostedServices
+
+Page = TypeVar("Page", AuthorizationPrompt, AuthorizationOutcome, AuthorizationPrompt | AuthorizationOutcome)
 
 POLL_SECONDS = 1.0
 
@@ -52,8 +55,8 @@ class HostedActions:
     """`Actions` on Scalekit's REST API. Cheap to make: libraries and the HTTP client wait for a first call.
 
     `environment` may be a function that finds it on first use (the sandbox starts in it). `link_base` gives the address
-    of our own pages. `http` is closed by whoever made it; without one a client is made and closed by `aclose`. `ring`
-    seals attempts and page tokens: without one its keys are this process's own, and so are the attempts.
+    of our own pages. `http` is closed by whoever made it; without one a client is made and closed by `aclose`.
+    `open_vault` gives the vault of the attempts, whose keys seal page tokens too; without one it is in memory.
     `user_verification` is `off`, `confirm` or `url`; except for `off`, the environment has to hold tokens back until a
     verification ("User Verification" in the Scalekit dashboard). `call_seconds` is the longest that one tool call
     lasts.
@@ -70,9 +73,8 @@ class HostedActions:
         user_verify_url: str | None = None,
         timezone: str = "UTC",
         http: httpx.AsyncClient | None = None,
-        ring: KeyRing | None = None,
+        open_vault: Callable[[], Vault] | None = None,
         scopes: Sequence[str] = (),
-        sandbox: bool = False,
         call_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._environment = environment
@@ -83,41 +85,41 @@ class HostedActions:
         self._user_verify_url = user_verify_url
         self._timezone = timezone
         self._http = http
-        self._ring = ring
+        self._open_vault = open_vault
         self._scopes = tuple(scopes)
-        self._sandbox = sandbox
         self._call_seconds = call_seconds
         self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
-        """Close the HTTP client, if this object made one."""
+        """Close the vault, and the HTTP client if this object made one."""
         opened = self._opened.take()
         if opened is not None:
             await opened.aclose()
 
     async def check(self) -> None:
-        """See `Actions`. The vault is Scalekit's: whether it answers is what can be known."""
-        await self.list_connected_accounts(page_size=1)
+        """See `Actions`: whether Scalekit answers, and whether the vault of the attempts can be written and read."""
+        services = await self._services()
+        await services.accounts.page(size=1)
+        await services.vault.check()
 
-    async def _parts(self) -> HostedParts:
+    async def _services(self) -> HostedServices:
         return await self._opened.get()
 
-    async def _open(self) -> HostedParts:
-        from scalekit_mcp.actions.hosted_parts import build_hosted_parts
+    async def _open(self) -> HostedServices:
+        from scalekit_mcp.actions.hosted_wiring import hosted_services
 
         found = self._environment
         environment = found if isinstance(found, ScalekitEnvironment) else await found()
-        return build_hosted_parts(
+        return hosted_services(
             environment,
             connection_name=self._connection_name,
             clock=self._clock,
             http=self._http,
-            ring=self._ring,
+            vault=self._open_vault() if self._open_vault else None,
             user_verification=self._user_verification,
             user_verify_url=self._user_verify_url,
             timezone=self._timezone,
             scopes=self._scopes,
-            sandbox=self._sandbox,
         )
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
@@ -129,15 +131,15 @@ class HostedActions:
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        return ConnectedAccountResponse(parts.consent.view(await parts.directory.get_or_create(key)))
+        services = await self._services()
+        return ConnectedAccountResponse(await services.views.view(await services.accounts.get_or_create(key)))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
+        services = await self._services()
+        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
 
     async def list_connected_accounts(
         self,
@@ -152,18 +154,17 @@ class HostedActions:
         if connection_name is not None:
             self._key(connection_name, identifier or "any")
         check_texts(identifier=identifier, page_token=page_token, account_id=account_id)
-        parts = await self._parts()
+        services = await self._services()
         if account_id is not None:
-            one = await parts.directory.by_id(account_id)
-            fits = one is not None and identifier in (None, one.identifier)
-            views = tuple(parts.consent.view(account) for account in (one,) if account is not None and fits)
-            views = tuple(view for view in views if status in (None, view.status))
+            one = await services.accounts.by_id(account_id)
+            found = [one] if one is not None and identifier in (None, one.identifier) else []
+            views = tuple(view for view in await services.views.views(found) if status in (None, view.status))
             return ListConnectedAccountsResponse(connected_accounts=views, total_size=len(views))
-        accounts, total, following = await parts.directory.page(
+        accounts, total, following = await services.accounts.page(
             identifier=identifier, status=status, size=page_size, token=page_token
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(parts.consent.view(account) for account in accounts),
+            connected_accounts=await services.views.views(accounts),
             total_size=total,
             next_page_token=following,
         )
@@ -171,18 +172,18 @@ class HostedActions:
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         """See `Actions`. Scalekit offers the call to some API clients only; elsewhere `delete` is what is left."""
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        parts.tools.forget(key)
-        account = await parts.directory.disconnect(key)
-        parts.consent.attempts.forget(key)
-        return ConnectedAccountResponse(parts.consent.view(account))
+        services = await self._services()
+        services.tools.forget(key)
+        account = await services.accounts.disconnect(key)
+        await services.records.delete(services.views.vault_key(key))
+        return ConnectedAccountResponse(await services.views.view(account))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        parts.tools.forget(key)
-        await parts.directory.delete(key)
-        parts.consent.attempts.forget(key)
+        services = await self._services()
+        services.tools.forget(key)
+        await services.accounts.delete(key)
+        await services.records.delete(services.views.vault_key(key))
 
     # -- consent
 
@@ -198,83 +199,91 @@ class HostedActions:
         expected_account: tuple[str, str] | None = None,
     ) -> AuthorizationLinkResponse:
         """See `Actions`. What the caller vouches for has no effect: Scalekit does not tell which mailbox consented."""
-        from scalekit_mcp.actions.hosted_accounts import not_active
+        from scalekit_mcp.accounts.authorization.links import LinkRequest
 
         del login_hint, expected_account
         check_texts(state=state, user_verify_url=user_verify_url)
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        account = await parts.directory.get_or_create(key)
-        view = parts.consent.view(account)
-        if view.held and not reconnect:
-            raise not_active(view)
-        attempt = parts.consent.begin(
-            key,
-            link_base=await self._link_base(),
-            status=account.status,
+        services = await self._services()
+        account = await services.accounts.get_or_create(key)
+        view = await services.views.view(account)
+        base = await self._link_base()
+        request = LinkRequest(
+            link_base=base,
+            redirect_uri=base + CALLBACK_PATH,
             reconnect=reconnect,
             state=state,
             user_verify_url=user_verify_url,
+            status_before=account.status,
         )
-        return AuthorizationLinkResponse(
-            link=parts.consent.attempts.link(attempt), expires_at=attempt.expires_at, attempt_id=attempt.id
-        )
+        try:
+            link = await services.authorizations.begin(services.views.vault_key(key), request)
+        except AuthorizationRequired as error:
+            error.details["status"] = view.status
+            raise
+        return AuthorizationLinkResponse(link=link.link, expires_at=link.expires_at, attempt_id=link.attempt_id)
 
     async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
-        return (await self._parts()).consent.prompt(ticket)
+        return self._named(await (await self._services()).authorizations.prompt(ticket))
 
     async def start_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> str | AuthorizationOutcome:
         """See `Actions`; the address is Scalekit's magic link, made now because it is good for a moment only."""
-        return await (await self._parts()).consent.start(ticket, browser_secret)
+        started = await (await self._services()).authorizations.start(ticket, browser_secret)
+        return started if isinstance(started, str) else self._named(started)
 
     async def complete_authorization(
         self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
     ) -> AuthorizationOutcome:
-        return await (await self._parts()).consent.complete(query, browser_secrets)
+        return self._named(await (await self._services()).authorizations.complete(query, browser_secrets))
 
     async def cancel_held_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> AuthorizationOutcome:
-        return (await self._parts()).consent.cancel(ticket, browser_secret)
+        return self._named(await (await self._services()).authorizations.cancel(ticket, browser_secret))
+
+    def _named(self, page: Page) -> Page:
+        """What a page says, under the connection's own name and not the one it has in the vault."""
+        return page if page.connection_name is None else replace(page, connection_name=self._connection_name)
 
     async def confirm_authorization(
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
-        await parts.consent.confirm(key, confirmation_code)
-        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
+        services = await self._services()
+        await services.authorizations.confirm(services.views.vault_key(key), confirmation_code)
+        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         key = self._key(None, identifier)
         check_texts(auth_request_id=auth_request_id)
         if not 1 <= len(auth_request_id) <= 1000:
             raise InvalidInput("It has 1 to 1000 characters.", field="auth_request_id")
-        parts = await self._parts()
-        await parts.consent.verify(auth_request_id, identifier)
-        live = parts.consent.attempts.live(key, self._clock.now())
-        if live is not None:
-            parts.consent.succeed(live)
-        return ConnectedAccountResponse(parts.consent.view(await parts.directory.known(key)))
+        services = await self._services()
+        await services.keeper.verify(auth_request_id, identifier)
+        await services.authorizations.settle(services.views.vault_key(key))
+        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """See `Actions`. The application is Scalekit's to register, so that nothing comes here."""
-        from scalekit_mcp.actions.hosted_outcomes import no_admin_consent
-
         del query
-        return no_admin_consent()
+        return AuthorizationOutcome(
+            OutcomeKind.LINK_UNKNOWN,
+            "This page has no use here",
+            "The application is registered with Scalekit, which receives approvals itself.",
+            "Tell the user to open the authorization link from the chat.",
+        )
 
     async def wait_for_authorization(
         self, *, connection_name: str | None = None, identifier: str, timeout_seconds: float
     ) -> ConnectedAccountResponse:
         """See `Actions`; looks at the account every second."""
         key = self._key(connection_name, identifier)
-        parts = await self._parts()
+        services = await self._services()
 
         async def read() -> ConnectedAccountView:
-            return parts.consent.view(await parts.directory.known(key))
+            return await services.views.view(await services.accounts.known(key))
 
         return await wait_for_attempt(
             read,
@@ -316,11 +325,11 @@ class HostedActions:
         )
 
     async def _run_tool(self, key: AccountKey, arguments: Arguments, vouched: Vouched) -> ToolResult:
-        parts = await self._parts()
+        services = await self._services()
         try:
-            return await parts.tools.run(key, arguments)
+            return await services.tools.run(key, arguments)
         except AuthorizationRequired as error:
-            parts.tools.forget(key)
+            services.tools.forget(key)
             await direct_refusal(self, error, vouched)
             raise
         except PermissionMissing as error:

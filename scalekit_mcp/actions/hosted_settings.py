@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.accounts.vault.vault import Vault
 
 
 def hosted_actions(
@@ -23,17 +27,16 @@ def hosted_actions(
     """`HostedActions` for `settings`; reads and opens nothing.
 
     `resolve` gives the settings with Scalekit's address and credentials where they are known only once the sandbox
-    runs. Vault keys, where some are set, seal attempts and page tokens. Raises `ConfigurationError`.
+    runs. The vault of the attempts is the one that embedded mode would have. Raises `ConfigurationError`.
     """
-    ring = None
-    if settings.vault_keys is not None:
-        from scalekit_mcp.accounts.vault.sealing import KeyRing
-
-        with settings.naming("vault_keys"):
-            ring = KeyRing.from_text(settings.vault_keys.get_secret_value())
 
     async def environment() -> ScalekitEnvironment:
         return environment_of(await resolve() if resolve else settings)
+
+    def open_vault() -> Vault:
+        from scalekit_mcp.actions.own_vault import vault_of
+
+        return vault_of(settings)
 
     async def base_url() -> str:
         return settings.base_url
@@ -46,9 +49,8 @@ def hosted_actions(
         user_verification=user_verification,
         user_verify_url=settings.user_verify_url,
         timezone=timezone,
-        ring=ring,
+        open_vault=open_vault,
         scopes=settings.scopes,
-        sandbox=settings.sandbox,
     )
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.accounts.model.records import AccountKey
-from scalekit_mcp.actions.hosted_accounts import not_active
-from scalekit_mcp.actions.hosted_consent import HostedConsent
-from scalekit_mcp.actions.hosted_directory import HostedDirectory
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
+from scalekit_mcp.actions.hosted_views import HostedViews, not_active
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
+from scalekit_mcp.scalekit.accounts import ScalekitAccounts
 from scalekit_mcp.scalekit.mailbox import ScalekitMailbox
 from scalekit_mcp.scalekit.params import check_supported
 from scalekit_mcp.scalekit.rest import ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.wire_account import meaning_of
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
 
 ACTIVE_SECONDS = 30
@@ -29,8 +29,8 @@ class HostedTools:
     def __init__(
         self,
         rest: ScalekitRest,
-        directory: HostedDirectory,
-        consent: HostedConsent,
+        directory: ScalekitAccounts,
+        views: HostedViews,
         *,
         clock: Clock,
         pages: PageSealer,
@@ -38,7 +38,7 @@ class HostedTools:
     ) -> None:
         self._rest = rest
         self._directory = directory
-        self._consent = consent
+        self._views = views
         self._clock = clock
         self._pages = pages
         self._timezone = timezone
@@ -82,15 +82,17 @@ class HostedTools:
             pages=Pages(self._pages, connection_name=key.connection_name, identifier=key.identifier),
         )
 
-    async def _view(self, key: AccountKey) -> ConnectedAccountView:
-        return self._consent.view(await self._directory.get_or_create(key))
+    async def _inactive(self, key: AccountKey) -> ConnectedAccountView | None:
+        """How the account stands, unless it is ACTIVE: then the vault, which has its attempts, is not asked."""
+        account = await self._directory.get_or_create(key)
+        return None if meaning_of(account)[0] is AccountStatus.ACTIVE else await self._views.view(account)
 
     async def _require_active(self, key: AccountKey) -> None:
         now = self._clock.now().timestamp()
         if now < self._seen_active.get(key, 0):
             return
-        view = await self._view(key)
-        if view.status != "ACTIVE":
+        view = await self._inactive(key)
+        if view is not None:
             raise not_active(view)
         if len(self._seen_active) > MOST_SEEN_ACTIVE:
             self._seen_active.clear()
@@ -102,8 +104,8 @@ class HostedTools:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
         if failure.status in _ACCOUNT_MAY_BE_WHY:
             self.forget(key)
-            view = await self._view(key)
-            if view.status != "ACTIVE":
+            view = await self._inactive(key)
+            if view is not None:
                 return not_active(view)
         if failure.status == 400:
             fields = (field.removeprefix("$") for field in failure.fields)  # a window's parameters bear OData's sign

@@ -8,18 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.model.records import AccountKey, ManagerSettings, UserVerification
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import Vault
-from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
+from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.calendar.page_tokens import Pages
@@ -29,7 +26,6 @@ from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.microsoft.identity.credentials import credentials_of
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
-from scalekit_mcp.network import Network
 from scalekit_mcp.notifications.status_log import StatusLog
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
@@ -39,13 +35,10 @@ from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
 )
-from scalekit_mcp.upstream import UpstreamClient
 
 READ_SCOPES = ("Calendars.Read",)
 """Writing covers reading: `Calendars.ReadWrite` will do as well ("Microsoft Graph permissions reference")."""
 WRITE_SCOPES = ("Calendars.ReadWrite",)
-LISTENER_SECONDS = 2.0
-"""Bound on asking whether another process of this machine still serves its pages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +117,6 @@ def embedded_services(
 ) -> EmbeddedServices:
     """Put the parts together. Opens no connection; raises `ConfigurationError` or `VaultError` for unusable keys."""
     metrics = metrics or Metrics()
-    ring = _key_ring(settings)
     webhook_target = _webhook_target(settings)
     addresses = (settings.login_url, settings.graph_url, settings.webhook_url)
     http = settings.network.client(addresses, make=partial(ObservedClient, metrics, graph_url=settings.graph_url))
@@ -139,7 +131,8 @@ def embedded_services(
         graph_url=settings.graph_url,
         clock=clock,
     )
-    vault = Vault(_database_url(settings), ring, outbox=webhook_target is not None)
+    vault = vault_of(settings, outbox=webhook_target is not None)
+    ring = vault.key_ring
     vault.on_status_change(StatusLog(metrics))
     webhook = (
         None
@@ -181,38 +174,3 @@ def _webhook_target(settings: Settings) -> Webhook | None:
 
 def _code_of(error: Exception) -> str:
     return error.code if isinstance(error, ScalekitMCPError) else type(error).__qualname__
-
-
-async def listener_alive(redirect_uri: str) -> bool:
-    """Whether the process that gave this redirect URI on this machine still serves it; any other URI counts as served.
-
-    A way back without a query changes nothing and is answered with the address of its outcome: nobody else's program
-    that took the port since does that.
-    """
-    if urlsplit(redirect_uri).hostname != "localhost":
-        return True
-    try:
-        # A client of its own: nothing here may wait for a place in the pool.
-        async with Network().client([], make=UpstreamClient, timeout=LISTENER_SECONDS) as http:
-            with anyio.fail_after(LISTENER_SECONDS):
-                answer = await http.get(redirect_uri)
-    except (TimeoutError, httpx.HTTPError):
-        return False
-    return answer.status_code == 303 and "/oauth/outcome/" in answer.headers.get("location", "")
-
-
-def _key_ring(settings: Settings) -> KeyRing:
-    if settings.vault_keys is not None:
-        with settings.naming("vault_keys"):
-            return KeyRing.from_text(settings.vault_keys.get_secret_value())
-    if settings.sandbox and settings.database_url is None:
-        return KeyRing.generate()
-    check_key_file(settings)
-    return KeyRing.from_file(key_file())
-
-
-def _database_url(settings: Settings) -> str:
-    if settings.database_url is not None:
-        return settings.database_url.get_secret_value()
-    path = vault_file(settings)
-    return "sqlite+aiosqlite:///:memory:" if path is None else f"sqlite+aiosqlite:///{path.as_posix()}"

@@ -218,8 +218,10 @@ async def fast_bench(*, user_verification: str = "off", **options: Any) -> Async
             user_verification=user_verification,
             **options,
         )
-        yield HostedBench("hosted", actions, sandbox, scalekit, clock=clock)
-        await actions.aclose()
+        try:
+            yield HostedBench("hosted", actions, sandbox, scalekit, clock=clock)
+        finally:
+            await actions.aclose()
 
 
 def side_by_side(microsoft: ASGIApp, scalekit: ASGIApp) -> ASGIApp:
@@ -302,7 +304,10 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
                     http=http,
                     user_verification=user_verification,
                 )
-                yield OwnRestBench("own_rest", actions, sandbox, inner=inner, http=http)
+                try:
+                    yield OwnRestBench("own_rest", actions, sandbox, inner=inner, http=http)
+                finally:
+                    await actions.aclose()
 
 
 BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench, "own_rest": own_rest_bench}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, code_on, fast_bench
 
-from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.models import AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
@@ -91,16 +93,20 @@ async def test_with_off_the_callback_verifies_the_identifier_that_asked() -> Non
         assert await bench.status() == ("ACTIVE", None)
 
 
-async def test_with_confirm_nothing_is_verified_before_the_code_and_the_id_is_kept_sealed() -> None:
-    async with fast_bench(user_verification="confirm") as bench:
-        code = code_on(await bench.consent())
+async def test_with_confirm_nothing_is_verified_before_the_code_and_the_id_is_kept_sealed(tmp_path: Path) -> None:
+    def open_vault() -> Vault:
+        return Vault(f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}", KeyRing.generate())
+
+    async with fast_bench(user_verification="confirm", open_vault=open_vault) as bench:
+        link = await bench.link()
+        async with bench.browser() as browser:
+            code = code_on(await consent(browser, link, DANA))
         assert bench.received("/user/verify") == []
         [request_id] = bench.look_alike.records.auth_requests
-        parts = await bench.actions._parts()  # type: ignore[attr-defined]
-        attempt = parts.consent.attempts.newest(AccountKey("outlook", IDENTIFIER))
-        assert request_id not in repr(vars(parts.consent.attempts))
-        assert request_id not in str(attempt.sealed_request)
-        assert code not in repr(vars(parts.consent.attempts))
+        written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        assert IDENTIFIER.encode() in written
+        for secret in (request_id, code, link.rpartition("/")[2], bench.received("/magic_link")[0].body["state"]):
+            assert secret.encode() not in written
         await bench.actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code=code)
         assert [r.body["identifier"] for r in bench.received("/user/verify")] == [IDENTIFIER]
 

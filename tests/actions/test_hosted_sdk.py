@@ -9,7 +9,6 @@ import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
-from scalekit_mcp.actions.hosted_accounts import WireAccount
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,
@@ -21,6 +20,7 @@ from scalekit_mcp.microsoft.graph.requests import Subject
 from scalekit_mcp.sandbox.scalekit.wire import Refusal
 from scalekit_mcp.scalekit.refusals import provider_error
 from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.wire_account import WireAccount
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
 

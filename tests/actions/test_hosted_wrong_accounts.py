@@ -9,9 +9,9 @@ import anyio
 import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
-from scalekit_mcp.actions.hosted_accounts import instant
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit.records import Fault
+from scalekit_mcp.scalekit.wire_account import instant
 
 LIST = "outlook_list_calendar_events"
 ACCOUNT: dict[str, Any] = {

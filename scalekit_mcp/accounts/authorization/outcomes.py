@@ -78,4 +78,3 @@ class AuthorizationPrompt:
     admin_consent_url: str | None = field(repr=False)
     admin_text: str | None = field(repr=False)
     has_administrators: bool = True
-    sandbox: bool = False

@@ -9,6 +9,9 @@ from enum import StrEnum
 from scalekit_mcp.errors import WhoActs
 from scalekit_mcp.identifiers import check_identifier
 
+KEPT_ELSEWHERE = "elsewhere:"
+"""Begins the connection name of accounts whose tokens are not here: the vault holds only their authorizations."""
+
 
 class AccountStatus(StrEnum):
     """Whether calls may be made with an account."""

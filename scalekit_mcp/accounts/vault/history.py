@@ -15,7 +15,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from scalekit_mcp.accounts.model.records import HistoryEntry
+from scalekit_mcp.accounts.model.records import KEPT_ELSEWHERE, HistoryEntry
 from scalekit_mcp.accounts.vault import rows, seals
 from scalekit_mcp.accounts.vault.statements import Statements
 from scalekit_mcp.accounts.vault.tables import history
@@ -36,7 +36,10 @@ class History:
     ) -> Sequence[HistoryEntry]:
         """See `Vault.history`."""
         statement = select(history).order_by(history.c.at.desc(), history.c.id.desc()).limit(limit)
-        if connection_name is not None:
+        if connection_name is None:
+            elsewhere = history.c.connection_name.startswith(KEPT_ELSEWHERE, autoescape=True)
+            statement = statement.where(~elsewhere)
+        else:
             statement = statement.where(history.c.connection_name == connection_name)
         if identifier is not None:
             statement = statement.where(history.c.identifier == identifier)

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, 
 from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.model.records import (
+    KEPT_ELSEWHERE,
     AccountKey,
     AccountStatus,
     ConnectedAccount,
@@ -322,7 +323,9 @@ def _filters(
     connection_name: str | None, identifier: str | None, status: AccountStatus | None, account_id: str | None
 ) -> list[ColumnElement[bool]]:
     given: list[ColumnElement[bool]] = []
-    if connection_name is not None:
+    if connection_name is None:
+        given.append(~_account.connection_name.startswith(KEPT_ELSEWHERE, autoescape=True))
+    else:
         given.append(_account.connection_name == connection_name)
     if identifier is not None:
         given.append(_account.identifier == identifier)

@@ -73,7 +73,6 @@ class Pages:
             expires_at=_clock_time(prompt.expires_at),
             action=action,
             csrf=csrf,
-            sandbox=self._sandbox or prompt.sandbox,
         )
 
     def leaving(self, url: str, *, provider: str = "Microsoft") -> HTMLResponse:

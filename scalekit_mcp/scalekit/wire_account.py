@@ -1,4 +1,4 @@
-"""Connected accounts on Scalekit's wire, and as this product shows them.
+"""Connected accounts on Scalekit's wire.
 
 Scalekit says no reason; a server of this product that stands in its place does, in members of its own.
 """
@@ -10,18 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from scalekit_mcp.accounts.model import texts
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AttemptState, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Reason
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
-from scalekit_mcp.accounts.model.statuses import WHO_ACTS, status_of
-from scalekit_mcp.actions.hosted_attempts import HostedAttempt
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.accounts.model.statuses import status_of
 from scalekit_mcp.calendar.text import microsofts_words
-from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ProviderUnavailable
+from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
 from scalekit_mcp.scalekit.rest import safe_id
-
-_RUNNING = (AttemptState.LINK_GIVEN, AttemptState.AT_PROVIDER)
-_REFUSED_AT_PROVIDER = (Reason.CONSENT_DECLINED, Reason.ADMIN_APPROVAL_REQUIRED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,61 +93,6 @@ def meaning_of(wire: WireAccount) -> tuple[AccountStatus, Reason | None]:
     if wire.reason is not None:
         return status_of(wire.reason), wire.reason
     return STATUS_OF_SCALEKIT.get(wire.status, (AccountStatus.EXPIRED, Reason.UNKNOWN))
-
-
-def view_of(wire: WireAccount, attempt: HostedAttempt | None, now: datetime) -> ConnectedAccountView:
-    """The account as every face shows it; an account that never had a grant shows its newest attempt as its reason."""
-    status, reason = meaning_of(wire)
-    live = attempt is not None and attempt.expires_at > now
-    state = None
-    if attempt is not None:
-        state = attempt.state if live or attempt.state is AttemptState.SUCCEEDED else AttemptState.EXPIRED
-    if status is AccountStatus.PENDING:
-        reason = _pending_reason(wire, attempt if live else None)
-        if state is AttemptState.AT_PROVIDER and reason in _REFUSED_AT_PROVIDER:
-            state = AttemptState.FAILED
-    error = None if attempt is None else attempt.error
-    return ConnectedAccountView(
-        id=wire.id,
-        connection_name=wire.connector,
-        identifier=wire.identifier,
-        status=status.value,
-        reason=None if reason is None else reason.value,
-        who_acts=WHO_ACTS[reason],
-        token_expires_at=wire.token_expires_at,
-        last_used_at=wire.last_used_at,
-        updated_at=wire.updated_at,
-        last_authorization_error=error or wire.last_authorization_error,
-        attempt_state=None if state is None else state.value,
-        attempt_expires_at=attempt.expires_at if attempt is not None and live else None,
-        held=live and state is AttemptState.HELD,
-    )
-
-
-def _pending_reason(wire: WireAccount, attempt: HostedAttempt | None) -> Reason:
-    if attempt is not None and attempt.state is AttemptState.HELD:
-        return Reason.AWAITING_CONFIRMATION
-    if wire.status == "PENDING_VERIFICATION" and (attempt is None or attempt.verification is UserVerification.URL):
-        return Reason.AWAITING_CONFIRMATION
-    if attempt is None:
-        return Reason.NEVER_AUTHORIZED
-    if attempt.state is AttemptState.AT_PROVIDER and wire.reason is not None and wire.reason in _REFUSED_AT_PROVIDER:
-        return wire.reason
-    if attempt.state in _RUNNING:
-        return Reason.AWAITING_CONSENT
-    return Reason.CONSENT_DECLINED if attempt.declined else Reason.NEVER_AUTHORIZED
-
-
-def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
-    """The error for an account that makes no calls."""
-    reason = Reason(view.reason or Reason.UNKNOWN)
-    return AuthorizationRequired(
-        texts.sentence(reason, view.identifier),
-        next_step=texts.next_step(reason),
-        who_acts=view.who_acts,
-        status=view.status,
-        reason=reason.value,
-    )
 
 
 def is_status(text: str) -> bool:

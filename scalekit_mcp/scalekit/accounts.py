@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from scalekit_mcp.accounts.model.records import AccountKey
-from scalekit_mcp.actions.hosted_accounts import WireAccount, has_status, is_status, unusable
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
     InvalidInput,
@@ -19,6 +18,7 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
 from scalekit_mcp.scalekit.tool_data import failure_in
+from scalekit_mcp.scalekit.wire_account import WireAccount, has_status, is_status, unusable
 
 MAX_PAGE_SIZE = 99
 MAX_FILTERED_PAGES = 200
@@ -29,7 +29,7 @@ Page = tuple[list[WireAccount], int, str | None]
 """Accounts in the order of their identifiers, how many there are in all, and the token of the next page."""
 
 
-class HostedDirectory:
+class ScalekitAccounts:
     """Raises `ScalekitMCPError` and nothing else on purpose."""
 
     def __init__(self, rest: ScalekitRest, connection_name: str) -> None:

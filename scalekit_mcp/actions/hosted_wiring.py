@@ -1,0 +1,97 @@
+"""What the hosted calls are made of. Imported on the first call: a start should not wait for its libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+import httpx2 as httpx
+
+from scalekit_mcp.accounts.accounts import Accounts
+from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
+from scalekit_mcp.accounts.model.records import KEPT_ELSEWHERE, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.actions.hosted_tools import HostedTools
+from scalekit_mcp.actions.hosted_views import HostedViews
+from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
+from scalekit_mcp.actions.sealed_pages import SealedPages
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.scalekit.accounts import ScalekitAccounts
+from scalekit_mcp.scalekit.keeper import ScalekitKeeper
+from scalekit_mcp.scalekit.rest import ScalekitRest
+from scalekit_mcp.telemetry.log_redaction import HostOnly
+from scalekit_mcp.upstream import UpstreamClient
+
+if TYPE_CHECKING:
+    from scalekit_mcp.actions.hosted import ScalekitEnvironment
+
+
+@dataclass(frozen=True, slots=True)
+class HostedServices:
+    """Everything that one process needs to serve calls; closed by `aclose`.
+
+    `accounts` are Scalekit's; `records` are what our vault holds of them.
+    """
+
+    accounts: ScalekitAccounts
+    keeper: ScalekitKeeper
+    vault: Vault
+    records: Accounts
+    authorizations: Authorizations
+    views: HostedViews
+    tools: HostedTools
+    own_http: httpx.AsyncClient | None
+    log_rule: HostOnly
+
+    async def aclose(self) -> None:
+        """Close the vault, and the connections that were opened here."""
+        self.log_rule.detach()
+        await self.authorizations.aclose()
+        await self.records.aclose()
+        await self.vault.aclose()
+        if self.own_http is not None:
+            await self.own_http.aclose()
+
+
+def hosted_services(
+    environment: ScalekitEnvironment,
+    *,
+    connection_name: str,
+    clock: Clock,
+    http: httpx.AsyncClient | None,
+    vault: Vault | None,
+    user_verification: str,
+    user_verify_url: str | None,
+    timezone: str,
+    scopes: Sequence[str],
+) -> HostedServices:
+    """Put the services together. Opens no connection."""
+    own_http = None
+    if http is None:
+        own_http = environment.network.client([environment.env_url], make=UpstreamClient)
+    vault = vault or vault_in_memory()
+    rest = ScalekitRest(
+        http or cast("httpx.AsyncClient", own_http),
+        env_url=environment.env_url,
+        client_id=environment.client_id,
+        client_secret=environment.client_secret,
+        clock=clock,
+    )
+    accounts = ScalekitAccounts(rest, connection_name)
+    keeper = ScalekitKeeper(rest, accounts, connection_name, clock=clock, scopes=scopes)
+    verification = UserVerification(user_verification)
+    settings = ManagerSettings(user_verification=verification, user_verify_url=user_verify_url)
+    # Not the name that embedded mode would use: one vault may serve both, and several environments.
+    vault_connection = f"{KEPT_ELSEWHERE}{urlsplit(environment.env_url).netloc}/{connection_name}"
+    keepers = {vault_connection: keeper}
+    records = Accounts(vault, keepers, clock, settings, MisconfigurationGuard(clock, settings))
+    authorizations = Authorizations(
+        vault, records, keepers, clock=clock, settings=settings, listener_alive=listener_alive
+    )
+    views = HostedViews(vault, authorizations, vault_connection, clock=clock, verification=verification)
+    tools = HostedTools(rest, accounts, views, clock=clock, pages=SealedPages(vault.key_ring, clock), timezone=timezone)
+    log_rule = HostOnly(environment.env_url).attach()
+    return HostedServices(accounts, keeper, vault, records, authorizations, views, tools, own_http, log_rule)

@@ -1,0 +1,231 @@
+"""Scalekit as the keeper of tokens: its magic link, what it sends back, and the verification of the person.
+
+Scalekit's link is good for a moment only and leads whoever opens it to Microsoft, so it is made when the person
+presses the button on our page, and never shown in a chat. After the consent Scalekit holds the tokens and sends the
+browser back with an `auth_request_id`; only `user/verify` promotes them (AgentKit, "Verify user identity").
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeGuard
+
+from scalekit_mcp.accounts.authorization.attempts import pending_reason
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.model.records import (
+    AccountKey,
+    Attempt,
+    ConnectedAccount,
+    Held,
+    HeldRequest,
+    Reason,
+    UserVerification,
+)
+from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.vault.changes import Change, NoteAccount
+from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, WhoActs
+from scalekit_mcp.network import trusted_address
+from scalekit_mcp.scalekit.accounts import ScalekitAccounts
+from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.tool_data import failure_in
+
+logger = logging.getLogger(__name__)
+
+MAX_LINK_CHARACTERS = 8192
+MAX_REQUEST_CHARACTERS = 1000
+_ASK_ANEW = "Go back to the chat and ask for a new authorization link."
+_ADMIN_NUMBERS = ("AADSTS90094", "AADSTS90095", "AADSTS900941", "AADSTS900981")
+_DECLINED = frozenset({"access_denied", "consent_required"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    fault: GrantFault
+    message: str
+    who_acts: WhoActs
+    next_step: str
+
+
+_REFUSALS: dict[str, _Refusal] = {
+    "failed_to_exchange": _Refusal(
+        GrantFault.MISCONFIGURED,
+        "Scalekit was not told where to verify the person.",
+        "operator",
+        "The operator checks User Verification in the Scalekit dashboard.",
+    ),
+    "failed_to_exchange_token": _Refusal(
+        GrantFault.RESTART,
+        "Scalekit got no tokens from Microsoft: the page was open too long, or the connection's secret is wrong.",
+        "user",
+        "Try again from the link; if it fails again, tell the operator.",
+    ),
+    "unauthorized_client": _Refusal(
+        GrantFault.MISCONFIGURED,
+        "Microsoft refuses the application of the connection.",
+        "operator",
+        "The operator checks the application that is entered in the Scalekit connection.",
+    ),
+    "invalid_scope": _Refusal(
+        GrantFault.MISCONFIGURED,
+        "Microsoft refuses a permission of the connection.",
+        "operator",
+        "The operator checks the scopes of the Scalekit connection.",
+    ),
+}
+"""By the `error` of the way back from Scalekit."""
+_ADMIN_APPROVAL = _Refusal(
+    GrantFault.ADMIN_APPROVAL,
+    "Microsoft asks for the approval of your IT administrator before this account can be connected.",
+    "it_admin",
+    "Ask the IT administrator to approve the application; then open the link again.",
+)
+_CANCELLED = _Refusal(
+    GrantFault.DECLINED,
+    "The sign-in was cancelled at Microsoft. Nothing was changed.",
+    "user",
+    "To connect after all, open the link again.",
+)
+_UNKNOWN = _Refusal(GrantFault.OUR_FAULT, "Scalekit or Microsoft ended the sign-in.", "user", _ASK_ANEW)
+
+
+class ScalekitKeeper:
+    """A `Keeper` over Scalekit's REST API, for one connection there. The vault has its attempts and no tokens."""
+
+    provider_name = "Microsoft"
+    has_administrators = True
+
+    def __init__(
+        self,
+        rest: ScalekitRest,
+        accounts: ScalekitAccounts,
+        connection_name: str,
+        *,
+        clock: Clock,
+        scopes: Sequence[str] = (),
+    ) -> None:
+        self.scopes = tuple(scopes)
+        self._rest = rest
+        self._accounts = accounts
+        self._connection_name = connection_name
+        self._clock = clock
+
+    async def consent_url(self, attempt: Attempt, account: ConnectedAccount) -> str:
+        """See `Keeper`: Scalekit's link, made now. With verification by URL Scalekit itself sends people there."""
+        known, own = attempt.secrets, attempt.verification is not UserVerification.URL
+        body = {
+            "connector": self._connection_name,
+            "identifier": account.identifier,
+            "state": known.state if own else known.caller_state or secrets.token_urlsafe(32),
+            "user_verify_url": attempt.redirect_uri if own else known.user_verify_url,
+        }
+        try:
+            answer = await self._rest.post("/connected_accounts/magic_link", body)
+        except ScalekitFailure as failure:
+            raise failure.as_error("make an authorization link") from failure
+        except (AnswerLostError, ScalekitMCPError) as lost:
+            logger.warning("Scalekit gave no authorization link: %s", type(lost).__name__)
+            raise _no_link("user", "Try again from the link in a minute.") from lost
+        link = answer.get("link")
+        if not _is_safe_link(link):
+            raise _no_link("operator", "Try again from the link in a minute.")
+        return link
+
+    async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
+        """See `Keeper`: Scalekit holds the tokens already; nothing is sent."""
+        request_id = query.get("auth_request_id", "")
+        if (
+            "error" in query
+            or not 1 <= len(request_id) <= MAX_REQUEST_CHARACTERS
+            or attempt.verification is UserVerification.URL
+        ):
+            raise explained(query)
+        return HeldRequest(request_id, attempt.secrets.status_before)
+
+    async def accept(self, account: ConnectedAccount, held: Held) -> Sequence[Change]:
+        """See `Keeper`: Scalekit promotes the tokens that it holds, once."""
+        if not isinstance(held, HeldRequest):
+            raise InternalError(f"What is held for '{account.identifier}' is no request of Scalekit's.")
+        try:
+            await self.verify(held.auth_request_id, account.identifier)
+        except InvalidInput:
+            if not await self._was_accepted(account, held):
+                raise
+        now = self._clock.now()
+        return (
+            NoteAccount(account.id, last_authorization_error=None),
+            *pending_reason(account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED, at=now),
+        )
+
+    async def _was_accepted(self, account: ConnectedAccount, held: HeldRequest) -> bool:
+        """Whether it was verified before, and what was told of that got lost: the account has become ACTIVE since."""
+        if held.status_before == "ACTIVE":
+            return False
+        found = await self._accounts.find(AccountKey(self._connection_name, account.identifier))
+        return found is not None and found.status == "ACTIVE"
+
+    def approval(self, account: ConnectedAccount, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
+        """See `Keeper`: the application is Scalekit's to have approved."""
+        del account, redirect_uri, state
+        return None
+
+    async def verify(self, auth_request_id: str, identifier: str) -> None:
+        """Promote the held tokens; raises `InvalidInput` where this is not the person, or it is too late."""
+        body = {"auth_request_id": auth_request_id, "identifier": identifier}
+        try:
+            answer = await self._rest.post("/connected_accounts/user/verify", body)
+            refused = failure_in(answer, wrappings=0)
+            if refused is not None:
+                raise refused
+        except ScalekitFailure as failure:
+            if failure.status == 403:
+                raise InvalidInput(
+                    "The sign-in belongs to another identifier; nothing was connected.", field="identifier"
+                ) from failure
+            if failure.status in {400, 404}:
+                raise InvalidInput(
+                    "Scalekit no longer knows this sign-in: it expired or was used.",
+                    field="auth_request_id",
+                    next_step="Call authorize without arguments for a new link.",
+                ) from failure
+            raise failure.as_error("verify the person who signed in") from failure
+        except AnswerLostError as lost:
+            if lost.status is not None and lost.status < 300:
+                return  # what it answers says nothing more
+            raise ProviderUnavailable(
+                "Scalekit was told who signed in, but no answer came back.",
+                next_step="Call authorize to see the state.",
+            ) from lost
+
+
+def explained(query: Mapping[str, str]) -> GrantFailure:
+    """What a way back without an `auth_request_id` means; its text is never shown, only looked at for numbers."""
+    error, description = query.get("error", ""), query.get("error_description", "")
+    number = next((number for number in _ADMIN_NUMBERS if number in description), None)
+    if number is not None:
+        refusal, code = _ADMIN_APPROVAL, number
+    elif error in _DECLINED:
+        refusal, code = _CANCELLED, error
+    elif error in _REFUSALS:
+        refusal, code = _REFUSALS[error], error
+    else:
+        refusal, code = _UNKNOWN, "unknown_error"
+    return GrantFailure(
+        refusal.fault, refusal.message, code=code, who_acts=refusal.who_acts, next_step=refusal.next_step
+    )
+
+
+def _no_link(who_acts: WhoActs, next_step: str) -> ProviderUnavailable:
+    return ProviderUnavailable("Scalekit gave no link to Microsoft.", who_acts=who_acts, next_step=next_step)
+
+
+def _is_safe_link(link: object) -> TypeGuard[str]:
+    """Whether a browser may be sent there."""
+    try:
+        return isinstance(link, str) and bool(trusted_address(link, longest=MAX_LINK_CHARACTERS))
+    except ValueError:
+        return False
