@@ -34,6 +34,7 @@ USED_FROM_OUTSIDE = (
         "a failure that tests of clients switch on",
     ),
     ("sandbox/control/week_picture.py", "variable", "last_hour", "a template reads it"),
+    ("server/web/pages.py", "property", "a_calendar", "a template reads it"),
     ("sandbox/world/directory.py", "variable", "is_guest", "the state over HTTP shows it"),
     ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
     ("accounts/vault/migrations/versions/*", "variable", "*revision", "Alembic reads it"),

@@ -97,13 +97,16 @@ async def test_with_confirm_nothing_is_verified_before_the_code_and_the_id_is_ke
     def open_vault() -> Vault:
         return Vault(f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}", KeyRing.generate())
 
+    def files() -> list[Path]:
+        return list(tmp_path.iterdir())
+
     async with fast_bench(user_verification="confirm", open_vault=open_vault) as bench:
         link = await bench.link()
         async with bench.browser() as browser:
             code = code_on(await consent(browser, link, DANA))
         assert bench.received("/user/verify") == []
         [request_id] = bench.look_alike.records.auth_requests
-        written = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+        written = b"".join(path.read_bytes() for path in files())
         assert IDENTIFIER.encode() in written
         for secret in (request_id, code, link.rpartition("/")[2], bench.received("/magic_link")[0].body["state"]):
             assert secret.encode() not in written

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from scalekit_mcp.accounts.authorization.attempts import same_account
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountStatus,
@@ -28,7 +29,6 @@ from scalekit_mcp.accounts.provider import (
     GrantFault,
     OAuthProvider,
 )
-from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
 from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClearTenant, NoteAccount
 from scalekit_mcp.clock import Clock

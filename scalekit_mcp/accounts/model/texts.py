@@ -96,8 +96,10 @@ def sentence(reason: Reason, identifier: str) -> str:
     return _WORDS[reason][0].format(who=who, Who=who)
 
 
-def next_step(reason: Reason, who_acts: WhoActs | None = None) -> str:
+def next_step(reason: Reason, who_acts: WhoActs | None = None, *, has_administrators: bool = True) -> str:
     """What to do about a reason; `who_acts` is whom the provider named where that is not the reason's own."""
+    if reason is Reason.CONSENT_DECLINED and not has_administrators:
+        return "Ask the user whether to try again with authorization_url."
     if who_acts == "it_admin" and statuses.WHO_ACTS[reason] != "it_admin":
         return "Ask the IT administrator what stops the sign-in of the user." + _AFTER_IT
     return _WORDS[reason][1]
@@ -127,8 +129,8 @@ def calls_stopped(account: ConnectedAccount, stopped: CallsStopped) -> Authoriza
     )
 
 
-def not_active(account: ConnectedAccount) -> AuthorizationRequired:
-    """The error for an account that makes no calls."""
+def not_active(account: ConnectedAccount, *, has_administrators: bool = True) -> AuthorizationRequired:
+    """The error for an account that makes no calls; whether its provider has administrators changes what is next."""
     reason = account.reason or Reason.UNKNOWN
     kind = AdminApprovalRequired if reason is Reason.ADMIN_APPROVAL_REQUIRED else AuthorizationRequired
     message = sentence(reason, account.identifier)
@@ -136,7 +138,7 @@ def not_active(account: ConnectedAccount) -> AuthorizationRequired:
         message += f" (Mailbox: {account.provider_account.mailbox}.)"
     return kind(
         message,
-        next_step=next_step(reason, account.who_acts),
+        next_step=next_step(reason, account.who_acts, has_administrators=has_administrators),
         who_acts=account.who_acts,
         status=account.status.value,
         reason=reason.value,

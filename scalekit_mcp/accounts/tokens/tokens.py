@@ -11,7 +11,7 @@ from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, Reason, StoredAccount
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import OAuthProvider
+from scalekit_mcp.accounts.provider import AdminConsentProvider, OAuthProvider
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
@@ -71,7 +71,9 @@ class Tokens:
         account = stored.account
         now = self._clock.now()
         if account.status is not AccountStatus.ACTIVE:
-            raise texts.not_active(statuses.as_shown(account, stored.attempt, now))
+            shown = statuses.as_shown(account, stored.attempt, now)
+            provider = self._providers[key.connection_name]
+            raise texts.not_active(shown, has_administrators=isinstance(provider, AdminConsentProvider))
         await self._same_connection(stored)
         if required_scopes:
             missing = missing_scopes(account.granted_scopes, required_scopes)

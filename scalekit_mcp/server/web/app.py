@@ -1,7 +1,7 @@
-"""The browser's routes: our own page behind the authorization link, and the way back from Microsoft.
+"""The browser's routes: our own page behind the authorization link, and the way back from the provider.
 
 GET of a link changes nothing but the attempt's cookie, because mail scanners open links. POST needs that cookie and a
-token derived from it, and refuses a foreign `Origin`. What Microsoft brings back is taken once and answered with a
+token derived from it, and refuses a foreign `Origin`. What the provider brings back is taken once and answered with a
 redirect to a clean address, so that neither history nor a log keeps a query.
 """
 
@@ -13,7 +13,7 @@ import logging
 import re
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,7 +29,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.hosts import matches
-from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
+from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages, ServiceNames
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ _COOKIE = "browser cookie"
 class WebOptions:
     """How the browser reaches us: `origins` are ours (`https://host`), `secure` says that all of them are https.
 
+    `names` are what pages call the provider and its calendars.
     `cookie_keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
     """
 
@@ -54,6 +55,7 @@ class WebOptions:
     secure: bool = False
     sandbox: bool = False
     cookie_keys: KeyRing | None = None
+    names: ServiceNames = field(default_factory=ServiceNames)
 
 
 class Web:
@@ -62,7 +64,7 @@ class Web:
     def __init__(self, actions: Callable[[], Actions], *, clock: Clock, options: WebOptions) -> None:
         self._actions = actions
         self._options = options
-        self._pages = Pages(sandbox=options.sandbox)
+        self._pages = Pages(sandbox=options.sandbox, names=options.names)
         self._ring = options.cookie_keys or KeyRing.generate()
         self._clock = clock
         self._prefix = "__Host-scalekit_" if options.secure else "scalekit_"

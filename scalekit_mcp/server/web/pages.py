@@ -1,4 +1,4 @@
-"""The pages a person sees on the way to Microsoft and back.
+"""The pages a person sees on the way to the provider and back.
 
 No external resource, no inline script but one whose hash the policy names, not frameable, everything escaped.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -31,9 +32,13 @@ SCOPE_WORDS: Mapping[str, str] = {
     "mailboxsettings.read": "see your time zone and working hours",
     "user.read": "see your name and address",
     "offline_access": "stay connected while you are away, until you or your IT takes it back",
-    "openid": "know which Microsoft account you signed in with",
-    "profile": "know which Microsoft account you signed in with",
-    "email": "know which Microsoft account you signed in with",
+    "openid": "know which {provider} account you signed in with",
+    "profile": "know which {provider} account you signed in with",
+    "email": "know which {provider} account you signed in with",
+}
+_WITHOUT_ADMINISTRATORS: Mapping[str, str] = {
+    **SCOPE_WORDS,
+    "offline_access": "stay connected while you are away, until you take it back",
 }
 
 _TONES: Mapping[OutcomeKind, str] = {
@@ -57,11 +62,28 @@ _STATUS: Mapping[OutcomeKind, int] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceNames:
+    """What pages call the provider where people sign in, and its calendars."""
+
+    provider: str = "Microsoft"
+    calendar: str = "Outlook"
+
+    @property
+    def a_calendar(self) -> str:
+        """One calendar there, with its article."""
+        return f"{'an' if self.calendar[:1].upper() in _VOWELS else 'a'} {self.calendar} calendar"
+
+
+_VOWELS = frozenset("AEIOU")
+
+
 class Pages:
     """Renders each page as a response with its security headers; the templates are read on first use."""
 
-    def __init__(self, *, sandbox: bool = False) -> None:
+    def __init__(self, *, sandbox: bool = False, names: ServiceNames | None = None) -> None:
         self._sandbox = sandbox
+        self._names = names or ServiceNames()
 
     def connect(self, prompt: AuthorizationPrompt, *, action: str, csrf: str) -> HTMLResponse:
         """What will happen, and the two buttons. Changes nothing by being looked at."""
@@ -69,15 +91,17 @@ class Pages:
             "connect.html",
             script=True,
             prompt=prompt,
-            scopes=scopes_in_words(prompt.scopes),
+            scopes=scopes_in_words(
+                prompt.scopes, provider=prompt.provider_name, has_administrators=prompt.has_administrators
+            ),
             expires_at=_clock_time(prompt.expires_at),
             action=action,
             csrf=csrf,
         )
 
-    def leaving(self, url: str, *, provider: str = "Microsoft") -> HTMLResponse:
+    def leaving(self, url: str) -> HTMLResponse:
         """On to the provider, by meta refresh and a visible link: the policy keeps a form from redirecting away."""
-        return self._render("leaving.html", url=url, provider="the sandbox" if self._sandbox else provider)
+        return self._render("leaving.html", url=url, provider="the sandbox" if self._sandbox else self._names.provider)
 
     def outcome(
         self,
@@ -99,7 +123,7 @@ class Pages:
         )
 
     def _render(self, name: str, *, status_code: int = 200, script: bool = False, **values: Any) -> HTMLResponse:
-        values.setdefault("sandbox", self._sandbox)
+        values |= {"sandbox": self._sandbox, "names": self._names}
         template = self._environment.get_template(name)
         body = template.render(css=self._asset("page.css"), script=self._asset("copy.js") if script else None, **values)
         return HTMLResponse(body, status_code=status_code, headers=self._headers)
@@ -138,10 +162,14 @@ PAGE_HEADERS: Mapping[str, str] = {
 """On every answer to a browser."""
 
 
-def scopes_in_words(scopes: tuple[str, ...]) -> list[str]:
+def scopes_in_words(
+    scopes: tuple[str, ...], *, provider: str = "Microsoft", has_administrators: bool = True
+) -> list[str]:
     """What the scopes allow, the calendar first, each sentence once; a scope without words stands for itself."""
-    words = [SCOPE_WORDS.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]
-    order = list(SCOPE_WORDS.values())
+    table = SCOPE_WORDS if has_administrators else _WITHOUT_ADMINISTRATORS
+    known_words = {scope: words.format(provider=provider) for scope, words in table.items()}
+    words = [known_words.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]
+    order = list(known_words.values())
     known = sorted({word for word in words if word in order}, key=order.index)
     return known + [word for word in dict.fromkeys(words) if word not in order]
 
