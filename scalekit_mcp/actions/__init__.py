@@ -80,7 +80,7 @@ def _check_zone(settings: Settings) -> None:
     """Refuse a zone that no answer could use."""
     if settings.timezone is None:
         return
-    from scalekit_mcp.tools.zone_abbreviations import check_lasting_zone_name
+    from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
 
     with settings.naming("timezone"):
         try:

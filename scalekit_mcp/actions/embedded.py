@@ -18,7 +18,7 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar.window import present
+from scalekit_mcp.calendar.listing.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
@@ -26,7 +26,7 @@ from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound,
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Authorize
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zones.zone import resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts.model.records import AccountKey, AccountView, AuthorizationLink, DamagedAccount

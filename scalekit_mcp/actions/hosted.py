@@ -20,14 +20,14 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.protocol import CALLBACK_PATH, LinkBase
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar.window import present
+from scalekit_mcp.calendar.listing.window import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.network import Network
 from scalekit_mcp.tools import Arguments, Authorize
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zones.zone import resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx

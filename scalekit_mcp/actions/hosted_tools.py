@@ -5,8 +5,8 @@ from __future__ import annotations
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
 from scalekit_mcp.actions.hosted_views import HostedViews, not_active
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
+from scalekit_mcp.calendar.listing.page_tokens import Pages, PageSealer
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
-from scalekit_mcp.calendar.page_tokens import Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts

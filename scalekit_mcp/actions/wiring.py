@@ -18,8 +18,8 @@ from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
+from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
-from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession

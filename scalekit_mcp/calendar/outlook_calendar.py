@@ -16,10 +16,10 @@ from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, settle
 from scalekit_mcp.calendar.events.shapes import shown_event
 from scalekit_mcp.calendar.failures import AnswerLost, UnreadableAnswer
-from scalekit_mcp.calendar.list import CalendarList
+from scalekit_mcp.calendar.listing.list import CalendarList
+from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
-from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     read_event,

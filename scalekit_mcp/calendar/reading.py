@@ -12,7 +12,7 @@ from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.tools.remarks import Remarks, warned
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import Zone, resolve_zone
+from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
 
 WHOLE = Form(body_format="html")
 """An event as decisions need it: its text as Microsoft keeps it, times in UTC."""

@@ -13,9 +13,9 @@ from typing import cast
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
 from scalekit_mcp.calendar.events.shapes import event_of
+from scalekit_mcp.calendar.listing.page_tokens import Position
+from scalekit_mcp.calendar.listing.pages import Instances, in_microsofts_order
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox, Span
-from scalekit_mcp.calendar.page_tokens import Position
-from scalekit_mcp.calendar.pages import Instances, in_microsofts_order
 from scalekit_mcp.calendar.reading import read_event
 from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
 

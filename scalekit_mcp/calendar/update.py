@@ -30,7 +30,7 @@ from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
-from scalekit_mcp.tools.zones import Zone
+from scalekit_mcp.tools.zones.zone import Zone
 
 _SOMEBODY_ELSES = (
     "This is somebody else's meeting: only the user's own copy was changed, and the organizer's next update overwrites "

@@ -54,7 +54,7 @@ def answer_zone(settings: Settings) -> str:
         return settings.timezone
     from tzlocal import get_localzone_name
 
-    from scalekit_mcp.tools.zones import resolve_zone
+    from scalekit_mcp.tools.zones.zone import resolve_zone
 
     try:
         name = get_localzone_name() or "UTC"

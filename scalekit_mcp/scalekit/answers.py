@@ -15,7 +15,7 @@ from scalekit_mcp.calendar.events.event import instant_of
 from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.calendar.html_tags import text_of
 from scalekit_mcp.calendar.mailbox import Form
-from scalekit_mcp.tools.zones import Zone, resolve_zone
+from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
 
 
 @dataclass(frozen=True, slots=True)

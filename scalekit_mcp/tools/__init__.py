@@ -14,7 +14,7 @@ from scalekit_mcp.tools.catalogue import TOOLS, ToolSpec, UnknownTool, markdown_
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.remarks import Remarks, warned
-from scalekit_mcp.tools.zones import Zone, resolve_zone
+from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
 
 __all__ = [
     "TOOLS",

@@ -16,7 +16,7 @@ from scalekit_mcp.tools.parameters import CLEARABLE, Parameter
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
 from scalekit_mcp.tools.values import EmptyList, NothingToDo, Refused, nearest, shown
-from scalekit_mcp.tools.zone_abbreviations import place_zones
+from scalekit_mcp.tools.zones.abbreviations import place_zones
 
 
 class Arguments(BaseModel):

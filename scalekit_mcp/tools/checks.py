@@ -10,7 +10,7 @@ from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee, sort_by_kind
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
 from scalekit_mcp.tools.values import DateOnly, NothingToDo, Refused, shown
-from scalekit_mcp.tools.zones import fold_note, resolve_zone, to_instant
+from scalekit_mcp.tools.zones.zone import fold_note, resolve_zone, to_instant
 
 MAXIMUM_WINDOW = timedelta(days=1825)
 """The longest window that Microsoft expands (List calendarView)."""

@@ -10,7 +10,7 @@ from typing import Any
 from scalekit_mcp.confirmation_code import read_code
 from scalekit_mcp.tools import people, places, recurrence, values
 from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
-from scalekit_mcp.tools.zone_abbreviations import check_zone_name
+from scalekit_mcp.tools.zones.abbreviations import check_zone_name
 
 
 @dataclass(frozen=True)

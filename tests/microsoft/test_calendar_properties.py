@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zones.zone import resolve_zone
 from tests.support.microsoft import SignedIn, signed_in
 from tests.support.tool_calls import create_arguments
 

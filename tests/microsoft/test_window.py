@@ -6,11 +6,11 @@ from dateutil import tz
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.listing.window import Window, present
 from scalekit_mcp.calendar.mailbox import Span
-from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import NO_REMARKS
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zones.zone import resolve_zone
 
 ZONES = ["UTC", "America/New_York", "Asia/Tokyo", "Europe/Berlin", "Pacific/Kiritimati", "Etc/GMT+12", "Asia/Kolkata"]
 

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx2 as httpx
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
+from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
-from scalekit_mcp.calendar.page_tokens import Pages
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox

@@ -9,7 +9,7 @@ from tzlocal.windows_tz import win_tz
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, parse_arguments, resolve_zone
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import to_instant
+from scalekit_mcp.tools.zones.zone import to_instant
 
 MEETING = {"subject": "x", "start_timezone": "America/New_York", "end_timezone": "America/New_York"}
 NOT_PLACES = {"Factory", "localtime", "posixrules"}

@@ -18,7 +18,7 @@ from scalekit_mcp.calendar.events.times import PatchedTimes, graph_moment, patch
 from scalekit_mcp.tools.arguments import CreateCalendarEvent, EventFields, UpdateCalendarEvent
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import resolve_zone
+from scalekit_mcp.tools.zones.zone import resolve_zone
 
 __all__ = ["CURRENT_SELECT", "Patch", "create_body", "keep_join_block", "patch_body"]
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, neutralised
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import Zone, resolve_zone
+from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
 
 Event = dict[str, Any]
 

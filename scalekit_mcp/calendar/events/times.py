@@ -16,7 +16,7 @@ from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.tools.arguments import UpdateCalendarEvent
 from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import Zone, resolve_zone, to_instant, to_local
+from scalekit_mcp.tools.zones.zone import Zone, resolve_zone, to_instant, to_local
 
 _UTC = Zone("UTC", "UTC", "UTC")
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
 from scalekit_mcp.tools.values import Refused, shown
-from scalekit_mcp.tools.zone_names import folded
-from scalekit_mcp.tools.zones import resolve_zone, to_local
+from scalekit_mcp.tools.zones.names import folded
+from scalekit_mcp.tools.zones.zone import resolve_zone, to_local
 
 
 @dataclass(frozen=True, slots=True)

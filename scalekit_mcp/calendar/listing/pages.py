@@ -13,9 +13,9 @@ from datetime import UTC, datetime, time
 
 from scalekit_mcp.calendar.events.event import Event, date_of, instant_of
 from scalekit_mcp.calendar.events.shapes import rows_of
+from scalekit_mcp.calendar.listing.page_tokens import Position
+from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.mailbox import EventQuery, Mailbox, Page, Span
-from scalekit_mcp.calendar.page_tokens import Position
-from scalekit_mcp.calendar.window import Window
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
 
 MAX_PAGES = 20

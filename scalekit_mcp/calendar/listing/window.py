@@ -17,7 +17,7 @@ from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
 from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones import Zone, fold_note, to_instant
+from scalekit_mcp.tools.zones.zone import Zone, fold_note, to_instant
 
 MAX_WINDOW_DAYS = 1825
 """Longest span that calendarView answers."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from scalekit_mcp.tools.values import Refused, shown
-from scalekit_mcp.tools.zone_names import folded, refusal, zone_names
+from scalekit_mcp.tools.zones.names import folded, refusal, zone_names
 
 
 @dataclass(frozen=True, slots=True)

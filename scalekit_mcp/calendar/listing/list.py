@@ -13,17 +13,17 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
+from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
+from scalekit_mcp.calendar.listing.pages import Found, Listing, View, in_microsofts_order, in_window_order
+from scalekit_mcp.calendar.listing.window import Window, present
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
-from scalekit_mcp.calendar.page_tokens import ListQuery, Pages, Position
-from scalekit_mcp.calendar.pages import Found, Listing, View, in_microsofts_order, in_window_order
 from scalekit_mcp.calendar.reading import asked_zone
-from scalekit_mcp.calendar.window import Window, present
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 from scalekit_mcp.tools.remarks import Remarks, noted, warned
-from scalekit_mcp.tools.zones import Zone
+from scalekit_mcp.tools.zones.zone import Zone
 
 MAX_PAGE_SIZE = 1000
 

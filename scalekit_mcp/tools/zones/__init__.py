@@ -1,0 +1,1 @@
+"""Time zones as people write them: IANA and Windows names, and abbreviations."""
