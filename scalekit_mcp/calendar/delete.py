@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
-from scalekit_mcp.calendar.events.event import Event, address_of
+from scalekit_mcp.calendar.events.event import address_of, series_meant
 from scalekit_mcp.calendar.failures import AnswerLost, MalformedEventId
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import read_event
@@ -75,7 +75,7 @@ class CalendarDelete:
         event_id = args.event_id
         if args.apply_to is not None or args.cancellation_message is not None:
             event = await read_event(self._mailbox, event_id, _FACTS)
-            event_id = _target(event, args)
+            event_id = series_meant(event, args.apply_to) or event_id
             if args.cancellation_message is not None:
                 if event.get("isOrganizer") is False:
                     raise InvalidInput(
@@ -163,20 +163,3 @@ class CalendarDelete:
             return True
         # What lies there otherwise shows in no calendar. After a lost answer another deletion tells, which is cheaper.
         return not isinstance(cause, AnswerLost) and not await is_listed(self._mailbox, event)
-
-
-def _target(event: Event, args: DeleteCalendarEvent) -> str:
-    kind = event.get("type")
-    if args.apply_to == "this" and kind == "seriesMaster":
-        raise InvalidInput(
-            "The id names a whole series, not one of its events.",
-            field="apply_to",
-            next_step="Give the id of one occurrence (a window list shows them), or apply_to=series.",
-        )
-    if args.apply_to == "series" and kind in ("occurrence", "exception"):
-        return str(event["seriesMasterId"])
-    if args.apply_to == "series" and kind == "singleInstance":
-        raise InvalidInput(
-            "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
-        )
-    return args.event_id

@@ -13,7 +13,7 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.attendees import refusal_of_people
 from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
-from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url
+from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url, series_meant
 from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.calendar.failures import AnswerLost
@@ -84,19 +84,9 @@ class CalendarUpdate:
         if args.apply_to is None and not patch_body(args).needs_current:
             return _Change(args, args.event_id)
         event = await self._read(args.event_id)
-        kind = event.get("type")
-        if args.apply_to == "this" and kind == "seriesMaster":
-            raise InvalidInput(
-                "The id names a whole series, not one of its events.",
-                field="apply_to",
-                next_step="Give the id of one occurrence (a window list shows them), or apply_to=series.",
-            )
-        if args.apply_to == "series" and kind == "singleInstance":
-            raise InvalidInput(
-                "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
-            )
-        if args.apply_to == "series" and kind in ("occurrence", "exception"):
-            master = await self._read(str(event["seriesMasterId"]))
+        series_id = series_meant(event, args.apply_to)
+        if series_id is not None:
+            master = await self._read(series_id)
             return _Change(args, str(master["id"]), master, event)
         return _Change(args, args.event_id, event)
 

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
 from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, neutralised
+from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
 from scalekit_mcp.tools.values import Refused
 from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
@@ -99,3 +100,22 @@ def body_characters(events: Iterable[Mapping[str, Any] | None]) -> int:
         if isinstance(body, dict):
             total += len(str(cast("dict[str, Any]", body).get("content") or ""))
     return total
+
+
+def series_meant(event: Event, apply_to: str | None) -> str | None:
+    """The id of the series that is meant by the id of one of its dates; None where the event itself is meant.
+
+    Raises `InvalidInput` where the event is not what `apply_to` says.
+    """
+    kind = event.get("type")
+    if apply_to == "this" and kind == "seriesMaster":
+        raise InvalidInput(
+            "The id names a whole series, not one of its events.",
+            field="apply_to",
+            next_step="Give the id of one occurrence (a window list shows them), or apply_to=series.",
+        )
+    if apply_to == "series" and kind == "singleInstance":
+        raise InvalidInput(
+            "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
+        )
+    return str(event["seriesMasterId"]) if apply_to == "series" and kind in ("occurrence", "exception") else None
