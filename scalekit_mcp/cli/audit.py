@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -60,18 +61,7 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
 
 def as_value(entry: HistoryEntry) -> dict[str, Any]:
     """One change for a program; instants as ISO 8601 in UTC."""
-    return {
-        "at": rfc3339(entry.at),
-        "account_id": entry.account_id,
-        "connection_name": entry.connection_name,
-        "identifier": entry.identifier,
-        "old_status": entry.old_status,
-        "old_reason": entry.old_reason,
-        "new_status": entry.new_status,
-        "new_reason": entry.new_reason,
-        "cause": entry.cause,
-        "code": entry.code,
-    }
+    return asdict(entry) | {"at": rfc3339(entry.at)}
 
 
 def parse_since(text: str, *, now: datetime) -> datetime:

@@ -6,6 +6,7 @@ import gc
 import logging
 import sys
 from contextlib import AsyncExitStack, redirect_stdout, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli.serve import configure_logging, warn_of_exposed_files
+from scalekit_mcp.cli.serve import configure_logging, server_options, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
@@ -42,7 +43,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     from scalekit_mcp.server.callers.caller import authenticated_caller
     from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
     from scalekit_mcp.server.limits import CallLimiter
-    from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+    from scalekit_mcp.server.mcp.app import create_server
     from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
     from scalekit_mcp.server.rest.app import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
@@ -71,15 +72,9 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         server = create_server(
             actions,
             identify=authenticated_caller,
-            options=ServerOptions(
-                connection_name=settings.connection,
-                version=__version__,
-                sandbox=settings.sandbox,
-                read_only=settings.read_only,
-                timezone=settings.timezone,
+            options=replace(
+                server_options(settings),
                 list_scope="private",
-                code_in_chat=settings.user_verification != "url",
-                confirm_mail=settings.confirm == "mail",
                 stopping=lambda: drain.refusing,
                 request_state_keys=tuple(_derived(keys, b"request state").values()),
                 metrics=metrics,

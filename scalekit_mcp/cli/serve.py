@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from datetime import date
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -15,6 +16,9 @@ from scalekit_mcp import __version__, telemetry
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+
+if TYPE_CHECKING:
+    from scalekit_mcp.server.mcp.app import ServerOptions
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -46,6 +50,21 @@ async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
     ):
         listener.serve(actions)
         yield actions
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """What the settings say about the MCP server over any transport."""
+    from scalekit_mcp.server.mcp.app import ServerOptions
+
+    return ServerOptions(
+        connection_name=settings.connection,
+        version=__version__,
+        sandbox=settings.sandbox,
+        read_only=settings.read_only,
+        timezone=settings.timezone,
+        code_in_chat=settings.user_verification != "url",
+        confirm_mail=settings.confirm == "mail",
+    )
 
 
 def answer_zone(settings: Settings) -> str:
@@ -85,7 +104,7 @@ def run_stdio(settings: Settings) -> None:
     starting.enter_context(start_up())
 
     from scalekit_mcp.server.callers.caller import fixed_caller
-    from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+    from scalekit_mcp.server.mcp.app import create_server
     from scalekit_mcp.server.stdio.server import serve_stdio
     from scalekit_mcp.server.stopping import StopDeadline
 
@@ -94,19 +113,8 @@ def run_stdio(settings: Settings) -> None:
 
     async def run() -> None:
         async with stdio_composition(settings) as actions:
-            server = create_server(
-                actions,
-                identify=fixed_caller(settings.identifier or SANDBOX_IDENTIFIER),
-                options=ServerOptions(
-                    connection_name=settings.connection,
-                    version=__version__,
-                    sandbox=settings.sandbox,
-                    read_only=settings.read_only,
-                    timezone=settings.timezone,
-                    code_in_chat=settings.user_verification != "url",
-                    confirm_mail=settings.confirm == "mail",
-                ),
-            )
+            identify = fixed_caller(settings.identifier or SANDBOX_IDENTIFIER)
+            server = create_server(actions, identify=identify, options=server_options(settings))
             starting.close()
             await serve_stdio(server, deadline=StopDeadline())
 

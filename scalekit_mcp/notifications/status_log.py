@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 
 from scalekit_mcp.accounts.model.records import HistoryEntry
 from scalekit_mcp.telemetry import Metrics
@@ -27,16 +28,5 @@ class StatusLog:
             old,
             new if entry.new_reason is None else f"{new}, {entry.new_reason}",
             entry.cause,
-            extra={
-                "event": "status_changed",
-                "identifier": entry.identifier,
-                "connection_name": entry.connection_name,
-                "account_id": entry.account_id,
-                "old_status": entry.old_status,
-                "new_status": entry.new_status,
-                "old_reason": entry.old_reason,
-                "new_reason": entry.new_reason,
-                "cause": str(entry.cause),
-                "code": entry.code,
-            },
+            extra={"event": "status_changed", **{name: value for name, value in asdict(entry).items() if name != "at"}},
         )

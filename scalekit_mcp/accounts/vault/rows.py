@@ -341,19 +341,7 @@ def _held_from_json(held: dict[str, Any]) -> Held:
 
 def history_values(entry: HistoryEntry, entry_id: str) -> dict[str, Any]:
     """The columns of a history entry."""
-    return {
-        "id": entry_id,
-        "at": to_micros(entry.at),
-        "account_id": entry.account_id,
-        "connection_name": entry.connection_name,
-        "identifier": entry.identifier,
-        "old_status": entry.old_status,
-        "new_status": entry.new_status,
-        "old_reason": entry.old_reason,
-        "new_reason": entry.new_reason,
-        "cause": str(entry.cause),
-        "code": entry.code,
-    }
+    return {"id": entry_id, **asdict(entry), "at": to_micros(entry.at)}
 
 
 def history_from_row(row: Row) -> HistoryEntry:
