@@ -65,7 +65,7 @@ async def stop() -> None:
 async def main(database_url: str, keys: str, base_url: str, callers: str, stage: str) -> None:
     clock = ClockAhead()
     async with httpx.AsyncClient() as http:
-        provider = Stopping(provider_for(http, clock, login_url=base_url), stage)
+        provider: Any = Stopping(provider_for(http, clock, login_url=base_url), stage)
         vault = Vault(database_url, KeyRing.from_text(keys))
         services = AccountServices.on(vault, providers={"outlook": provider}, clock=clock)
         await vault.count_accounts(connection_name=None, identifier=None, status=None)

@@ -10,7 +10,7 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.links import LinkRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AccountView, Reason, UserVerification
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
@@ -551,7 +551,8 @@ async def test_a_list_has_pages_whose_tokens_belong_to_their_query():
         first = await room.accounts.list(page_size=2)
         second = await room.accounts.list(page_size=2, page_token=first.next_page_token)
         third = await room.accounts.list(page_size=2, page_token=second.next_page_token)
-        found = [view.account.identifier for page in (first, second, third) for view in page.accounts]
+        views = [view for page in (first, second, third) for view in page.accounts]
+        found = [view.account.identifier for view in views if isinstance(view, AccountView)]
         assert found == [f"user-{number}" for number in range(5)]
         assert (first.total_size, third.total_size, third.next_page_token) == (5, 5, None)
         for wrong in ({"status": "ACTIVE"}, {"identifier": "user-1"}):

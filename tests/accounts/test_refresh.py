@@ -42,13 +42,12 @@ class Gate:
         return getattr(self._real, name)
 
     async def refresh_token_grant(self, **arguments: Any) -> TokenSet:
+        answer: TokenSet | None = None
         if self._after:
             answer = await self._real.refresh_token_grant(**arguments)
         self.arrived.set()
         await self.open.wait()
-        if not self._after:
-            answer = await self._real.refresh_token_grant(**arguments)
-        return answer
+        return answer or await self._real.refresh_token_grant(**arguments)
 
 
 def expire(room: Room) -> None:

@@ -32,6 +32,7 @@ from scalekit_mcp.accounts.model.records import (
     HistoryEntry,
     ProviderAccount,
     Reason,
+    StoredAccount,
     TenantMark,
     TokenSet,
     UserVerification,
@@ -204,9 +205,11 @@ async def test_a_list_is_walked_in_pages_in_one_order(vault: Vault):
     found: list[str] = []
     after = None
     while True:
-        page = await vault.list_accounts(connection_name=None, identifier=None, status=None, after=after, limit=7)
-        if not page:
+        listed = await vault.list_accounts(connection_name=None, identifier=None, status=None, after=after, limit=7)
+        if not listed:
             break
+        page = [stored for stored in listed if isinstance(stored, StoredAccount)]
+        assert len(page) == len(listed)
         found += [stored.account.identifier for stored in page]
         assert all(stored.tokens is None for stored in page)
         after = (page[-1].account.connection_name, page[-1].account.identifier)
