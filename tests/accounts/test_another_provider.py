@@ -49,7 +49,7 @@ class Meadow:
     """An OAuth 2.0 provider (RFC 6749): one person, two scopes, no administrators."""
 
     provider_name, client_id, login_host = "Meadow", "client-1", "meadow.example"
-    scopes = ("calendar", "stay")
+    scopes: tuple[str, ...] = ("calendar", "stay")
 
     def __init__(self, clock: Clock) -> None:
         self.clock, self.base_url, self.refreshes = clock, "", 0

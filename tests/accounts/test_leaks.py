@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from scalekit_mcp.accounts.model import records
-from scalekit_mcp.accounts.model.records import AccountKey, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, HeldGrant, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rotation import rotate_keys
 from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
@@ -35,7 +35,7 @@ async def secrets_of(vault: Vault, identifier: str = "ana") -> set[str]:
     if attempt is not None:
         kept = attempt.secrets
         found |= {kept.ticket or "", kept.state or "", kept.nonce or "", kept.code_verifier or ""}
-        if kept.held is not None:
+        if isinstance(kept.held, HeldGrant):
             found |= {kept.held.tokens.access_token, kept.held.tokens.refresh_token or ""}
     return found - {""}
 
