@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -12,60 +13,105 @@ import httpx2 as httpx
 
 MOST_REDIRECTS = 10
 _FORM = "application/x-www-form-urlencoded"
+_REFRESH = re.compile(r"^\s*\d+\s*;\s*url=(.+)$", re.IGNORECASE)
 
 
 @dataclass
 class Form:
-    """One form of a page: fields as they would be sent, buttons as (name, value, text)."""
+    """One form of a page: where it goes, its fields as they would be sent, its buttons' (name, value) by their text."""
 
     method: str
     action: str
     fields: dict[str, str] = field(default_factory=dict[str, str])
-    buttons: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    buttons: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
 
 
-class _Forms(HTMLParser):
-    """Collects forms as a browser would send them: of a select the selected or first option, ticked boxes only."""
+@dataclass
+class Page:
+    """What a browser shows: address, forms, links by their text, plain text, and where it goes on to by itself."""
 
-    def __init__(self) -> None:
+    url: str
+    status: int
+    forms: list[Form]
+    links: dict[str, str]
+    text: str
+    refresh: str | None = None
+
+
+class _Reader(HTMLParser):
+    """Reads forms as a browser would send them: of a select the selected or first option, ticked boxes only."""
+
+    def __init__(self, url: str) -> None:
         super().__init__()
+        self.url = url
         self.forms: list[Form] = []
-        self._button: tuple[str, str] | None = None
-        self._select: str | None = None
-        self._option: str | None = None
-        self._text = ""
+        self.links: dict[str, str] = {}
+        self.refresh: str | None = None
+        self.words: list[str] = []
+        self._open: list[tuple[str, dict[str, str], list[str]]] = []
+        self._form: Form | None = None
+        self._select = ""
+        self._hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
-            self.forms.append(Form(given.get("method", "get").upper(), given.get("action", "")))
-        elif not self.forms:
-            return
-        elif tag in ("input", "textarea") and given.get("name"):
-            ticked = given.get("type") not in ("checkbox", "radio") or "checked" in given
-            if ticked and given.get("type") not in ("submit", "button"):
-                self.forms[-1].fields[given["name"]] = given.get("value", "")
+            self._form = Form(given.get("method", "get").upper(), urljoin(self.url, given.get("action") or self.url))
+            self.forms.append(self._form)
+        elif tag in {"input", "textarea"} and self._form is not None and given.get("name"):
+            self._read_input(self._form, given)
         elif tag == "select":
-            self._select = given.get("name")
-        elif tag == "option" and self._select is not None:
-            wanted = "selected" in given or self._select not in self.forms[-1].fields
-            self._option, self._text = (self._select if wanted else None), ""
-        elif tag == "button":
-            self._button, self._text = (given.get("name", ""), given.get("value", "")), ""
+            self._select = given.get("name", "")
+        elif tag == "meta" and given.get("http-equiv", "").lower() == "refresh":
+            found = _REFRESH.match(given.get("content", ""))
+            if found:
+                self.refresh = urljoin(self.url, found[1].strip("'\" "))
+        elif tag in {"script", "style"}:
+            self._hidden += 1
+        if tag in {"a", "button", "option"}:
+            self._open.append((tag, given, []))
 
-    def handle_data(self, data: str) -> None:
-        self._text += data
+    def _read_input(self, form: Form, given: dict[str, str]) -> None:
+        kind = given.get("type", "text")
+        if kind == "submit":
+            form.buttons[given.get("value", "Submit")] = (given["name"], given.get("value", ""))
+        elif kind != "button" and (kind not in {"radio", "checkbox"} or "checked" in given):
+            form.fields[given["name"]] = given.get("value", "on" if kind == "checkbox" else "")
 
     def handle_endtag(self, tag: str) -> None:
-        text = " ".join(self._text.split())
-        if tag == "button" and self._button is not None and self.forms:
-            self.forms[-1].buttons.append((*self._button, text))
-            self._button = None
-        elif tag == "option" and self._option is not None:
-            self.forms[-1].fields[self._option] = text
-            self._option = None
-        elif tag == "select":
-            self._select = None
+        if tag in {"script", "style"}:
+            self._hidden -= 1
+        elif tag == "form":
+            self._form = None
+        elif self._open and self._open[-1][0] == tag:
+            _, given, words = self._open.pop()
+            self._close(tag, given, " ".join("".join(words).split()))
+
+    def _close(self, tag: str, given: dict[str, str], text: str) -> None:
+        if tag == "a" and given.get("href"):
+            self.links[text] = urljoin(self.url, given["href"])
+        elif tag == "button" and self._form is not None:
+            self._form.buttons[text] = (given.get("name", ""), given.get("value", ""))
+        elif tag == "option" and self._form is not None and self._select:
+            chosen = given.get("value", text)
+            self._form.fields[self._select] = (
+                chosen if "selected" in given else self._form.fields.get(self._select, chosen)
+            )
+
+    def handle_data(self, data: str) -> None:
+        if self._hidden:
+            return
+        self.words.append(data)
+        for _, _, words in self._open:
+            words.append(data)
+
+
+def read_page(url: str, status: int, html: str) -> Page:
+    """Parse what a server answered."""
+    reader = _Reader(url)
+    reader.feed(html)
+    text = " ".join(" ".join(reader.words).split())
+    return Page(url, status, reader.forms, reader.links, text, reader.refresh)
 
 
 class Browser:
@@ -104,9 +150,7 @@ class Browser:
     @property
     def forms(self) -> list[Form]:
         """The forms of the page."""
-        parser = _Forms()
-        parser.feed(self.text)
-        return parser.forms
+        return read_page(self.url, 200, self.text).forms
 
     async def open(self, url: str) -> str:
         """Go to an address and follow redirects; gives the address where it ended."""
@@ -118,33 +162,32 @@ class Browser:
         Raises LookupError when no button fits.
         """
         for form in self.forms:
-            for name, value, shown in form.buttons:
+            for shown, (name, value) in form.buttons.items():
                 if text.lower() in shown.lower() or text.lower() == value.lower():
                     fields = {**form.fields, **typed, **({name: value} if name else {})}
-                    return await self._go(form.method, urljoin(self.url, form.action), fields)
+                    return await self._go(form.method, form.action, fields)
         raise LookupError(f"no button '{text}' on the page")
 
     async def submit(self, form: Form, **typed: str) -> str:
         """Send a form without a button, as the Enter key does."""
-        return await self._go(form.method, urljoin(self.url, form.action), {**form.fields, **typed})
+        return await self._go(form.method, form.action, {**form.fields, **typed})
 
     async def sign_in(self, url: str, address: str, *, accept: bool = True) -> str:
         """Open an authorization URL, choose an account, consent or decline; gives the address where it ended."""
         await self.open(url)
-        if any(name == "address" for form in self.forms for name, _, _ in form.buttons):
-            await self._choose(address)
+        chooser = next(
+            (form for form in self.forms if any(name == "address" for name, _ in form.buttons.values())), None
+        )
+        if chooser is not None:
+            await self.submit(chooser, address=address)
         for _ in range(3):
-            actions = {value for form in self.forms for name, value, _ in form.buttons if name == "action"}
+            actions = {value for form in self.forms for name, value in form.buttons.values() if name == "action"}
             wanted = ("approve_mfa", "accept") if accept else ("cancel",)
             following = next((action for action in wanted if action in actions), None)
             if following is None or self.page is None:
                 break
             await self.press(following)
         return self.url
-
-    async def _choose(self, address: str) -> None:
-        form = next(form for form in self.forms if any(name == "address" for name, _, _ in form.buttons))
-        await self._go("POST", urljoin(self.url, form.action), {**form.fields, "address": address})
 
     async def _go(self, method: str, url: str, fields: dict[str, str] | None) -> str:
         for _ in range(MOST_REDIRECTS):
