@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, TypedDict
+from typing import Any
 
 from scalekit_mcp.accounts.model import texts
-from scalekit_mcp.accounts.model.records import Reason
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson, Reason
 from scalekit_mcp.accounts.model.texts import FINISH_THE_PAGE, TYPE_THE_CODE
 from scalekit_mcp.actions.models import AuthorizationLinkResponse, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
@@ -17,11 +17,6 @@ from scalekit_mcp.errors import AuthorizationRequired, WhoActs
 from scalekit_mcp.tools import Authorize
 
 _IF_IT_MUST_APPROVE = " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
-
-
-class _Key(TypedDict):
-    connection_name: str | None
-    identifier: str
 
 
 class Standing(Enum):
@@ -46,17 +41,15 @@ class Direction:
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
-    """Whose call it is, and what the caller's own token says about the person: an address, a Microsoft account.
+class Requester:
+    """Whose call it is, and what the caller's own credential says about the person.
 
     `verification` (`off`, `confirm`, `url`) is how the person who consents is held against the person who asked.
     """
 
-    connection_name: str | None
     identifier: str
     verification: str
-    login_hint: str | None = None
-    expected_account: tuple[str, str] | None = None
+    expected: ExpectedPerson = NOBODY_EXPECTED
 
 
 def direction_of(account: ConnectedAccountView, verification: str, *, reconnect: bool = False) -> Direction:
@@ -120,52 +113,46 @@ class Directed:
         error.details.update({name: answer[name] for name in shown if answer.get(name) is not None})
 
 
-async def run_authorize(actions: Actions, arguments: Authorize, vouched: Vouched) -> Directed:
+async def run_authorize(actions: Actions, arguments: Authorize, requester: Requester) -> Directed:
     """Say how the account stands and, where somebody must consent, hand out the link.
 
     `reconnect` supersedes an attempt in any state; what it held is void. Raises `InvalidInput` for a wrong code.
     """
     if arguments.confirmation_code is not None:
         await actions.confirm_authorization(
-            connection_name=vouched.connection_name,
-            identifier=vouched.identifier,
+            identifier=requester.identifier,
             confirmation_code=arguments.confirmation_code,
         )
-    return await directed(actions, vouched, reconnect=bool(arguments.reconnect))
+    return await directed(actions, requester, reconnect=bool(arguments.reconnect))
 
 
-async def direct_refusal(actions: Actions, error: AuthorizationRequired, vouched: Vouched) -> None:
+async def direct_refusal(actions: Actions, error: AuthorizationRequired, requester: Requester) -> None:
     """Put who acts, what next and, where it can help, the link into the refusal of a call."""
-    found = await directed(actions, vouched)
+    found = await directed(actions, requester)
     if found.direction.standing is not Standing.CONNECTED:
         found.put_into(error)
         return
     # Microsoft refused what the record calls connected: its keeper does not know yet, or the person just signed in.
-    link = await actions.get_authorization_link(
-        connection_name=vouched.connection_name,
-        identifier=vouched.identifier,
-        login_hint=vouched.login_hint,
-        expected_account=vouched.expected_account,
-    )
+    link = await actions.get_authorization_link(identifier=requester.identifier, expected=requester.expected)
     error.details["authorization_url"] = link.link
 
 
-async def directed(actions: Actions, vouched: Vouched, *, reconnect: bool = False) -> Directed:
+async def directed(actions: Actions, requester: Requester, *, reconnect: bool = False) -> Directed:
     """How the account stands and what next, with a link where a sign-in is needed; `reconnect` makes a new one."""
-    key: _Key = {"connection_name": vouched.connection_name, "identifier": vouched.identifier}
-    account = (await actions.get_or_create_connected_account(**key)).connected_account
-    direction = direction_of(account, vouched.verification, reconnect=reconnect)
+    identifier = requester.identifier
+    account = (await actions.get_or_create_connected_account(identifier=identifier)).connected_account
+    direction = direction_of(account, requester.verification, reconnect=reconnect)
     if direction.standing is not Standing.LINK:
         return Directed(account, direction, now=actions.present())
     link: AuthorizationLinkResponse | None = None
     try:
         link = await actions.get_authorization_link(
-            **key, reconnect=reconnect, login_hint=vouched.login_hint, expected_account=vouched.expected_account
+            identifier=identifier, reconnect=reconnect, expected=requester.expected
         )
     except AuthorizationRequired:  # tokens came in meanwhile and wait for their confirmation
         reconnect = False
-    account = (await actions.get_connected_account(**key)).connected_account
-    direction = direction_of(account, vouched.verification, reconnect=reconnect)
+    account = (await actions.get_connected_account(identifier=identifier)).connected_account
+    direction = direction_of(account, requester.verification, reconnect=reconnect)
     if direction.standing is not Standing.LINK:
         return Directed(account, direction, now=actions.present())
     if link is not None and link.admin_consent_url and direction.who_acts == "user":

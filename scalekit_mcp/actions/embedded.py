@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
+from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -155,17 +156,15 @@ class EmbeddedActions:
         reconnect: bool = False,
         state: str | None = None,
         user_verify_url: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> AuthorizationLinkResponse:
-        check_texts(state=state, user_verify_url=user_verify_url, login_hint=login_hint)
+        check_texts(state=state, user_verify_url=user_verify_url, login_hint=expected.login_hint)
         link = await self._begin(
             self._key(connection_name, identifier),
             reconnect=reconnect,
             state=state,
             user_verify_url=user_verify_url,
-            login_hint=login_hint,
-            expected_account=expected_account,
+            expected=expected,
         )
         return AuthorizationLinkResponse(
             link=link.link,
@@ -246,25 +245,20 @@ class EmbeddedActions:
         tool_name: str,
         tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
-        vouched = Vouched(
-            key.connection_name,
-            key.identifier,
-            verification=self._user_verification,
-            login_hint=login_hint,
-            expected_account=expected_account,
-        )
+        requester = Requester(identifier, verification=self._user_verification, expected=expected)
         if isinstance(arguments, Authorize):
-            return ToolResult((await run_authorize(self, arguments, vouched)).answer())
+            return ToolResult((await run_authorize(self, arguments, requester)).answer())
         return await before_deadline(
-            lambda: self._run_tool(key, tool_name, arguments, vouched), clock=self._clock, seconds=self._call_seconds
+            lambda: self._run_tool(key, tool_name, arguments, requester), clock=self._clock, seconds=self._call_seconds
         )
 
-    async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments, vouched: Vouched) -> ToolResult:
+    async def _run_tool(
+        self, key: AccountKey, tool_name: str, arguments: Arguments, requester: Requester
+    ) -> ToolResult:
         services = await self.services()
         try:
             try:
@@ -274,25 +268,23 @@ class EmbeddedActions:
                 await services.connected.accounts.get_or_create(key)
                 return ToolResult(await services.run_tool(key, tool_name, arguments))
         except AuthorizationRequired as error:
-            await direct_refusal(self, error, vouched)
+            await direct_refusal(self, error, requester)
             raise
         except PermissionMissing as error:
             missing = error.details.get("missing_scopes")
             if error.claims is not None:
                 await services.connected.accounts.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
-                await self._add_link(error, vouched, scopes=tuple(missing) if missing else None)
+                await self._add_link(error, requester, scopes=tuple(missing) if missing else None)
             raise
 
-    async def _add_link(self, error: PermissionMissing, vouched: Vouched, **options: Any) -> None:
+    async def _add_link(self, error: PermissionMissing, requester: Requester, **options: Any) -> None:
         """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
-        key = self._key(vouched.connection_name, vouched.identifier)
+        key = self._key(None, requester.identifier)
         try:
-            link = await self._begin(
-                key, login_hint=vouched.login_hint, expected_account=vouched.expected_account, **options
-            )
+            link = await self._begin(key, expected=requester.expected, **options)
         except AuthorizationRequired:
-            error.next_step = (await directed(self, vouched)).direction.next_step
+            error.next_step = (await directed(self, requester)).direction.next_step
         else:
             error.details.setdefault("authorization_url", link.link)
 

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scalekit_mcp.actions.authorize import Vouched, direct_refusal, directed, run_authorize
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
+from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -195,13 +196,12 @@ class HostedActions:
         reconnect: bool = False,
         state: str | None = None,
         user_verify_url: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> AuthorizationLinkResponse:
         """See `Actions`. What the caller vouches for has no effect: Scalekit does not tell which mailbox consented."""
         from scalekit_mcp.accounts.authorization.links import LinkRequest
 
-        del login_hint, expected_account
+        del expected
         check_texts(state=state, user_verify_url=user_verify_url)
         key = self._key(connection_name, identifier)
         services = await self._services()
@@ -305,45 +305,36 @@ class HostedActions:
         tool_name: str,
         tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
-        vouched = Vouched(
-            key.connection_name,
-            key.identifier,
-            verification=self._user_verification,
-            login_hint=login_hint,
-            expected_account=expected_account,
-        )
+        requester = Requester(identifier, verification=self._user_verification, expected=expected)
         if isinstance(arguments, Authorize):
-            return ToolResult((await run_authorize(self, arguments, vouched)).answer())
+            return ToolResult((await run_authorize(self, arguments, requester)).answer())
         return await before_deadline(
-            lambda: self._run_tool(key, arguments, vouched), clock=self._clock, seconds=self._call_seconds
+            lambda: self._run_tool(key, arguments, requester), clock=self._clock, seconds=self._call_seconds
         )
 
-    async def _run_tool(self, key: AccountKey, arguments: Arguments, vouched: Vouched) -> ToolResult:
+    async def _run_tool(self, key: AccountKey, arguments: Arguments, requester: Requester) -> ToolResult:
         services = await self._services()
         try:
             return await services.tools.run(key, arguments)
         except AuthorizationRequired as error:
             services.tools.forget(key)
-            await direct_refusal(self, error, vouched)
+            await direct_refusal(self, error, requester)
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
-                await self._add_link(error, vouched)
+                await self._add_link(error, requester)
             raise
 
-    async def _add_link(self, error: PermissionMissing, vouched: Vouched) -> None:
+    async def _add_link(self, error: PermissionMissing, requester: Requester) -> None:
         """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
         try:
-            link = await self.get_authorization_link(
-                connection_name=vouched.connection_name, identifier=vouched.identifier
-            )
+            link = await self.get_authorization_link(identifier=requester.identifier)
         except AuthorizationRequired:
-            error.next_step = (await directed(self, vouched)).direction.next_step
+            error.next_step = (await directed(self, requester)).direction.next_step
         else:
             error.details["authorization_url"] = link.link

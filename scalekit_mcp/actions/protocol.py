@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -71,13 +72,12 @@ class Actions(Protocol):
         reconnect: bool = False,
         state: str | None = None,
         user_verify_url: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> AuthorizationLinkResponse:
         """Begin an attempt, or return the live one; only `reconnect=True` supersedes it.
 
-        `login_hint` is an address that the caller vouches for (the `email` of a session token), `expected_account` a
-        Microsoft account, as (tid, oid): a consenting account that matches one of them needs no confirmation.
+        `expected` is what the caller's credential says of the person (the `email` of a session token, the `tid` and
+        `oid` of an Entra token): whoever consents and matches needs no confirmation.
         """
         ...
 
@@ -130,14 +130,13 @@ class Actions(Protocol):
         tool_name: str,
         tool_input: Mapping[str, Any] | Arguments | None = None,
         connection_name: str | None = None,
-        login_hint: str | None = None,
-        expected_account: tuple[str, str] | None = None,
+        expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         """Run one tool of the catalogue. Validates first, then finds the account, then calls the provider.
 
         `tool_input` is what a caller sent, or the `Arguments` that it was read into already.
 
-        `login_hint` and `expected_account` are those of `get_authorization_link`, for a link that the call hands out.
+        `expected` is that of `get_authorization_link`, for a link that the call hands out.
         """
         ...
 

@@ -57,7 +57,6 @@ def server_options(settings: Settings) -> ServerOptions:
     from scalekit_mcp.server.mcp.app import ServerOptions
 
     return ServerOptions(
-        connection_name=settings.connection,
         version=__version__,
         sandbox=settings.sandbox,
         read_only=settings.read_only,

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
+from scalekit_mcp.accounts.model.records import ExpectedPerson
 from scalekit_mcp.actions.models import AuthorizationOutcome
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
@@ -277,7 +278,7 @@ async def test_a_connected_identifier_is_not_silently_switched_to_another_mailbo
 
 async def test_an_address_that_the_caller_does_not_hold_needs_the_code():
     async with open_seam(**CONFIRM) as seam, seam.browser() as browser:
-        await arrive(seam, browser, await seam.link("mallory", login_hint=ALICE), DANA)
+        await arrive(seam, browser, await seam.link("mallory", expected=ExpectedPerson(ALICE)), DANA)
         assert (await seam.account("mallory")).held
         await unharmed(seam, mallory=None)
 

@@ -10,7 +10,14 @@ import pytest
 
 from scalekit_mcp.accounts.authorization.links import LinkRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, AccountView, Reason, UserVerification
+from scalekit_mcp.accounts.model.records import (
+    AccountKey,
+    AccountStatus,
+    AccountView,
+    ExpectedPerson,
+    Reason,
+    UserVerification,
+)
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, InvalidInput
 from tests.accounts.accounts_support import (
@@ -391,20 +398,21 @@ async def test_cancel_discards_the_tokens_and_only_in_the_browser_that_signed_in
 @pytest.mark.parametrize("hint", ["Dana@Company.com", DANA])
 async def test_a_vouched_address_that_matches_needs_no_code(hint: str):
     async with open_room(**CONFIRM) as room:
-        assert (await room.consent(login_hint=hint)).kind is OutcomeKind.CONNECTED
+        assert (await room.consent(expected=ExpectedPerson(hint))).kind is OutcomeKind.CONNECTED
 
 
 async def test_a_vouched_address_of_somebody_else_needs_a_code():
     async with open_room(**CONFIRM) as room:
-        assert (await room.consent(login_hint=ALICE, address=DANA)).kind is OutcomeKind.CONFIRMATION_NEEDED
+        outcome = await room.consent(expected=ExpectedPerson(ALICE), address=DANA)
+        assert outcome.kind is OutcomeKind.CONFIRMATION_NEEDED
 
 
 async def test_a_vouched_tenant_and_object_id_that_match_need_no_code():
     async with open_room(**CONFIRM) as room:
         dana = room.sandbox.people[DANA]
-        outcome = await room.consent(expected_account=(dana.tenant_id, dana.oid))
+        outcome = await room.consent(expected=ExpectedPerson(account=(dana.tenant_id, dana.oid)))
         assert outcome.kind is OutcomeKind.CONNECTED
-        outcome = await room.consent("bea", DANA, expected_account=(dana.tenant_id, "another"))
+        outcome = await room.consent("bea", DANA, expected=ExpectedPerson(account=(dana.tenant_id, "another")))
         assert outcome.kind is OutcomeKind.CONFIRMATION_NEEDED
 
 

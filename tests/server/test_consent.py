@@ -17,6 +17,7 @@ from mcp.types import (
 )
 from server_support import Action, Person
 
+from scalekit_mcp.accounts.model.records import ExpectedPerson
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.server.callers.caller import Caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
@@ -325,22 +326,22 @@ async def test_the_code_typed_into_the_chat_connects_the_account(era: str, actio
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_address_that_the_token_vouches_for_goes_with_the_link(era: str, actions: WatchedActions) -> None:
-    caller = Caller("ana", login_hint="ana@contoso.example")
+    caller = Caller("ana", expected=ExpectedPerson("ana@contoso.example"))
     async with Client(server_over(actions, caller=caller), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
-    assert set(actions.vouched) == {("ana@contoso.example", None)}
+    assert set(actions.vouched) == {ExpectedPerson("ana@contoso.example")}
 
 
 @pytest.mark.parametrize("era", ERAS)
 async def test_the_microsoft_account_that_the_token_names_goes_with_the_link(era: str, actions: WatchedActions) -> None:
-    caller = Caller("ana", expected_account=("tid-1", "oid-1"))
+    caller = Caller("ana", expected=ExpectedPerson(account=("tid-1", "oid-1")))
     async with Client(server_over(actions, caller=caller), mode=era) as client:
         with anyio.fail_after(HANG_SECONDS):
             await client.call_tool(LIST, {})
             await client.call_tool("authorize", {})
-    assert set(actions.vouched) == {(None, ("tid-1", "oid-1"))}
+    assert set(actions.vouched) == {ExpectedPerson(account=("tid-1", "oid-1"))}
 
 
 async def test_a_modern_client_never_waits_more_rounds_than_it_may(actions: WatchedActions) -> None:

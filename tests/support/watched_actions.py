@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import anyio
 
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.embedded import EmbeddedActions
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -56,7 +57,7 @@ class WatchedActions(EmbeddedActions):
         self.gate: anyio.Event | None = None
         self.failure: Exception | None = None
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
-        self.vouched: list[tuple[str | None, tuple[str, str] | None]] = []
+        self.vouched: list[ExpectedPerson] = []
         self.entered = 0
         self.cancelled = 0
         self.checks = 0
@@ -88,7 +89,7 @@ class WatchedActions(EmbeddedActions):
         await super().check()
 
     async def get_authorization_link(self, **options: Any) -> AuthorizationLinkResponse:
-        self.vouched.append((options.get("login_hint"), options.get("expected_account")))
+        self.vouched.append(options.get("expected", NOBODY_EXPECTED))
         return await super().get_authorization_link(**options)
 
     async def complete_authorization(self, query: Mapping[str, str], **options: Any) -> AuthorizationOutcome:

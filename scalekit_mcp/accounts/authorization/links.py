@@ -14,12 +14,14 @@ from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, pending
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.model import texts as account_texts
 from scalekit_mcp.accounts.model.records import (
+    NOBODY_EXPECTED,
     AccountKey,
     Attempt,
     AttemptSecrets,
     AttemptState,
     AuthorizationLink,
     ConnectedAccount,
+    ExpectedPerson,
     ManagerSettings,
     Reason,
     StoredAccount,
@@ -42,8 +44,8 @@ class LinkRequest:
     """What a link is asked for.
 
     `link_base`, `redirect_uri` and `admin_redirect_uri` are addresses of our own pages. `reconnect` supersedes the live
-    attempt and allows another account of the provider. `login_hint` (an address) and `expected_account` (tid, oid) are
-    what the caller's own token vouches for. `state` and `user_verify_url` are for verification by URL. `scopes` asks
+    attempt and allows another account of the provider. `expected` is what the caller's own token says of the person.
+    `state` and `user_verify_url` are for verification by URL. `scopes` asks
     for just those. `status_before` is what a keeper elsewhere says of the account now.
     """
 
@@ -51,8 +53,7 @@ class LinkRequest:
     redirect_uri: str
     admin_redirect_uri: str = ""
     reconnect: bool = False
-    login_hint: str | None = None
-    expected_account: tuple[str, str] | None = None
+    expected: ExpectedPerson = NOBODY_EXPECTED
     state: str | None = field(default=None, repr=False)
     user_verify_url: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -152,8 +153,8 @@ class Links:
                 link_base=request.link_base.rstrip("/"),
                 admin_redirect_uri=request.admin_redirect_uri,
                 scopes=tuple(asked),
-                login_hint=request.login_hint,
-                expected_account=request.expected_account,
+                login_hint=request.expected.login_hint,
+                expected_account=request.expected.account,
                 caller_state=request.state,
                 user_verify_url=request.user_verify_url,
                 status_before=request.status_before,
@@ -242,8 +243,8 @@ def _renewed(known: AttemptSecrets, request: LinkRequest) -> AttemptSecrets:
     """A live attempt's secrets with what is asked for anew."""
     return replace(
         known,
-        login_hint=request.login_hint or known.login_hint,
-        expected_account=request.expected_account or known.expected_account,
+        login_hint=request.expected.login_hint or known.login_hint,
+        expected_account=request.expected.account or known.expected_account,
         caller_state=request.state or known.caller_state,
         user_verify_url=request.user_verify_url or known.user_verify_url,
         scopes=known.scopes if request.scopes is None else united(known.scopes, request.scopes),

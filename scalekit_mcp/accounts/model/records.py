@@ -58,6 +58,20 @@ class AccountKey:
         check_identifier(self.identifier)
 
 
+@dataclass(frozen=True, slots=True)
+class ExpectedPerson:
+    """Who is expected to sign in, as far as the caller's own credential says: an address, an account as (tid, oid).
+
+    Whoever signs in and matches one of them needs no confirmation code.
+    """
+
+    login_hint: str | None = None
+    account: tuple[str, str] | None = None
+
+
+NOBODY_EXPECTED = ExpectedPerson()
+
+
 class UserVerification(StrEnum):
     """How the person who consents is held against the person who asked."""
 

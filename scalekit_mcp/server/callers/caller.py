@@ -8,6 +8,7 @@ from typing import Any
 
 from mcp.server.context import ServerRequestContext
 
+from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.errors import ConfigurationError, PermissionMissing
 
 READ_SCOPE = "calendar.read"
@@ -20,15 +21,13 @@ RequestContext = ServerRequestContext[Any, Any]
 class Caller:
     """A verified caller: whose account it is, and what the credential allows.
 
-    `login_hint` is an address that the credential vouches for, `expected_account` a Microsoft account, as (tid, oid); a
-    consenting Microsoft account that matches one of them needs no confirmation code.
+    `expected` is what the credential says of the person who will sign in.
     """
 
     identifier: str
     can_read: bool = True
     can_write: bool = True
-    login_hint: str | None = None
-    expected_account: tuple[str, str] | None = None
+    expected: ExpectedPerson = NOBODY_EXPECTED
 
 
 Identify = Callable[[RequestContext], Caller | str]
@@ -72,6 +71,8 @@ def authenticated_caller(context: RequestContext) -> Caller:
         identifier=token.subject,
         can_read=READ_SCOPE in token.scopes,
         can_write=WRITE_SCOPE in token.scopes,
-        login_hint=hint if isinstance(hint, str) else None,
-        expected_account=(tid, oid) if isinstance(tid, str) and isinstance(oid, str) else None,
+        expected=ExpectedPerson(
+            login_hint=hint if isinstance(hint, str) else None,
+            account=(tid, oid) if isinstance(tid, str) and isinstance(oid, str) else None,
+        ),
     )

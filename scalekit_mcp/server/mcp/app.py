@@ -57,7 +57,6 @@ class ServerOptions:
     While `stopping`, no call waits for a person.
     """
 
-    connection_name: str | None = None
     version: str = ""
     sandbox: bool = False
     read_only: bool = False
@@ -109,7 +108,6 @@ class _Calls:
         self._limiter = options.limiter
         self._consent = Consent(
             actions,
-            connection_name=options.connection_name,
             times=options.consent_times,
             code_in_chat=options.code_in_chat,
             stopping=options.stopping,
@@ -177,13 +175,11 @@ class _Calls:
             )
 
     def _job(self, caller: Caller, spec: ToolSpec, parsed: Any) -> Job:
-        connection_name = self._options.connection_name
         if spec.name == AUTHORIZE:
             return AuthorizeJob(
                 self._actions,
                 self._limiter,
                 caller=caller,
-                connection_name=connection_name,
                 arguments=parsed,
                 code_in_chat=self._options.code_in_chat,
             )
@@ -191,7 +187,6 @@ class _Calls:
             self._actions,
             self._limiter,
             caller=caller,
-            connection_name=connection_name,
             tool_name=spec.name,
             arguments=parsed,
             confirm_mail=self._options.confirm_mail,

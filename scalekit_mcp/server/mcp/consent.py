@@ -94,7 +94,6 @@ class Consent:
         self,
         actions: Actions,
         *,
-        connection_name: str | None = None,
         times: ConsentTimes,
         code_in_chat: bool = True,
         stopping: Callable[[], bool] = lambda: False,
@@ -102,7 +101,6 @@ class Consent:
         self._stopping = stopping
         self._code_in_chat = code_in_chat
         self._actions = actions
-        self._connection_name = connection_name
         self._times = times
 
     async def complete(self, context: RequestContext, params: CallToolRequestParams, job: Job) -> Answer:
@@ -270,9 +268,7 @@ class Consent:
         if answer is None or answer.action != "accept":
             return words.code_not_typed()
         code = (answer.content or {}).get("confirmation_code")
-        await self._actions.confirm_authorization(
-            connection_name=self._connection_name, identifier=job.identifier, confirmation_code=str(code or "")
-        )
+        await self._actions.confirm_authorization(identifier=job.identifier, confirmation_code=str(code or ""))
         return None
 
     async def _earlier_failure(self, identifier: str) -> str | None:
@@ -281,9 +277,7 @@ class Consent:
         A link can be used again after a sign-in that failed. Until the person does so, the account goes on to show the
         failure, which is no answer to the question that is about to be asked.
         """
-        response = await self._actions.get_connected_account(
-            connection_name=self._connection_name, identifier=identifier
-        )
+        response = await self._actions.get_connected_account(identifier=identifier)
         return _failed_at(response.connected_account)
 
     async def _wait(
@@ -298,7 +292,6 @@ class Consent:
         while True:
             left = 0.0 if self._stopping() else seconds - (anyio.current_time() - started)
             response = await self._actions.wait_for_authorization(
-                connection_name=self._connection_name,
                 identifier=identifier,
                 timeout_seconds=max(0.0, min(left, _SLICE_SECONDS)),
             )

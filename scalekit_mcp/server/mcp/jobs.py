@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.types import CallToolResult
 
-from scalekit_mcp.actions.authorize import Directed, Direction, Standing, Vouched, run_authorize
+from scalekit_mcp.actions.authorize import Directed, Direction, Requester, Standing, run_authorize
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
@@ -32,7 +32,6 @@ class CalendarJob:
         limiter: CallLimiter,
         *,
         caller: Caller,
-        connection_name: str | None,
         tool_name: str,
         arguments: Arguments,
         confirm_mail: bool = False,
@@ -42,7 +41,6 @@ class CalendarJob:
         self._actions = actions
         self._limiter = limiter
         self._caller = caller
-        self._connection_name = connection_name
         self._tool_name = tool_name
         self._arguments = arguments
 
@@ -63,9 +61,7 @@ class CalendarJob:
             identifier=self.identifier,
             tool_name=tool_name,
             tool_input=tool_input,
-            connection_name=self._connection_name,
-            login_hint=self._caller.login_hint,
-            expected_account=self._caller.expected_account,
+            expected=self._caller.expected,
         )
 
     async def _ask_if_it_mails_or_deletes(self) -> None:
@@ -95,7 +91,6 @@ class AuthorizeJob:
         limiter: CallLimiter,
         *,
         caller: Caller,
-        connection_name: str | None,
         arguments: Authorize,
         code_in_chat: bool = True,
     ) -> None:
@@ -104,12 +99,8 @@ class AuthorizeJob:
         self._actions = actions
         self._limiter = limiter
         self._arguments = arguments
-        self._vouched = Vouched(
-            connection_name,
-            caller.identifier,
-            verification="confirm" if code_in_chat else "url",
-            login_hint=caller.login_hint,
-            expected_account=caller.expected_account,
+        self._requester = Requester(
+            caller.identifier, verification="confirm" if code_in_chat else "url", expected=caller.expected
         )
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
@@ -119,7 +110,7 @@ class AuthorizeJob:
         """
         async with self._limiter.slot(self.identifier):
             arguments = Authorize.parse({}) if resumed else self._arguments
-            found = await run_authorize(self._actions, arguments, self._vouched)
+            found = await run_authorize(self._actions, arguments, self._requester)
         if found.direction.who_acts != "user":
             return found.answer()
         need = AuthorizationRequired("")
@@ -128,9 +119,7 @@ class AuthorizeJob:
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
         """Where the connection stands, as a success: a link is what `authorize` is asked for."""
-        response = await self._actions.get_or_create_connected_account(
-            connection_name=self._vouched.connection_name, identifier=self.identifier
-        )
+        response = await self._actions.get_or_create_connected_account(identifier=self.identifier)
         account = response.connected_account
         url = error.details.get("authorization_url")
         expires_at = account.attempt_expires_at
