@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import sqlite3
@@ -22,6 +23,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
+    KEPT_ELSEWHERE,
     AccountKey,
     AccountStatus,
     Attempt,
@@ -29,6 +31,7 @@ from scalekit_mcp.accounts.model.records import (
     AttemptState,
     ConnectedAccount,
     HeldGrant,
+    HeldRequest,
     HistoryEntry,
     ProviderAccount,
     Reason,
@@ -38,6 +41,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,
     ChangeStatus,
@@ -219,6 +223,19 @@ async def test_a_list_is_walked_in_pages_in_one_order(vault: Vault):
     assert await vault.count_accounts(connection_name="other", identifier=None, status=None) == 0
 
 
+async def test_what_somebody_else_keeps_is_listed_under_its_own_connection_alone(vault: Vault):
+    await create(vault)
+    elsewhere = new_account("bea", f"{KEPT_ELSEWHERE}acme.scalekit.dev/outlook")
+    assert await vault.create_account(elsewhere, entry(elsewhere))
+    for connection_name, expected in ((None, ["ana"]), (elsewhere.connection_name, ["bea"])):
+        wanted: dict[str, Any] = {"connection_name": connection_name, "identifier": None, "status": None}
+        listed = await vault.list_accounts(**wanted, after=None, limit=10)
+        assert [stored.account.identifier for stored in listed if isinstance(stored, StoredAccount)] == expected
+        assert await vault.count_accounts(**wanted) == 1
+        told = await vault.history(connection_name=connection_name, identifier=None, since=None, limit=10)
+        assert [line.identifier for line in told] == expected
+
+
 async def test_an_illegal_pair_of_status_and_reason_is_refused_by_the_schema_itself(vault: Vault):
     account = await create(vault)
     change = consented(account)
@@ -293,6 +310,21 @@ async def test_an_attempt_is_found_by_what_a_browser_brings_and_comes_back_whole
     assert stored is not None
     assert stored.attempt is not None
     assert stored.attempt.id == attempt.id
+
+
+async def test_an_attempt_whose_tokens_somebody_else_holds_comes_back_whole(vault: Vault):
+    account = await create(vault)
+    held = AttemptSecrets(ticket="t", status_before="EXPIRED", held=HeldRequest("request-1", "EXPIRED"))
+    attempt = new_attempt(account, secrets=held)
+    assert await vault.commit(InsertAttempt(attempt))
+    assert await vault.find_attempt(AttemptKey.TICKET, attempt.ticket_sha256 or "") == attempt
+
+
+async def test_an_attempt_of_ours_is_written_as_the_replicas_of_an_earlier_version_read_it(vault: Vault):
+    values = rows.attempt_values(RING, new_attempt(new_account()), version=0)
+    plain = json.loads(RING.open(values["sealed_secrets"], **rows.attempt_seal(values)))
+    assert set(plain) == set(AttemptSecrets.__dataclass_fields__) - {"status_before"}
+    assert set(plain["held"]) == {"t", "p"}
 
 
 async def test_an_account_has_one_live_attempt(vault: Vault):

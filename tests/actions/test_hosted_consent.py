@@ -263,12 +263,3 @@ async def test_two_people_connect_at_once_and_each_gets_their_own_mailbox() -> N
         mine = await bench.run("outlook_list_calendar_events", "user_dana", filter="subject eq 'Only Dana''s'")
         theirs = await bench.run("outlook_list_calendar_events", "user_alice", filter="subject eq 'Only Dana''s'")
         assert (len(mine["value"]), len(theirs["value"])) == (1, 0)
-
-
-async def test_replicas_do_not_share_attempts_but_accounts() -> None:
-    """What one process began another does not know; the account is Scalekit's and the same for both."""
-    async with fast_bench() as bench:
-        await bench.connect()
-        async with fast_bench() as other:
-            outcome = await other.actions.authorization_prompt((await bench.link(reconnect=True)).rpartition("/")[2])
-            assert getattr(outcome, "kind", None) is OutcomeKind.LINK_UNKNOWN

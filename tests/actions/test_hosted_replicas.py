@@ -31,7 +31,7 @@ from starlette.applications import Starlette
 
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
-from scalekit_mcp.actions import Actions
+from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import SystemClock
@@ -43,6 +43,7 @@ from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.web.app import Web, WebOptions
+from scalekit_mcp.settings import load_settings
 from tests.support.bounds import HANG_SECONDS
 from tests.support.processes import command, environment
 
@@ -204,6 +205,35 @@ async def test_a_verification_whose_answer_was_lost_counts_when_the_code_comes_a
             await replicas.running[0].confirm_authorization(identifier=IDENTIFIER, confirmation_code=code)
         response = await replicas.running[1].confirm_authorization(identifier=IDENTIFIER, confirmation_code=code)
         assert (response.connected_account.status, response.connected_account.held) == ("ACTIVE", False)
+
+
+async def test_one_vault_serves_both_modes_and_keeps_them_apart(shared_database_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        replicas = await stack.enter_async_context(open_replicas(shared_database_url))
+        hosted = replicas.running[0]
+        given: dict[str, Any] = replicas.bench.sandbox.environment("http://localhost:9400")
+        settings = load_settings(
+            mode="embedded",
+            database_url=shared_database_url,
+            vault_keys=replicas.keys,
+            public_url=PAGES,
+            **given,
+        )
+        embedded = await stack.enter_async_context(open_actions(settings, link_base=link_base))
+        theirs = (await hosted.get_authorization_link(identifier=IDENTIFIER)).link
+        assert (await embedded.list_connected_accounts()).total_size == 0
+        ours = (await embedded.get_authorization_link(identifier=IDENTIFIER)).link
+        assert (await embedded.get_authorization_link(identifier=IDENTIFIER)).link == ours
+        assert (await hosted.get_authorization_link(identifier=IDENTIFIER)).link == theirs
+        listed = (await embedded.list_connected_accounts()).connected_accounts
+        assert [account.connection_name for account in listed] == ["outlook"]
+        for actions, link in ((embedded, theirs), (hosted, ours)):
+            outcome = await actions.start_authorization(link.rpartition("/")[2], browser_secret="b" * 43)
+            assert isinstance(outcome, AuthorizationOutcome)
+            assert outcome.kind is OutcomeKind.LINK_UNKNOWN
+        await hosted.delete_connected_account(identifier=IDENTIFIER)
+        assert (await embedded.get_authorization_link(identifier=IDENTIFIER)).link == ours
+        assert (await hosted.get_authorization_link(identifier=IDENTIFIER)).link != theirs
 
 
 # Real processes

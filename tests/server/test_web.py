@@ -374,6 +374,17 @@ def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
     ]
 
 
+def test_scopes_that_many_providers_have_are_told_in_the_providers_own_name() -> None:
+    told = scopes_in_words(("openid", "offline_access"), provider="Meadow", has_administrators=False)
+    assert sorted(told) == [
+        "know which Meadow account you signed in with",
+        "stay connected while you are away, until you take it back",
+    ]
+    assert "stay connected while you are away, until you or your IT takes it back" in scopes_in_words(
+        ("offline_access",)
+    )
+
+
 def test_a_prompt_without_admin_words_has_no_section_for_it() -> None:
     values: dict[str, Any] = {"admin_consent_url": None, "admin_text": None}
     prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), HandClock().now(), **values)
