@@ -30,6 +30,7 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
+from scalekit_mcp.server.http.protocol import UnsignalledServer
 from tests.support.postgres import NoPostgreSQL, new_database, postgresql_server
 from tests.support.processes import command, environment
 
@@ -73,18 +74,13 @@ def listening() -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def proxied(proxy: Proxy, opened: socket.socket) -> AsyncIterator[None]:
-    class Unsignalled(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self):
-            yield
-
     methods = ["GET", "POST", "DELETE"]
 
     async def endpoint(request: Request) -> Response:
         return await proxy(request)
 
     app = Starlette(routes=[Route("/{path:path}", endpoint, methods=methods)])
-    server = Unsignalled(uvicorn.Config(app, log_config=None, access_log=False))
+    server = UnsignalledServer(uvicorn.Config(app, log_config=None, access_log=False))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: server.serve(sockets=[opened]))
         try:

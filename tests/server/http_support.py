@@ -10,7 +10,6 @@ from typing import Any
 
 import anyio
 import httpx2 as httpx
-import uvicorn
 from mcp import Client
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
@@ -20,7 +19,7 @@ from scalekit_mcp.server.callers.authentication import Authentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app
-from scalekit_mcp.server.http.protocol import bounded_config
+from scalekit_mcp.server.http.protocol import UnsignalledServer, bounded_config
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
@@ -70,12 +69,7 @@ class Remote:
 
 @contextlib.asynccontextmanager
 async def serving(app: Any, listening: socket.socket, **bounds: Any) -> AsyncIterator[None]:
-    class Unsignalled(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self):
-            yield
-
-    server = Unsignalled(bounded_config(app, timeout_graceful_shutdown=1, **bounds))
+    server = UnsignalledServer(bounded_config(app, timeout_graceful_shutdown=1, **bounds))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: server.serve(sockets=[listening]))
         with anyio.fail_after(HANG_SECONDS):

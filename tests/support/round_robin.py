@@ -13,6 +13,8 @@ import anyio
 import httpx2 as httpx
 import uvicorn
 
+from scalekit_mcp.server.http.protocol import UnsignalledServer
+
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"transfer-encoding", b"content-length"})
 
 
@@ -46,17 +48,12 @@ class RoundRobin:
 
     @contextlib.asynccontextmanager
     async def serving(self) -> AsyncGenerator[RoundRobin]:
-        class Unsignalled(uvicorn.Server):
-            @contextlib.contextmanager
-            def capture_signals(self):
-                yield
-
         listening = socket.socket()
         listening.bind(("127.0.0.1", self.port))
         listening.listen()
         self.port = listening.getsockname()[1]
         config = uvicorn.Config(self, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
-        server = Unsignalled(config)
+        server = UnsignalledServer(config)
         async with contextlib.AsyncExitStack() as stack:
             for port in self.ports:
                 client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=120)
