@@ -27,6 +27,11 @@ def is_loopback(host: str | None) -> bool:
     return (mapped or address).is_loopback
 
 
+def loopback_hosts(port: int | str) -> tuple[str, ...]:
+    """What a `Host` header may call this machine at a port (`*`: at any)."""
+    return (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")
+
+
 def leads_to_loopback(url: str) -> bool:
     """Whether an address is this machine; one that cannot be read is not."""
     try:

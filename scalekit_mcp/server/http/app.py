@@ -27,7 +27,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
-from scalekit_mcp.network import is_loopback
+from scalekit_mcp.network import is_loopback, loopback_hosts
 from scalekit_mcp.server.callers.authentication import (
     Authentication,
     Denied,
@@ -306,7 +306,7 @@ def allowed_hosts(options: HttpOptions) -> tuple[str, ...]:
     public = urlsplit(options.public_url)
     hosts = [public.netloc.casefold(), *(entry.casefold() for entry in options.allowed_hosts)]
     if is_loopback(public.hostname):
-        hosts += ["localhost:*", "127.0.0.1:*", "[::1]:*"]
+        hosts += loopback_hosts("*")
     return tuple(dict.fromkeys(hosts))
 
 

@@ -6,7 +6,6 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
@@ -17,6 +16,7 @@ from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import InternalError
+from scalekit_mcp.network import loopback_hosts
 
 if TYPE_CHECKING:
     import uvicorn
@@ -104,7 +104,7 @@ class Listener:
         from scalekit_mcp.server.http.middleware import outer_middleware
         from scalekit_mcp.server.web.app import Web, WebOptions
 
-        hosts: Collection[str] = {f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}"}
+        hosts = loopback_hosts(port)
         origins = {f"http://localhost:{port}"}
         options = WebOptions(origins=lambda: origins, sandbox=self._sandbox)
         web = Web(self._behind, clock=self._clock, options=options)
