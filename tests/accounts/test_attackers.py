@@ -14,13 +14,13 @@ from scalekit_mcp.accounts.model.records import ExpectedPerson
 from scalekit_mcp.actions.models import AuthorizationOutcome
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError
+from tests.support.confirmation_codes import code_on
 from tests.support.seam import (
     ALICE,
     DANA,
     FIONA,
     PAGES,
     Seam,
-    code_on,
     open_seam,
     pressed_continue,
     signed_in,

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
-import anyio.lowlevel
 import httpx2 as httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -29,9 +28,11 @@ from scalekit_mcp.sandbox.scalekit.app import (
 )
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
-from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.web.app import Web, WebOptions
+from tests.support.clock import SandboxTime
+from tests.support.confirmation_codes import code_on
+from tests.support.dropping import DroppingTransport
 from tests.support.settings import sandbox_settings
 
 PAGES = "http://localhost:8754"
@@ -43,10 +44,6 @@ MONDAY = date(2026, 4, 6)
 
 async def link_base() -> str:
     return PAGES
-
-
-def no_code(page: Page) -> str:
-    raise AssertionError(f"there is no code on this page: {page.text[:300]}")
 
 
 @dataclass
@@ -99,14 +96,6 @@ class Bench:
         return await self.actions.execute_tool(identifier=identifier, tool_name=tool, tool_input=tool_input)
 
 
-def code_on(page: Page) -> str:
-    """The confirmation code that a page shows."""
-    import re
-
-    found = re.search(r"\b([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})\b", page.text)
-    return found[1] + found[2] if found else no_code(page)
-
-
 OpenBench = Callable[..., AbstractAsyncContextManager[Bench]]
 
 
@@ -139,35 +128,6 @@ async def hosted_bench(*, user_verification: str = "off", **options: Any) -> Asy
             yield Bench("hosted", actions, sandbox, scalekit)
         finally:
             await actions.aclose()
-
-
-class SandboxTime:
-    """The sandbox's clock as the product's: a pause moves it, nobody waits."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self.sleeps: list[float] = []
-
-    def now(self) -> datetime:
-        return self._sandbox.clock.now()
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self._sandbox.advance_clock(seconds)
-        await anyio.lowlevel.checkpoint()
-
-
-class Dropping(httpx.AsyncBaseTransport):
-    """ASGI in process; a dropped connection becomes the `ReadError` that a socket would give."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._inner = httpx.ASGITransport(app=app)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await self._inner.handle_async_request(request)
-        except ConnectionDropped as exc:
-            raise httpx.ReadError("the connection was dropped", request=request) from exc
 
 
 @dataclass
@@ -205,7 +165,7 @@ async def fast_bench(*, user_verification: str = "off", **options: Any) -> Async
     sandbox.base_url = "http://localhost:9400"
     scalekit = ScalekitLookAlike(sandbox.world, sandbox.app)
     clock = SandboxTime(sandbox)
-    async with httpx.AsyncClient(transport=Dropping(scalekit.app), timeout=20) as http:
+    async with httpx.AsyncClient(transport=DroppingTransport(scalekit.app), timeout=20) as http:
         actions = HostedActions(
             ScalekitEnvironment(
                 scalekit.base_url,

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import ALICE, BENCHES, DANA, IDENTIFIER, Bench, OpenBench, code_on
+from actions_support import ALICE, BENCHES, DANA, IDENTIFIER, Bench, OpenBench
 
 from scalekit_mcp.actions.models import OutcomeKind
 from scalekit_mcp.errors import (
@@ -19,6 +19,7 @@ from scalekit_mcp.errors import (
     InvalidInput,
 )
 from tests.support.bounds import HANG_SECONDS
+from tests.support.confirmation_codes import code_on
 
 KICKOFF: dict[str, Any] = {
     "subject": "Q2 Planning Kickoff",

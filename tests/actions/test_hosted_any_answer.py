@@ -15,7 +15,7 @@ from typing import Any
 import anyio
 import httpx2 as httpx
 import pytest
-from actions_support import IDENTIFIER, SandboxTime, link_base
+from actions_support import IDENTIFIER, link_base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +23,7 @@ from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
 from scalekit_mcp.actions.models import AuthorizationOutcome
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
+from tests.support.clock import SandboxTime
 
 DOCUMENT = os.environ.get("SCALEKIT_OPENAPI")
 pytestmark = pytest.mark.skipif(not DOCUMENT, reason="SCALEKIT_OPENAPI names no published OpenAPI document")

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, code_on, fast_bench
+from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, fast_bench
 
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -16,6 +16,7 @@ from scalekit_mcp.actions.models import AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit.records import Fault
+from tests.support.confirmation_codes import code_on
 
 OPERATOR_PAGE = "https://app.example.com/verify"
 

@@ -18,9 +18,7 @@ from actions_support import (
     IDENTIFIER,
     MONDAY,
     PAGES,
-    Dropping,
     HostedBench,
-    code_on,
     fast_bench,
     link_base,
     side_by_side,
@@ -45,6 +43,8 @@ from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings
 from tests.support.bounds import HANG_SECONDS
+from tests.support.confirmation_codes import code_on
+from tests.support.dropping import DroppingTransport
 from tests.support.processes import command, environment
 
 SESSION_KEY = b"session-key-of-the-hosted-replicas-0123456789"
@@ -106,7 +106,7 @@ class Replicas:
 async def open_replicas(database_url: str) -> AsyncIterator[Replicas]:
     async with AsyncExitStack() as stack:
         bench = await stack.enter_async_context(fast_bench())
-        http = httpx.AsyncClient(transport=Dropping(bench.look_alike.app), timeout=20)
+        http = httpx.AsyncClient(transport=DroppingTransport(bench.look_alike.app), timeout=20)
         replicas = Replicas(bench, await stack.enter_async_context(http), database_url)
         await replicas.restart()
         try:

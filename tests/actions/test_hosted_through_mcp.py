@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from actions_support import DANA, IDENTIFIER, HostedBench, code_on, fast_bench
+from actions_support import DANA, IDENTIFIER, HostedBench, fast_bench
 from mcp import Client
 
 from scalekit_mcp.demo.browser import consent
 from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from tests.support.confirmation_codes import code_on
 
 EVENT: dict[str, Any] = {
     "subject": "Review",

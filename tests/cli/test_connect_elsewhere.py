@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 
 import anyio
 import pytest
@@ -13,6 +12,7 @@ from scalekit_mcp.cli.connect_elsewhere import callback_query
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world.seed import NATIVE_CLIENT_ID
 from tests.support.processes import command, environment
+from tests.support.remote_process import free_port
 
 DANA = "dana@company.com"
 
@@ -42,12 +42,6 @@ class Running:
         await self.process.wait()
         assert "Traceback" not in self.text, self.text
         return self.process.returncode, out, self.text
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 async def started(home, *arguments, **values):

@@ -13,6 +13,7 @@ import anyio
 import httpx2 as httpx
 import pytest
 from dirty_equals import IsUUID
+from starlette.types import ASGIApp
 
 from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.errors import (
@@ -92,13 +93,13 @@ class Stage:
 @asynccontextmanager
 async def stage(
     *,
-    transport: Callable[[Sandbox], httpx.AsyncBaseTransport] = DroppingTransport,
+    transport: Callable[[ASGIApp], httpx.AsyncBaseTransport] = DroppingTransport,
     base_url: str = BASE,
     jitter: Callable[[], float] = lambda: 0.5,
 ) -> AsyncIterator[Stage]:
     sandbox, clock = Sandbox(), HandClock()
     sandbox.clock.freeze(clock.at)
-    async with httpx.AsyncClient(transport=transport(sandbox)) as http:
+    async with httpx.AsyncClient(transport=transport(sandbox.app)) as http:
         client = GraphClient(http, base_url=base_url, clock=clock, jitter=jitter)
         tokens = SandboxTokens(sandbox)
         yield Stage(sandbox, clock, client, tokens, GraphSession(client, tokens, "dana"))
@@ -484,8 +485,8 @@ async def test_an_answer_that_cannot_be_decoded_is_a_lost_one() -> None:
 class Gate(DroppingTransport):
     """Holds every request until the gate opens and counts how many are inside."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        super().__init__(sandbox)
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(app)
         self.open = anyio.Event()
         self.four_inside = anyio.Event()
         self.inside = 0
@@ -506,8 +507,8 @@ class Gate(DroppingTransport):
 async def test_at_most_four_requests_of_a_mailbox_are_in_flight_and_others_go_on() -> None:
     gates: list[Gate] = []
 
-    def gate(sandbox: Sandbox) -> Gate:
-        gates.append(Gate(sandbox))
+    def gate(app: ASGIApp) -> Gate:
+        gates.append(Gate(app))
         return gates[0]
 
     async with stage(transport=gate) as s:
@@ -534,8 +535,8 @@ async def test_at_most_four_requests_of_a_mailbox_are_in_flight_and_others_go_on
 async def test_a_cancelled_call_gives_its_place_back_and_no_mailbox_is_remembered() -> None:
     gates: list[Gate] = []
 
-    def gate(sandbox: Sandbox) -> Gate:
-        gates.append(Gate(sandbox))
+    def gate(app: ASGIApp) -> Gate:
+        gates.append(Gate(app))
         return gates[0]
 
     async with stage(transport=gate) as s:
@@ -554,7 +555,7 @@ async def test_a_cancelled_call_gives_its_place_back_and_no_mailbox_is_remembere
 
 
 async def test_an_answer_that_never_ends_is_given_up() -> None:
-    async with stage() as s, httpx.AsyncClient(transport=Gate(s.sandbox)) as http:
+    async with stage() as s, httpx.AsyncClient(transport=Gate(s.sandbox.app)) as http:
         client = GraphClient(http, base_url=BASE, clock=s.clock, request_seconds=0.01)
         with pytest.raises(ProviderUnavailable):
             await client.send(LIST, s.tokens, mailbox="dana")

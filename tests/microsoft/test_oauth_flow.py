@@ -102,7 +102,7 @@ async def stage(
 ) -> AsyncIterator[Stage]:
     sandbox, clock = Sandbox(), HandClock()
     sandbox.clock.freeze(clock.at)
-    async with httpx.AsyncClient(transport=DroppingTransport(sandbox)) as http:
+    async with httpx.AsyncClient(transport=DroppingTransport(sandbox.app)) as http:
         oauth = MicrosoftOAuth(
             http,
             client_id=client_id,

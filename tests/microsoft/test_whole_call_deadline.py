@@ -14,8 +14,7 @@ from scalekit_mcp.call_deadline import CallDeadline, before_deadline, call_deadl
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
-from tests.support.agent import SandboxTime
-from tests.support.clock import HandClock
+from tests.support.clock import HandClock, SandboxTime
 from tests.support.seam import PAGES, Seam
 from tests.support.settings import sandbox_settings
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -115,12 +114,6 @@ class Life:
             if isinstance(request.body, dict) and request.body.get("code_verifier"):
                 found[request.body["code_verifier"]] = "code verifier"
         return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def up(http: httpx.AsyncClient, url: str) -> None:

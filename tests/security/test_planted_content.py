@@ -25,7 +25,6 @@ from planted_support import (
     WORDS,
     Heard,
     Life,
-    free_port,
     up,
 )
 
@@ -34,6 +33,7 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support import processes
+from tests.support.remote_process import free_port
 
 DANA = "dana@company.com"
 GUEST = "planted.guest@elsewhere.example"

@@ -22,7 +22,6 @@ from planted_support import (
     WORDS,
     Heard,
     Life,
-    free_port,
     up,
 )
 
@@ -30,6 +29,7 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.processes import command, environment
+from tests.support.remote_process import free_port
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import anyio
@@ -21,21 +21,11 @@ from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.server.callers.authentication import Denied, Gateway, NoAuthentication
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens, resource_metadata
 from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
+from tests.support.clock import HandClock
 
 AUDIENCE = "https://mcp.example.com/mcp"
 KEY = b"k" * 32
 ISSUER = "https://login.example.com/tenant"
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.at = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 def session_tokens(clock: HandClock | None = None, keys: dict[str, bytes] | None = None) -> SessionTokens:

@@ -36,7 +36,7 @@ from test_stdio import PROGRAM, environment
 
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.server.mcp.consent import ConsentTimes
-from tests.support.seam import code_on
+from tests.support.confirmation_codes import code_on
 from tests.support.watched_actions import DANA, watched_actions
 
 LIST = "outlook_list_calendar_events"

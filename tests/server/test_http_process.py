@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,14 +15,10 @@ import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
+from tests.support.remote_process import free_port
+
 HERE = Path(__file__).parent
 LIST = "outlook_list_calendar_events"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def answers(base: str) -> None:

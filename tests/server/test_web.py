@@ -7,7 +7,7 @@ import hashlib
 import html
 import logging
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import httpx2 as httpx
@@ -19,20 +19,10 @@ from scalekit_mcp.actions.models import AttemptState, AuthorizationOutcome, Auth
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.server.web.pages import Pages, scopes_in_words
+from tests.support.clock import HandClock
 from tests.support.watched_actions import DANA, WatchedActions
 
 BASE = "https://mcp.example.com"
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.at = datetime(2026, 4, 1, 9, 0, tzinfo=UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    async def sleep(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 def browser_for(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
@@ -22,6 +21,7 @@ from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.stdio.listener import Listener
 from tests.support.agent import text_of
+from tests.support.confirmation_codes import code_on
 from tests.support.settings import sandbox_settings
 
 DANA = "dana@company.com"
@@ -74,9 +74,7 @@ class Human:
         return page
 
     def code(self) -> str:
-        found = re.search(r"\b[0-9A-HJKMNP-TV-Z]{8}\b", self.pages[-1].text)
-        assert found
-        return found[0]
+        return code_on(self.pages[-1])
 
 
 @pytest.mark.parametrize("era", ERAS)

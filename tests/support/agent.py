@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-import anyio.lowlevel
 import httpx2 as httpx
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
@@ -20,6 +19,7 @@ from scalekit_mcp.sandbox.world import GraphFault, RecordedRequest
 from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.stdio.listener import Listener
+from tests.support.clock import SandboxTime
 from tests.support.settings import sandbox_settings
 
 DANA = "dana@company.com"
@@ -36,22 +36,6 @@ SHORT = {
 def text_of(result: CallToolResult) -> str:
     """What a model reads of a result."""
     return "".join(part.text for part in result.content if isinstance(part, TextContent))
-
-
-@dataclass
-class SandboxTime:
-    """The sandbox's clock as the product's: a pause moves it, nobody waits."""
-
-    sandbox: Sandbox
-    sleeps: list[float] = field(default_factory=list[float])
-
-    def now(self) -> datetime:
-        return self.sandbox.clock.now()
-
-    async def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.sandbox.advance_clock(seconds)
-        await anyio.lowlevel.checkpoint()
 
 
 @dataclass

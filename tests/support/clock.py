@@ -1,10 +1,13 @@
-"""A clock that tests move by hand."""
+"""Clocks that tests move: one by hand, and the sandbox's."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import anyio.lowlevel
+
+from scalekit_mcp.sandbox import Sandbox
 
 
 class HandClock:
@@ -24,3 +27,19 @@ class HandClock:
 
     def advance(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class SandboxTime:
+    """The sandbox's clock as the product's: a pause moves it, nobody waits."""
+
+    sandbox: Sandbox
+    sleeps: list[float] = field(default_factory=list[float])
+
+    def now(self) -> datetime:
+        return self.sandbox.clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.sandbox.advance_clock(seconds)
+        await anyio.lowlevel.checkpoint()

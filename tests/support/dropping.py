@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import httpx2 as httpx
+from starlette.types import ASGIApp
 
-from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 
 
 class DroppingTransport(httpx.AsyncBaseTransport):
     """ASGI in process; a dropped connection becomes the `ReadError` that a socket would give."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._inner = httpx.ASGITransport(app=sandbox.app)
+    def __init__(self, app: ASGIApp) -> None:
+        self._inner = httpx.ASGITransport(app=app)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.browser import Browser as SandboxBrowser
 from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.server.web.app import Web, WebOptions
-from tests.support.agent import SandboxTime
+from tests.support.clock import SandboxTime
 from tests.support.settings import sandbox_settings
 
 PAGES = "http://localhost:8754"
@@ -127,13 +126,6 @@ async def signed_in(seam: Seam, to_microsoft: str, address: str) -> str:
         seam.sandbox.app, base_url=seam.sandbox.base_url, stop_at=(f"{PAGES}/oauth/callback",)
     ) as elsewhere:
         return await elsewhere.sign_in(to_microsoft, address)
-
-
-def code_on(page: Page) -> str:
-    """The confirmation code that a page shows."""
-    found = re.search(r"\b([0-9A-HJKMNP-TV-Z]{4})[ -]?([0-9A-HJKMNP-TV-Z]{4})\b", page.text)
-    assert found, page.text
-    return found[1] + found[2]
 
 
 def state_in(url: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from contextlib import asynccontextmanager
 
 import anyio
@@ -23,14 +22,9 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox.serving import serving
 from tests.support.bounds import HANG_SECONDS
 from tests.support.processes import command, environment
+from tests.support.remote_process import free_port
 
 KEY = "planted-service-key-0123456789"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @asynccontextmanager
