@@ -10,10 +10,11 @@ from __future__ import annotations
 import hmac
 import re
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.text import neutralise
+from scalekit_mcp.clock import numeric_date
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""
@@ -80,10 +81,12 @@ def _claims(id_token: str) -> dict[str, Any]:
 
 
 def _check_time(claims: dict[str, Any], now: float) -> None:
-    exp, nbf = claims.get("exp"), claims.get("nbf", claims.get("iat"))
-    if not _is_number(exp) or now >= float(cast("float", exp)) + LEEWAY_SECONDS:
+    exp = numeric_date(claims.get("exp"))
+    if exp is None or now >= exp + LEEWAY_SECONDS:
         raise IdTokenRefused("exp", "The id_token has expired; the server's clock may be wrong.")
-    if nbf is not None and (not _is_number(nbf) or now < float(cast("float", nbf)) - LEEWAY_SECONDS):
+    begin = claims.get("nbf", claims.get("iat"))
+    nbf = numeric_date(begin)
+    if begin is not None and (nbf is None or now < nbf - LEEWAY_SECONDS):
         raise IdTokenRefused("nbf", "The id_token is not valid yet; the server's clock may be wrong.")
 
 
@@ -95,10 +98,6 @@ def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
     )
     if wrong:
         raise IdTokenRefused("tid", "The account belongs to another tenant than the configured one.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _equal(value: object, expected: str) -> bool:

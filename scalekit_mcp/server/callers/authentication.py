@@ -15,7 +15,6 @@ from __future__ import annotations
 import hmac
 import json
 import logging
-import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
@@ -30,6 +29,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from scalekit_mcp.clock import numeric_date
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.server.callers.caller import READ_SCOPE, WRITE_SCOPE
@@ -139,15 +139,12 @@ def _malformed_identifier(what: str) -> Denied:
     return Denied(400, "invalid_request", f"The header X-Scalekit-Identifier {what}")
 
 
-def numeric_date(claims: Mapping[str, Any], name: str) -> float:
-    """A NumericDate (RFC 7519 section 2), in seconds; raises `Denied` for what is none, NaN and infinity among it."""
-    value = claims.get(name)
-    try:
-        if not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    except OverflowError:
-        pass  # an integer beyond every date
-    raise Denied(401, "invalid_token", f"The token must carry the claim {name}, a number of seconds.")
+def date_claim(claims: Mapping[str, Any], name: str) -> float:
+    """A claim that is a NumericDate, in seconds; raises `Denied`."""
+    seconds = numeric_date(claims.get(name))
+    if seconds is None:
+        raise Denied(401, "invalid_token", f"The token must carry the claim {name}, a number of seconds.")
+    return seconds
 
 
 class NoAuthentication:

@@ -16,7 +16,7 @@ from scalekit_mcp.server.callers.authentication import (
     Denied,
     bearer_of,
     caller_token,
-    numeric_date,
+    date_claim,
     plain_identifier,
 )
 from scalekit_mcp.server.callers.oidc_keys import WAIT_SECONDS, IssuerKeys
@@ -115,11 +115,11 @@ class OidcTokens:
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
         now = self._clock.now().timestamp()
-        expires_at = numeric_date(claims, "exp")
+        expires_at = date_claim(claims, "exp")
         if now >= expires_at + LEEWAY_SECONDS:
             raise _invalid("The token has expired.")
         for name in ("nbf", "iat"):
-            if name in claims and numeric_date(claims, name) > now + LEEWAY_SECONDS:
+            if name in claims and date_claim(claims, name) > now + LEEWAY_SECONDS:
                 raise _invalid("The token is not valid yet.")
 
 

@@ -19,7 +19,7 @@ from scalekit_mcp.server.callers.authentication import (
     Denied,
     bearer_of,
     caller_token,
-    numeric_date,
+    date_claim,
     plain_identifier,
 )
 from scalekit_mcp.server.callers.caller import READ_SCOPE
@@ -122,13 +122,13 @@ class SessionTokens:
         return self._keys[key_id]
 
     def _check_times(self, claims: Mapping[str, Any]) -> None:
-        issued_at, expires_at = numeric_date(claims, "iat"), numeric_date(claims, "exp")
+        issued_at, expires_at = date_claim(claims, "iat"), date_claim(claims, "exp")
         now = self._clock.now().timestamp()
         if not 0 < expires_at - issued_at <= MAX_LIFETIME_SECONDS:
             raise _invalid("The token's life must be at most 24 hours.")
         if issued_at > now + LEEWAY_SECONDS:
             raise _invalid("The token was issued in the future.")
-        if "nbf" in claims and numeric_date(claims, "nbf") > now + LEEWAY_SECONDS:
+        if "nbf" in claims and date_claim(claims, "nbf") > now + LEEWAY_SECONDS:
             raise _invalid("The token is not valid yet.")
         if now >= expires_at + LEEWAY_SECONDS:
             raise _invalid("The token has expired.")
