@@ -81,7 +81,7 @@ def hosted_services(
         clock=clock,
     )
     accounts = ScalekitAccounts(rest, connection_name)
-    keeper = ScalekitKeeper(rest, accounts, connection_name, clock=clock, scopes=scopes)
+    keeper = ScalekitKeeper(rest, accounts, connection_name, scopes=scopes)
     verification = UserVerification(user_verification)
     settings = ManagerSettings(user_verification=verification, user_verify_url=user_verify_url)
     # Not the name that embedded mode would use: one vault may serve both, and several environments.

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from scalekit_mcp.accounts.authorization.attempts import pending_reason
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
@@ -21,13 +20,10 @@ from scalekit_mcp.accounts.model.records import (
     ConnectedAccount,
     Held,
     HeldRequest,
-    Reason,
     UserVerification,
 )
-from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
 from scalekit_mcp.accounts.vault.changes import Change, NoteAccount
-from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, WhoActs
 from scalekit_mcp.network import trusted_address
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts
@@ -105,17 +101,18 @@ class ScalekitKeeper:
         accounts: ScalekitAccounts,
         connection_name: str,
         *,
-        clock: Clock,
         scopes: Sequence[str] = (),
     ) -> None:
         self.scopes = tuple(scopes)
         self._rest = rest
         self._accounts = accounts
         self._connection_name = connection_name
-        self._clock = clock
 
     async def consent_url(self, attempt: Attempt, account: ConnectedAccount) -> str:
-        """See `Keeper`: Scalekit's link, made now. With verification by URL Scalekit itself sends people there."""
+        """See `Keeper`: Scalekit's link, made now.
+
+        With verification by URL Scalekit itself sends people there; our `state`, which finds the attempt, stays here.
+        """
         known, own = attempt.secrets, attempt.verification is not UserVerification.URL
         body = {
             "connector": self._connection_name,
@@ -138,11 +135,7 @@ class ScalekitKeeper:
     async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
         """See `Keeper`: Scalekit holds the tokens already; nothing is sent."""
         request_id = query.get("auth_request_id", "")
-        if (
-            "error" in query
-            or not 1 <= len(request_id) <= MAX_REQUEST_CHARACTERS
-            or attempt.verification is UserVerification.URL
-        ):
+        if "error" in query or not 1 <= len(request_id) <= MAX_REQUEST_CHARACTERS:
             raise explained(query)
         return HeldRequest(request_id, attempt.secrets.status_before)
 
@@ -155,11 +148,7 @@ class ScalekitKeeper:
         except InvalidInput:
             if not await self._was_accepted(account, held):
                 raise
-        now = self._clock.now()
-        return (
-            NoteAccount(account.id, last_authorization_error=None),
-            *pending_reason(account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED, at=now),
-        )
+        return (NoteAccount(account.id, last_authorization_error=None),)
 
     async def _was_accepted(self, account: ConnectedAccount, held: HeldRequest) -> bool:
         """Whether it was verified before, and what was told of that got lost: the account has become ACTIVE since."""

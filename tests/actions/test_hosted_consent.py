@@ -160,9 +160,23 @@ async def test_with_url_the_operators_page_gets_the_request_and_their_backend_co
             await bench.actions.verify_connected_account_user(auth_request_id=request_id, identifier="somebody_else")
         assert wrong.value.details["field"] == "identifier"
         response = await bench.actions.verify_connected_account_user(auth_request_id=request_id, identifier=IDENTIFIER)
-        assert response.connected_account.status == "ACTIVE"
+        account = response.connected_account
+        assert (account.status, account.attempt_state) == ("ACTIVE", None)
+        over = await bench.actions.authorization_prompt(ticket)
+        assert getattr(over, "kind", None) is OutcomeKind.LINK_USED
         with pytest.raises(InvalidInput):
             await bench.actions.verify_connected_account_user(auth_request_id=request_id, identifier=IDENTIFIER)
+
+
+async def test_with_url_no_way_back_leads_to_our_own_callback() -> None:
+    async with fast_bench(user_verification="url", user_verify_url=OPERATOR_PAGE) as bench:
+        ticket = (await bench.link()).rpartition("/")[2]
+        await bench.actions.start_authorization(ticket, browser_secret="mine")
+        state = bench.received("/magic_link")[0].body["state"]
+        outcome = await bench.actions.complete_authorization(
+            {"state": state, "auth_request_id": "x"}, browser_secrets=["mine"]
+        )
+        assert outcome.kind is OutcomeKind.LINK_UNKNOWN
 
 
 async def consent_until_the_operators_page(bench: HostedBench, link: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
 from scalekit_mcp.accounts.authorization.acceptance import Acceptance
 from scalekit_mcp.accounts.authorization.approvals import Approvals
-from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch, pending_reason
+from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
 from scalekit_mcp.accounts.authorization.keeper import Keeper
@@ -24,9 +24,7 @@ from scalekit_mcp.accounts.model.records import (
     AuthorizationLink,
     HeldGrant,
     ManagerSettings,
-    Reason,
 )
-from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -49,8 +47,6 @@ class Authorizations:
         listener_alive: ListenerAlive | None = None,
     ) -> None:
         self._accounts = accounts
-        self._vault = vault
-        self._clock = clock
         self._settings = settings
         self._running = RunningTasks()
         self._records = AttemptRecords(vault, accounts, keepers, clock)
@@ -147,13 +143,11 @@ class Authorizations:
     async def settle(self, key: AccountKey) -> None:
         """End the live attempt as a success: whoever keeps the tokens elsewhere says that the account is connected."""
         for _ in range(RACES):
-            stored = await self._vault.find_account(key)
-            live = None if stored is None else await self._accounts.live_attempt(stored)
+            live = await self._records.live(key)
+            stored = None if live is None else await self._records.account(live)
             if stored is None or live is None:
                 return
-            account, now = stored.account, self._clock.now()
-            moved = pending_reason(account, Cause.ATTEMPT_ENDED, Reason.NEVER_AUTHORIZED, at=now)
-            told = NoteAccount(account.id, last_authorization_error=None)
-            if await self._records.commit(account, SaveAttempt(live.ended(AttemptState.SUCCEEDED)), told, *moved):
+            told = NoteAccount(stored.account.id, last_authorization_error=None)
+            if await self._records.commit(stored.account, SaveAttempt(live.ended(AttemptState.SUCCEEDED)), told):
                 return
         raise too_many_races()
