@@ -1,4 +1,4 @@
-"""What holds for every test: one hypothesis profile.
+"""What holds for every test: one hypothesis profile, and databases for those that need one.
 
 The speed of a machine is not what these tests are about, so an example may take its time. The same examples are drawn
 everywhere, so that what is red for one is red for all; `--hypothesis-seed=random` draws others.
@@ -6,7 +6,13 @@ everywhere, so that what is red for one is red for all; `--hypothesis-seed=rando
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support import postgres
 
 settings.register_profile(
     "scalekit_mcp",
@@ -17,3 +23,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("scalekit_mcp")
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server on which databases may be created."""
+    try:
+        with postgres.postgresql_server() as url:
+            yield url
+    except postgres.NoPostgreSQL as exc:
+        pytest.skip(str(exc))
+
+
+@pytest.fixture(params=["file", pytest.param("postgresql", marks=pytest.mark.full)])
+async def shared_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """A new, empty database that several processes can open."""
+    if request.param == "file":
+        yield f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
+    else:
+        async with postgres.new_database(request.getfixturevalue("postgresql_server")) as url:
+            yield url

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import postgres
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The URL of a PostgreSQL server on which databases may be created."""
-    try:
-        with postgres.postgresql_server() as url:
-            yield url
-    except postgres.NoPostgreSQL as exc:
-        pytest.skip(str(exc))
 
 
 @pytest.fixture(params=["memory", "file", pytest.param("postgresql", marks=pytest.mark.full)])
@@ -26,16 +16,6 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     if request.param == "memory":
         yield "sqlite+aiosqlite:///:memory:"
     elif request.param == "file":
-        yield f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
-    else:
-        async with postgres.new_database(request.getfixturevalue("postgresql_server")) as url:
-            yield url
-
-
-@pytest.fixture(params=["file", pytest.param("postgresql", marks=pytest.mark.full)])
-async def shared_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
-    """A new, empty database that several processes can open."""
-    if request.param == "file":
         yield f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
     else:
         async with postgres.new_database(request.getfixturevalue("postgresql_server")) as url:

@@ -19,16 +19,10 @@ from jwt.algorithms import RSAAlgorithm
 from mcp import Client
 
 from scalekit_mcp.demo.browser import Browser, consent
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.processes import server
 from tests.support.remote_process import RemoteProcess, remote_process, start
 
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
-}
-HEADERS = {"accept": "application/json, text/event-stream"}
 WEEK = {"start_datetime": "2026-04-06T00:00:00", "end_datetime": "2026-04-13T00:00:00"}
 INVITATION = {
     "subject": "Planning",
@@ -61,9 +55,7 @@ def remote(tmp_path_factory: pytest.TempPathFactory) -> Generator[RemoteProcess]
 
 def initialized(remote: RemoteProcess, **headers: str) -> httpx.Response:
     """What an older client's first request is answered."""
-    return httpx.post(
-        f"http://127.0.0.1:{remote.port}/mcp", json=INITIALIZE, headers={**HEADERS, **headers}, timeout=20
-    )
+    return httpx.post(f"http://127.0.0.1:{remote.port}/mcp", json=INITIALIZE, headers={**ACCEPT, **headers}, timeout=20)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +152,7 @@ def test_the_claim_and_the_scopes_of_an_oidc_caller_are_as_set(
     token = jwt.encode(claims, Issuer.key, algorithm="RS256", headers={"kid": "one"})
     call = {**INITIALIZE, "method": "tools/call", "params": {"name": "authorize", "arguments": {}}}
     with remote_process(tmp_path, "--sandbox", **settings) as remote, httpx.Client(timeout=20) as http:
-        bearer = {**HEADERS, "authorization": f"Bearer {token}"}
+        bearer = {**ACCEPT, "authorization": f"Bearer {token}"}
         answer = http.post(f"{remote.base}/mcp", json=call, headers=bearer)
         assert answer.status_code == status, answer.text
         service = {"authorization": f"Bearer {settings['SCALEKIT_MCP_SERVICE_KEY']}"}

@@ -37,19 +37,13 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.settings import load_settings
 from tests.support.agent import text_of
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.processes import command, environment
 from tests.support.remote_process import free_port
 from tests.support.watched_actions import WatchedActions
 
 LIST = "outlook_list_calendar_events"
-ACCEPT = {"accept": "application/json, text/event-stream"}
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": LIST, "arguments": {}}}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
 
 
 def claims(server: Remote, **changes: Any) -> dict[str, Any]:

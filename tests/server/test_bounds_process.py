@@ -17,19 +17,13 @@ import pytest
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 from tests.support.bounds import HANG_SECONDS
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.processes import command, environment
 from tests.support.remote_process import RemoteProcess, free_port
 
 DESCRIPTORS = 256
 CROWD = 400
 KEYS = "k1:" + "A" * 43 + "="
-ACCEPT = {"accept": "application/json, text/event-stream"}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
 
 
 @contextlib.contextmanager

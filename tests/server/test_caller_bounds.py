@@ -15,16 +15,10 @@ from http_support import Remote, remote
 
 from scalekit_mcp.server.http.sessions import MAX_REQUESTS, MAX_SESSIONS, MAX_STREAMS
 from tests.support.bounds import HANG_SECONDS
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.watched_actions import WatchedActions
 
 LIST = "outlook_list_calendar_events"
-ACCEPT = {"accept": "application/json, text/event-stream"}
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
 PING = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
 
 

@@ -10,15 +10,9 @@ from http_support import SERVICE_KEY, Remote, remote
 from scalekit_mcp.server.metrics import CallMetrics
 from scalekit_mcp.server.stdio.listener import Listener
 from tests.support.bounds import HANG_SECONDS
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.watched_actions import WatchedActions
 
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
-ACCEPT = {"accept": "application/json, text/event-stream"}
 DOORS = [
     ("POST", "/mcp"),
     ("GET", "/mcp"),

@@ -16,16 +16,10 @@ from server_support import Person
 
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.metrics import CallMetrics
+from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.watched_actions import MEETING, WatchedActions
 
 LIST = "outlook_list_calendar_events"
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
-ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
 def subjects(result: Any) -> list[str]:

@@ -10,25 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx2 as httpx
 import pytest
 from mcp import Client
 from mcp.client.sse import sse_client
 
-from tests.support.remote_process import free_port
+from tests.support.remote_process import free_port, until_healthy
 
 HERE = Path(__file__).parent
 LIST = "outlook_list_calendar_events"
-
-
-async def answers(base: str) -> None:
-    async with httpx.AsyncClient() as http:
-        while True:
-            try:
-                if (await http.get(f"{base}/healthz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                await anyio.sleep(0.02)  # the process is starting; bounded by the caller
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM for another process")
@@ -41,7 +30,7 @@ async def test_sigterm_lets_the_call_in_flight_finish_and_ends_the_process(trans
     command = [sys.executable, str(HERE / "http_program.py"), str(port)]
     with anyio.fail_after(60):
         async with await anyio.open_process(command, env=environment, stdout=subprocess.DEVNULL) as process:
-            await answers(base)
+            await until_healthy(base)
             target: Any = sse_client(f"{base}/sse") if transport == "sse" else f"{base}/mcp"
             async with Client(target, mode=era) as client:
                 await client.list_tools()

@@ -14,15 +14,10 @@ from raw_support import answer_to, connected, status_of
 
 from scalekit_mcp.server.http.protocol import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED, MAX_TARGET_BYTES
 from tests.support.bounds import HANG_SECONDS
+from tests.support.mcp_messages import INITIALIZE
 from tests.support.watched_actions import WatchedActions
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
 
 
 def post(server: Remote, *headers: bytes) -> bytes:

@@ -25,17 +25,12 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.server.stdio.wire import StdoutPipe
 from tests.support import processes
 from tests.support.bounds import HANG_SECONDS
+from tests.support.mcp_messages import INITIALIZE
 from tests.support.watched_actions import DANA
 
 HERE = Path(__file__).parent
 PROGRAM = str(HERE / "stdio_program.py")
 ERAS = ["legacy", "auto"]
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 0,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
 LIST_CALL = {
     "jsonrpc": "2.0",
     "id": 1,

@@ -14,6 +14,7 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.settings import load_settings
 from tests.support.bounds import HANG_SECONDS
 from tests.support.identifiers import IMPOSSIBLE
+from tests.support.mcp_messages import INITIALIZE
 
 LIST = "outlook_list_calendar_events"
 HALF = "\ud800"
@@ -119,12 +120,6 @@ async def test_half_of_a_surrogate_pair_in_a_modern_mcp_call_is_refused_and_the_
 
 
 async def test_half_of_a_surrogate_pair_in_a_legacy_mcp_call_is_refused_and_the_session_goes_on() -> None:
-    initialize = {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-    }
     with anyio.fail_after(HANG_SECONDS):
         async with remote() as server, server.browser() as http:
             headers = {
@@ -132,7 +127,7 @@ async def test_half_of_a_surrogate_pair_in_a_legacy_mcp_call_is_refused_and_the_
                 "accept": "application/json, text/event-stream",
                 "content-type": "application/json",
             }
-            opened = await http.post("/mcp", headers=headers, json=initialize)
+            opened = await http.post("/mcp", headers=headers, json=INITIALIZE)
             headers |= {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
             answer = await http.post("/mcp", headers=headers, content=call_with(HALF, "2025-11-25"))
             after = await http.post("/mcp", headers=headers, json={"jsonrpc": "2.0", "id": 2, "method": "tools/list"})

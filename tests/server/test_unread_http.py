@@ -23,7 +23,7 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.stopping import FORCED_STATUS
 from tests.support.processes import command, environment
-from tests.support.remote_process import free_port
+from tests.support.remote_process import free_port, until_healthy
 from tests.support.unread import MOST_GROWTH, full_pipe, resident_bytes, started
 
 HERE = Path(__file__).parent
@@ -37,16 +37,6 @@ HANG_SECONDS = 60
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="fills POSIX pipes")
 
 
-async def answers(base: str) -> None:
-    async with httpx.AsyncClient() as http:
-        while True:
-            try:
-                if (await http.get(f"{base}/healthz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                await anyio.sleep(0.02)  # the process is starting; bounded by the caller
-
-
 @asynccontextmanager
 async def serving(
     home: Path, unread: int, *arguments: str, **values: str
@@ -56,7 +46,7 @@ async def serving(
     given = environment(home, **{"SCALEKIT_MCP_AUTH": "none", "SCALEKIT_MCP_USER_VERIFICATION": "off", **values})
     line = command("serve", "--transport", "http", "--port", str(port), *arguments)
     with started(line, env=given, stdin=subprocess.DEVNULL, stdout=unread, stderr=unread) as process:
-        await answers(base)
+        await until_healthy(base)
         yield base, process
 
 
@@ -122,7 +112,7 @@ async def test_a_loop_that_hangs_is_ended_by_force_and_the_status_is_told() -> N
         started(line, env={**os.environ, "PYTHONPATH": path, **values}, stderr=subprocess.PIPE) as process,
     ):
         base = f"http://localhost:{port}"
-        await answers(base)
+        await until_healthy(base)
         key = {"authorization": "Bearer service-key-of-the-program"}
         stderr: Any = process.stderr
         async with httpx.AsyncClient(headers=key) as http, anyio.create_task_group() as tasks:

@@ -21,8 +21,9 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.stdio.server import RUNNING_REQUESTS
 from scalekit_mcp.server.stdio.wire import LONGEST_LINE, WAITING_LINES
 from scalekit_mcp.server.stopping import FORCED_STATUS
+from tests.support.mcp_messages import INITIALIZE, INITIALIZED
 from tests.support.processes import command, environment
-from tests.support.unread import INITIALIZE, INITIALIZED, MOST_GROWTH, Wire, full_pipe, resident_bytes, started
+from tests.support.unread import MOST_GROWTH, Wire, full_pipe, resident_bytes, started
 
 HERE = Path(__file__).parent
 PROGRAM = [sys.executable, str(HERE / "stdio_program.py")]

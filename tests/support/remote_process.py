@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import httpx2 as httpx
 
 from tests.support.processes import command, environment
@@ -78,3 +79,14 @@ def remote_process(home: Path, *arguments: str, **values: str) -> Generator[Remo
         yield server
     finally:
         server.stop()
+
+
+async def until_healthy(base: str) -> None:
+    """Wait until the server there answers; the caller bounds the wait."""
+    async with httpx.AsyncClient() as http:
+        while True:
+            try:
+                if (await http.get(f"{base}/healthz")).status_code == 200:
+                    return
+            except httpx.TransportError:
+                await anyio.sleep(0.02)  # the process is starting; bounded by the caller

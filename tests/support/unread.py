@@ -10,14 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
-INITIALIZE = {
-    "jsonrpc": "2.0",
-    "id": 0,
-    "method": "initialize",
-    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
-}
-INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-
+from tests.support.mcp_messages import INITIALIZE, INITIALIZED
 
 MOST_GROWTH = 12 * 2**20
 """Bytes that a process may gain between a tenth of many calls and their end."""
