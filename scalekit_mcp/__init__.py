@@ -10,47 +10,9 @@ Public names are imported on first use, so that `import scalekit_mcp` costs noth
 `scalekit_mcp.langchain.get_tools` needs the extra `langchain`.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from scalekit_mcp.actions import Actions, open_actions
-    from scalekit_mcp.client import ScalekitClient
-    from scalekit_mcp.errors import ScalekitMCPError
-    from scalekit_mcp.sandbox import Sandbox
-    from scalekit_mcp.settings import Settings, load_settings
+import lazy_loader
 
 __version__ = "0.1.0"
 
-_HOMES = {
-    "Actions": "scalekit_mcp.actions",
-    "Sandbox": "scalekit_mcp.sandbox",
-    "ScalekitClient": "scalekit_mcp.client",
-    "ScalekitMCPError": "scalekit_mcp.errors",
-    "Settings": "scalekit_mcp.settings",
-    "load_settings": "scalekit_mcp.settings",
-    "open_actions": "scalekit_mcp.actions",
-}
-
-__all__ = [
-    "Actions",
-    "Sandbox",
-    "ScalekitClient",
-    "ScalekitMCPError",
-    "Settings",
-    "__version__",
-    "load_settings",
-    "open_actions",
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__all__ += ["__version__"]

@@ -20,8 +20,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Self
 
-from scalekit_mcp.actions import Actions
-from scalekit_mcp.actions.models import (
+from scalekit_mcp.actions import (
+    Actions,
     AuthorizationLinkResponse,
     ConnectedAccountResponse,
     ListConnectedAccountsResponse,

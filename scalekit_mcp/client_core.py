@@ -180,7 +180,7 @@ async def _composition(settings: Settings) -> AsyncGenerator[Actions]:
         async with open_actions(settings, user_verification="confirm") as actions:
             yield actions
         return
-    from scalekit_mcp.server.stdio.listener import Listener
+    from scalekit_mcp.server import Listener
 
     async with (
         Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,

@@ -14,8 +14,7 @@ from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions, default_actions
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
-from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, to_json
+from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, TOOLS, ToolSpec, fitted, parse_arguments, to_json
 
 try:
     from langchain_core.tools import StructuredTool, ToolException

@@ -1,1 +1,8 @@
-"""WHO IS CONNECTED: connected accounts, their statuses, the vault. Knows no provider and no MCP."""
+"""WHO IS CONNECTED: connected accounts, their statuses, the vault. Knows no provider and no MCP.
+
+Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from scalekit_mcp.accounts.model import texts
-from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson, Reason
-from scalekit_mcp.accounts.model.texts import FINISH_THE_PAGE, TYPE_THE_CODE
+from scalekit_mcp.accounts import FINISH_THE_PAGE, NOBODY_EXPECTED, TYPE_THE_CODE, ExpectedPerson, Reason, next_step
 from scalekit_mcp.actions.models import AuthorizationLinkResponse, ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.clock import rfc3339
@@ -64,11 +62,11 @@ def direction_of(account: ConnectedAccountView, verification: str, *, reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
         return Direction(Standing.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
     if stopped is not None and stopped.reason is not None:
-        return Direction(Standing.LINK, stopped.who_acts, texts.next_step(stopped.reason))
+        return Direction(Standing.LINK, stopped.who_acts, next_step(stopped.reason))
     if account.status == "ACTIVE":
-        return Direction(Standing.LINK, "user", texts.next_step(Reason.NEVER_AUTHORIZED))
+        return Direction(Standing.LINK, "user", next_step(Reason.NEVER_AUTHORIZED))
     reason = Reason(account.reason or Reason.UNKNOWN)
-    return Direction(Standing.LINK, account.who_acts, texts.next_step(reason, account.who_acts))
+    return Direction(Standing.LINK, account.who_acts, next_step(reason, account.who_acts))
 
 
 @dataclass(frozen=True, slots=True)

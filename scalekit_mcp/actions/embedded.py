@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
+from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -19,19 +19,17 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar.listing.window import present
+from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import Arguments, Authorize
-from scalekit_mcp.tools.zones.zone import resolve_zone
+from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.model.records import AccountKey, AccountView, AuthorizationLink, DamagedAccount
-    from scalekit_mcp.accounts.services import AccountServices
+    from scalekit_mcp.accounts import AccountKey, AccountServices, AccountView, AuthorizationLink, DamagedAccount
     from scalekit_mcp.actions.wiring import EmbeddedServices
     from scalekit_mcp.telemetry import Metrics
 
@@ -174,7 +172,7 @@ class EmbeddedActions:
         )
 
     async def _begin(self, key: AccountKey, **options: Any) -> AuthorizationLink:
-        from scalekit_mcp.accounts.authorization.links import LinkRequest
+        from scalekit_mcp.accounts import LinkRequest
 
         services = await self.services()
         base = await self._link_base() if self._link_base else services.settings.base_url
@@ -295,7 +293,7 @@ def _response(view: AccountView) -> ConnectedAccountResponse:
 
 def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
     """An account in a list; of a damaged one what is known, why it cannot be read, and that the operator acts."""
-    from scalekit_mcp.accounts.model.records import DamagedAccount
+    from scalekit_mcp.accounts import DamagedAccount
 
     if not isinstance(account, DamagedAccount):
         return view_of(account)

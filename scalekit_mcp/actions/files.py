@@ -12,10 +12,10 @@ from urllib.parse import quote, unquote
 from platformdirs import user_config_path, user_data_path
 
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings.sources import ExposedFile, exposed_file
+from scalekit_mcp.settings import ExposedFile, exposed_file
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
+    from scalekit_mcp.accounts import KeyRing
     from scalekit_mcp.settings import Settings
 
 APP_NAME = "scalekit-mcp"
@@ -82,7 +82,7 @@ def check_key_file(settings: Settings) -> None:
 
 def read_key_file(path: Path, kind: str) -> KeyRing:
     """The keys of a key file that is there; raises `ConfigurationError`, which names the file and quotes no key."""
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
+    from scalekit_mcp.accounts import KeyRing
     from scalekit_mcp.errors import VaultError
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
+from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -21,20 +21,18 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.protocol import CALLBACK_PATH, LinkBase
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar.listing.window import present
+from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.network import Network
-from scalekit_mcp.tools import Arguments, Authorize
-from scalekit_mcp.tools.zones.zone import resolve_zone
+from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx
 
-    from scalekit_mcp.accounts.model.records import AccountKey
-    from scalekit_mcp.accounts.vault.vault import Vault
+    from scalekit_mcp.accounts import AccountKey, Vault
     from scalekit_mcp.actions.hosted_wiring import HostedServices
 
 Page = TypeVar("Page", AuthorizationPrompt, AuthorizationOutcome, AuthorizationPrompt | AuthorizationOutcome)
@@ -199,7 +197,7 @@ class HostedActions:
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> AuthorizationLinkResponse:
         """See `Actions`. What the caller vouches for has no effect: Scalekit does not tell which mailbox consented."""
-        from scalekit_mcp.accounts.authorization.links import LinkRequest
+        from scalekit_mcp.accounts import LinkRequest
 
         del expected
         check_texts(state=state, user_verify_url=user_verify_url)

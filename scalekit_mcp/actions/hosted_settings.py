@@ -12,7 +12,7 @@ from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.vault.vault import Vault
+    from scalekit_mcp.accounts import Vault
 
 
 def hosted_actions(

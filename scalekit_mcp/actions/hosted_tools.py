@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
+from scalekit_mcp.accounts import AccountKey, AccountStatus
 from scalekit_mcp.actions.hosted_views import HostedViews, not_active
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
-from scalekit_mcp.calendar.listing.page_tokens import Pages, PageSealer
-from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
+from scalekit_mcp.calendar import OutlookCalendar, Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
-from scalekit_mcp.scalekit.accounts import ScalekitAccounts
-from scalekit_mcp.scalekit.mailbox import ScalekitMailbox
-from scalekit_mcp.scalekit.params import check_supported
-from scalekit_mcp.scalekit.rest import ScalekitFailure, ScalekitRest
-from scalekit_mcp.scalekit.wire_account import meaning_of
+from scalekit_mcp.scalekit import (
+    ScalekitAccounts,
+    ScalekitFailure,
+    ScalekitMailbox,
+    ScalekitRest,
+    check_supported,
+    meaning_of,
+)
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
 
 ACTIVE_SECONDS = 30

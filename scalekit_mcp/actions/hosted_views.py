@@ -10,24 +10,27 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scalekit_mcp.accounts.authorization.engine import Authorizations
-from scalekit_mcp.accounts.model import statuses, texts
-from scalekit_mcp.accounts.model.records import (
+from scalekit_mcp.accounts import (
+    WHO_ACTS,
     AccountKey,
     AccountStatus,
+    AttemptKey,
     AttemptState,
     AttemptSummary,
+    Authorizations,
     Reason,
     StoredAccount,
     UserVerification,
+    Vault,
+    as_shown,
+    attempt_in_progress,
+    next_step,
+    sentence,
 )
-from scalekit_mcp.accounts.model.statuses import WHO_ACTS
-from scalekit_mcp.accounts.vault.changes import AttemptKey
-from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired
-from scalekit_mcp.scalekit.wire_account import WireAccount, meaning_of
+from scalekit_mcp.scalekit import WireAccount, meaning_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +65,7 @@ class HostedViews:
         Scalekit tells nobody that a consent is over: an attempt has succeeded once its account is seen ACTIVE.
         """
         stored = None if account.key is None else await self._vault.find_account(self.vault_key(account.key))
-        running = None if stored is None else statuses.attempt_in_progress(stored.attempt, self._clock.now())
+        running = None if stored is None else attempt_in_progress(stored.attempt, self._clock.now())
         if stored is not None and running is not None and await self._has_succeeded(account, stored, running):
             await self._authorizations.settle(stored.account.key)
             stored = await self._vault.find_account(stored.account.key)
@@ -127,15 +130,15 @@ class HostedViews:
             return refused
         if stored is None:
             return Reason.NEVER_AUTHORIZED
-        return statuses.as_shown(stored.account, stored.attempt, self._clock.now()).reason or Reason.NEVER_AUTHORIZED
+        return as_shown(stored.account, stored.attempt, self._clock.now()).reason or Reason.NEVER_AUTHORIZED
 
 
 def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
     """The error for an account that makes no calls."""
     reason = Reason(view.reason or Reason.UNKNOWN)
     return AuthorizationRequired(
-        texts.sentence(reason, view.identifier),
-        next_step=texts.next_step(reason),
+        sentence(reason, view.identifier),
+        next_step=next_step(reason),
         who_acts=view.who_acts,
         status=view.status,
         reason=reason.value,

@@ -9,20 +9,22 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.accounts import Accounts
-from scalekit_mcp.accounts.authorization.engine import Authorizations
-from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
-from scalekit_mcp.accounts.model.records import KEPT_ELSEWHERE, ManagerSettings, UserVerification
-from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.accounts import (
+    KEPT_ELSEWHERE,
+    Accounts,
+    Authorizations,
+    ManagerSettings,
+    MisconfigurationGuard,
+    UserVerification,
+    Vault,
+)
 from scalekit_mcp.actions.hosted_tools import HostedTools
 from scalekit_mcp.actions.hosted_views import HostedViews
 from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.scalekit.accounts import ScalekitAccounts
-from scalekit_mcp.scalekit.keeper import ScalekitKeeper
-from scalekit_mcp.scalekit.rest import ScalekitRest
-from scalekit_mcp.telemetry.log_redaction import HostOnly
+from scalekit_mcp.scalekit import ScalekitAccounts, ScalekitKeeper, ScalekitRest
+from scalekit_mcp.telemetry import HostOnly
 from scalekit_mcp.upstream import UpstreamClient
 
 if TYPE_CHECKING:

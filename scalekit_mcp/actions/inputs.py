@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts import AccountKey
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
-from scalekit_mcp.tools import Arguments, UnknownTool, parse_arguments
-from scalekit_mcp.tools.values import shown
+from scalekit_mcp.tools import Arguments, UnknownTool, parse_arguments, shown
 
 
 def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> AccountKey:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
-from scalekit_mcp.accounts.model.records import AttemptState, CallsStopped
+from scalekit_mcp.accounts import AttemptState, AuthorizationOutcome, AuthorizationPrompt, CallsStopped, OutcomeKind
 from scalekit_mcp.errors import WhoActs
 
 __all__ = [

@@ -8,9 +8,8 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.model.records import ProviderAccount, TokenSet
-from scalekit_mcp.accounts.provider import Grant, GrantFailure
-from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
+from scalekit_mcp.accounts import Grant, GrantFailure, ProviderAccount, TokenSet
+from scalekit_mcp.microsoft import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
 from scalekit_mcp.upstream import ROUTE, UpstreamClient
 

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.accounts import KeyRing, Vault
 from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
 from scalekit_mcp.network import Network
 from scalekit_mcp.settings import Settings

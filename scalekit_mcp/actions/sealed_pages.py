@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken
+from scalekit_mcp.accounts import KeyRing, SealBroken
 from scalekit_mcp.clock import Clock
 
 

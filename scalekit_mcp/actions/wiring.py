@@ -11,26 +11,17 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.model.records import AccountKey, ManagerSettings, UserVerification
-from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.tokens.tokens import Tokens
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts import AccountKey, AccountServices, KeyRing, ManagerSettings, Tokens, UserVerification
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
-from scalekit_mcp.calendar.listing.page_tokens import Pages
-from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
+from scalekit_mcp.calendar import OutlookCalendar, Pages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
-from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
-from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
-from scalekit_mcp.microsoft.identity.credentials import credentials_of
-from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
-from scalekit_mcp.notifications.status_log import StatusLog
-from scalekit_mcp.notifications.webhook import Webhook, WebhookSender, parse_secret
+from scalekit_mcp.microsoft import GraphClient, GraphMailbox, GraphSession, MicrosoftOAuth, credentials_of
+from scalekit_mcp.notifications import StatusLog, Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.telemetry import Metrics, traced
-from scalekit_mcp.telemetry.log_redaction import HostOnly
+from scalekit_mcp.telemetry import HostOnly, Metrics, traced
 from scalekit_mcp.tools import (
     TOOLS,
     Arguments,

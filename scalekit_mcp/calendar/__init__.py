@@ -1,1 +1,8 @@
-"""What a calendar means: the operations of the tools on a mailbox. It knows events, not HTTP."""
+"""What a calendar means: the operations of the tools on a mailbox. It knows events, not HTTP.
+
+Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

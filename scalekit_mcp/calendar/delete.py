@@ -24,8 +24,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.tools.arguments import DeleteCalendarEvent
-from scalekit_mcp.tools.remarks import warned
+from scalekit_mcp.tools import DeleteCalendarEvent, warned
 
 _PERHAPS_GONE = frozenset({400, 409, 410, 412})
 """Statuses with which Microsoft also refuses to delete or cancel what is gone."""

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from scalekit_mcp.calendar.events.event import Event
-from scalekit_mcp.tools.zones.zone import Zone
+from scalekit_mcp.tools import Zone
 
 
 @dataclass(frozen=True, slots=True)

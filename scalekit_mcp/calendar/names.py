@@ -14,8 +14,7 @@ from scalekit_mcp.calendar.events.shapes import objects_of
 from scalekit_mcp.calendar.mailbox import Mailbox
 from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.errors import CalendarNotFound, InvalidInput
-from scalekit_mcp.tools.invisible import comparable
-from scalekit_mcp.tools.values import shown
+from scalekit_mcp.tools import comparable, shown
 
 MAX_CALENDARS = 300
 """Most calendars that are looked through for a name."""

@@ -29,15 +29,16 @@ from scalekit_mcp.calendar.reading import (
 from scalekit_mcp.calendar.update import CalendarUpdate
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.tools.arguments import (
+from scalekit_mcp.tools import (
+    Arguments,
     CreateCalendarEvent,
     DeleteCalendarEvent,
     GetCalendarEvent,
     ListCalendarEvents,
+    Remarks,
     UpdateCalendarEvent,
+    warned,
 )
-from scalekit_mcp.tools.base import Arguments
-from scalekit_mcp.tools.remarks import Remarks, warned
 
 NO_LINK = "The event has no online-meeting link: Microsoft does not offer the provider asked for on this calendar."
 NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts cannot have one."

@@ -10,9 +10,7 @@ from scalekit_mcp.calendar.events.shapes import event_of, shown_event
 from scalekit_mcp.calendar.failures import AnswerLost, AnswerTooLong, UnreadableAnswer
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.tools.remarks import Remarks, warned
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.tools import Refused, Remarks, Zone, resolve_zone, warned
 
 WHOLE = Form(body_format="html")
 """An event as decisions need it: its text as Microsoft keeps it, times in UTC."""

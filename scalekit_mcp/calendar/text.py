@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.tools.invisible import has_hidden, without_hidden
+from scalekit_mcp.tools import has_hidden, without_hidden
 
 MAX_TEXT_CHARACTERS = 20_000
 """Longest string of an answer; about five thousand words of a meeting's description."""

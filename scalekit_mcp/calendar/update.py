@@ -28,9 +28,7 @@ from scalekit_mcp.calendar.reading import (
 from scalekit_mcp.calendar.single_dates import single_dates
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.tools.arguments import UpdateCalendarEvent
-from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
-from scalekit_mcp.tools.zones.zone import Zone
+from scalekit_mcp.tools import NO_REMARKS, Remarks, UpdateCalendarEvent, Zone, noted, warned
 
 _SOMEBODY_ELSES = (
     "This is somebody else's meeting: only the user's own copy was changed, and the organizer's next update overwrites "

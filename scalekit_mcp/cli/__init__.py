@@ -133,7 +133,7 @@ def demo(mode: str, *, interactive: bool) -> None:
     """The guided tour: a real client, a real server, the built-in Microsoft."""
     import anyio
 
-    from scalekit_mcp.demo.tour import run_tour
+    from scalekit_mcp.demo import run_tour
 
     sys.exit(anyio.run(lambda: run_tour(hosted=mode == "hosted", interactive=interactive)))
 

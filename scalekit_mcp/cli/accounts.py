@@ -10,8 +10,7 @@ from typing import Any, TypeVar
 import anyio
 import click
 
-from scalekit_mcp.actions import Actions, open_actions
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions import Actions, ConnectedAccountView, open_actions
 from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings

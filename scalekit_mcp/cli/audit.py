@@ -16,7 +16,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.model.records import HistoryEntry
+    from scalekit_mcp.accounts import HistoryEntry
 
 _AGE = re.compile(r"(\d{1,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}

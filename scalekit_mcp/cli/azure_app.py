@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
+from scalekit_mcp.actions import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.network import is_loopback
 from scalekit_mcp.settings import Settings

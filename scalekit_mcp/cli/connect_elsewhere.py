@@ -8,15 +8,13 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import click
 
-from scalekit_mcp.actions import open_actions
-from scalekit_mcp.actions.models import AuthorizationOutcome, ConnectedAccountView, OutcomeKind
-from scalekit_mcp.actions.protocol import CALLBACK_PATH
+from scalekit_mcp.actions import CALLBACK_PATH, AuthorizationOutcome, ConnectedAccountView, OutcomeKind, open_actions
 from scalekit_mcp.cli.accounts import tell
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.actions.protocol import Actions
+    from scalekit_mcp.actions import Actions
 
 _TRIES = 3
 
@@ -95,10 +93,8 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
 
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:
-    from scalekit_mcp.accounts.model.records import AccountKey
-    from scalekit_mcp.accounts.provider import GrantFailure
-    from scalekit_mcp.actions.embedded import view_of
-    from scalekit_mcp.actions.wiring import embedded_services
+    from scalekit_mcp.accounts import AccountKey, GrantFailure
+    from scalekit_mcp.actions import embedded_services, view_of
     from scalekit_mcp.clock import SystemClock
 
     services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")

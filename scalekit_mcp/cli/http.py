@@ -23,8 +23,7 @@ from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server.callers.authentication import Authentication
-    from scalekit_mcp.server.callers.session_tokens import SessionTokens
+    from scalekit_mcp.server import Authentication, SessionTokens
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -38,15 +37,21 @@ def run_http(settings: Settings, *, sse: bool) -> None:
 
 
 async def _serve(settings: Settings, *, sse: bool) -> None:
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
-    from scalekit_mcp.actions.files import check_key_file
-    from scalekit_mcp.server.callers.caller import authenticated_caller
-    from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
-    from scalekit_mcp.server.limits import CallLimiter
-    from scalekit_mcp.server.mcp.app import create_server
-    from scalekit_mcp.server.metrics import AccountNumbers, CallMetrics
-    from scalekit_mcp.server.rest.app import RestOptions
-    from scalekit_mcp.server.stopping import StopDeadline
+    from scalekit_mcp.accounts import KeyRing
+    from scalekit_mcp.actions import check_key_file
+    from scalekit_mcp.server import (
+        AccountNumbers,
+        CallLimiter,
+        CallMetrics,
+        Drain,
+        HttpOptions,
+        RestOptions,
+        StopDeadline,
+        authenticated_caller,
+        create_http_app,
+        create_server,
+        serve_http,
+    )
 
     if settings.user_verification == "off":
         logger.warning(
@@ -142,13 +147,13 @@ def mint_session_token(
 
 def session_keys(settings: Settings) -> dict[str, bytes]:
     """The configured session keys, else those of a private file that is made on first use."""
-    from scalekit_mcp.server.callers.session_tokens import parse_keys
+    from scalekit_mcp.server import parse_keys
 
     if settings.session_keys is not None:
         with settings.naming("session_keys"):
             return parse_keys(settings.session_keys.get_secret_value())
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
-    from scalekit_mcp.actions.files import read_key_file, session_key_file
+    from scalekit_mcp.accounts import KeyRing
+    from scalekit_mcp.actions import read_key_file, session_key_file
 
     path = session_key_file()
     ring = read_key_file(path, "session") if path.exists() else KeyRing.from_file(path, kind="session")
@@ -156,13 +161,13 @@ def session_keys(settings: Settings) -> dict[str, bytes]:
 
 
 def _session_tokens(settings: Settings, keys: dict[str, bytes]) -> SessionTokens:
-    from scalekit_mcp.server.callers.session_tokens import SessionTokens
+    from scalekit_mcp.server import SessionTokens
 
     return SessionTokens(keys, audience=f"{settings.base_url}/mcp", clock=SystemClock())
 
 
 async def _authentication(settings: Settings, tokens: SessionTokens, stack: AsyncExitStack) -> Authentication:
-    from scalekit_mcp.server.callers.authentication import Gateway, NoAuthentication
+    from scalekit_mcp.server import Gateway, NoAuthentication
 
     match settings.auth:
         case "session-token":
@@ -174,7 +179,7 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                 raise ConfigurationError("SCALEKIT_MCP_AUTH=gateway needs SCALEKIT_MCP_SERVICE_KEY.")
             return Gateway(settings.service_key.get_secret_value())
         case "oidc":
-            from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
+            from scalekit_mcp.server import OidcOptions, OidcTokens
             from scalekit_mcp.upstream import UpstreamClient
 
             issuer = settings.oidc_issuer or ""
@@ -198,7 +203,7 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
 def _resource_metadata(settings: Settings) -> dict[str, Any] | None:
     if settings.auth != "oidc" or not settings.oidc_issuer:
         return None
-    from scalekit_mcp.server.callers.oidc import resource_metadata
+    from scalekit_mcp.server import resource_metadata
 
     return resource_metadata(settings.oidc_issuer, resource=f"{settings.base_url}/mcp")
 

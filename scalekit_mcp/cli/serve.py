@@ -18,7 +18,7 @@ from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server.mcp.app import ServerOptions
+    from scalekit_mcp.server import ServerOptions
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -33,7 +33,7 @@ def configure_logging(settings: Settings) -> None:
 
 def warn_of_exposed_files(settings: Settings) -> None:
     """Log which private files other users of this machine can open, and the command that mends it."""
-    from scalekit_mcp.actions.files import exposed_files
+    from scalekit_mcp.actions import exposed_files
 
     for exposed in exposed_files(settings):
         logger.warning("%s", exposed)
@@ -42,7 +42,7 @@ def warn_of_exposed_files(settings: Settings) -> None:
 @asynccontextmanager
 async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
     """The calls with a loopback listener for the consent pages, which starts when a consent begins."""
-    from scalekit_mcp.server.stdio.listener import Listener
+    from scalekit_mcp.server import Listener
 
     async with (
         Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,
@@ -54,7 +54,7 @@ async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
 
 def server_options(settings: Settings) -> ServerOptions:
     """What the settings say about the MCP server over any transport."""
-    from scalekit_mcp.server.mcp.app import ServerOptions
+    from scalekit_mcp.server import ServerOptions
 
     return ServerOptions(
         version=__version__,
@@ -72,7 +72,7 @@ def answer_zone(settings: Settings) -> str:
         return settings.timezone
     from tzlocal import get_localzone_name
 
-    from scalekit_mcp.tools.zones.zone import resolve_zone
+    from scalekit_mcp.tools import resolve_zone
 
     try:
         name = get_localzone_name() or "UTC"
@@ -102,10 +102,7 @@ def run_stdio(settings: Settings) -> None:
     starting = ExitStack()
     starting.enter_context(start_up())
 
-    from scalekit_mcp.server.callers.caller import fixed_caller
-    from scalekit_mcp.server.mcp.app import create_server
-    from scalekit_mcp.server.stdio.server import serve_stdio
-    from scalekit_mcp.server.stopping import StopDeadline
+    from scalekit_mcp.server import StopDeadline, create_server, fixed_caller, serve_stdio
 
     configure_logging(settings)
     warn_of_exposed_files(settings)

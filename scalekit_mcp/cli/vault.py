@@ -13,8 +13,7 @@ from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.services import AccountServices
-    from scalekit_mcp.accounts.vault.rotation import RotationProgress
+    from scalekit_mcp.accounts import AccountServices, RotationProgress
 
 T = TypeVar("T")
 
@@ -25,7 +24,7 @@ def with_accounts(settings: Settings, use: Callable[[AccountServices], Awaitable
         raise ConfigurationError("The sandbox's vault is in memory and ends with its process; there is none to open.")
 
     async def run() -> T:
-        from scalekit_mcp.actions.wiring import embedded_services
+        from scalekit_mcp.actions import embedded_services
 
         services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
         try:
@@ -43,7 +42,7 @@ def run_migrate(settings: Settings) -> None:
         return (await connected.accounts.list(page_size=1)).total_size
 
     count = with_accounts(settings, use)
-    from scalekit_mcp.accounts.vault.tables import HEAD
+    from scalekit_mcp.accounts import HEAD
 
     click.echo(f"The vault is at version {HEAD}; it holds {count} connected account(s).")
 
@@ -76,8 +75,8 @@ def run_rotate(settings: Settings) -> None:
 
 
 def _add_key() -> None:
-    from scalekit_mcp.accounts.vault.sealing import add_key_to_file
-    from scalekit_mcp.actions.files import key_file
+    from scalekit_mcp.accounts import add_key_to_file
+    from scalekit_mcp.actions import key_file
 
     ring = add_key_to_file(key_file())
     click.echo(f"New key '{ring.sealing_key_id}' in front of {key_file()}.")
@@ -88,7 +87,7 @@ def _reseal(settings: Settings) -> RotationProgress:
         if progress.resealed or progress.unreadable:
             click.echo(f"  {progress.resealed} sealed anew, {progress.remaining} to do", err=True)
 
-    from scalekit_mcp.accounts.vault.rotation import rotate_keys
+    from scalekit_mcp.accounts import rotate_keys
 
     return with_accounts(settings, lambda connected: rotate_keys(connected.vault, show))
 

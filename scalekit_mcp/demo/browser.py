@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2 as httpx
 
-from scalekit_mcp.sandbox.browser import Page, read_page
+from scalekit_mcp.sandbox import Page, read_page
 
 __all__ = ["Browser", "Page", "consent", "read_page"]
 

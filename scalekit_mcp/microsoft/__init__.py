@@ -1,1 +1,8 @@
-"""WHAT MICROSOFT SEES: OAuth, Graph, the calendar mapping, the error tables."""
+"""WHAT MICROSOFT SEES: OAuth, Graph, the calendar mapping, the error tables.
+
+Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,8 @@
-"""What is told to others when a status changes."""
+"""What is told to others when a status changes.
+
+Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 
-from scalekit_mcp.accounts.model.records import HistoryEntry
+from scalekit_mcp.accounts import HistoryEntry
 from scalekit_mcp.telemetry import Metrics
 
 logger = logging.getLogger("scalekit_mcp.events")

@@ -22,8 +22,7 @@ from typing import Any, Protocol
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.model.records import HistoryEntry, Reason
-from scalekit_mcp.accounts.model.scalekit_names import scalekit_status
+from scalekit_mcp.accounts import HistoryEntry, Reason, scalekit_status
 from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.accounts.model.records import AccountKey
+from scalekit_mcp.accounts import AccountKey
 from scalekit_mcp.errors import (
     ConnectedAccountNotFound,
     InvalidInput,

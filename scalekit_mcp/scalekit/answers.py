@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from scalekit_mcp.calendar.events.event import instant_of
-from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.calendar.html_tags import text_of
-from scalekit_mcp.calendar.mailbox import Form
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.calendar import Form, graph_zone, instant_of, text_of
+from scalekit_mcp.tools import Zone, resolve_zone
 
 
 @dataclass(frozen=True, slots=True)

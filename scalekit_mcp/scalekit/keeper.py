@@ -13,17 +13,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
-from scalekit_mcp.accounts.model.records import (
+from scalekit_mcp.accounts import (
     AccountKey,
+    ApprovalRequest,
     Attempt,
+    Change,
     ConnectedAccount,
+    GrantFailure,
+    GrantFault,
     Held,
     HeldRequest,
+    NoteAccount,
     UserVerification,
 )
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
-from scalekit_mcp.accounts.vault.changes import Change, NoteAccount
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, WhoActs
 from scalekit_mcp.network import trusted_address
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts

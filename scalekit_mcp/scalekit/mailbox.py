@@ -12,15 +12,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
-from scalekit_mcp.calendar.events.event import Event, address_of, body_characters, instant_of
-from scalekit_mcp.calendar.events.shapes import checked_event, event_of
-from scalekit_mcp.calendar.failures import AnswerLost
-from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
-from scalekit_mcp.calendar.text import neutralise
+from scalekit_mcp.calendar import (
+    AnswerLost,
+    Event,
+    EventQuery,
+    Form,
+    Page,
+    Span,
+    address_of,
+    body_characters,
+    checked_event,
+    event_of,
+    instant_of,
+    neutralise,
+)
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.requests import Subject
+from scalekit_mcp.microsoft import Subject
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import event_params
 from scalekit_mcp.scalekit.refusals import (

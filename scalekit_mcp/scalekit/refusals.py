@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.errors import TABLE, GraphFailure, clean_reason, error_for
-from scalekit_mcp.microsoft.graph.requests import Subject
+from scalekit_mcp.microsoft import GRAPH_ERRORS, GraphFailure, Subject, clean_reason, error_for
 from scalekit_mcp.scalekit.rest import ScalekitFailure
 
 ACCEPTS_LOSS = "discard_exceptions"
@@ -69,7 +68,7 @@ def graph_failure(failure: ScalekitFailure) -> GraphFailure:
         if read.codes:
             return GraphFailure(_status_of(read, status), read.codes, read.reason, read.request_id)
     words = [failure.tool_error_code or "", *_WORD.findall(said)]
-    codes = tuple(dict.fromkeys(word for word in words if word.lower() in TABLE))
+    codes = tuple(dict.fromkeys(word for word in words if word.lower() in GRAPH_ERRORS))
     found = GraphFailure(status, codes, clean_reason(said))
     return GraphFailure(_status_of(found, status), codes, found.reason)
 

@@ -17,7 +17,7 @@ from typing import Any, cast
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.calendar.text import microsofts_words
+from scalekit_mcp.calendar import microsofts_words
 from scalekit_mcp.call_deadline import call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import (
@@ -27,7 +27,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph.answers import json_object
+from scalekit_mcp.microsoft import json_object
 from scalekit_mcp.upstream import AnswerTooLarge
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.microsoft.graph.answers import json_value
-from scalekit_mcp.microsoft.graph.errors import TABLE
+from scalekit_mcp.microsoft import GRAPH_ERRORS, json_value
 from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitFailure, safe_id
 
 MAX_WRAPPINGS = 4
@@ -131,7 +130,7 @@ def _failure(level: dict[str, Any] | str) -> ScalekitFailure | None:
     if error:
         return _of_error(error, status)
     code = members.get("code")
-    if isinstance(code, str) and code.casefold() in TABLE and "message" in members:
+    if isinstance(code, str) and code.casefold() in GRAPH_ERRORS and "message" in members:
         return _of_error(level, status)
     if status is None and not _failed(members):
         return None
@@ -197,7 +196,9 @@ def _says_success(level: dict[str, Any] | str) -> bool:
 def _named_code(text: str) -> str | None:
     """A code of Graph that stands as a word of its own in a text, such as `ErrorAccessDenied: Access is denied`."""
     words = (word.strip(".,:;!()[]'\"") for word in text[:2000].split())
-    return next((word for word in words if word.casefold() in TABLE and word.casefold().startswith("error")), None)
+    return next(
+        (word for word in words if word.casefold() in GRAPH_ERRORS and word.casefold().startswith("error")), None
+    )
 
 
 # -- Graph's JSON

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, Reason
-from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
-from scalekit_mcp.accounts.model.statuses import status_of
-from scalekit_mcp.calendar.text import microsofts_words
+from scalekit_mcp.accounts import STATUS_OF_SCALEKIT, AccountKey, AccountStatus, Reason, status_of
+from scalekit_mcp.calendar import microsofts_words
 from scalekit_mcp.errors import InvalidInput, ProviderUnavailable
 from scalekit_mcp.scalekit.rest import safe_id
 

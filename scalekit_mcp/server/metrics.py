@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import AUDIT_LOGGER, Metrics, noting, target_id
 

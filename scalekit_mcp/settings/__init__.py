@@ -13,6 +13,7 @@ from scalekit_mcp.settings.model import (
     Verification,
     variables_of,
 )
+from scalekit_mcp.settings.sources import ExposedFile, exposed_file
 
 __all__ = [
     "CLOUDS",
@@ -21,10 +22,12 @@ __all__ = [
     "SANDBOX_IDENTIFIER",
     "SECRETS",
     "Auth",
+    "ExposedFile",
     "Mode",
     "Settings",
     "Verification",
     "check_settings",
+    "exposed_file",
     "load_settings",
     "variables_of",
 ]

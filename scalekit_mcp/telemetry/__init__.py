@@ -3,6 +3,7 @@
 Ground floor, and light: nothing of OpenTelemetry is imported before the first span.
 """
 
+from scalekit_mcp.telemetry.log_redaction import HostOnly
 from scalekit_mcp.telemetry.logs import (
     AUDIT_LOGGER,
     FIELDS,
@@ -31,6 +32,7 @@ __all__ = [
     "FIELDS",
     "SECONDS",
     "TRACER",
+    "HostOnly",
     "JsonFormatter",
     "LineWriter",
     "Metrics",

@@ -1,5 +1,13 @@
 """WHAT THE MODEL SEES: the catalogue of tools, their argument and output models."""
 
+from scalekit_mcp.tools.answer_size import (
+    MAX_ANSWER_CHARACTERS,
+    MAX_ERROR_CHARACTERS,
+    fitted,
+    shortened,
+    shortening_warning,
+    to_json,
+)
 from scalekit_mcp.tools.arguments import (
     Authorize,
     CreateCalendarEvent,
@@ -9,15 +17,34 @@ from scalekit_mcp.tools.arguments import (
     ListCalendarEvents,
     UpdateCalendarEvent,
 )
-from scalekit_mcp.tools.base import Arguments
+from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
 from scalekit_mcp.tools.catalogue import TOOLS, ToolSpec, UnknownTool, markdown_table, parse_arguments
-from scalekit_mcp.tools.people import Attendee
-from scalekit_mcp.tools.recurrence import Recurrence
-from scalekit_mcp.tools.remarks import Remarks, warned
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.tools.checks import check_all_day
+from scalekit_mcp.tools.instructions import server_instructions
+from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
+from scalekit_mcp.tools.parameters import EVENT_PROPERTIES, Parameter
+from scalekit_mcp.tools.parameters import identifier_of as identifier_parameter
+from scalekit_mcp.tools.parameters import integer as integer_parameter
+from scalekit_mcp.tools.parameters import orderby as orderby_parameter
+from scalekit_mcp.tools.parameters import select as select_parameter
+from scalekit_mcp.tools.parameters import text as text_parameter
+from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
+from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
+from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
+from scalekit_mcp.tools.values import NO_DATE, Refused, shown
+from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
+from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_instant, to_local
 
 __all__ = [
+    "EVENT_PROPERTIES",
+    "KINDS",
+    "MAXIMUM_ATTENDEES",
+    "MAX_ANSWER_CHARACTERS",
+    "MAX_ERROR_CHARACTERS",
+    "NO_DATE",
+    "NO_REMARKS",
     "TOOLS",
+    "WEEKDAYS",
     "Arguments",
     "Attendee",
     "Authorize",
@@ -26,14 +53,40 @@ __all__ = [
     "EventFields",
     "GetCalendarEvent",
     "ListCalendarEvents",
+    "Parameter",
     "Recurrence",
+    "Refused",
     "Remarks",
     "ToolSpec",
     "UnknownTool",
     "UpdateCalendarEvent",
     "Zone",
+    "attendees",
+    "check_all_day",
+    "check_lasting_zone_name",
+    "comparable",
+    "fitted",
+    "fold_note",
+    "has_hidden",
+    "identifier_parameter",
+    "integer_parameter",
+    "invalid_input",
     "markdown_table",
+    "noted",
+    "orderby_parameter",
     "parse_arguments",
+    "person_key",
+    "read_parameters",
     "resolve_zone",
+    "select_parameter",
+    "server_instructions",
+    "shortened",
+    "shortening_warning",
+    "shown",
+    "text_parameter",
+    "to_instant",
+    "to_json",
+    "to_local",
     "warned",
+    "without_hidden",
 ]

@@ -10,7 +10,7 @@ from scalekit_mcp.accounts.model.records import AccountStatus, Reason
 from scalekit_mcp.accounts.provider import GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
-from scalekit_mcp.microsoft.identity.aadsts_table import CLASSES, ROWS, SUBERRORS, TABLE
+from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE, CLASSES, ROWS, SUBERRORS
 
 GONE = {
     (AccountStatus.EXPIRED, Reason.INACTIVE, "user"): "700082",
@@ -60,8 +60,8 @@ SAME = [(number, fault) for fault, codes in UNTOUCHED.items() for number in numb
 
 def test_the_table_holds_exactly_the_numbers_that_these_tests_judge() -> None:
     judged = [number for number, _ in AT_REFRESH] + [number for number, _ in SAME]
-    assert sorted(judged) == sorted(TABLE)
-    assert len(ROWS) == len(TABLE)
+    assert sorted(judged) == sorted(AADSTS_TABLE)
+    assert len(ROWS) == len(AADSTS_TABLE)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ ANY_WORD = st.sampled_from([*CLASSES, *SUBERRORS, "bad_token"]) | st.text(max_si
 @given(
     error=ANY_WORD,
     suberror=st.none() | ANY_WORD,
-    codes=st.lists(st.sampled_from(sorted(TABLE)) | st.integers(0, 999_999_999), max_size=4),
+    codes=st.lists(st.sampled_from(sorted(AADSTS_TABLE)) | st.integers(0, 999_999_999), max_size=4),
     phase=st.sampled_from(Phase),
     personal=st.none() | st.booleans(),
 )

@@ -16,11 +16,11 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.provider import Grant, GrantFault
 from scalekit_mcp.demo.browser import Browser, Page
-from scalekit_mcp.microsoft.identity.aadsts_table import CERTIFICATE, SECRET, TABLE
+from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE, CERTIFICATE, SECRET
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers
 from tests.support.seam import ALICE, DANA, FIONA, PAGES, PAT, Seam, open_seam, pressed_continue, state_in
 
-WHOLE_CONNECTION = {number for number, row in TABLE.items() if row.verdict in (SECRET, CERTIFICATE)}
+WHOLE_CONNECTION = {number for number, row in AADSTS_TABLE.items() if row.verdict in (SECRET, CERTIFICATE)}
 TENANT = {7000112, 700016}
 COOLED_DOWN_SECONDS = 700.0
 
@@ -265,7 +265,7 @@ APPLICATION_UNKNOWN = {700016, 700011}
 
 def at_sign_in(number: int, error: str) -> GrantFault:
     """What a number means before there is a grant: whatever ends a grant ends this attempt alone."""
-    fault = TABLE[number].verdict.fault
+    fault = AADSTS_TABLE[number].verdict.fault
     if number in APPLICATION_UNKNOWN:
         return GrantFault.MISCONFIGURED
     if number == 65001:
@@ -284,7 +284,7 @@ async def come_back(browser: Browser, link: str, **query: str) -> Page:
 async def test_each_number_on_the_way_back_has_its_page_and_touches_no_other_status(caplog: pytest.LogCaptureFixture):
     async with open_seam() as seam, seam.browser() as browser:
         wrong: dict[int, Any] = {}
-        for number in TABLE:
+        for number in AADSTS_TABLE:
             identifier = f"new-{number}"
             link = await seam.link(identifier)
             error = "consent_required" if number in {*ADMIN, 65001, 65004} else "invalid_request"
@@ -312,7 +312,7 @@ async def test_each_number_at_the_redemption_has_its_page_and_leaves_an_active_a
         await seam.consent("ana")
         seam.forget()
         wrong: dict[int, Any] = {}
-        for number in TABLE:
+        for number in AADSTS_TABLE:
             seam.sandbox.clear_faults()
             seam.sandbox.next_token_error(number, grant_type="authorization_code")
             page = await come_back(browser, await seam.link("ana"), code="a-code")
@@ -325,7 +325,7 @@ async def test_each_number_at_the_redemption_has_its_page_and_leaves_an_active_a
             ):
                 wrong[number] = (page.status, page.text[:300], account)
         assert not wrong
-        assert len(seam.token_requests("authorization_code")) == len(TABLE)
+        assert len(seam.token_requests("authorization_code")) == len(AADSTS_TABLE)
         assert await seam.call("ana")
 
 
@@ -361,6 +361,6 @@ async def test_each_error_of_the_redirect_has_its_own_words():
 
 def test_these_tests_play_every_number_of_the_table():
     played = [number for number, _ in AT_REFRESH] + [number for number, _ in SAME]
-    assert sorted(played) == sorted(TABLE)
+    assert sorted(played) == sorted(AADSTS_TABLE)
     assert sum(len(numbers(codes)) for codes in (*GONE.values(), *UNTOUCHED.values())) == len(played)
     assert len(WHOLE_CONNECTION) == 9

@@ -9,7 +9,7 @@ import pytest
 from scalekit_mcp.calendar.failures import AnswerLost
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphResponse, Repeat, segment
-from scalekit_mcp.microsoft.graph.error_table import TABLE
+from scalekit_mcp.microsoft.graph.error_table import GRAPH_ERRORS
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
 from tests.microsoft.test_graph_client import BODY, LIST, SandboxTokens, stage
@@ -29,7 +29,7 @@ async def test_every_code_that_graph_sends_becomes_its_error_and_no_account_is_t
             seen[code] = type(caught.value)
             s.sandbox.world.switches.graph_faults.clear()
         assert seen == {code: kind for _, code, kind in CASES}
-        assert len(seen) == len(TABLE)
+        assert len(seen) == len(GRAPH_ERRORS)
         assert (await s.session.send(GraphRequest("GET", path))).status == 200
 
 

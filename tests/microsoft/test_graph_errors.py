@@ -21,7 +21,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
-from scalekit_mcp.microsoft.graph.error_table import FILTER_EXAMPLE, TABLE
+from scalekit_mcp.microsoft.graph.error_table import FILTER_EXAMPLE, GRAPH_ERRORS
 from scalekit_mcp.microsoft.graph.errors import GraphFailure, error_for
 from scalekit_mcp.microsoft.graph.requests import GraphRequest, Named
 
@@ -85,7 +85,7 @@ CASES = [
 
 
 def test_the_table_holds_exactly_the_codes_that_these_tests_judge() -> None:
-    assert sorted(code.lower() for _, code, _ in CASES) == sorted(TABLE)
+    assert sorted(code.lower() for _, code, _ in CASES) == sorted(GRAPH_ERRORS)
 
 
 @pytest.mark.parametrize(("status", "code", "kind"), CASES, ids=lambda value: value if isinstance(value, str) else "")

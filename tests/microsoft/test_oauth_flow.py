@@ -490,14 +490,14 @@ async def test_every_number_of_the_table_arrives_from_the_token_endpoint_as_its_
     async with stage() as s:
         grant = await s.connect()
         seen: dict[int, tuple[str, Any, Any]] = {}
-        for number in aadsts_table.TABLE:
+        for number in aadsts_table.AADSTS_TABLE:
             s.sandbox.world.switches.token_faults.append(TokenFault(code=number, error="invalid_grant"))
             with pytest.raises(GrantFailure) as caught:
                 await s.refresh(grant)
             seen[number] = (caught.value.code, caught.value.status, caught.value.reason)
         expected = {
             number: (f"AADSTS{number}", ruling.verdict.status, ruling.verdict.reason)
-            for number in aadsts_table.TABLE
+            for number in aadsts_table.AADSTS_TABLE
             for ruling in [rule("invalid_grant", None, (number,), phase=Phase.REFRESH, personal=False)]
         }
         assert seen == expected

@@ -11,10 +11,18 @@ from typing import Any, cast
 
 from scalekit_mcp.calendar.events.event import address_of
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools.arguments import EventFields, UpdateCalendarEvent
-from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, person_key
-from scalekit_mcp.tools.remarks import Remarks, noted, warned
-from scalekit_mcp.tools.values import shown
+from scalekit_mcp.tools import (
+    KINDS,
+    MAXIMUM_ATTENDEES,
+    Attendee,
+    EventFields,
+    Remarks,
+    UpdateCalendarEvent,
+    noted,
+    person_key,
+    shown,
+    warned,
+)
 
 ATTENDEE_PARAMETERS = frozenset(
     {*(f"attendees_{kind}" for kind in KINDS), "attendees_add", "attendees_add_optional", "attendees_remove"}

@@ -15,10 +15,17 @@ from scalekit_mcp.calendar.events.join_block import join_block, keep_join_block,
 from scalekit_mcp.calendar.events.recurrence import graph_recurrence
 from scalekit_mcp.calendar.events.series import series_recurrence
 from scalekit_mcp.calendar.events.times import PatchedTimes, graph_moment, patch_times
-from scalekit_mcp.tools.arguments import CreateCalendarEvent, EventFields, UpdateCalendarEvent
-from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import resolve_zone
+from scalekit_mcp.tools import (
+    NO_REMARKS,
+    CreateCalendarEvent,
+    EventFields,
+    Refused,
+    Remarks,
+    UpdateCalendarEvent,
+    noted,
+    resolve_zone,
+    warned,
+)
 
 __all__ = ["CURRENT_SELECT", "Patch", "create_body", "keep_join_block", "patch_body"]
 

@@ -12,9 +12,7 @@ from typing import Any, cast
 
 from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, neutralised
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.tools import NO_REMARKS, Refused, Remarks, Zone, resolve_zone, warned
 
 Event = dict[str, Any]
 

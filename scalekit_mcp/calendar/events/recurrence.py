@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, cast
 
-from scalekit_mcp.tools.recurrence import Recurrence
-from scalekit_mcp.tools.values import NO_DATE
+from scalekit_mcp.tools import NO_DATE, Recurrence
 
 _USED: Mapping[str, frozenset[str]] = {
     "daily": frozenset(),

@@ -12,7 +12,7 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.event import CUT, Event, address_of, presented, shown_moment
 from scalekit_mcp.calendar.text import is_harmless, neutralised
-from scalekit_mcp.tools.zones.zone import Zone
+from scalekit_mcp.tools import Zone
 
 LIST_FIELDS = (
     "id",

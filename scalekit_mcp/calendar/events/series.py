@@ -14,9 +14,7 @@ from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence
 from scalekit_mcp.calendar.events.series_dates import vanishing_dates, weekday_of
 from scalekit_mcp.calendar.events.times import LocalTime, PatchedTimes, local_edge
 from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.tools.recurrence import Recurrence
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.tools import Recurrence, Refused, Zone, resolve_zone
 
 _UTC = Zone("UTC", "UTC", "UTC")
 _UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})

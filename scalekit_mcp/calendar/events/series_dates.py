@@ -7,8 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
-from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
-from scalekit_mcp.tools.values import Refused
+from scalekit_mcp.tools import WEEKDAYS, Recurrence, Refused
 
 _FARTHEST = timedelta(days=1500)
 """How far dates are looked for: every pattern has one within four years and some."""

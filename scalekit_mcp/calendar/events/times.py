@@ -13,10 +13,7 @@ from typing import Any, cast
 from scalekit_mcp.calendar.events.event import date_of, instant_of
 from scalekit_mcp.calendar.events.series_dates import check_occurrence_date
 from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.tools.arguments import UpdateCalendarEvent
-from scalekit_mcp.tools.checks import check_all_day
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone, to_instant, to_local
+from scalekit_mcp.tools import Refused, UpdateCalendarEvent, Zone, check_all_day, resolve_zone, to_instant, to_local
 
 _UTC = Zone("UTC", "UTC", "UTC")
 

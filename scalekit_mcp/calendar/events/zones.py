@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.tools.zones.zone import Zone, resolve_zone
+from scalekit_mcp.tools import Zone, resolve_zone
 
 _ACCEPTED = """
 Etc/GMT+12 Etc/GMT+11 Pacific/Honolulu America/Anchorage America/Los_Angeles America/Phoenix America/Denver

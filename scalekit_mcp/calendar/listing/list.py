@@ -20,10 +20,7 @@ from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.tools.answer_size import shortened, shortening_warning, to_json
-from scalekit_mcp.tools.arguments import ListCalendarEvents
-from scalekit_mcp.tools.remarks import Remarks, noted, warned
-from scalekit_mcp.tools.zones.zone import Zone
+from scalekit_mcp.tools import ListCalendarEvents, Remarks, Zone, noted, shortened, shortening_warning, to_json, warned
 
 MAX_PAGE_SIZE = 1000
 

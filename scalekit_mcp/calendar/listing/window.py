@@ -15,9 +15,7 @@ from typing import Any
 from scalekit_mcp.calendar.events.event import date_of, instant_of
 from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools.remarks import Remarks, noted, warned
-from scalekit_mcp.tools.values import Refused
-from scalekit_mcp.tools.zones.zone import Zone, fold_note, to_instant
+from scalekit_mcp.tools import Refused, Remarks, Zone, fold_note, noted, to_instant, warned
 
 MAX_WINDOW_DAYS = 1825
 """Longest span that calendarView answers."""

@@ -23,12 +23,7 @@ from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor.wire import Answer, Wire, host_of, numbers_in, read
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.microsoft.identity.credentials import (
-    ClientCertificate,
-    ClientCredentials,
-    PublicClient,
-    credentials_of,
-)
+from scalekit_mcp.microsoft import ClientCertificate, ClientCredentials, PublicClient, credentials_of
 from scalekit_mcp.settings import CLOUDS, Settings
 
 State = Literal["ok", "mistake", "warning", "unknown"]
@@ -347,10 +342,10 @@ class Doctor:
 
 def seen_number(report: Report, number: int) -> None:
     """Name the mistake behind an AADSTS number that somebody saw on one of Microsoft's pages."""
-    from scalekit_mcp.microsoft.identity.aadsts_table import TABLE
+    from scalekit_mcp.microsoft import AADSTS_TABLE
 
     name = BY_NUMBER.get(number)
-    row = TABLE.get(number)
+    row = AADSTS_TABLE.get(number)
     if name is not None:
         report.add_mistake("seen", name, f"AADSTS{number}")
     elif row is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.actions.files import exposed_files
+from scalekit_mcp.actions import exposed_files
 from scalekit_mcp.cli.doctor.checks import Report
 from scalekit_mcp.settings import Settings
 

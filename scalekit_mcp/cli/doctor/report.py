@@ -57,9 +57,8 @@ async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, 
 
     A vault that cannot be opened is another command's matter.
     """
-    from scalekit_mcp.accounts.model.records import AccountView
-    from scalekit_mcp.actions.files import vault_file
-    from scalekit_mcp.actions.wiring import embedded_services
+    from scalekit_mcp.accounts import AccountView
+    from scalekit_mcp.actions import embedded_services, vault_file
 
     found: list[tuple[str | None, str | None, str | None]] = []
     try:

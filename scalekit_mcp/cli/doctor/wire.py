@@ -13,8 +13,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.microsoft.identity.credentials import ClientCredentials
-from scalekit_mcp.microsoft.identity.scopes import graph_resource, wire_scopes
+from scalekit_mcp.microsoft import ClientCredentials, graph_resource, wire_scopes
 from scalekit_mcp.network import is_loopback
 from scalekit_mcp.settings import Settings
 

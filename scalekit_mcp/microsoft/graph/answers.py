@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from scalekit_mcp.calendar.failures import UnreadableAnswer
+from scalekit_mcp.calendar import UnreadableAnswer
 
 MAX_NEXT_LINK_CHARACTERS = 16_000
 """Longest link to a next page: it repeats the query of the first one."""

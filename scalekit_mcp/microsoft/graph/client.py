@@ -16,7 +16,7 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.calendar.failures import AnswerLost, AnswerTooLong, UnreadableAnswer
+from scalekit_mcp.calendar import AnswerLost, AnswerTooLong, UnreadableAnswer
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled

@@ -266,7 +266,7 @@ ROWS: tuple[GraphErrorRow, ...] = (
 )
 """Every code with a meaning of its own."""
 
-TABLE: Mapping[str, GraphErrorRow] = {row.code.lower(): row for row in ROWS}
+GRAPH_ERRORS: Mapping[str, GraphErrorRow] = {row.code.lower(): row for row in ROWS}
 """The rows by lower-case code: Graph's casing varies."""
 
 STATUS_ROWS: Mapping[int, GraphErrorRow] = {

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any, cast
 
-from scalekit_mcp.calendar.failures import MalformedEventId
-from scalekit_mcp.calendar.text import microsofts_words
+from scalekit_mcp.calendar import MalformedEventId, microsofts_words
 from scalekit_mcp.errors import (
     CalendarNotFound,
     Conflict,
@@ -30,19 +29,19 @@ from scalekit_mcp.errors import (
 from scalekit_mcp.microsoft.graph.error_table import (
     FAILED,
     FILTER_EXAMPLE,
+    GRAPH_ERRORS,
     ORDERBY_EXAMPLE,
     REDIRECTED,
     REFUSED,
     SELECT_EXAMPLE,
     SIMPLER_FILTER,
     STATUS_ROWS,
-    TABLE,
     GraphErrorRow,
     Means,
 )
 from scalekit_mcp.microsoft.graph.requests import Named, Subject
 
-__all__ = ["TABLE", "GraphFailure", "Means", "clean_reason", "error_for"]
+__all__ = ["GRAPH_ERRORS", "GraphFailure", "Means", "clean_reason", "error_for"]
 
 MAX_DEPTH = 8
 """How many nested `innerError` objects are read."""
@@ -101,7 +100,7 @@ class GraphFailure:
     @property
     def row(self) -> GraphErrorRow:
         """The table's row: the first telling code from outside inwards, else the first generic one, else the status."""
-        known = [row for code in self.codes if (row := TABLE.get(code.lower())) is not None]
+        known = [row for code in self.codes if (row := GRAPH_ERRORS.get(code.lower())) is not None]
         chosen = next((row for row in known if not row.generic), None) or next(iter(known), None)
         if chosen is None or chosen.means is Means.BY_STATUS:
             return self._row_of_status()

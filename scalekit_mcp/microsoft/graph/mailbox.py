@@ -11,10 +11,7 @@ import re
 from dataclasses import replace
 from typing import Any, cast
 
-from scalekit_mcp.calendar.events.event import Event
-from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.calendar.failures import AnswerTooLong, UnreadableAnswer
-from scalekit_mcp.calendar.mailbox import EventQuery, Form, Page, Span
+from scalekit_mcp.calendar import AnswerTooLong, Event, EventQuery, Form, Page, Span, UnreadableAnswer, graph_zone
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.microsoft.graph.answers import next_link_of
 from scalekit_mcp.microsoft.graph.client import GraphSession

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from scalekit_mcp.accounts.provider import GrantFault
+from scalekit_mcp.accounts import GrantFault
 from scalekit_mcp.microsoft.identity.aadsts_table import (
+    AADSTS_TABLE,
     ADMIN_APPROVAL,
     APP_DISABLED,
     APP_DISABLED_IN_TENANT,
@@ -26,7 +27,6 @@ from scalekit_mcp.microsoft.identity.aadsts_table import (
     SPA_GRANT_EXPIRED,
     START_AGAIN,
     SUBERRORS,
-    TABLE,
     UNKNOWN,
     WAIT,
     AadstsRow,
@@ -124,7 +124,7 @@ _APP_UNKNOWN = frozenset({700016, 700011})
 
 
 def _row(numbers: Sequence[int]) -> AadstsRow | None:
-    known = [TABLE[number] for number in numbers if number in TABLE]
+    known = [AADSTS_TABLE[number] for number in numbers if number in AADSTS_TABLE]
     return next((row for row in known if not row.generic), None) or next(iter(known), None)
 
 

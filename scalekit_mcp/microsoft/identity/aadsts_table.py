@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scalekit_mcp.accounts.model.records import AccountStatus, Reason
-from scalekit_mcp.accounts.provider import GrantFault
+from scalekit_mcp.accounts import AccountStatus, GrantFault, Reason
 from scalekit_mcp.errors import WhoActs
 
 
@@ -370,7 +369,7 @@ ROWS: tuple[AadstsRow, ...] = (
 )
 """Every number with a meaning of its own."""
 
-TABLE: Mapping[int, AadstsRow] = {row.code: row for row in ROWS}
+AADSTS_TABLE: Mapping[int, AadstsRow] = {row.code: row for row in ROWS}
 
 CLASSES: Mapping[str, tuple[Verdict, str]] = {
     "invalid_grant": (UNKNOWN, "Microsoft no longer accepts the authorization."),

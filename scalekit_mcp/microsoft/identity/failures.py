@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts import GrantFailure, GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text
@@ -154,10 +154,10 @@ def _numbers_in_uri(uri: str) -> list[int]:
 
 
 def _is_passing(number: int) -> bool:
-    row = aadsts_table.TABLE.get(number)
+    row = aadsts_table.AADSTS_TABLE.get(number)
     return row is not None and row.verdict.fault is GrantFault.TRANSIENT
 
 
 def _is_admin_approval(number: int) -> bool:
-    row = aadsts_table.TABLE.get(number)
+    row = aadsts_table.AADSTS_TABLE.get(number)
     return row is not None and row.verdict is aadsts_table.ADMIN_APPROVAL

@@ -12,8 +12,8 @@ import re
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.accounts.model.records import ProviderAccount
-from scalekit_mcp.calendar.text import neutralise
+from scalekit_mcp.accounts import ProviderAccount
+from scalekit_mcp.calendar import neutralise
 from scalekit_mcp.clock import numeric_date
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"

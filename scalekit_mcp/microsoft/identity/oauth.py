@@ -19,9 +19,8 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.accounts.model.records import ProviderAccount, TokenSet
-from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
-from scalekit_mcp.calendar.text import neutralise
+from scalekit_mcp.accounts import AuthorizationRequest, Grant, GrantFailure, GrantFault, ProviderAccount, TokenSet
+from scalekit_mcp.calendar import neutralise
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text, retry_after_seconds

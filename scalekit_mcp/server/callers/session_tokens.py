@@ -11,7 +11,7 @@ from typing import Any
 from mcp.server.auth.provider import AccessToken
 from starlette.datastructures import Headers
 
-from scalekit_mcp.accounts.vault.sealing import KEY_BYTES, read_keys
+from scalekit_mcp.accounts import KEY_BYTES, read_keys
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.server.callers.authentication import (

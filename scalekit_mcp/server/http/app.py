@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback, loopback_hosts
@@ -46,7 +46,7 @@ from scalekit_mcp.server.http.sessions import (
 from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts.vault.sealing import KeyRing
+    from scalekit_mcp.accounts import KeyRing
     from scalekit_mcp.server.rest.app import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
 

@@ -25,7 +25,7 @@ from mcp.types import (
     ToolAnnotations,
 )
 
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions
 from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, the_caller
 from scalekit_mcp.server.failures import log_failure
@@ -34,9 +34,7 @@ from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.mcp.jobs import AuthorizeJob, CalendarJob
 from scalekit_mcp.server.mcp.results import error_result
 from scalekit_mcp.server.metrics import CallMetrics, watched
-from scalekit_mcp.tools import TOOLS, ToolSpec, parse_arguments
-from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS
-from scalekit_mcp.tools.instructions import server_instructions
+from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, TOOLS, ToolSpec, parse_arguments, server_instructions
 
 logger = logging.getLogger(__name__)
 

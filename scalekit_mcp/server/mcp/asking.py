@@ -17,7 +17,7 @@ from mcp.types import (
 )
 from mcp.types.version import is_version_at_least
 
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions import ConnectedAccountView
 from scalekit_mcp.confirmation_code import MAX_TYPED_CHARACTERS
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.callers.caller import RequestContext

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.tools.people import attendees
+from scalekit_mcp.tools import attendees
 
 CREATE = "outlook_create_calendar_event"
 UPDATE = "outlook_update_calendar_event"

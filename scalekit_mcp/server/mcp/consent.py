@@ -21,8 +21,7 @@ from typing import Any, Protocol
 import anyio
 from mcp.types import CallToolRequestParams, CallToolResult, ElicitResult, InputRequiredResult
 
-from scalekit_mcp.actions.models import AttemptState, ConnectedAccountView
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions, AttemptState, ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, InternalError
 from scalekit_mcp.server.callers.caller import RequestContext

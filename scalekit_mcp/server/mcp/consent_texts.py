@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.actions.authorize import TYPE_THE_CODE, direction_of
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions import TYPE_THE_CODE, ConnectedAccountView, direction_of
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing
 
 

@@ -7,8 +7,7 @@ from typing import Any
 
 from mcp.types import CallToolResult
 
-from scalekit_mcp.actions.authorize import Directed, Direction, Requester, Standing, run_authorize
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions, Directed, Direction, Requester, Standing, run_authorize
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
 from scalekit_mcp.server.callers.caller import Caller

@@ -8,7 +8,7 @@ from typing import Any
 from mcp.types import CallToolResult, TextContent
 
 from scalekit_mcp.errors import ScalekitMCPError
-from scalekit_mcp.tools.answer_size import MAX_ERROR_CHARACTERS, fitted, shortened, to_json
+from scalekit_mcp.tools import MAX_ERROR_CHARACTERS, fitted, shortened, to_json
 
 ACTORS = {
     "user": "the user",

@@ -13,8 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions, ConnectedAccountView, ToolResult
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument

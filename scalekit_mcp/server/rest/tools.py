@@ -16,9 +16,19 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from scalekit_mcp.errors import EventNotFound, InvalidInput
-from scalekit_mcp.tools import parameters as p
-from scalekit_mcp.tools.base import invalid_input, read_parameters
-from scalekit_mcp.tools.values import Refused, shown
+from scalekit_mcp.tools import (
+    EVENT_PROPERTIES,
+    Parameter,
+    Refused,
+    identifier_parameter,
+    integer_parameter,
+    invalid_input,
+    orderby_parameter,
+    read_parameters,
+    select_parameter,
+    shown,
+    text_parameter,
+)
 
 Run = Callable[[str, dict[str, Any]], Awaitable[Mapping[str, Any]]]
 """Runs one of our tools for the user at hand: its name and its arguments in, its answer out."""
@@ -34,7 +44,7 @@ _LIST = "outlook_list_calendar_events"
 _DELETE = "outlook_delete_calendar_event"
 _ROWS_A_LOOK = 1000
 _NOT_IN_VIEW = frozenset({"cancelledOccurrences", "createdDateTime", "lastModifiedDateTime"})
-_WHOLE = tuple(name for name in p.EVENT_PROPERTIES if name not in _NOT_IN_VIEW)
+_WHOLE = tuple(name for name in EVENT_PROPERTIES if name not in _NOT_IN_VIEW)
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.IGNORECASE)
 
 
@@ -45,7 +55,7 @@ class CatalogueTool:
     name: str
     title: str
     description: str
-    parameters: Mapping[str, p.Parameter]
+    parameters: Mapping[str, Parameter]
     required: tuple[str, ...]
     output_schema: Mapping[str, Any]
     work: Work
@@ -100,8 +110,8 @@ def _utc(value: object) -> str:
     return instant.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
-def _instant(description: str) -> p.Parameter:
-    return p.Parameter(description, _utc, {"type": "string", "format": "date-time"})
+def _instant(description: str) -> Parameter:
+    return Parameter(description, _utc, {"type": "string", "format": "date-time"})
 
 
 async def _view(run: Run, read: dict[str, Any]) -> dict[str, Any]:
@@ -186,8 +196,8 @@ def _also(answer: Mapping[str, Any], *names: str) -> dict[str, Any]:
 _VALUE = {"value": {"type": "array", "items": {"type": "object"}}}
 _SENTENCES = {"type": "array", "items": {"type": "string"}}
 _REMARKS = {"notes": _SENTENCES, "warnings": _SENTENCES}
-_ID = p.identifier_of("Id of the event.")
-_SELECT = p.select("Comma-separated properties; default: all.")
+_ID = identifier_parameter("Id of the event.")
+_SELECT = select_parameter("Comma-separated properties; default: all.")
 
 _TOOLS = (
     CatalogueTool(
@@ -200,10 +210,10 @@ _TOOLS = (
         parameters={
             "startDateTime": _instant("Start of the window, RFC 3339; UTC without an offset."),
             "endDateTime": _instant("End of the window, exclusive."),
-            "$filter": p.text("OData filter.", 4096, publish=False),
-            "$orderby": p.orderby("OData order, e.g. start/dateTime asc."),
+            "$filter": text_parameter("OData filter.", 4096, publish=False),
+            "$orderby": orderby_parameter("OData order, e.g. start/dateTime asc."),
             "$select": _SELECT,
-            "$top": p.integer(f"Most events; default {DEFAULT_ROWS}.", 1, 1000),
+            "$top": integer_parameter(f"Most events; default {DEFAULT_ROWS}.", 1, 1000),
         },
         required=("startDateTime", "endDateTime"),
         output_schema={"type": "object", "properties": {**_VALUE, "next_page": {"type": "string"}, **_REMARKS}},
@@ -222,11 +232,11 @@ _TOOLS = (
         title="List event instances",
         description="Lists the dates of one series between two instants, times in UTC.",
         parameters={
-            "event_id": p.identifier_of("Id of the series."),
+            "event_id": identifier_parameter("Id of the series."),
             "start_date_time": _instant("Start of the window, RFC 3339; UTC without an offset."),
             "end_date_time": _instant("End of the window, exclusive."),
             "$select": _SELECT,
-            "$top": p.integer(f"Most dates; default {DEFAULT_ROWS}.", 1, 200),
+            "$top": integer_parameter(f"Most dates; default {DEFAULT_ROWS}.", 1, 200),
         },
         required=("event_id", "start_date_time", "end_date_time"),
         output_schema={"type": "object", "properties": {**_VALUE, **_REMARKS}},
@@ -237,7 +247,7 @@ _TOOLS = (
         name="outlook_cancel_event",
         title="Cancel event",
         description="Cancels a meeting of the user's own and mails the comment to those invited.",
-        parameters={"event_id": _ID, "comment": p.text("What the attendees read.", 10_000, one_line=False)},
+        parameters={"event_id": _ID, "comment": text_parameter("What the attendees read.", 10_000, one_line=False)},
         required=("event_id",),
         output_schema={"type": "object", "properties": _REMARKS},
         work=_cancel,

@@ -8,8 +8,8 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
-from scalekit_mcp.accounts.model.scalekit_names import scalekit_status
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.accounts import scalekit_status
+from scalekit_mcp.actions import ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,

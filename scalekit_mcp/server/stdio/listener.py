@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 from starlette.applications import Starlette
 
-from scalekit_mcp.actions.protocol import Actions
+from scalekit_mcp.actions import Actions
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import InternalError

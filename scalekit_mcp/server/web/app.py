@@ -22,9 +22,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken
-from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
-from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions
+from scalekit_mcp.accounts import KeyRing, SealBroken
+from scalekit_mcp.actions import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions, AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.failures import log_failure, new_reference

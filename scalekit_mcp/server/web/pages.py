@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import HTMLResponse
 
-from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.actions import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 
 if TYPE_CHECKING:
     from jinja2 import Environment

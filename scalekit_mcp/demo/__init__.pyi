@@ -1,0 +1,1 @@
+from .tour import run_tour as run_tour
