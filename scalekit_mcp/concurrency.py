@@ -144,7 +144,7 @@ class OnFirstUse(Generic[T]):
         return self._value[0]
 
 
-class NoPlaceError(Exception):
+class LimitReachedError(Exception):
     """No place came free: the queue is full, or did not move in time."""
 
 
@@ -173,12 +173,12 @@ class KeyedLimiter(Generic[K]):
 
     @asynccontextmanager
     async def place(self, key: K, *, wait_seconds: float) -> AsyncGenerator[None]:
-        """Hold a place; raises `NoPlaceError` at once where the queue is full, else after `wait_seconds`."""
+        """Hold a place; raises `LimitReachedError` at once where the queue is full, else after `wait_seconds`."""
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(anyio.Semaphore(self._places, fast_acquire=True))
         if self._queue is not None and lane.members >= self._places + self._queue:
-            raise NoPlaceError
+            raise LimitReachedError
         lane.members += 1
         try:
             await _acquire(lane.places, wait_seconds)
@@ -199,7 +199,7 @@ async def _acquire(places: anyio.Semaphore, seconds: float) -> None:
         with anyio.move_on_after(seconds) as scope:
             await places.acquire()
         if scope.cancelled_caught:
-            raise NoPlaceError from None
+            raise LimitReachedError from None
 
 
 async def _shielded(task: asyncio.Task[T]) -> T:

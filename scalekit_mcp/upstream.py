@@ -26,7 +26,7 @@ _STEP_BYTES = 256 * 1024
 _ABOUT_THE_BODY = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-class AnswerTooLarge(httpx.RequestError):
+class AnswerTooLargeError(httpx.RequestError):
     """An answer had more decoded bytes than are read; `status_code` and `headers` are what came before its body."""
 
     def __init__(self, response: httpx.Response, max_bytes: int) -> None:
@@ -38,8 +38,8 @@ class AnswerTooLarge(httpx.RequestError):
 class UpstreamClient(httpx.AsyncClient):
     """An `httpx2.AsyncClient` whose answers are read up to `max_answer_bytes` and `max_exchange_seconds`.
 
-    Offers gzip and deflate and nothing else. Raises `AnswerTooLarge`, `httpx2.DecodingError` for an encoding that was
-    not offered or is broken, and `httpx2.ReadTimeout` when the time is over.
+    Offers gzip and deflate and nothing else. Raises `AnswerTooLargeError`, `httpx2.DecodingError` for an encoding that
+    was not offered or is broken, and `httpx2.ReadTimeout` when the time is over.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class UpstreamClient(httpx.AsyncClient):
     async def _content(self, response: httpx.Response) -> bytes:
         if response.is_stream_consumed:  # a transport without a wire gives whole answers
             if len(response.content) > self._max_answer_bytes:
-                raise AnswerTooLarge(response, self._max_answer_bytes)
+                raise AnswerTooLargeError(response, self._max_answer_bytes)
             return response.content
         unpack = _unpacker(response, self._max_answer_bytes)
         parts: list[bytes] = []
@@ -90,7 +90,7 @@ class UpstreamClient(httpx.AsyncClient):
                 size += len(part)
                 if size > self._max_answer_bytes:
                     parts.clear()  # a traceback would keep them until the garbage collector comes
-                    raise AnswerTooLarge(response, self._max_answer_bytes)
+                    raise AnswerTooLargeError(response, self._max_answer_bytes)
                 parts.append(part)
         if unpack.begun:
             unpack.finish()

@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
-from scalekit_mcp.concurrency import KeyedLimiter, NoPlaceError, OnFirstUse, OpenOnce, RunningTasks, SingleFlight
+from scalekit_mcp.concurrency import KeyedLimiter, LimitReachedError, OnFirstUse, OpenOnce, RunningTasks, SingleFlight
 
 
 class Work:
@@ -220,7 +220,7 @@ async def test_places_are_given_in_turn_and_the_last_of_the_queue_is_still_given
     tasks = [await started(use(number)) for number in range(5)]
     assert order == [0, 1]
     refused = await started(use(5))
-    assert isinstance(refused.exception(), NoPlaceError)
+    assert isinstance(refused.exception(), LimitReachedError)
     async with limiter.place("bob", wait_seconds=0):
         assert len(limiter) == 2
     go_on.set()
@@ -249,7 +249,7 @@ async def test_whoever_leaves_the_queue_gives_its_place_to_the_next() -> None:
 async def test_a_queue_that_does_not_move_is_left_after_the_wait() -> None:
     limiter: KeyedLimiter[str] = KeyedLimiter(1)
     async with limiter.place("ana", wait_seconds=0):
-        with pytest.raises(NoPlaceError):
+        with pytest.raises(LimitReachedError):
             async with limiter.place("ana", wait_seconds=0):
                 raise AssertionError("there was no place")
         assert len(limiter) == 1

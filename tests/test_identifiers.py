@@ -13,7 +13,7 @@ from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import cli
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
-from scalekit_mcp.server.callers.authentication import Denied, plain_identifier
+from scalekit_mcp.server.callers.authentication import AuthenticationError, plain_identifier
 from scalekit_mcp.settings import load_settings
 from tests.support.identifiers import IMPOSSIBLE, POSSIBLE
 
@@ -38,14 +38,14 @@ def test_a_key_of_no_account_cannot_be_made(identifier: str) -> None:
 
 @wrong
 def test_a_credential_that_names_nobody_is_refused(identifier: str) -> None:
-    with pytest.raises(Denied) as refused:
+    with pytest.raises(AuthenticationError) as refused:
         plain_identifier(identifier)
     assert refused.value.status == 401
 
 
 @pytest.mark.parametrize("value", [7, True, [], {"sub": "ana"}, b"ana"])
 def test_an_identifier_is_text(value: object) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(AuthenticationError):
         plain_identifier(value)
 
 

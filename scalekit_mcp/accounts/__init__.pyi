@@ -42,7 +42,7 @@ from .model.texts import next_step as next_step
 from .model.texts import sentence as sentence
 from .provider import AuthorizationRequest as AuthorizationRequest
 from .provider import Grant as Grant
-from .provider import GrantFailure as GrantFailure
+from .provider import GrantError as GrantError
 from .provider import GrantFault as GrantFault
 from .services import AccountServices as AccountServices
 from .tokens.tokens import Tokens as Tokens
@@ -52,8 +52,8 @@ from .vault.changes import NoteAccount as NoteAccount
 from .vault.rotation import RotationProgress as RotationProgress
 from .vault.rotation import rotate_keys as rotate_keys
 from .vault.sealing import KEY_BYTES as KEY_BYTES
+from .vault.sealing import BrokenSealError as BrokenSealError
 from .vault.sealing import KeyRing as KeyRing
-from .vault.sealing import SealBroken as SealBroken
 from .vault.sealing import add_key_to_file as add_key_to_file
 from .vault.sealing import read_keys as read_keys
 from .vault.tables import HEAD as HEAD

@@ -29,8 +29,8 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import SealBroken
-from scalekit_mcp.accounts.vault.seals import DamagedRecord
+from scalekit_mcp.accounts.vault.sealing import BrokenSealError
+from scalekit_mcp.accounts.vault.seals import DamagedRecordError
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks, SingleFlight
@@ -210,7 +210,7 @@ class Accounts:
         if page_token:
             try:
                 opened = ring.open_token("account page", context, page_token, now=self._clock.now())
-            except SealBroken:
+            except BrokenSealError:
                 raise InvalidInput(
                     "The page token does not belong to this list, or is damaged.",
                     field="page_token",
@@ -253,7 +253,7 @@ class Accounts:
         self.forget(key)
         try:
             stored = await self._vault.find_account(key)
-        except DamagedRecord as damaged:  # what cannot be read can still be removed
+        except DamagedRecordError as damaged:  # what cannot be read can still be removed
             whose = (damaged.account_id, key.connection_name, key.identifier)
             entry = HistoryEntry(self._clock.now(), *whose, None, None, None, None, Cause.DELETED)
             return await self._vault.delete_account(damaged.account_id, entry)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.model.records import ConnectedAccount, ManagerSettings
-from scalekit_mcp.accounts.provider import GrantFailure
+from scalekit_mcp.accounts.provider import GrantError
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured
 
@@ -50,19 +50,19 @@ class MisconfigurationGuard:
                 return _error(account, failure)
         return None
 
-    def refused(self, account: ConnectedAccount, failure: GrantFailure) -> ConnectionMisconfigured:
+    def refused(self, account: ConnectedAccount, failure: GrantError) -> ConnectionMisconfigured:
         """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
         self._remember(_key(account, whole=failure.whole_connection), failure)
         self._tell(account.connection_name, failure)
         return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
 
-    def met_at_redemption(self, connection_name: str, failure: GrantFailure) -> None:
+    def met_at_redemption(self, connection_name: str, failure: GrantError) -> None:
         """Tell the operator how the provider refused a code; a refusal of the credentials meets everybody."""
         if failure.whole_connection:
             self._remember((connection_name, ""), failure)
         self._tell(connection_name, failure)
 
-    def claimed_by_browser(self, connection_name: str, failure: GrantFailure) -> None:
+    def claimed_by_browser(self, connection_name: str, failure: GrantError) -> None:
         """Tell the operator of a refusal that stood in the address a browser came back with.
 
         Anybody with a link of their own can write such an address: it stops nobody's calls, and does not use up the
@@ -70,13 +70,13 @@ class MisconfigurationGuard:
         """
         self._tell(connection_name, failure, source="browser")
 
-    def _remember(self, key: tuple[str, str], failure: GrantFailure) -> None:
+    def _remember(self, key: tuple[str, str], failure: GrantError) -> None:
         if len(self._refused) >= _MOST_REFUSED:
             self._refused.clear()
         refusal = _Refusal(failure.message, failure.code, failure.next_step)
         self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
-    def _tell(self, connection_name: str, failure: GrantFailure, *, source: str = "provider") -> None:
+    def _tell(self, connection_name: str, failure: GrantError, *, source: str = "provider") -> None:
         """One line in ten minutes for each connection and source."""
         now = self._clock.now()
         last = self._told.get((connection_name, source))

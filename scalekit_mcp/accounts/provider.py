@@ -32,7 +32,7 @@ class GrantFault(StrEnum):
     """The request was malformed."""
 
 
-class GrantFailure(Exception):
+class GrantError(Exception):
     """A provider's refusal, translated: never carries a token, code or raw body.
 
     `code` is the provider's own number or word (`AADSTS50173`) for support; `message` and `next_step` are words for a
@@ -94,7 +94,7 @@ class Grant:
 class OAuthProvider(Protocol):
     """One configured provider application (a connection) as the manager sees it.
 
-    All token requests are bounded to 20 s by the implementation and raise nothing but `GrantFailure`.
+    All token requests are bounded to 20 s by the implementation and raise nothing but `GrantError`.
     """
 
     provider_name: str
@@ -107,7 +107,7 @@ class OAuthProvider(Protocol):
         """The address of the consent page."""
         ...
 
-    def authorization_response_failure(self, query: dict[str, str]) -> GrantFailure:
+    def authorization_response_failure(self, query: dict[str, str]) -> GrantError:
         """Translate a callback query that carries `error` (RFC 6749 section 4.1.2.1)."""
         ...
 

@@ -10,7 +10,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
 from scalekit_mcp.scalekit import (
     ScalekitAccounts,
-    ScalekitFailure,
+    ScalekitError,
     ScalekitMailbox,
     ScalekitRest,
     check_supported,
@@ -59,7 +59,7 @@ class HostedTools:
         )
         try:
             answer = await self._calendar(mailbox, key).run(arguments)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             raise await self._refusal(key, arguments.tool_name, failure, mailbox) from failure
         except ScalekitMCPError as error:
             if mailbox.execution_id is not None:
@@ -101,7 +101,7 @@ class HostedTools:
         self._seen_active[key] = now + ACTIVE_SECONDS
 
     async def _refusal(
-        self, key: AccountKey, tool_name: str, failure: ScalekitFailure, mailbox: ScalekitMailbox
+        self, key: AccountKey, tool_name: str, failure: ScalekitError, mailbox: ScalekitMailbox
     ) -> ScalekitMCPError:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
         if failure.status in _ACCOUNT_MAY_BE_WHY:

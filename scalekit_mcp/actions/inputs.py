@@ -8,7 +8,7 @@ from typing import Any
 from scalekit_mcp.accounts import AccountKey
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
-from scalekit_mcp.tools import Arguments, UnknownTool, parse_arguments, shown
+from scalekit_mcp.tools import Arguments, UnknownToolError, parse_arguments, shown
 
 
 def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> AccountKey:
@@ -35,7 +35,7 @@ def tool_arguments(tool_name: str, tool_input: Mapping[str, Any] | Arguments | N
     """The arguments of a tool of the catalogue; raises `InvalidInput`, for an unknown tool, too."""
     try:
         return parse_arguments(tool_name, tool_input or {})
-    except UnknownTool as error:
+    except UnknownToolError as error:
         raise InvalidInput(
             f"There is no tool {shown(tool_name, 100)}.", field="tool_name", next_step="Use a name of the catalogue."
         ) from error

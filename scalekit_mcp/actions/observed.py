@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts import Grant, GrantFailure, ProviderAccount, TokenSet
+from scalekit_mcp.accounts import Grant, GrantError, ProviderAccount, TokenSet
 from scalekit_mcp.microsoft import MicrosoftOAuth
 from scalekit_mcp.telemetry import Metrics, note_request_id, traced
 from scalekit_mcp.upstream import ROUTE, UpstreamClient
@@ -89,7 +89,7 @@ class ObservedOAuth(MicrosoftOAuth):
                 tokens = await super().refresh_token_grant(
                     refresh_token=refresh_token, account=account, scopes=scopes, claims=claims
                 )
-            except GrantFailure as failure:
+            except GrantError as failure:
                 span.note(scalekit_mcp__fault=str(failure.fault.value))
                 self._metrics.count("refreshes_total", outcome=str(failure.fault.value))
                 raise
@@ -105,7 +105,7 @@ class ObservedOAuth(MicrosoftOAuth):
                 grant = await super().authorization_code_grant(
                     code=code, redirect_uri=redirect_uri, code_verifier=code_verifier, nonce=nonce, scopes=scopes
                 )
-            except GrantFailure as failure:
+            except GrantError as failure:
                 self._metrics.count("code_redemptions_total", outcome=str(failure.fault.value))
                 raise
             self._metrics.count("code_redemptions_total", outcome="ok")
@@ -114,4 +114,4 @@ class ObservedOAuth(MicrosoftOAuth):
 
 def _code(error: Exception) -> str:
     """The provider's own number of a refusal; the kind of anything else."""
-    return error.code if isinstance(error, GrantFailure) else type(error).__qualname__
+    return error.code if isinstance(error, GrantError) else type(error).__qualname__

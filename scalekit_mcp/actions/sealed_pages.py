@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 
-from scalekit_mcp.accounts import KeyRing, SealBroken
+from scalekit_mcp.accounts import BrokenSealError, KeyRing
 from scalekit_mcp.clock import Clock
 
 
@@ -23,5 +23,5 @@ class SealedPages:
         """The sealed payload; raises ValueError."""
         try:
             return b64decode(self._ring.open_token("page", context.hex(), token, now=self._clock.now())["page"])
-        except SealBroken as error:
+        except BrokenSealError as error:
             raise ValueError("not a page of this account") from error

@@ -5,8 +5,8 @@ from .events.event import instant_of as instant_of
 from .events.shapes import checked_event as checked_event
 from .events.shapes import event_of as event_of
 from .events.zones import graph_zone as graph_zone
-from .failures import AnswerLost as AnswerLost
 from .failures import AnswerTooLong as AnswerTooLong
+from .failures import ChangeAnswerLostError as ChangeAnswerLostError
 from .failures import MalformedEventId as MalformedEventId
 from .failures import UnreadableAnswer as UnreadableAnswer
 from .html_tags import text_of as text_of

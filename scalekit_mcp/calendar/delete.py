@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from scalekit_mcp.calendar.events.event import address_of, series_meant
-from scalekit_mcp.calendar.failures import AnswerLost, MalformedEventId
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import read_event
 from scalekit_mcp.calendar.whereabouts import is_listed
@@ -116,7 +116,7 @@ class CalendarDelete:
         for _ in range(2):
             try:
                 await deletion()
-            except AnswerLost as exc:
+            except ChangeAnswerLostError as exc:
                 if exc.carried_out or await self._is_gone(event_id, exc):
                     return False
                 if lost:
@@ -149,7 +149,7 @@ class CalendarDelete:
         except EventNotFound:
             return True
         except ScalekitMCPError as exc:
-            if not isinstance(cause, AnswerLost):
+            if not isinstance(cause, ChangeAnswerLostError):
                 raise cause from exc
             if not isinstance(exc, ProviderUnavailable | Throttled):
                 raise
@@ -161,4 +161,4 @@ class CalendarDelete:
         if event.get("isCancelled") and event.get("isOrganizer") is not False:
             return True
         # What lies there otherwise shows in no calendar. After a lost answer another deletion tells, which is cheaper.
-        return not isinstance(cause, AnswerLost) and not await is_listed(self._mailbox, event)
+        return not isinstance(cause, ChangeAnswerLostError) and not await is_listed(self._mailbox, event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scalekit_mcp.errors import EventNotFound, ProviderUnavailable
 
 
-class AnswerLost(Exception):
+class ChangeAnswerLostError(Exception):
     """A change that must not simply be repeated went out and its answer was lost.
 
     `sent` is True when it left whole (Microsoft may have carried it out) and False when it broke off while being sent

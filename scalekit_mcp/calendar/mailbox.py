@@ -2,7 +2,8 @@
 
 Implemented over Microsoft Graph (`microsoft/graph/mailbox.py`) and over Scalekit's hosted tools
 (`scalekit/mailbox.py`). Events are dictionaries in Graph's shape; they come as they were answered, unchecked. Every
-verb raises `ScalekitMCPError` for a refusal; a change raises `AnswerLost` while it is open whether it was made.
+verb raises `ScalekitMCPError` for a refusal; a change raises `ChangeAnswerLostError` while it is open whether it was
+made.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from scalekit_mcp.calendar.events.body import create_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import Settled, settle
 from scalekit_mcp.calendar.events.shapes import shown_event
-from scalekit_mcp.calendar.failures import AnswerLost, UnreadableAnswer
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.listing.list import CalendarList
 from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
@@ -98,7 +98,7 @@ class OutlookCalendar:
 
         try:
             event, odd = shown_event(await in_calendar(self._mailbox, args.calendar_id, send))
-        except AnswerLost as exc:
+        except ChangeAnswerLostError as exc:
             if exc.carried_out:
                 raise _created_unread(transaction_id) from exc
             raise OutcomeUnknown(

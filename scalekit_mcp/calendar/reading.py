@@ -7,10 +7,10 @@ from dataclasses import replace
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.events.rows import LIST_FIELDS
 from scalekit_mcp.calendar.events.shapes import event_of, shown_event
-from scalekit_mcp.calendar.failures import AnswerLost, AnswerTooLong, UnreadableAnswer
+from scalekit_mcp.calendar.failures import AnswerTooLong, ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
-from scalekit_mcp.tools import Refused, Remarks, Zone, resolve_zone, warned
+from scalekit_mcp.tools import ArgumentError, Remarks, Zone, resolve_zone, warned
 
 WHOLE = Form(body_format="html")
 """An event as decisions need it: its text as Microsoft keeps it, times in UTC."""
@@ -25,7 +25,7 @@ def asked_zone(name: str) -> Zone:
     """The zone called `name`; raises `InvalidInput`."""
     try:
         return resolve_zone(name)
-    except Refused as exc:
+    except ArgumentError as exc:
         raise InvalidInput(f"`timezone` {exc.message}.", field="timezone") from exc
 
 
@@ -48,12 +48,13 @@ async def change_event(
 ) -> tuple[Event, Remarks]:
     """Change an event and return it as it is then.
 
-    Where Microsoft made the change and its answer cannot be read, the event is read instead. Raises `AnswerLost` while
-    it is open whether the change was made, and `OutcomeUnknown` where it was made and the event cannot be read.
+    Where Microsoft made the change and its answer cannot be read, the event is read instead. Raises
+    `ChangeAnswerLostError` while it is open whether the change was made, and `OutcomeUnknown` where it was made and the
+    event cannot be read.
     """
     try:
         event, warnings = shown_event(await mailbox.update(event_id, changes, form=shown_in(zone), etag=etag))
-    except AnswerLost as lost:
+    except ChangeAnswerLostError as lost:
         if not lost.carried_out:
             raise
     except UnreadableAnswer:

@@ -16,7 +16,7 @@ from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
 from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url, series_meant
 from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
-from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import (
     asked_zone,
@@ -90,7 +90,7 @@ class CalendarUpdate:
 
     async def _carry_out(self, change: _Change, zone: Zone) -> Event:
         """Send the change, at most twice, and return the event as it is then."""
-        lost: AnswerLost | None = None
+        lost: ChangeAnswerLostError | None = None
         for last in (False, True):
             body = await self._body(change)
             if not body:
@@ -114,7 +114,7 @@ class CalendarUpdate:
                 if last:
                     raise OutcomeUnknown(_NOT_KNOWN) from exc
                 await self._read_again(change)
-            except AnswerLost as exc:
+            except ChangeAnswerLostError as exc:
                 lost = exc
                 settled = await self._settle(change, body, zone)
                 if isinstance(settled, dict):

@@ -93,7 +93,7 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
 
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:
-    from scalekit_mcp.accounts import AccountKey, GrantFailure
+    from scalekit_mcp.accounts import AccountKey, GrantError
     from scalekit_mcp.actions import embedded_services, view_of
     from scalekit_mcp.clock import SystemClock
 
@@ -112,7 +112,7 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
         view = await services.connected.authorizations.adopt(
             AccountKey(settings.connection, identifier), grant, reconnect=reconnect
         )
-    except GrantFailure as failure:
+    except GrantError as failure:
         raise AuthorizationRequired(
             f"{failure.message} ({failure.code})", next_step=failure.next_step, who_acts=failure.who_acts
         ) from failure

@@ -71,14 +71,14 @@ STANDUP: dict[str, Any] = {
 }
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step of the tour did not hold."""
 
 
 def held(condition: object, otherwise: str) -> None:
     """Stop the step unless `condition` is true."""
     if not condition:
-        raise StepFailed(otherwise)
+        raise StepError(otherwise)
 
 
 def addresses(event: dict[str, Any], kind: str) -> set[str]:
@@ -112,7 +112,7 @@ class Tour:
         self.console.rule(f"[bold]{number}. {title}", align="left", style="dim")
         try:
             said = await action()
-        except (StepFailed, LookupError, KeyError, TypeError, httpx.HTTPError) as problem:
+        except (StepError, LookupError, KeyError, TypeError, httpx.HTTPError) as problem:
             self.failed_steps += 1
             self.console.print(f"[bold red]✗[/] {type(problem).__name__}: {problem}")
         else:

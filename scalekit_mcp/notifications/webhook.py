@@ -26,7 +26,7 @@ from scalekit_mcp.accounts import HistoryEntry, Reason, scalekit_status
 from scalekit_mcp.clock import Clock, rfc3339
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.telemetry import Metrics
-from scalekit_mcp.upstream import AnswerTooLarge
+from scalekit_mcp.upstream import AnswerTooLargeError
 
 logger = logging.getLogger("scalekit_mcp.webhook")
 
@@ -231,7 +231,7 @@ class WebhookSender:
                 )
         except (TimeoutError, httpx.TimeoutException):
             return "timeout"
-        except AnswerTooLarge as exc:
+        except AnswerTooLargeError as exc:
             status = exc.status_code  # the status says whether it was taken; nothing is read of the body
             return None if 200 <= status < 300 else f"HTTP {status}"
         except httpx.HTTPError as exc:

@@ -16,7 +16,7 @@ from scalekit_mcp.errors import (
     PermissionMissing,
     ProviderUnavailable,
 )
-from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitError, ScalekitRest
 from scalekit_mcp.scalekit.tool_data import failure_in
 from scalekit_mcp.scalekit.wire_account import WireAccount, has_status, is_status, unusable
 
@@ -40,7 +40,7 @@ class ScalekitAccounts:
         """The account without its secrets; None if there is none."""
         try:
             answer = await self._rest.get("/connected_accounts/details", _selector(key))
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             if failure.status == 404:
                 return None
             raise failure.as_error("look up the account") from failure
@@ -50,7 +50,7 @@ class ScalekitAccounts:
         """The account with this id on our connection; None if there is none."""
         try:
             answer = await self._rest.get("/connected_accounts/details", {"id": account_id})
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             if failure.status in (400, 404):
                 return None
             raise failure.as_error("look up the account") from failure
@@ -142,7 +142,7 @@ class ScalekitAccounts:
         }
         try:
             answer = await self._rest.get("/connected_accounts", query)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             if failure.status == 400 and token:
                 raise InvalidInput("Scalekit does not know this page.", field="page_token") from failure
             raise failure.as_error("list the accounts") from failure
@@ -186,7 +186,7 @@ class ScalekitAccounts:
             refused = failure_in(answer, wrappings=0)
             if refused is not None:
                 raise refused
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             if failure.status == expected:
                 return None
             raise failure.as_error(what) from failure

@@ -19,7 +19,7 @@ from scalekit_mcp.accounts import (
     Attempt,
     Change,
     ConnectedAccount,
-    GrantFailure,
+    GrantError,
     GrantFault,
     Held,
     HeldRequest,
@@ -29,7 +29,7 @@ from scalekit_mcp.accounts import (
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, WhoActs
 from scalekit_mcp.network import trusted_address
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts
-from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitFailure, ScalekitRest
+from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitError, ScalekitRest
 from scalekit_mcp.scalekit.tool_data import failure_in
 
 logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class ScalekitKeeper:
         }
         try:
             answer = await self._rest.post("/connected_accounts/magic_link", body)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             raise failure.as_error("make an authorization link") from failure
         except (AnswerLostError, ScalekitMCPError) as lost:
             logger.warning("Scalekit gave no authorization link: %s", type(lost).__name__)
@@ -172,7 +172,7 @@ class ScalekitKeeper:
             refused = failure_in(answer, wrappings=0)
             if refused is not None:
                 raise refused
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             if failure.status == 403:
                 raise InvalidInput(
                     "The sign-in belongs to another identifier; nothing was connected.", field="identifier"
@@ -193,7 +193,7 @@ class ScalekitKeeper:
             ) from lost
 
 
-def explained(query: Mapping[str, str]) -> GrantFailure:
+def explained(query: Mapping[str, str]) -> GrantError:
     """What a way back without an `auth_request_id` means; its text is never shown, only looked at for numbers."""
     error, description = query.get("error", ""), query.get("error_description", "")
     number = next((number for number in _ADMIN_NUMBERS if number in description), None)
@@ -205,9 +205,7 @@ def explained(query: Mapping[str, str]) -> GrantFailure:
         refusal, code = _REFUSALS[error], error
     else:
         refusal, code = _UNKNOWN, "unknown_error"
-    return GrantFailure(
-        refusal.fault, refusal.message, code=code, who_acts=refusal.who_acts, next_step=refusal.next_step
-    )
+    return GrantError(refusal.fault, refusal.message, code=code, who_acts=refusal.who_acts, next_step=refusal.next_step)
 
 
 def _no_link(who_acts: WhoActs, next_step: str) -> ProviderUnavailable:

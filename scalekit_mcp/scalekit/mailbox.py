@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
 from scalekit_mcp.calendar import (
-    AnswerLost,
+    ChangeAnswerLostError,
     Event,
     EventQuery,
     Form,
@@ -42,7 +42,7 @@ from scalekit_mcp.scalekit.refusals import (
 from scalekit_mcp.scalekit.rest import (
     TOOL_SECONDS,
     AnswerLostError,
-    ScalekitFailure,
+    ScalekitError,
     ScalekitRest,
     Sending,
     safe_id,
@@ -93,7 +93,7 @@ class ScalekitMailbox:
     # -- reading
 
     async def get(self, event_id: str, form: Form) -> Event:
-        """One event; raises `ScalekitFailure` where Scalekit itself refuses, as every verb does."""
+        """One event; raises `ScalekitError` where Scalekit itself refuses, as every verb does."""
         event = await self._get(event_id, Subject("event", reads=True, alone=form.select is None, options=_named(form)))
         return await _shown(event, form)
 
@@ -208,7 +208,7 @@ class ScalekitMailbox:
             try:
                 await self._execute("outlook_update_calendar_event", params, sending=Sending.WRITE)
                 created = {**created, "categories": categories}
-            except (ScalekitFailure, AnswerLostError, ScalekitMCPError):
+            except (ScalekitError, AnswerLostError, ScalekitMCPError):
                 self.warnings.append("The event was created, but its categories could not be set.")
         return await _shown(created, form)
 
@@ -237,7 +237,7 @@ class ScalekitMailbox:
         """The event after a change that was carried out."""
         try:
             return await self._get(event_id, Subject("event", reads=True, alone=True))
-        except (ScalekitFailure, ProviderUnavailable, Throttled) as unread:
+        except (ScalekitError, ProviderUnavailable, Throttled) as unread:
             raise changed_unread("update the event", execution_id=self.execution_id) from unread
 
     async def delete(self, event_id: str) -> None:
@@ -258,14 +258,14 @@ class ScalekitMailbox:
         """Go on only where the answer says that the change was made; what it is else, reading the event settles."""
         if verdict_on(data) is Verdict.UNCLEAR:
             self._lost = True
-            raise AnswerLost(sent=True, status=200, request_id=None)
+            raise ChangeAnswerLostError(sent=True, status=200, request_id=None)
 
     # -- calls
 
     async def _read(self, tool: str, params: dict[str, Any], subject: Subject) -> object:
         try:
             return await self._execute(tool, params, sending=Sending.READ)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             self._raise(failure, subject)
 
     async def _write(self, change: _Change, tool: str, params: dict[str, Any]) -> object:
@@ -282,7 +282,7 @@ class ScalekitMailbox:
             return await self._execute(tool, params, sending=Sending.WRITE)
         except AnswerLostError as lost:
             self._raise_lost(change, lost.status, lost)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             self._raise(failure, change.subject, change)
 
     async def _execute(self, tool: str, params: dict[str, Any], *, sending: Sending) -> object:
@@ -294,7 +294,7 @@ class ScalekitMailbox:
         }
         try:
             answer = await self._rest.post("/execute_tool", body, sending=sending, seconds=TOOL_SECONDS)
-        except ScalekitFailure as failure:
+        except ScalekitError as failure:
             self.execution_id = failure.execution_id or self.execution_id
             raise
         self.execution_id = safe_id(answer.get("execution_id")) or self.execution_id
@@ -303,7 +303,7 @@ class ScalekitMailbox:
             raise failure
         return cast("object", answer.get("data"))
 
-    def _raise(self, failure: ScalekitFailure, subject: Subject, change: _Change | None = None) -> NoReturn:
+    def _raise(self, failure: ScalekitError, subject: Subject, change: _Change | None = None) -> NoReturn:
         if not failure.from_provider:
             if change is not None and failure.status >= 500:
                 self._raise_lost(change, failure.status, failure)
@@ -320,7 +320,7 @@ class ScalekitMailbox:
             if carried_out:
                 raise created_unread(execution_id=self.execution_id) from cause
             raise outcome_unknown("create the event", execution_id=self.execution_id) from cause
-        raise AnswerLost(sent=True, status=status, request_id=None, carried_out=carried_out) from cause
+        raise ChangeAnswerLostError(sent=True, status=status, request_id=None, carried_out=carried_out) from cause
 
     def _unreadable(self) -> ProviderUnavailable:
         return ProviderUnavailable(

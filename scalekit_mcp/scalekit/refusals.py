@@ -9,7 +9,7 @@ import re
 
 from scalekit_mcp.errors import AuthorizationRequired, Conflict, OutcomeUnknown, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft import GRAPH_ERRORS, GraphFailure, Subject, clean_reason, error_for
-from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.rest import ScalekitError
 
 ACCEPTS_LOSS = "discard_exceptions"
 """The parameter by which a server of this product is told that edited dates of a series may be lost."""
@@ -27,7 +27,7 @@ _STATUS_OF_CODE = {
 _PAUSE_SECONDS = 30
 
 
-def provider_error(failure: ScalekitFailure, subject: Subject) -> ScalekitMCPError:
+def provider_error(failure: ScalekitError, subject: Subject) -> ScalekitMCPError:
     """The error of a refusal by Microsoft (`TOOL_ERROR`).
 
     401 means that the user's grant is dead, whatever the machine's own token is worth.
@@ -56,7 +56,7 @@ def provider_error(failure: ScalekitFailure, subject: Subject) -> ScalekitMCPErr
     return error
 
 
-def graph_failure(failure: ScalekitFailure) -> GraphFailure:
+def graph_failure(failure: ScalekitError) -> GraphFailure:
     """Graph's refusal as far as it can be told from Scalekit's: its error body, else a code that its text names."""
     said = failure.tool_error_message or failure.message
     status = failure.status

@@ -1,4 +1,4 @@
-"""Scalekit's REST API: one machine token for the process, JSON in, JSON or `ScalekitFailure` out.
+"""Scalekit's REST API: one machine token for the process, JSON in, JSON or `ScalekitError` out.
 
 Source: Scalekit's REST API reference, "Authentication" and "Error handling"; the error body is the gRPC status as JSON.
 """
@@ -28,7 +28,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft import json_object
-from scalekit_mcp.upstream import AnswerTooLarge
+from scalekit_mcp.upstream import AnswerTooLargeError
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Sending(Enum):
 
 
 @dataclass(eq=False)
-class ScalekitFailure(Exception):
+class ScalekitError(Exception):
     """An error answer. `tool_*` are set where the provider refused (`TOOL_ERROR`), whatever the HTTP status is."""
 
     status: int
@@ -82,7 +82,7 @@ class ScalekitFailure(Exception):
         return self.error_code == TOOL_ERROR or self.tool_error_code is not None
 
     @classmethod
-    def read(cls, response: httpx.Response) -> ScalekitFailure:
+    def read(cls, response: httpx.Response) -> ScalekitError:
         """Read an error answer, whatever its body is."""
         members = json_object(response.content) or {}
         details: list[Any] = members["details"] if isinstance(members.get("details"), list) else []
@@ -166,7 +166,7 @@ class _Token:
 class ScalekitRest:
     """The client of one environment. Takes an `httpx2.AsyncClient` that its owner closes.
 
-    Raises `ScalekitFailure` for an error answer, `AnswerLostError` for a write whose answer was lost, and
+    Raises `ScalekitError` for an error answer, `AnswerLostError` for a write whose answer was lost, and
     `ScalekitMCPError` for what concerns the machine's own credentials and the network.
     """
 
@@ -188,7 +188,7 @@ class ScalekitRest:
             attempt += 1
             try:
                 return await self._call("GET", path, params=_present(query), sending=Sending.READ)
-            except ScalekitFailure as failure:
+            except ScalekitError as failure:
                 if failure.status != 503 or failure.from_provider or attempt >= MAX_READ_ATTEMPTS:
                     raise
             except ProviderUnavailable:
@@ -207,13 +207,13 @@ class ScalekitRest:
     ) -> dict[str, Any]:
         token = await self._access_token()
         response = await self._exchange(method, path, token, sending, seconds, keywords)
-        failure = None if response.is_success else ScalekitFailure.read(response)
+        failure = None if response.is_success else ScalekitError.read(response)
         if failure is not None and failure.status == 401 and not failure.from_provider:
             # Refused before anything was done, so that a repeat with another token is safe for writes, too.
             logger.info("Scalekit refuses the machine token; it is renewed once")
             token = await self._access_token(rejected=token)
             response = await self._exchange(method, path, token, sending, seconds, keywords)
-            failure = None if response.is_success else ScalekitFailure.read(response)
+            failure = None if response.is_success else ScalekitError.read(response)
         if failure is not None:
             raise failure
         return _object(response, sending)
@@ -243,8 +243,8 @@ class ScalekitRest:
             raise ProviderUnavailable("Scalekit cannot be reached; nothing was sent.") from exc
         except (httpx.RequestError, TimeoutError) as exc:
             if sending is Sending.WRITE:
-                raise AnswerLostError(exc.status_code if isinstance(exc, AnswerTooLarge) else None) from exc
-            if isinstance(exc, AnswerTooLarge):
+                raise AnswerLostError(exc.status_code if isinstance(exc, AnswerTooLargeError) else None) from exc
+            if isinstance(exc, AnswerTooLargeError):
                 raise ProviderUnavailable("Scalekit's answer is too large to be read.", retryable=False) from exc
             raise ProviderUnavailable("Scalekit gives no answer that can be read.") from exc
         if changes:

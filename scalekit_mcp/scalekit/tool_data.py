@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Any, cast
 
 from scalekit_mcp.microsoft import GRAPH_ERRORS, json_value
-from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitFailure, safe_id
+from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitError, safe_id
 
 MAX_WRAPPINGS = 4
 """How many objects around Graph's own JSON are looked into."""
@@ -68,7 +68,7 @@ def verdict_on(data: object) -> Verdict:
     return Verdict.DONE if any(_says_success(level) for level in _levels(data)) else Verdict.UNCLEAR
 
 
-def failure_in(answer: Mapping[str, Any], *, wrappings: int = MAX_WRAPPINGS) -> ScalekitFailure | None:
+def failure_in(answer: Mapping[str, Any], *, wrappings: int = MAX_WRAPPINGS) -> ScalekitError | None:
     """The failure that an answer of `execute_tool` with HTTP 200 tells of, as if Scalekit had refused with it.
 
     `answer` is the whole answer, `wrappings` how many objects in it are looked into. Where no HTTP status is said, it
@@ -116,7 +116,7 @@ def _parsed(value: object) -> object:
         return value
 
 
-def _failure(level: dict[str, Any] | str) -> ScalekitFailure | None:
+def _failure(level: dict[str, Any] | str) -> ScalekitError | None:
     if isinstance(level, str):
         failed = level.strip().casefold().startswith(_ERROR_TEXT) or _named_code(level) is not None
         return _of(_named_code(level), level, 500) if failed else None
@@ -137,7 +137,7 @@ def _failure(level: dict[str, Any] | str) -> ScalekitFailure | None:
     return _of(None, str(members.get("message") or ""), status or 500)
 
 
-def _of_error(error: object, status: int | None) -> ScalekitFailure:
+def _of_error(error: object, status: int | None) -> ScalekitError:
     if not isinstance(error, dict):
         text = str(error) if isinstance(error, str) else ""
         return _of(_named_code(text), text, status or 500)
@@ -150,8 +150,8 @@ def _of_error(error: object, status: int | None) -> ScalekitFailure:
     return _of(code if isinstance(code, str) else None, text, status or _status(members) or 500)
 
 
-def _of(code: str | None, text: str, status: int) -> ScalekitFailure:
-    return ScalekitFailure(status, TOOL_ERROR, tool_error_code=code, tool_error_message=text or None)
+def _of(code: str | None, text: str, status: int) -> ScalekitError:
+    return ScalekitError(status, TOOL_ERROR, tool_error_code=code, tool_error_message=text or None)
 
 
 def _status(members: Mapping[str, Any]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from scalekit_mcp.concurrency import KeyedLimiter, NoPlaceError
+from scalekit_mcp.concurrency import KeyedLimiter, LimitReachedError
 from scalekit_mcp.errors import Throttled
 
 
@@ -23,7 +23,7 @@ class CallLimiter:
         try:
             async with self._callers.place(identifier, wait_seconds=self._wait_seconds):
                 yield
-        except NoPlaceError:
+        except LimitReachedError:
             raise Throttled(
                 f"{self._limit} calls of this user are already running.",
                 next_step="Wait for the running calls to finish, then repeat this one.",

@@ -15,7 +15,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.parameters import CLEARABLE, Parameter
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
-from scalekit_mcp.tools.values import EmptyList, NothingToDo, Refused, nearest, shown
+from scalekit_mcp.tools.values import ArgumentError, EmptyListError, NothingToChangeError, nearest, shown
 from scalekit_mcp.tools.zones.abbreviations import place_zones
 
 
@@ -58,9 +58,9 @@ class Arguments(BaseModel):
         if not problems:
             try:
                 remarks += place_zones(reading.values, _zones(cls)) + cls.check(reading.values)
-            except NothingToDo as refused:
-                problems.append(EmptyList(reading.empty[0]) if remarks.warnings else refused)
-            except Refused as refused:
+            except NothingToChangeError as refused:
+                problems.append(EmptyListError(reading.empty[0]) if remarks.warnings else refused)
+            except ArgumentError as refused:
                 problems.append(refused)
         if problems:
             raise invalid_input(problems)
@@ -68,7 +68,7 @@ class Arguments(BaseModel):
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:
-        """Hold the parameters against each other; returns what to say, may normalise `read`, raises `Refused`."""
+        """Hold the parameters against each other; returns what to say, may normalise `read`, raises `ArgumentError`."""
         del read
         return NO_REMARKS
 
@@ -91,7 +91,7 @@ class Reading:
     """What was read of a wire mapping: values by parameter, problems, and the parameters whose list was empty."""
 
     values: dict[str, Any]
-    problems: list[Refused]
+    problems: list[ArgumentError]
     empty: list[str]
 
     def about_empty_lists(self) -> list[str]:
@@ -115,13 +115,13 @@ def read_parameters(
             try:
                 reading.values[name] = parameter.parse(value)
                 continue
-            except EmptyList:
+            except EmptyListError:
                 pass  # the text of an array without members
-            except Refused as refused:
-                reading.problems.append(Refused(refused.message, refused.field or name))
+            except ArgumentError as refused:
+                reading.problems.append(ArgumentError(refused.message, refused.field or name))
                 continue
         if name in required:
-            reading.problems.append(Refused(f"is missing: {parameter.description.rstrip('.')}", name))
+            reading.problems.append(ArgumentError(f"is missing: {parameter.description.rstrip('.')}", name))
         elif parameter.many and _is_list(value):
             reading.empty.append(name)
     return reading
@@ -156,20 +156,20 @@ def _required(cls: type[Arguments]) -> frozenset[str]:
     return frozenset(name for name in parameters_of(cls) if cls.model_fields[name].is_required())
 
 
-def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[Refused]:
+def _unknown(names: Sequence[str], parameters: Mapping[str, Parameter]) -> list[ArgumentError]:
     """Names that are no parameters; the first with what may be meant: its kin, the nearest, or all of a few."""
-    problems = [Refused("is not a parameter of this tool", name) for name in names]
+    problems = [ArgumentError("is not a parameter of this tool", name) for name in names]
     if names:
         kin = [known for known in parameters if known.startswith(f"{names[0].casefold()}_")]
         hint = kin[:3] or nearest(names[0], parameters) or (list(parameters) if len(parameters) <= 10 else [])
         if kin or len(hint) == 1:
-            problems[0] = Refused(f"is not a parameter of this tool; did you mean {' or '.join(hint)}?", names[0])
+            problems[0] = ArgumentError(f"is not a parameter of this tool; did you mean {' or '.join(hint)}?", names[0])
         elif hint:
-            problems[0] = Refused(f"is not a parameter of this tool, which takes {', '.join(hint)}", names[0])
+            problems[0] = ArgumentError(f"is not a parameter of this tool, which takes {', '.join(hint)}", names[0])
     return problems
 
 
-def invalid_input(problems: Sequence[Refused]) -> InvalidInput:
+def invalid_input(problems: Sequence[ArgumentError]) -> InvalidInput:
     """The refusal that names the first problem, and the parameters of the others."""
     first = problems[0]
     names = [shown(p.field or "")[1:-1] for p in problems]

@@ -14,7 +14,7 @@ from scalekit_mcp.tools.base import Arguments, parameters_of
 from scalekit_mcp.tools.values import shown
 
 
-class UnknownTool(LookupError):
+class UnknownToolError(LookupError):
     """There is no tool of this name."""
 
     def __init__(self, tool_name: str) -> None:
@@ -168,13 +168,13 @@ TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in _S
 
 
 def parse_arguments(tool_name: str, mapping: Mapping[str, Any] | Arguments | None) -> Arguments:
-    """Read the arguments of one call; raises `UnknownTool`, or `InvalidInput` that names the field and the fix.
+    """Read the arguments of one call; raises `UnknownToolError`, or `InvalidInput` that names the field and the fix.
 
     Arguments of this tool that were read before come back as they are.
     """
     spec = TOOLS.get(tool_name)
     if spec is None:
-        raise UnknownTool(tool_name)
+        raise UnknownToolError(tool_name)
     if isinstance(mapping, spec.arguments):
         return mapping
     if mapping is not None and not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - wire

@@ -1,4 +1,4 @@
-"""Rules that hold between parameters. Pure: a mapping of read values in, remarks out, `Refused` raised."""
+"""Rules that hold between parameters. Pure: a mapping of read values in, remarks out, `ArgumentError` raised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, cast
 from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee, sort_by_kind
 from scalekit_mcp.tools.recurrence import Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
-from scalekit_mcp.tools.values import DateOnly, NothingToDo, Refused, shown
+from scalekit_mcp.tools.values import ArgumentError, DateOnly, NothingToChangeError, shown
 from scalekit_mcp.tools.zones.zone import fold_note, resolve_zone, to_instant
 
 MAXIMUM_WINDOW = timedelta(days=1825)
@@ -26,7 +26,7 @@ def check_create(read: dict[str, Any]) -> Remarks:
     for name in _KINDS:
         for attendee in cast("tuple[Attendee, ...]", read.get(name, ())):
             if not attendee.can_be_invited:
-                raise Refused(f"names {shown(attendee.name or attendee.address)} without an e-mail address", name)
+                raise ArgumentError(f"names {shown(attendee.name or attendee.address)} without an e-mail address", name)
     _check_companions(read, update=False)
     recurrence = recurrence_of(read)
     if recurrence.given():
@@ -41,9 +41,9 @@ def check_update(read: dict[str, Any]) -> Remarks:
     for edge in ("start", "end"):
         for one, other in ((f"{edge}_datetime", f"{edge}_timezone"), (f"{edge}_timezone", f"{edge}_datetime")):
             if one in read and other not in read:
-                raise Refused(f"is missing: {one} needs it", other)
+                raise ArgumentError(f"is missing: {one} needs it", other)
     if not set(read) - {"event_id", "apply_to", "discard_exceptions"}:
-        raise NothingToDo("alone changes nothing; give what shall change", "event_id")
+        raise NothingToChangeError("alone changes nothing; give what shall change", "event_id")
     remarks = _check_times(read)
     sort_by_kind(read, update=True)
     _check_people(read)
@@ -61,14 +61,14 @@ def check_list(read: dict[str, Any]) -> Remarks:
             at = f"{value.date()}T00:00:00"
             if name == "end_datetime":
                 at += f", or {value.date() + timedelta(days=1)}T00:00:00 to include that day"
-            raise Refused(f"has no time of day; write {at}", name)
+            raise ArgumentError(f"has no time of day; write {at}", name)
     if "page" not in read and (start is None) != (end is None):
         missing, there = ("end", "start") if end is None else ("start", "end")
-        raise Refused(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
+        raise ArgumentError(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
     if (start is not None or end is not None) and read.get("skip") == 0:
         del read["skip"]  # skips nothing
     if (start is not None or end is not None) and "skip" in read:
-        raise Refused("does not go with a window; follow next_page by the parameter page instead", "skip")
+        raise ArgumentError("does not go with a window; follow next_page by the parameter page instead", "skip")
     if start is not None and end is not None:
         if "timezone" in read:
             start = _instant(read, "start_datetime", "timezone")
@@ -80,9 +80,9 @@ def check_list(read: dict[str, Any]) -> Remarks:
 def check_window(start: datetime, end: datetime) -> None:
     """Refuse a window that is empty or longer than Microsoft expands; both local or both instants."""
     if end <= start:
-        raise Refused("must lie after start_datetime", "end_datetime")
+        raise ArgumentError("must lie after start_datetime", "end_datetime")
     if end - start > MAXIMUM_WINDOW:
-        raise Refused(
+        raise ArgumentError(
             f"lies {(end - start).days} days after start_datetime; Microsoft expands at most {MAXIMUM_WINDOW.days} "
             "days: ask for a shorter window",
             "end_datetime",
@@ -92,14 +92,14 @@ def check_window(start: datetime, end: datetime) -> None:
 def check_delete(read: dict[str, Any]) -> Remarks:
     """Rules of delete."""
     if "cancellation_message" in read and read.get("permanent"):
-        raise Refused("cannot be mailed when permanent is true; give one of them", "cancellation_message")
+        raise ArgumentError("cannot be mailed when permanent is true; give one of them", "cancellation_message")
     return NO_REMARKS
 
 
 def check_authorize(read: dict[str, Any]) -> Remarks:
     """Rules of authorize."""
     if "confirmation_code" in read and read.get("reconnect"):
-        raise Refused("would void the code given in confirmation_code; give one of them", "reconnect")
+        raise ArgumentError("would void the code given in confirmation_code; give one of them", "reconnect")
     return NO_REMARKS
 
 
@@ -112,8 +112,8 @@ def recurrence_of(read: Mapping[str, Any]) -> Recurrence:
 def _instant(read: Mapping[str, Any], name: str, zone_name: str) -> datetime:
     try:
         return to_instant(read[name], resolve_zone(read[zone_name]))
-    except Refused as refused:
-        raise Refused(refused.message, name) from None
+    except ArgumentError as refused:
+        raise ArgumentError(refused.message, name) from None
 
 
 def _check_times(read: dict[str, Any]) -> Remarks:
@@ -126,14 +126,14 @@ def _check_times(read: dict[str, Any]) -> Remarks:
             value = cast(datetime, read[f"{name}_datetime"])
             if isinstance(value, DateOnly):
                 at = value.isoformat(timespec="seconds")
-                raise Refused(f"has no time of day; write {at}, or set isAllDay to true", f"{name}_datetime")
+                raise ArgumentError(f"has no time of day; write {at}, or set isAllDay to true", f"{name}_datetime")
     instants = {n: _instant(read, f"{n}_datetime", f"{n}_timezone") for n in names if not read.get("isAllDay")}
     for name in instants:
         zone = resolve_zone(read[f"{name}_timezone"])
         remarks += noted(fold_note(f"{name}_datetime", read[f"{name}_datetime"], zone))
     if len(instants) == 2 and instants["end"] <= instants["start"]:
         same = read["start_timezone"] == read["end_timezone"]
-        raise Refused(
+        raise ArgumentError(
             f"must lie after start_datetime, {read['start_datetime'].isoformat(timespec='seconds')}"
             + ("" if same else " (compared across the two zones)"),
             "end_datetime",
@@ -149,10 +149,10 @@ def check_all_day(read: Mapping[str, Any]) -> None:
     start, end = read.get("start_datetime"), read.get("end_datetime")
     if start is not None and start.time() != time.min:
         midnight = datetime.combine(start.date(), time.min).isoformat()
-        raise Refused(f"must be midnight when isAllDay is true; write {midnight}", "start_datetime")
+        raise ArgumentError(f"must be midnight when isAllDay is true; write {midnight}", "start_datetime")
     if end is not None and end.time() != time.min:
         following = datetime.combine(end.date() + timedelta(days=1), time.min).isoformat()
-        raise Refused(
+        raise ArgumentError(
             "must be midnight when isAllDay is true, and it is exclusive: for an event that lasts through "
             f"{end.date()} write {following}",
             "end_datetime",
@@ -161,13 +161,13 @@ def check_all_day(read: Mapping[str, Any]) -> None:
         return
     if end <= start:
         following = datetime.combine(start.date() + timedelta(days=1), time.min).isoformat()
-        raise Refused(
+        raise ArgumentError(
             f"is exclusive when isAllDay is true and must lie after the start day; for one day write {following}",
             "end_datetime",
         )
     zones = [read[name] for name in ("start_timezone", "end_timezone") if name in read]
     if len({resolve_zone(name).windows for name in zones}) > 1:
-        raise Refused(f"must be {read['start_timezone']} too when isAllDay is true", "end_timezone")
+        raise ArgumentError(f"must be {read['start_timezone']} too when isAllDay is true", "end_timezone")
 
 
 def _check_people(read: Mapping[str, Any]) -> None:
@@ -176,28 +176,30 @@ def _check_people(read: Mapping[str, Any]) -> None:
         for attendee in cast("tuple[Attendee | str, ...]", read.get(name, ())):
             key = attendee.key if isinstance(attendee, Attendee) else attendee.casefold()
             if key in seen:
-                raise Refused(f"and {seen[key]} both name {key}; name each address once", name)
+                raise ArgumentError(f"and {seen[key]} both name {key}; name each address once", name)
             seen[key] = name
     for name, fitting in (("attendees_add", "attendees_required"), ("attendees_add_optional", "attendees_optional")):
         for attendee in cast("tuple[Attendee, ...]", read.get(name, ())):
             before = seen.setdefault(attendee.key, name)
             if before not in {name, fitting}:
-                raise Refused(f"and {before} both name {attendee.key}; name each address once", name)
+                raise ArgumentError(f"and {before} both name {attendee.key}; name each address once", name)
     if sum(1 for name in seen.values() if name in _KINDS) > MAXIMUM_ATTENDEES:
-        raise Refused(f"and the other lists name {len(seen)} people; an event takes {MAXIMUM_ATTENDEES}", _KINDS[0])
+        raise ArgumentError(
+            f"and the other lists name {len(seen)} people; an event takes {MAXIMUM_ATTENDEES}", _KINDS[0]
+        )
 
 
 def _check_companions(read: Mapping[str, Any], *, update: bool) -> None:
     if "body_contentType" in read and "body_content" not in read:
-        raise Refused("says nothing without body_content; give both", "body_contentType")
+        raise ArgumentError("says nothing without body_content; give both", "body_contentType")
     if "onlineMeetingProvider" in read and not read.get("isOnlineMeeting"):
-        raise Refused("needs isOnlineMeeting=true", "onlineMeetingProvider")
+        raise ArgumentError("needs isOnlineMeeting=true", "onlineMeetingProvider")
     if "reminderMinutesBeforeStart" in read and read.get("isReminderOn") is False:
-        raise Refused("contradicts isReminderOn=false; leave one of them out", "reminderMinutesBeforeStart")
+        raise ArgumentError("contradicts isReminderOn=false; leave one of them out", "reminderMinutesBeforeStart")
     if not update:
         parts = recurrence_of(read)
         if parts.given() and parts.type is None:
-            raise Refused("is missing: the other recurrence parameters need it", "recurrence_type")
+            raise ArgumentError("is missing: the other recurrence parameters need it", "recurrence_type")
 
 
 def _check_clear(read: Mapping[str, Any]) -> None:
@@ -206,4 +208,4 @@ def _check_clear(read: Mapping[str, Any]) -> None:
         if name in {"location", "locations"}:
             touching = [g for g in ("location", "locations") if g in read]
         if touching:
-            raise Refused(f"empties {name}, but {touching[0]} is given too; do one of them", "clear")
+            raise ArgumentError(f"empties {name}, but {touching[0]} is given too; do one of them", "clear")

@@ -9,7 +9,7 @@ from typing import Any
 
 from scalekit_mcp.confirmation_code import read_code
 from scalekit_mcp.tools import people, places, recurrence, values
-from scalekit_mcp.tools.values import Parse, Refused, nearest, shown
+from scalekit_mcp.tools.values import ArgumentError, Parse, nearest, shown
 from scalekit_mcp.tools.zones.abbreviations import check_zone_name
 
 
@@ -103,7 +103,7 @@ def date(description: str) -> Parameter:
 
 def _zone_name(value: object) -> str:
     if not isinstance(value, str):
-        raise Refused("must be text: an IANA or Windows zone name")
+        raise ArgumentError("must be text: an IANA or Windows zone name")
     check_zone_name(value)
     return value.strip()
 
@@ -170,7 +170,7 @@ def _property_name(value: object) -> str:
     if known is None:
         hint = nearest(name, EVENT_PROPERTIES)
         advice = f"did you mean {hint[0]}?" if hint else f"events have {', '.join(EVENT_PROPERTIES)}"
-        raise Refused(f"names {shown(name)}, which is not a property of an event; {advice}")
+        raise ArgumentError(f"names {shown(name)}, which is not a property of an event; {advice}")
     return known
 
 
@@ -197,9 +197,11 @@ def _order(value: object) -> str:
     result = values.text(512)(value)
     for part in result.split(","):
         if not _ORDER.fullmatch(part.strip()):
-            raise Refused(f"holds {shown(part.strip())}; write a property and asc or desc, such as start/dateTime asc")
+            raise ArgumentError(
+                f"holds {shown(part.strip())}; write a property and asc or desc, such as start/dateTime asc"
+            )
         if part.strip().split()[0].casefold() in {"start", "end"}:
-            raise Refused(
+            raise ArgumentError(
                 f"names '{part.strip().split()[0]}', which has no order; write start/dateTime or end/dateTime"
             )
     return ", ".join(" ".join(part.split()) for part in result.split(","))
@@ -214,7 +216,7 @@ def _confirmation_code(value: object) -> str:
     code = read_code(value)
     if code is None:
         # The value stays out of the message: it is a credential.
-        raise Refused("must be the 8 characters that the page showed to the user")
+        raise ArgumentError("must be the 8 characters that the page showed to the user")
     return code
 
 

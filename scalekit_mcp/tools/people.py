@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from scalekit_mcp.tools.invisible import comparable, without_hidden
-from scalekit_mcp.tools.values import MAXIMUM_LIST_TEXT, EmptyList, Refused, has, is_absent, items, shown
+from scalekit_mcp.tools.values import MAXIMUM_LIST_TEXT, ArgumentError, EmptyListError, has, is_absent, items, shown
 
 MAXIMUM_ATTENDEES = 500
 """Microsoft's limit for one event (Create event)."""
@@ -83,13 +83,15 @@ def attendees(value: object) -> tuple[Attendee, ...]:
         before = found.get(attendee.key)
         if before is not None:
             if before.kind != attendee.kind and before.kind and attendee.kind:
-                raise Refused(f"names {shown(attendee.key)} as {before.kind} and as {attendee.kind}; name each once")
+                raise ArgumentError(
+                    f"names {shown(attendee.key)} as {before.kind} and as {attendee.kind}; name each once"
+                )
             attendee = Attendee(before.address, before.name or attendee.name, before.kind or attendee.kind)
         found[attendee.key] = attendee
     if not found:
-        raise EmptyList
+        raise EmptyListError
     if len(found) > MAXIMUM_ATTENDEES:
-        raise Refused(f"names {len(found)} people; an event takes at most {MAXIMUM_ATTENDEES}")
+        raise ArgumentError(f"names {len(found)} people; an event takes at most {MAXIMUM_ATTENDEES}")
     return tuple(found.values())
 
 
@@ -124,12 +126,12 @@ def _parts(value: object) -> list[object]:
     if stripped.startswith("["):
         return items(value)
     if len(value) > MAXIMUM_LIST_TEXT:
-        raise Refused(f"has {len(value)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
+        raise ArgumentError(f"has {len(value)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
     if stripped.startswith("{"):
         try:
             return [cast("object", json.loads(stripped))]
         except (ValueError, RecursionError):
-            raise Refused("starts like a JSON object but is none; write e-mail addresses as text") from None
+            raise ArgumentError("starts like a JSON object but is none; write e-mail addresses as text") from None
     return _split(value)
 
 
@@ -144,15 +146,15 @@ def _split(text: str) -> list[object]:
         whole = f"{pending}, {stripped}" if pending else stripped
         if "@" not in part and not is_absent(stripped):
             if len(whole) > _LONGEST_PERSON:
-                raise Refused(f"holds {shown(whole)}, {_NO_ADDRESS}")
+                raise ArgumentError(f"holds {shown(whole)}, {_NO_ADDRESS}")
             pending = whole
             continue
         if pending and "<" not in part:
-            raise Refused(f"holds {shown(pending)}, {_NO_ADDRESS}")
+            raise ArgumentError(f"holds {shown(pending)}, {_NO_ADDRESS}")
         merged.append(whole)
         pending = ""
     if pending:
-        raise Refused(f"holds {shown(pending)}, {_NO_ADDRESS}")
+        raise ArgumentError(f"holds {shown(pending)}, {_NO_ADDRESS}")
     return merged
 
 
@@ -174,9 +176,9 @@ def _attendee(part: object) -> Attendee:
     if isinstance(part, Mapping):
         return _attendee_object(cast("Mapping[str, object]", part))
     if not isinstance(part, str):
-        raise Refused(f"holds {shown(part)}; each attendee is an e-mail address as text")
+        raise ArgumentError(f"holds {shown(part)}; each attendee is an e-mail address as text")
     if len(part) > _LONGEST_PERSON:
-        raise Refused(f"holds {shown(part)}, which is too long for a name and an address")
+        raise ArgumentError(f"holds {shown(part)}, which is too long for a name and an address")
     name, bracket, rest = part.rpartition("<")
     inner, closed, after = rest.partition(">")
     if bracket and closed and not after.strip(_LEFT_BY_PASTING):
@@ -193,18 +195,18 @@ def _attendee_object(part: Mapping[str, object]) -> Attendee:
         members |= {"emailaddress": None} | {str(name).casefold(): value for name, value in mail.items()}
     unknown = sorted(set(members) - _MEMBERS - _COMPUTED)
     if unknown:
-        raise Refused(f"holds an object with {shown(unknown[0])}; an attendee has address, name and type")
+        raise ArgumentError(f"holds an object with {shown(unknown[0])}; an attendee has address, name and type")
     name = members.get("name")
     address = next((members[n] for n in ("address", "email", "emailaddress") if not is_absent(members.get(n))), "")
     if not isinstance(address, str) or not (name is None or isinstance(name, str)):
-        raise Refused("holds an object without an address; write e-mail addresses as text")
+        raise ArgumentError("holds an object without an address; write e-mail addresses as text")
     known_name = _name((name or "").strip())
     if _DIRECTORY_NAME.fullmatch(address.strip()):
         return Attendee(address.strip(), known_name, _kind(members))
     if not address and known_name and _COMPUTED & set(members):
         return Attendee("", known_name, _kind(members))
     if not address:
-        raise Refused("holds an object without an address; write e-mail addresses as text")
+        raise ArgumentError("holds an object without an address; write e-mail addresses as text")
     return Attendee(_address(address), known_name, _kind(members))
 
 
@@ -213,19 +215,19 @@ def _kind(members: Mapping[str, object]) -> str | None:
     if is_absent(kind):
         return None
     if not isinstance(kind, str) or kind.strip().casefold() not in KINDS:
-        raise Refused(f"holds an attendee of the type {shown(kind)}; it must be one of: {', '.join(KINDS)}")
+        raise ArgumentError(f"holds an attendee of the type {shown(kind)}; it must be one of: {', '.join(KINDS)}")
     return kind.strip().casefold()
 
 
 def _address(text: str, *, whole: str = "") -> str:
     """A mail address, freed of what comes along when one is pasted."""
     if len(text) > _LONGEST_PERSON:
-        raise Refused(f"holds {shown(text)}, which is too long for an e-mail address")
+        raise ArgumentError(f"holds {shown(text)}, which is too long for an e-mail address")
     address = _cleaned(text)
     if _REORDERING.search(text):
-        raise Refused(f"holds {shown(address)}, an e-mail address that reads otherwise than it is; have it typed")
+        raise ArgumentError(f"holds {shown(address)}, an e-mail address that reads otherwise than it is; have it typed")
     if not _is_address(address):
-        raise Refused(f"holds {shown((whole or text).strip())}, {_NO_ADDRESS}")
+        raise ArgumentError(f"holds {shown((whole or text).strip())}, {_NO_ADDRESS}")
     return address
 
 
@@ -261,5 +263,5 @@ def _is_address(address: str) -> bool:
 def _name(name: str) -> str | None:
     clean = without_hidden(name).strip()
     if len(clean) > _LONGEST_NAME or has(clean, "Cc", "Cs"):
-        raise Refused("holds a name that is too long or has control characters")
+        raise ArgumentError("holds a name that is too long or has control characters")
     return clean or None

@@ -6,7 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.tools.values import MAXIMUM_LIST_TEXT, EmptyList, Parse, Refused, has, is_absent, nearest, shown, text
+from scalekit_mcp.tools.values import (
+    MAXIMUM_LIST_TEXT,
+    ArgumentError,
+    EmptyListError,
+    Parse,
+    has,
+    is_absent,
+    nearest,
+    shown,
+    text,
+)
 
 _TEXT_MEMBERS = ("displayName", "locationEmailAddress", "locationUri")
 _ADDRESS_MEMBERS = ("street", "city", "state", "countryOrRegion", "postalCode")
@@ -41,7 +51,9 @@ def place_name(maximum: int) -> Parse:
             place = _location(cast("object", decoded), "it")
             further = [member for member in place if member not in {"displayName", "locationType"}]
             if further or "displayName" not in place:
-                raise Refused(f"is a place with {further[0] if further else 'no displayName'}; give it in locations")
+                raise ArgumentError(
+                    f"is a place with {further[0] if further else 'no displayName'}; give it in locations"
+                )
             decoded = place["displayName"]
         return cast(str, name(decoded))
 
@@ -64,16 +76,16 @@ def locations(value: object) -> tuple[dict[str, Any], ...]:
     decoded: object = value
     if isinstance(value, str):
         if len(value) > MAXIMUM_LIST_TEXT:
-            raise Refused(f"has {len(value)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
+            raise ArgumentError(f"has {len(value)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
         try:
             decoded = json.loads(value)
         except (ValueError, RecursionError):
-            raise Refused('must be the JSON text of an array, such as [{"displayName": "Room 1"}]') from None
+            raise ArgumentError('must be the JSON text of an array, such as [{"displayName": "Room 1"}]') from None
     members = cast("list[object]", decoded) if isinstance(decoded, list | tuple) else [decoded]
     if not members:
-        raise EmptyList
+        raise EmptyListError
     if len(members) > MAXIMUM_LOCATIONS:
-        raise Refused(f"has {len(members)} places; at most {MAXIMUM_LOCATIONS} are allowed")
+        raise ArgumentError(f"has {len(members)} places; at most {MAXIMUM_LOCATIONS} are allowed")
     return tuple(_location(member, f"[{index}]") for index, member in enumerate(members))
 
 
@@ -81,7 +93,7 @@ def _location(member: object, path: str) -> dict[str, Any]:
     if isinstance(member, str):
         member = {"displayName": member}
     if not isinstance(member, Mapping):
-        raise Refused(f"{path} must be an object with displayName")
+        raise ArgumentError(f"{path} must be an object with displayName")
     result: dict[str, Any] = {}
     for name, value in _known(cast("Mapping[str, object]", member), _MEMBERS, path).items():
         if name == "address":
@@ -93,7 +105,7 @@ def _location(member: object, path: str) -> dict[str, Any]:
         else:
             result[name] = _short_text(value, f"{path}.{name}")
     if not result:
-        raise Refused(f"{path} is empty; give at least displayName")
+        raise ArgumentError(f"{path} is empty; give at least displayName")
     return result
 
 
@@ -107,7 +119,7 @@ def _known(member: Mapping[str, object], names: tuple[str, ...], path: str) -> d
         if known is None:
             hint = nearest(str(name), names)
             advice = f"did you mean {hint[0]}?" if hint else f"known are {', '.join(names)}"
-            raise Refused(f"{path} has the unknown member {shown(name)}; {advice}")
+            raise ArgumentError(f"{path} has the unknown member {shown(name)}; {advice}")
         if not is_absent(value):
             result[known] = value
     return result
@@ -115,7 +127,7 @@ def _known(member: Mapping[str, object], names: tuple[str, ...], path: str) -> d
 
 def _short_text(value: object, path: str) -> str:
     if not isinstance(value, str) or len(value) > 1024 or has(value, "Cc", "Cs"):
-        raise Refused(f"{path} must be one line of text")
+        raise ArgumentError(f"{path} must be one line of text")
     return value.strip()
 
 
@@ -123,12 +135,12 @@ def _location_type(value: object, path: str) -> str:
     for known in _LOCATION_TYPES:
         if isinstance(value, str) and value.casefold() == known.casefold():
             return known
-    raise Refused(f"{path} is {shown(value)}; it must be one of: {', '.join(_LOCATION_TYPES)}")
+    raise ArgumentError(f"{path} is {shown(value)}; it must be one of: {', '.join(_LOCATION_TYPES)}")
 
 
 def _postal_address(value: object, path: str) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise Refused(f"{path} must be an object with {', '.join(_ADDRESS_MEMBERS)}")
+        raise ArgumentError(f"{path} must be an object with {', '.join(_ADDRESS_MEMBERS)}")
     known = _known(cast("Mapping[str, object]", value), _ADDRESS_MEMBERS, path)
     return {
         n: _short_text(str(v) if isinstance(v, int) and not isinstance(v, bool) else v, f"{path}.{n}")
@@ -138,7 +150,7 @@ def _postal_address(value: object, path: str) -> dict[str, str]:
 
 def _coordinates(value: object, path: str) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        raise Refused(f"{path} must be an object with latitude and longitude")
+        raise ArgumentError(f"{path} must be an object with latitude and longitude")
     result: dict[str, float] = {}
     for name, number in _known(cast("Mapping[str, object]", value), tuple(_COORDINATES), path).items():
         try:
@@ -146,8 +158,10 @@ def _coordinates(value: object, path: str) -> dict[str, float]:
         except (TypeError, ValueError):
             parsed = float("nan")
         if not abs(parsed) <= _COORDINATES[name]:
-            raise Refused(f"{path}.{name} must be a number between -{_COORDINATES[name]:g} and {_COORDINATES[name]:g}")
+            raise ArgumentError(
+                f"{path}.{name} must be a number between -{_COORDINATES[name]:g} and {_COORDINATES[name]:g}"
+            )
         result[name] = parsed
     if ("latitude" in result) != ("longitude" in result):
-        raise Refused(f"{path} needs both latitude and longitude")
+        raise ArgumentError(f"{path} needs both latitude and longitude")
     return result

@@ -9,7 +9,7 @@ import calendar
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 
-from scalekit_mcp.tools.values import Refused
+from scalekit_mcp.tools.values import ArgumentError
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TYPES = ("daily", "weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearly", "relativeYearly")
@@ -63,18 +63,18 @@ class Recurrence:
         """Refuse parts that contradict each other whatever the rest may be."""
         self._check_pattern_parts()
         if self.end_date is not None and self.occurrences is not None:
-            raise Refused(
+            raise ArgumentError(
                 "and recurrence_end_date exclude each other; give one of them, and leave recurrence_range_type out",
                 "recurrence_occurrences",
             )
         for name, range_type in (("end_date", "endDate"), ("occurrences", "numbered")):
             if getattr(self, name) is not None and self.range_type not in {None, range_type}:
-                raise Refused(
+                raise ArgumentError(
                     f"does not belong to the range '{self.range_type}'; use recurrence_range_type={range_type}",
                     f"recurrence_{name}",
                 )
         if self.start_date is not None and self.end_date is not None and self.end_date < self.start_date:
-            raise Refused(
+            raise ArgumentError(
                 f"lies before the start of the series, {self.start_date}; give that date or a later one",
                 "recurrence_end_date",
             )
@@ -94,18 +94,18 @@ class Recurrence:
         advice = f"leave it{others} out"
         if fitting:
             advice = f"use recurrence_type={fitting[0]}, which has it, or {advice} if '{self.type}' alone is meant"
-        raise Refused(f"does not belong to the pattern '{self.type}'; {advice}", f"recurrence_{foreign[0]}")
+        raise ArgumentError(f"does not belong to the pattern '{self.type}'; {advice}", f"recurrence_{foreign[0]}")
 
     def complete(self, start: date) -> Recurrence:
-        """The whole pattern and range of a series whose first event is on `start`; raises `Refused`.
+        """The whole pattern and range of a series whose first event is on `start`; raises `ArgumentError`.
 
         What is not said follows from the start: its weekday, its day of the month, its month, its week.
         """
         self.check_parts()
         if self.type is None:
-            raise Refused("is missing: the other recurrence parameters need it", "recurrence_type")
+            raise ArgumentError("is missing: the other recurrence parameters need it", "recurrence_type")
         if self.start_date is not None and self.start_date != start:
-            raise Refused(
+            raise ArgumentError(
                 f"is {self.start_date}, but the first event starts on {start}; leave it out, or give start_datetime on "
                 "that date",
                 "recurrence_start_date",
@@ -119,7 +119,7 @@ class Recurrence:
         return whole
 
     def first_fitting(self, day: date) -> date:
-        """The first date on or after `day` that the pattern can have; raises `Refused` where there is none.
+        """The first date on or after `day` that the pattern can have; raises `ArgumentError` where there is none.
 
         What the pattern leaves open follows from `day`; which week of the month, from the date that is found.
         """
@@ -127,7 +127,7 @@ class Recurrence:
         pattern = self if self.type is None else replace(self._with_pattern(day), week_index=self.week_index)
         found = next((d for d in (day + timedelta(days=n) for n in range(_FARTHEST_DATE)) if pattern.matches(d)), None)
         if found is None:
-            raise Refused("names a day that does not exist in that month", "recurrence_day_of_month")
+            raise ArgumentError("names a day that does not exist in that month", "recurrence_day_of_month")
         return found
 
     @property
@@ -171,16 +171,16 @@ class Recurrence:
         return result
 
     def with_range(self) -> Recurrence:
-        """The same with a whole range; raises `Refused` where its end is missing or lies before the start."""
+        """The same with a whole range; raises `ArgumentError` where its end is missing or lies before the start."""
         range_type = self.range_type
         if range_type is None:
             range_type = "endDate" if self.end_date else "numbered" if self.occurrences else "noEnd"
         if range_type == "endDate" and self.end_date is None:
-            raise Refused("is missing: the range 'endDate' needs it", "recurrence_end_date")
+            raise ArgumentError("is missing: the range 'endDate' needs it", "recurrence_end_date")
         if range_type == "numbered" and self.occurrences is None:
-            raise Refused("is missing: the range 'numbered' needs it", "recurrence_occurrences")
+            raise ArgumentError("is missing: the range 'numbered' needs it", "recurrence_occurrences")
         if self.end_date is not None and self.start_date is not None and self.end_date < self.start_date:
-            raise Refused(
+            raise ArgumentError(
                 f"lies before the first event, {self.start_date}; give that date or a later one", "recurrence_end_date"
             )
         return replace(self, range_type=range_type)
@@ -192,7 +192,7 @@ class Recurrence:
         field = "recurrence_days_of_week" if self.days_of_week else "recurrence_day_of_month"
         if self.month is not None and self.month != start.month:
             field = "recurrence_month"
-        raise Refused(
+        raise ArgumentError(
             f"does not fit the first event: {start} is a {WEEKDAYS[start.weekday()].capitalize()}. Start on {fitting} "
             f"({WEEKDAYS[fitting.weekday()].capitalize()}), or change the pattern",
             field,

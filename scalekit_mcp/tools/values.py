@@ -1,8 +1,8 @@
 """One wire value to one Python value.
 
-Every function takes what JSON brought and returns the normalised value, or raises `Refused` with one sentence that
-names the fix. Language models send numbers and booleans as strings, enum values in any letter case, and lists as text:
-all of that is understood here. Nothing is guessed that would change the meaning.
+Every function takes what JSON brought and returns the normalised value, or raises `ArgumentError` with one sentence
+that names the fix. Language models send numbers and booleans as strings, enum values in any letter case, and lists as
+text: all of that is understood here. Nothing is guessed that would change the meaning.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from scalekit_mcp.tools.invisible import without_hidden
 Parse = Callable[[object], Any]
 
 
-class Refused(ValueError):
+class ArgumentError(ValueError):
     """A value that cannot be taken. `field` overrides the parameter at hand, for rules that span several."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
@@ -100,16 +100,16 @@ def text(maximum: int, *, one_line: bool = True) -> Parse:
 
     def parse(value: object) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise Refused("must be text")
+            raise ArgumentError("must be text")
         result = str(value)
         if len(result) > maximum:
-            raise Refused(f"has {len(result)} characters; at most {maximum} are allowed")
+            raise ArgumentError(f"has {len(result)} characters; at most {maximum} are allowed")
         if one_line:
             result = result.strip()
             if has(result, "Cc", "Cs", "Zl", "Zp"):
-                raise Refused("must be one line without control characters")
+                raise ArgumentError("must be one line without control characters")
         elif _UNSENDABLE.search(result):
-            raise Refused("has control characters or halves of surrogate pairs; send plain text")
+            raise ArgumentError("has control characters or halves of surrogate pairs; send plain text")
         return result
 
     return parse
@@ -127,7 +127,7 @@ def body_content(maximum: int) -> Parse:
             except (ValueError, RecursionError):
                 decoded = value
         if isinstance(decoded, Mapping) and set(cast("Mapping[str, object]", decoded)) == {"content", "contentType"}:
-            raise Refused("is an object; give its content alone here, and its contentType in body_contentType")
+            raise ArgumentError("is an object; give its content alone here, and its contentType in body_contentType")
         return cast(str, read(value))
 
     return parse
@@ -136,10 +136,10 @@ def body_content(maximum: int) -> Parse:
 def opaque_id(value: object) -> str:
     """An id as Microsoft gave it: case-sensitive, never changed, without blanks."""
     if not isinstance(value, str):
-        raise Refused("must be text: an id from an earlier answer, unchanged")
+        raise ArgumentError("must be text: an id from an earlier answer, unchanged")
     result = value.strip()
     if len(result) > 1024 or len(result.split()) != 1 or has(result, "Cc", "Cf", "Cs"):
-        raise Refused("is not an id: use one from an earlier answer, unchanged")
+        raise ArgumentError("is not an id: use one from an earlier answer, unchanged")
     return result
 
 
@@ -151,7 +151,7 @@ def boolean(value: object) -> bool:
         return value.strip().casefold() == "true"
     if isinstance(value, int | float) and value in (0, 1):
         return bool(value)
-    raise Refused("must be true or false")
+    raise ArgumentError("must be true or false")
 
 
 def integer(minimum: int, maximum: int) -> Parse:
@@ -166,9 +166,9 @@ def integer(minimum: int, maximum: int) -> Parse:
         elif isinstance(value, float) and value.is_integer():
             number = int(value)
         if number is None:
-            raise Refused(f"must be a whole number from {minimum} to {maximum}")
+            raise ArgumentError(f"must be a whole number from {minimum} to {maximum}")
         if not minimum <= number <= maximum:
-            raise Refused(f"must be from {minimum} to {maximum}")
+            raise ArgumentError(f"must be from {minimum} to {maximum}")
         return number
 
     return parse
@@ -181,7 +181,7 @@ def choice(*values: str, also: dict[str, str] | None = None) -> Parse:
     def parse(value: object) -> str:
         found = spellings.get(value.strip().casefold()) if isinstance(value, str) else None
         if found is None:
-            raise Refused(f"is {shown(value)}; it must be one of: {', '.join(values)}")
+            raise ArgumentError(f"is {shown(value)}; it must be one of: {', '.join(values)}")
         return found
 
     return parse
@@ -196,18 +196,18 @@ def items(value: object) -> list[object]:
     if isinstance(value, str):
         stripped = value.strip()
         if len(stripped) > MAXIMUM_LIST_TEXT:
-            raise Refused(f"has {len(stripped)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
+            raise ArgumentError(f"has {len(stripped)} characters; at most {MAXIMUM_LIST_TEXT} are allowed")
         if stripped.startswith("["):
             try:
                 decoded: object = json.loads(stripped)
             except (ValueError, RecursionError):
-                raise Refused("starts like a JSON array but is none; write comma-separated text") from None
+                raise ArgumentError("starts like a JSON array but is none; write comma-separated text") from None
             if isinstance(decoded, list):
                 return cast("list[object]", decoded)
         return [part.strip() for part in stripped.split(",") if part.strip()]
     if isinstance(value, list | tuple):
         return list(cast("Sequence[object]", value))
-    raise Refused("must be comma-separated text or an array")
+    raise ArgumentError("must be comma-separated text or an array")
 
 
 def text_list(parse_item: Parse) -> Parse:
@@ -221,17 +221,17 @@ def text_list(parse_item: Parse) -> Parse:
             parsed = cast(str, parse_item(item))
             found.setdefault(parsed.casefold(), parsed)
         if not found:
-            raise EmptyList
+            raise EmptyListError
         return tuple(found.values())
 
     return parse
 
 
-class NothingToDo(Refused):
+class NothingToChangeError(ArgumentError):
     """A change that names an event and changes nothing of it."""
 
 
-class EmptyList(Refused):
+class EmptyListError(ArgumentError):
     """A list without members, which says nothing: models send one for a list that they do not use."""
 
     def __init__(self, field: str | None = None) -> None:
@@ -254,11 +254,11 @@ def calendar_date(value: object) -> date:
     stripped = _stamp(value)
     stripped = re.sub(r"[T ]00:00(:00(\.0+)?)?$", "", stripped)
     if not _DATE.fullmatch(stripped):
-        raise Refused(f"is {shown(value)}; write a date such as 2026-04-01")
+        raise ArgumentError(f"is {shown(value)}; write a date such as 2026-04-01")
     try:
         result = date.fromisoformat(stripped)
     except ValueError:
-        raise Refused(f"is {shown(value)}, which is not in the calendar") from None
+        raise ArgumentError(f"is {shown(value)}, which is not in the calendar") from None
     _check_year(result.year)
     return result
 
@@ -276,7 +276,7 @@ def local_datetime(zone_field: str) -> Parse:
             return DateOnly(day.year, day.month, day.day)
         match = _LOCAL.fullmatch(stripped)
         if match is None:
-            raise Refused(
+            raise ArgumentError(
                 f"is {shown(value)}; write local time such as 2026-04-01T10:00:00, and its zone in {zone_field}"
             )
         result = _read_local(match)
@@ -297,19 +297,19 @@ def _read_local(match: re.Match[str]) -> datetime:
         with contextlib.suppress(ValueError, OverflowError):
             following = datetime.fromisoformat(match[1]) + timedelta(days=1)
             hint = f"; midnight at the end of that day is {following.isoformat()}"
-    raise Refused(f"is {shown(match.group())}, which is not in the calendar{hint}")
+    raise ArgumentError(f"is {shown(match.group())}, which is not in the calendar{hint}")
 
 
-def _with_offset(match: re.Match[str], offset: re.Match[str], zone_field: str) -> Refused:
+def _with_offset(match: re.Match[str], offset: re.Match[str], zone_field: str) -> ArgumentError:
     """The refusal of a time with an offset, which has two readings: the clock of the zone, and the instant."""
     local = _read_local(match)
     shift = timedelta(hours=int(offset[2] or 0), minutes=int(offset[3] or 0))
     try:
         instant = local - shift if offset[1] == "+" else local + shift
     except OverflowError:
-        return Refused(f"has the year {local.year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")
+        return ArgumentError(f"has the year {local.year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")
     written, utc = (moment.isoformat(timespec="seconds") for moment in (local, instant))
-    return Refused(
+    return ArgumentError(
         f"carries the offset {shown(offset.group().strip())}; write {written} if the clock in {zone_field} shows that, "
         f"or {utc} and {zone_field} UTC if the offset is meant"
     )
@@ -321,4 +321,4 @@ class DateOnly(datetime):
 
 def _check_year(year: int) -> None:
     if not FIRST_YEAR <= year <= LAST_YEAR:
-        raise Refused(f"has the year {year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")
+        raise ArgumentError(f"has the year {year}; years from {FIRST_YEAR} to {LAST_YEAR} are taken")

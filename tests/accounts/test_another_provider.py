@@ -28,7 +28,7 @@ from scalekit_mcp.accounts.model.records import (
     TokenSet,
     UserVerification,
 )
-from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantError, GrantFault
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.vault.sealing import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -68,8 +68,8 @@ class Meadow:
 
     answer = "yes"
 
-    def authorization_response_failure(self, query: dict[str, str]) -> GrantFailure:
-        return GrantFailure(
+    def authorization_response_failure(self, query: dict[str, str]) -> GrantError:
+        return GrantError(
             GrantFault.DECLINED, "You said no.", code=query["error"], who_acts="user", next_step="Open the link again."
         )
 
@@ -83,7 +83,7 @@ class Meadow:
         self, *, refresh_token: str, account: ProviderAccount, scopes: Sequence[str], claims: str | None = None
     ) -> TokenSet:
         if refresh_token not in self.valid:
-            raise GrantFailure(
+            raise GrantError(
                 GrantFault.PERMANENT, "The permission was taken back.", code="invalid_grant", who_acts="user",
                 next_step="Sign in again.", status=AccountStatus.REVOKED, reason=Reason.GRANT_REVOKED,
             )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken, add_key_to_file, read_keys
+from scalekit_mcp.accounts.vault.sealing import BrokenSealError, KeyRing, add_key_to_file, read_keys
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.server.callers.session_tokens import parse_keys
 
@@ -175,11 +175,11 @@ def test_a_sealed_text_is_url_safe_and_opens_in_its_context_until_its_time_is_ov
         ("state", "ana", NOW),
         ("page", "ana", NOW + timedelta(seconds=10)),
     ):
-        with pytest.raises(SealBroken):
+        with pytest.raises(BrokenSealError):
             ring.open_token(kind, context, text, now=at)
 
 
 @pytest.mark.parametrize("text", ["", "A", "not base64!", "AAAA" * 20, "ä"])
 def test_a_text_that_was_never_sealed_does_not_open(text: str):
-    with pytest.raises(SealBroken):
+    with pytest.raises(BrokenSealError):
         KeyRing.generate().open_token("page", "ana", text, now=NOW)

@@ -15,7 +15,7 @@ from scalekit_mcp.accounts.model.statuses import (
     TRANSITIONS,
     WHO_ACTS,
     Cause,
-    IllegalTransition,
+    IllegalTransitionError,
     StatusChange,
     as_shown,
     change,
@@ -58,7 +58,7 @@ def test_each_cause_leads_only_where_the_table_says(cause: Cause):
             after = change(account, cause, reason=target, at=NOW).after
             assert (after.status, after.reason, after.version) == (status_of(target), target, 1)
         else:
-            with pytest.raises(IllegalTransition):
+            with pytest.raises(IllegalTransitionError):
                 change(account, cause, reason=target, at=NOW)
 
 
@@ -70,9 +70,9 @@ def test_no_account_returns_to_pending_after_a_grant():
 
 def test_a_change_with_a_reason_of_another_status_cannot_be_built():
     active = in_state(AccountStatus.ACTIVE, None)
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         StatusChange(PENDING, replace(active, reason=Reason.INACTIVE), Cause.CONSENTED)
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         StatusChange(PENDING, replace(active, id="ca_2"), Cause.CONSENTED)
 
 

@@ -20,7 +20,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.sandbox.scalekit.records import Fault
-from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.rest import ScalekitError
 
 LIST = "outlook_list_calendar_events"
 CREATE = "outlook_create_calendar_event"
@@ -277,7 +277,7 @@ async def test_no_answer_of_the_account_calls_brings_a_users_tokens_into_this_pr
     ],
 )
 def test_an_error_body_of_any_form_is_read(body: str) -> None:
-    failure = ScalekitFailure.read(httpx.Response(500, text=body))
+    failure = ScalekitError.read(httpx.Response(500, text=body))
     assert failure.status == 500
     assert not failure.from_provider
     assert isinstance(failure.as_error("do it"), ProviderUnavailable)

@@ -17,9 +17,9 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft.graph.requests import Subject
-from scalekit_mcp.sandbox.scalekit.wire import Refusal
+from scalekit_mcp.sandbox.scalekit.wire import RequestError
 from scalekit_mcp.scalekit.refusals import provider_error
-from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.rest import ScalekitError
 from scalekit_mcp.scalekit.wire_account import WireAccount
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
@@ -117,7 +117,7 @@ def test_the_look_alike_answers_the_http_status_that_the_sdk_maps(sdk: Any) -> N
     for grpc_status, http_status in GRPC_TO_HTTP.items():
         number = grpc_status.value[0]
         if number in {3, 5, 6, 7, 8, 9, 10, 12, 13, 14, 16}:
-            assert Refusal(number, "X", "x").status == int(http_status), grpc_status
+            assert RequestError(number, "X", "x").status == int(http_status), grpc_status
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_refusal_by_scalekit_is_sorted_as_the_sdk_sorts_it(
     response = Response()
     response.status_code = status
     assert type(ScalekitServerException.promote(response)).__name__ == plain
-    assert type(ScalekitFailure(status).as_error("do it")) is ours
+    assert type(ScalekitError(status).as_error("do it")) is ours
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_refusal_by_the_provider_is_told_from_one_by_scalekit_as_the_sdk_does(
 
     classes = vars(exceptions)
     assert issubclass(classes[tool_class], classes[plain])
-    failure = ScalekitFailure(status, "TOOL_ERROR")
+    failure = ScalekitError(status, "TOOL_ERROR")
     assert failure.from_provider
     assert type(provider_error(failure, Subject(None, reads=True))) is ours
-    assert not ScalekitFailure(status, "UNAUTHENTICATED").from_provider
+    assert not ScalekitError(status, "UNAUTHENTICATED").from_provider

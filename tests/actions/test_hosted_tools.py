@@ -13,7 +13,7 @@ from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.answers import Preferences
 from scalekit_mcp.scalekit.params import check_supported, event_params
 from scalekit_mcp.scalekit.refusals import graph_failure
-from scalekit_mcp.scalekit.rest import ScalekitFailure
+from scalekit_mcp.scalekit.rest import ScalekitError
 from scalekit_mcp.scalekit.tool_data import event_in, rows_in
 from scalekit_mcp.tools import parse_arguments, resolve_zone
 
@@ -312,7 +312,7 @@ def test_rows_are_found_in_every_wrapper(data: Any) -> None:
 def test_microsofts_refusal_is_found_in_what_scalekit_says(
     status: int, code: str, message: str, expected_status: int, expected_code: str | None
 ) -> None:
-    failure = ScalekitFailure(status, "TOOL_ERROR", tool_error_code=code, tool_error_message=message)
+    failure = ScalekitError(status, "TOOL_ERROR", tool_error_code=code, tool_error_message=message)
     found = graph_failure(failure)
     assert found.status == expected_status
     assert next(iter(found.codes), None) == expected_code

@@ -15,7 +15,7 @@ import pytest
 from dirty_equals import IsUUID
 from starlette.types import ASGIApp
 
-from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     EventNotFound,
@@ -286,7 +286,7 @@ async def test_a_change_whose_answer_was_lost_is_not_repeated(fault: dict[str, A
             path += "/cancel"
         s.fault(**fault)
         before = len(s.received)
-        with pytest.raises(AnswerLost) as caught:
+        with pytest.raises(ChangeAnswerLostError) as caught:
             await s.session.send(GraphRequest(method, path, json=None if method == "DELETE" else {"subject": "New"}))
         assert caught.value.sent
         assert caught.value.status == fault.get("status")
@@ -298,7 +298,7 @@ async def test_a_create_whose_first_answer_was_lost_stays_undecided_when_the_rep
     async with stage() as s:
         s.fault(drop="after", method="POST")
         s.fault(status=429, headers={"Retry-After": "31"}, method="POST")
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ChangeAnswerLostError):
             await s.session.send(CREATE)
 
 
@@ -316,7 +316,7 @@ class BreaksWhileSending(DroppingTransport):
 
 async def test_a_change_that_broke_off_while_being_sent_says_so() -> None:
     async with stage(transport=BreaksWhileSending) as s:
-        with pytest.raises(AnswerLost) as caught:
+        with pytest.raises(ChangeAnswerLostError) as caught:
             await s.session.send(GraphRequest("DELETE", "/me/events/x"))
         assert not caught.value.sent
 
@@ -478,7 +478,7 @@ async def test_an_answer_that_cannot_be_decoded_is_a_lost_one() -> None:
     async with stage(transport=lambda _: broken) as s:
         with pytest.raises(ProviderUnavailable):
             await s.session.send(LIST)
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ChangeAnswerLostError):
             await s.session.send(GraphRequest("DELETE", "/me/events/x"))
 
 
@@ -559,7 +559,7 @@ async def test_an_answer_that_never_ends_is_given_up() -> None:
         client = GraphClient(http, base_url=BASE, clock=s.clock, request_seconds=0.01)
         with pytest.raises(ProviderUnavailable):
             await client.send(LIST, s.tokens, mailbox="dana")
-        with pytest.raises(AnswerLost):
+        with pytest.raises(ChangeAnswerLostError):
             await client.send(GraphRequest("DELETE", "/me/events/x"), s.tokens, mailbox="dana")
 
 
@@ -568,7 +568,7 @@ async def test_no_token_and_no_content_shows_in_a_repr_or_an_error() -> None:
         response = await s.session.send(CREATE)
         assert "Planning" not in repr(response)
         s.fault(drop="after")
-        with pytest.raises(AnswerLost) as caught:
+        with pytest.raises(ChangeAnswerLostError) as caught:
             await s.session.send(GraphRequest("PATCH", "/me/events/x", json={"subject": "Planning"}))
         shown = repr(caught.value) + str(caught.value) + repr(CREATE)
         assert "Planning" not in shown

@@ -6,7 +6,7 @@ import anyio
 import httpx2 as httpx
 import pytest
 
-from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphResponse, Repeat, segment
 from scalekit_mcp.microsoft.graph.error_table import GRAPH_ERRORS
@@ -50,7 +50,7 @@ async def test_a_closed_socket_is_a_lost_answer_for_a_change_and_a_repeat_for_wh
                 GraphRequest("POST", "/me/events", json=BODY | {"transactionId": "t-9"}, repeat=Repeat.SAFE)
             )
             path = f"/me/events/{segment(created.body['id'])}"
-            with pytest.raises(AnswerLost) as caught:
+            with pytest.raises(ChangeAnswerLostError) as caught:
                 await send(GraphRequest("PATCH", path, json={"subject": "Moved"}))
             assert caught.value.sent
             found = await client.send(GraphRequest("GET", path), tokens, mailbox="dana")

@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
-from scalekit_mcp.accounts.provider import GrantFailure
+from scalekit_mcp.accounts.provider import GrantError
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft.identity.credentials import ClientCertificate, ClientSecret, PublicClient
-from scalekit_mcp.microsoft.identity.id_token import PERSONAL_TENANT, IdTokenRefused, account_from_id_token
+from scalekit_mcp.microsoft.identity.id_token import PERSONAL_TENANT, IdTokenError, account_from_id_token
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.microsoft.identity.scopes import granted_scopes, short_scope
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
@@ -110,7 +110,7 @@ async def test_the_token_endpoint_takes_a_registered_certificate_and_refuses_ano
                 graph_url="http://localhost/v1.0",
                 clock=clock,
             )
-            with pytest.raises(GrantFailure) as caught:
+            with pytest.raises(GrantError) as caught:
                 await oauth.refresh_token_grant(
                     refresh_token="unknown", account=ProviderAccount(CONTOSO, OID), scopes=("Calendars.Read",)
                 )
@@ -219,7 +219,7 @@ def test_a_personal_account_is_told_by_its_tenant() -> None:
     ],
 )
 def test_a_wrong_claim_is_refused_by_name(changes: dict[str, Any], claim: str) -> None:
-    with pytest.raises(IdTokenRefused) as caught:
+    with pytest.raises(IdTokenError) as caught:
         read(id_token(**changes))
     assert caught.value.claim == claim
     assert "other" not in str(caught.value).split()
@@ -229,15 +229,15 @@ def test_five_minutes_of_leeway_and_not_a_second_more() -> None:
     token = id_token()
     assert read(token, at=NOW - timedelta(seconds=300))
     assert read(token, at=NOW + timedelta(seconds=3900 + 299))
-    with pytest.raises(IdTokenRefused):
+    with pytest.raises(IdTokenError):
         read(token, at=NOW - timedelta(seconds=301))
-    with pytest.raises(IdTokenRefused):
+    with pytest.raises(IdTokenError):
         read(token, at=NOW + timedelta(seconds=3900 + 300))
 
 
 @pytest.mark.parametrize("tenant", ["consumers", "11111111-1111-4111-8111-111111111111"])
 def test_an_account_of_another_tenant_than_the_configured_one_is_refused(tenant: str) -> None:
-    with pytest.raises(IdTokenRefused) as caught:
+    with pytest.raises(IdTokenError) as caught:
         read(id_token(), tenant=tenant)
     assert caught.value.claim == "tid"
     assert read(id_token(), tenant="organizations").tid == TID
@@ -246,7 +246,7 @@ def test_an_account_of_another_tenant_than_the_configured_one_is_refused(tenant:
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.!!!.c", "a.WzFd.c", "a.bm90IGpzb24.c", "EwBopaque"])
 def test_what_is_not_a_jwt_is_refused(token: str) -> None:
-    with pytest.raises(IdTokenRefused):
+    with pytest.raises(IdTokenError):
         read(token)
 
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
-from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantError, GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
 from scalekit_mcp.microsoft.identity.credentials import ClientCredentials, ClientSecret, PublicClient
@@ -287,7 +287,7 @@ async def test_a_code_works_once_and_a_second_try_asks_to_start_again() -> None:
     async with stage() as s:
         code = (await s.sign_in())["code"]
         await s.redeem(code)
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.redeem(code)
         assert (caught.value.fault, caught.value.code) == (GrantFault.RESTART, "AADSTS54005")
 
@@ -296,7 +296,7 @@ async def test_an_expired_code_asks_to_start_again() -> None:
     async with stage() as s:
         code = (await s.sign_in())["code"]
         s.move(seconds=601)
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.redeem(code)
         assert caught.value.fault is GrantFault.RESTART
 
@@ -304,14 +304,14 @@ async def test_an_expired_code_asks_to_start_again() -> None:
 async def test_a_foreign_nonce_is_refused() -> None:
     async with stage() as s:
         code = (await s.sign_in())["code"]
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.redeem(code, nonce="another")
         assert (caught.value.fault, caught.value.code) == (GrantFault.RESTART, "id_token_nonce")
 
 
 async def test_a_wrong_secret_is_the_operator_s_and_touches_no_account() -> None:
     async with stage(credentials=ClientSecret("wrong")) as s:
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.connect()
         failure = caught.value
         assert (failure.fault, failure.who_acts, failure.status) == (GrantFault.MISCONFIGURED, "operator", None)
@@ -323,7 +323,7 @@ async def test_ninety_unused_days_make_the_grant_inactive() -> None:
     async with stage() as s:
         grant = await s.connect()
         s.move(days=91)
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.refresh(grant)
         failure = caught.value
         assert (failure.fault, failure.status, failure.reason) == (
@@ -338,7 +338,7 @@ async def test_a_policy_s_claims_come_back_with_the_refusal() -> None:
     async with stage() as s:
         grant = await s.connect()
         s.sandbox.world.switches.token_faults.append(TokenFault(code=50076, suberror="basic_action", claims=CLAIMS))
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.refresh(grant)
         assert caught.value.reason is Reason.INTERACTION_REQUIRED
         assert json.loads(caught.value.claims or "") == json.loads(CLAIMS)
@@ -366,7 +366,7 @@ async def test_trouble_at_the_token_endpoint_says_nothing_about_the_grant(
         grant = await s.connect()
         s.sandbox.world.switches.token_faults.append(fault)
         before = len(s.token_requests)
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.refresh(grant)
         failure = caught.value
         assert (failure.fault, failure.status) == (GrantFault.TRANSIENT, None)
@@ -397,7 +397,7 @@ def provider(http: httpx.AsyncClient, *, token_request_seconds: float = 20.0) ->
 
 async def test_a_token_request_that_gets_no_answer_ends_as_passing_trouble() -> None:
     async with httpx.AsyncClient(transport=NeverAnswers()) as http:
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await provider(http, token_request_seconds=0.01).refresh_token_grant(
                 refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
             )
@@ -419,7 +419,7 @@ async def test_a_token_request_that_gets_no_answer_ends_as_passing_trouble() -> 
 async def test_nonsense_instead_of_a_token_says_nothing_about_the_grant(content: bytes) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=content))
     async with httpx.AsyncClient(transport=transport) as http:
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await provider(http).refresh_token_grant(
                 refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
             )
@@ -441,12 +441,12 @@ async def test_whatever_the_token_endpoint_says_becomes_tokens_or_one_kind_of_fa
 ) -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(status, json=body))
     async with httpx.AsyncClient(transport=transport) as http:
-        outcome: TokenSet | GrantFailure
+        outcome: TokenSet | GrantError
         try:
             outcome = await provider(http).refresh_token_grant(
                 refresh_token="r", account=ProviderAccount("t", "o"), scopes=("Calendars.Read",)
             )
-        except GrantFailure as failure:
+        except GrantError as failure:
             outcome = failure
     if isinstance(outcome, TokenSet):
         assert outcome.access_token == body["access_token"]
@@ -458,7 +458,7 @@ async def test_no_secret_shows_in_a_repr_or_a_failure() -> None:
     async with stage() as s:
         grant = await s.connect()
         s.sandbox.world.switches.token_faults.append(TokenFault(code=50173))
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.refresh(grant)
         secrets = [DEFAULT_CLIENT_SECRET, grant.tokens.access_token, grant.tokens.refresh_token or ""]
         shown = " ".join(
@@ -492,7 +492,7 @@ async def test_every_number_of_the_table_arrives_from_the_token_endpoint_as_its_
         seen: dict[int, tuple[str, Any, Any]] = {}
         for number in aadsts_table.AADSTS_TABLE:
             s.sandbox.world.switches.token_faults.append(TokenFault(code=number, error="invalid_grant"))
-            with pytest.raises(GrantFailure) as caught:
+            with pytest.raises(GrantError) as caught:
                 await s.refresh(grant)
             seen[number] = (caught.value.code, caught.value.status, caught.value.reason)
         expected = {
@@ -544,7 +544,7 @@ async def test_a_person_on_another_device_types_the_code_and_the_waiting_machine
 async def test_a_device_code_that_nobody_types_ends_by_itself() -> None:
     async with stage(client_id=NATIVE_CLIENT_ID, credentials=PublicClient()) as s:
         device = await s.oauth.device_authorization(SCOPES)
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.oauth.device_code_grant(device, scopes=SCOPES)
         assert caught.value.fault is GrantFault.RESTART
         assert s.clock.now() < device.expires_at
@@ -554,7 +554,7 @@ async def test_a_declined_device_code_stops_the_waiting() -> None:
     async with stage(client_id=NATIVE_CLIENT_ID, credentials=PublicClient()) as s:
         device = await s.oauth.device_authorization(SCOPES)
         s.sandbox.world.switches.token_faults.append(TokenFault(code=None, error="authorization_declined"))
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.oauth.device_code_grant(device, scopes=SCOPES)
         assert caught.value.fault is GrantFault.DECLINED
 
@@ -568,7 +568,7 @@ async def test_a_slower_pace_and_trouble_on_the_way_do_not_end_the_waiting() -> 
             TokenFault(status=503, body="<html>"),
             TokenFault(code=None, error="access_denied"),
         ]
-        with pytest.raises(GrantFailure) as caught:
+        with pytest.raises(GrantError) as caught:
             await s.oauth.device_code_grant(device, scopes=SCOPES)
         assert caught.value.fault is GrantFault.DECLINED
         assert s.clock.sleeps == [5.0, 5.0, 10.0, 15.0]

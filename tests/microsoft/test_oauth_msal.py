@@ -13,7 +13,7 @@ import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.accounts.model.records import ProviderAccount
-from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantFailure
+from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantError
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.microsoft.identity.credentials import ClientSecret
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
@@ -58,7 +58,7 @@ class Ours:
             async with httpx.AsyncClient(verify=trust, trust_env=False) as http:
                 try:
                     return await getattr(self.client(http), call)(**arguments)
-                except GrantFailure as failure:
+                except GrantError as failure:
                     return failure
 
         return self.served.portal.call(run)
@@ -193,7 +193,7 @@ def test_both_are_refused_with_the_same_error(served: Served, ours: Ours, number
     served.sandbox.next_token_error(number, times=2, claims=challenge)
     refused = app.acquire_token_silent_with_error(SCOPES, account=cached, force_refresh=True)
     failure = ours.refresh(grant)
-    assert isinstance(failure, GrantFailure), failure
+    assert isinstance(failure, GrantError), failure
     assert refused["error_codes"] == [number]
     assert failure.code == f"AADSTS{number}"
     assert failure.claims == refused["claims"]

@@ -10,7 +10,7 @@ import pytest
 from identity_client import Application, refusal
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.sandbox.identity.tokens import TokenRefused
+from scalekit_mcp.sandbox.identity.tokens import InvalidTokenError
 
 DANA, PAT = "dana@company.com", "pat@outlook.example"
 
@@ -21,7 +21,7 @@ CHALLENGE = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
 CP1 = '{"access_token":{"xms_cc":{"values":["cp1"]}}}'
 
 
-def challenge_of(refused: TokenRefused) -> dict[str, object]:
+def challenge_of(refused: InvalidTokenError) -> dict[str, object]:
     header = refused.www_authenticate
     assert 'error="insufficient_claims"' in header
     return json.loads(base64.b64decode(header.split('claims="')[1].split('"')[0]))
@@ -32,11 +32,11 @@ async def test_a_refresh_with_the_claims_satisfies_the_challenge() -> None:
     app = Application(sandbox)
     body = await app.connect(DANA)
     sandbox.claims_challenge(CHALLENGE)
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(InvalidTokenError) as refused:
         sandbox.halves.tokens.check(f"Bearer {body['access_token']}")
     assert challenge_of(refused.value) == json.loads(CHALLENGE)
     plain = (await app.refresh(body["refresh_token"])).json()
-    with pytest.raises(TokenRefused):
+    with pytest.raises(InvalidTokenError):
         sandbox.halves.tokens.check(f"Bearer {plain['access_token']}")
     merged = json.loads(CHALLENGE)
     merged["access_token"] |= json.loads(CP1)["access_token"]
@@ -65,7 +65,7 @@ async def test_a_client_that_declares_cp1_gets_a_long_token_that_ends_with_the_s
     assert body["refresh_in"] == body["expires_in"] // 2
     assert sandbox.halves.tokens.check(f"Bearer {body['access_token']}")
     sandbox.revoke_sessions(DANA)
-    with pytest.raises(TokenRefused) as refused:
+    with pytest.raises(InvalidTokenError) as refused:
         sandbox.halves.tokens.check(f"Bearer {body['access_token']}")
     assert "nbf" in challenge_of(refused.value)["access_token"]  # type: ignore[operator]
 
@@ -93,7 +93,7 @@ async def test_graph_hears_why_a_token_is_refused() -> None:
         ("Bearer a.b.c", "IDX14100"),
         (f"Bearer {body['access_token']}", "expired"),
     ):
-        with pytest.raises(TokenRefused, match=text) as refused:
+        with pytest.raises(InvalidTokenError, match=text) as refused:
             tokens.check(header)
         assert refused.value.code == "InvalidAuthenticationToken"
         assert refused.value.www_authenticate.startswith("Bearer ")
@@ -108,7 +108,7 @@ async def test_the_lifetime_can_be_set() -> None:
     sandbox.advance_clock(599)
     assert sandbox.halves.tokens.check(f"Bearer {body['access_token']}")
     sandbox.advance_clock(1)
-    with pytest.raises(TokenRefused, match="expired"):
+    with pytest.raises(InvalidTokenError, match="expired"):
         sandbox.halves.tokens.check(f"Bearer {body['access_token']}")
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jwt import algorithms
 from starlette.datastructures import Headers
 
-from scalekit_mcp.server.callers.authentication import Denied
+from scalekit_mcp.server.callers.authentication import AuthenticationError
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.clock import HandClock
@@ -51,7 +51,7 @@ def token(header: Any, payload: Any, key: bytes = KEY) -> str:
 def refused(text: str) -> bool:
     try:
         TOKENS.verify(text)
-    except Denied as denied:
+    except AuthenticationError as denied:
         return denied.status == 401
     return False
 
@@ -84,7 +84,7 @@ def test_whatever_claims_a_known_key_signed_the_caller_is_that_subject_or_nobody
     given_claims = {**GOOD, **claims}
     try:
         caller = TOKENS.verify(token({"alg": "HS256", "kid": "k1"}, given_claims))
-    except Denied:
+    except AuthenticationError:
         return
     assert caller.subject == given_claims["sub"]
     assert set(caller.scopes) <= {"calendar.read", "calendar.write"}
@@ -181,6 +181,6 @@ async def test_an_access_token_with_a_trick_is_refused(text: str):
         tokens = OidcTokens(options, http=http, clock=HandClock(NOW))
         good = jwt.encode({**GOOD, "iss": ISSUER}, PRIVATE, algorithm="RS256", headers={"kid": "r1"})
         assert (await tokens.authenticate(Headers({"authorization": f"Bearer {good}"}))).subject == "ana"
-        with pytest.raises(Denied) as raised:
+        with pytest.raises(AuthenticationError) as raised:
             await tokens.authenticate(Headers({"authorization": f"Bearer {text}"}))
     assert raised.value.status == 401

@@ -18,7 +18,7 @@ from jwt import algorithms
 from starlette.datastructures import Headers
 
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
-from scalekit_mcp.server.callers.authentication import Denied, Gateway, NoAuthentication
+from scalekit_mcp.server.callers.authentication import AuthenticationError, Gateway, NoAuthentication
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens, resource_metadata
 from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
 from tests.support.clock import HandClock
@@ -93,7 +93,7 @@ NOW = int(HandClock().at.timestamp())
     ],
 )
 def test_a_session_token_with_wrong_claims_is_refused(payload: dict[str, Any]) -> None:
-    with pytest.raises(Denied) as raised:
+    with pytest.raises(AuthenticationError) as raised:
         session_tokens().verify(signed(payload))
     assert raised.value.status == 401
 
@@ -135,7 +135,7 @@ def of_microsoft() -> str:
     ],
 )
 def test_a_forged_session_token_is_refused(token: str) -> None:
-    with pytest.raises(Denied) as raised:
+    with pytest.raises(AuthenticationError) as raised:
         session_tokens().verify(token)
     assert raised.value.status == 401
 
@@ -146,7 +146,7 @@ def test_keys_rotate_and_a_missing_kid_is_taken_with_a_single_key_alone() -> Non
     assert jwt.get_unverified_header(new.mint("ana")[0])["kid"] == "k2"
     bare = signed(claims(), kid=None)
     assert old.verify(bare).subject == "ana"
-    with pytest.raises(Denied):
+    with pytest.raises(AuthenticationError):
         new.verify(bare)
 
 
@@ -173,10 +173,10 @@ def test_session_keys_that_are_missing_short_or_doubled_stop_the_start(text: str
         parse_keys(text)
 
 
-async def denied_by(authentication: Any, headers: dict[str, str] | list[tuple[str, str]]) -> Denied:
+async def denied_by(authentication: Any, headers: dict[str, str] | list[tuple[str, str]]) -> AuthenticationError:
     pairs = headers.items() if isinstance(headers, dict) else headers
     raw = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
-    with pytest.raises(Denied) as raised:
+    with pytest.raises(AuthenticationError) as raised:
         await authentication.authenticate(Headers(raw=raw))
     return raised.value
 
@@ -253,7 +253,7 @@ async def test_the_gateways_header_is_read_in_one_way(sent: str, expected: str) 
 )
 async def test_a_gateways_header_that_two_readers_could_read_as_two_users_is_refused_by_name(sent: bytes) -> None:
     raw = [(b"authorization", f"Bearer {SERVICE_KEY}".encode()), (b"x-scalekit-identifier", sent)]
-    with pytest.raises(Denied) as raised:
+    with pytest.raises(AuthenticationError) as raised:
         await Gateway(SERVICE_KEY).authenticate(Headers(raw=raw))
     assert (raised.value.status, raised.value.error) == (400, "invalid_request")
     assert "X-Scalekit-Identifier" in raised.value.description
@@ -475,5 +475,5 @@ def test_a_token_that_was_taken_once_is_refused_when_its_time_is_over() -> None:
     token, _ = tokens.mint("ana", ttl_seconds=60)
     assert tokens.verify(token).subject == "ana"
     clock.at += timedelta(seconds=120)
-    with pytest.raises(Denied, match="expired"):
+    with pytest.raises(AuthenticationError, match="expired"):
         tokens.verify(token)

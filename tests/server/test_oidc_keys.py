@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from starlette.datastructures import Headers
 from test_authentication import ISSUER, NOW, AuthorizationServer, HandClock
 
-from scalekit_mcp.server.callers.authentication import Denied
+from scalekit_mcp.server.callers.authentication import AuthenticationError
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
 from scalekit_mcp.server.callers.oidc_keys import FRESH_SECONDS, KEPT_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS
 from tests.support.bounds import HANG_SECONDS
@@ -71,7 +71,7 @@ def unknown(kid: str) -> Headers:
 async def status(tokens: OidcTokens, headers: Headers) -> int:
     try:
         await tokens.authenticate(headers)
-    except Denied as denied:
+    except AuthenticationError as denied:
         return denied.status
     return 200
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownTool, markdown_table, parse_arguments
+from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownToolError, markdown_table, parse_arguments
 from scalekit_mcp.tools.instructions import server_instructions
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -143,7 +143,7 @@ def test_hints_and_scopes_tell_reading_from_changing_and_destroying() -> None:
 
 
 def test_an_unknown_tool_is_a_lookup_error_that_names_the_known_ones() -> None:
-    with pytest.raises(UnknownTool, match="outlook_get_calendar_event") as caught:
+    with pytest.raises(UnknownToolError, match="outlook_get_calendar_event") as caught:
         parse_arguments("outlook_get_event", {})
     assert isinstance(caught.value, LookupError)
 

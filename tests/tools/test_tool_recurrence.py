@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, Recurrence, parse_arguments
 from scalekit_mcp.tools.recurrence import RANGE_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS
-from scalekit_mcp.tools.values import Refused
+from scalekit_mcp.tools.values import ArgumentError
 
 START = "2026-04-06"  # a Monday
 
@@ -272,6 +272,6 @@ def test_a_first_event_is_accepted_exactly_where_the_pattern_has_one(
     try:
         recurrence.complete(start)
         accepted = True
-    except Refused:
+    except ArgumentError:
         accepted = False
     assert accepted == fits

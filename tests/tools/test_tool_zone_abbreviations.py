@@ -10,7 +10,7 @@ import pytest
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import CreateCalendarEvent, ListCalendarEvents, UpdateCalendarEvent, parse_arguments
-from scalekit_mcp.tools.values import Refused
+from scalekit_mcp.tools.values import ArgumentError
 from scalekit_mcp.tools.zones.zone import resolve_zone
 
 MARCH, JANUARY, JULY = "2026-03-16", "2026-01-12", "2026-07-06"
@@ -38,7 +38,7 @@ OFFSETS = [
 
 @pytest.mark.parametrize("name", OFFSETS)
 def test_an_offset_is_refused_and_no_zone_is_named_for_it(name: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ArgumentError) as caught:
         resolve_zone(name)
     assert "an offset" in caught.value.message
     assert "ask the user for their city" in caught.value.message
@@ -47,7 +47,7 @@ def test_an_offset_is_refused_and_no_zone_is_named_for_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["UTC+0", "+00:00", "GMT+00:00", "utc-0"])
 def test_an_offset_of_nothing_may_be_utc(name: str) -> None:
-    with pytest.raises(Refused, match="write UTC if that is meant"):
+    with pytest.raises(ArgumentError, match="write UTC if that is meant"):
         resolve_zone(name)
 
 
@@ -64,7 +64,7 @@ def test_an_offset_that_is_a_name_of_the_tz_database_is_taken_as_it_is_and_its_s
      "../etc/passwd", "qqqqqqqqqqqqq"],
 )  # fmt: skip
 def test_a_word_that_names_no_place_brings_up_none(name: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ArgumentError) as caught:
         resolve_zone(name)
     assert "did you mean" not in caught.value.message
     assert "ask the user for their city" in caught.value.message
@@ -94,7 +94,7 @@ def test_a_word_that_names_no_place_brings_up_none(name: str) -> None:
     ],
 )
 def test_a_misspelt_name_brings_up_the_one_place_it_is_like(name: str, meant: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ArgumentError) as caught:
         resolve_zone(name)
     assert caught.value.message.endswith(f"did you mean {meant}?")
     resolve_zone(meant)

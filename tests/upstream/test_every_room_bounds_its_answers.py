@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from scalekit_mcp.accounts.model.records import AccountStatus, HistoryEntry, ProviderAccount, Reason
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
-from scalekit_mcp.calendar.failures import AnswerLost
+from scalekit_mcp.accounts.provider import GrantError, GrantFault
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphSession
@@ -69,7 +69,7 @@ async def test_graph_reads(answer: odd.Bytes) -> None:
 async def test_graph_changes_were_made_although_their_answer_cannot_be_read(answer: odd.Bytes) -> None:
     async with odd_service(answer) as base, client() as http:
         session = GraphSession(GraphClient(http, base_url=base + "/v1.0", clock=HandClock()), FixedToken("t"), "m")
-        with pytest.raises(AnswerLost) as lost:
+        with pytest.raises(ChangeAnswerLostError) as lost:
             await session.send(GraphRequest("PATCH", "/me/events/1", json={}))
     assert lost.value.sent
 
@@ -88,7 +88,7 @@ async def test_microsofts_token_endpoint_says_nothing_about_the_grant(answer: od
             clock=HandClock(),
         )
         account = ProviderAccount(tid="t", oid="o", preferred_username="ana", personal=False)
-        with pytest.raises(GrantFailure) as failure:
+        with pytest.raises(GrantError) as failure:
             await oauth.refresh_token_grant(refresh_token="r", account=account, scopes=("Calendars.ReadWrite",))
     assert failure.value.fault is GrantFault.TRANSIENT
 
@@ -105,11 +105,11 @@ async def test_scalekits_reads_and_changes(answer: odd.Bytes) -> None:
 async def test_the_oidc_issuer(answer: odd.Bytes) -> None:
     from starlette.datastructures import Headers
 
-    from scalekit_mcp.server.callers.authentication import Denied
+    from scalekit_mcp.server.callers.authentication import AuthenticationError
 
     async with odd_service(answer) as base, client() as http:
         tokens = OidcTokens(OidcOptions(issuer=base, audience="a"), http=http, clock=HandClock())
-        with pytest.raises(Denied) as denied:
+        with pytest.raises(AuthenticationError) as denied:
             await tokens.authenticate(Headers({"authorization": "Bearer eyJhbGciOiJSUzI1NiJ9.e30.c2ln"}))
     assert denied.value.status in (401, 503)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.upstream import AnswerTooLarge, UpstreamClient
+from scalekit_mcp.upstream import AnswerTooLargeError, UpstreamClient
 from tests.support import odd_service as odd
 from tests.support.odd_service import MEGABYTE, odd_service
 
@@ -32,7 +32,7 @@ CAP = 2 * MEGABYTE
 )
 async def test_an_answer_beyond_the_cap_is_refused_with_its_status(answer: odd.Bytes) -> None:
     async with odd_service(answer) as base, UpstreamClient(max_answer_bytes=CAP) as http:
-        with pytest.raises(AnswerTooLarge) as refused:
+        with pytest.raises(AnswerTooLargeError) as refused:
             await http.get(base)
     assert refused.value.status_code == 200
 
@@ -47,7 +47,7 @@ async def test_a_bomb_is_given_up_long_before_it_is_unpacked() -> None:
 
     async with odd_service(odd.bomb("gzip", 1000)) as base, UpstreamClient(max_answer_bytes=CAP) as http:
         tracemalloc.start()
-        with pytest.raises(AnswerTooLarge):
+        with pytest.raises(AnswerTooLargeError):
             await http.get(base)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

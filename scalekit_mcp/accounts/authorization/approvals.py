@@ -11,7 +11,7 @@ from scalekit_mcp.accounts.authorization.attempts import AttemptRecords
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.model.records import AccountStatus, Attempt, ConnectedAccount, ManagerSettings
-from scalekit_mcp.accounts.vault.sealing import KeyRing, SealBroken
+from scalekit_mcp.accounts.vault.sealing import BrokenSealError, KeyRing
 from scalekit_mcp.clock import Clock
 
 _ADMIN_STATE = "admin consent"
@@ -60,7 +60,7 @@ class Approvals:
         """What the administrator's browser brought: `error` is looked at first, nothing is believed."""
         try:
             opened = self._ring.open_token(_ADMIN_STATE, "", query.get("state", ""), now=self._clock.now())
-        except SealBroken:
+        except BrokenSealError:
             return texts.unknown_approval()
         whose = {"identifier": str(opened["i"]), "connection_name": str(opened["c"])}
         return replace(texts.not_approved() if "error" in query else texts.approved(whose["identifier"]), **whose)

@@ -26,7 +26,7 @@ from scalekit_mcp.accounts.model.records import (
     UserVerification,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import GrantError, GrantFault
 from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing import sha256_text
 from scalekit_mcp.clock import Clock
@@ -73,7 +73,7 @@ class Callback:
     async def _redeem(self, attempt: Attempt, query: Mapping[str, str]) -> AuthorizationOutcome:
         try:
             held = await self._records.keeper(attempt.connection_name).redeem(attempt, query)
-        except GrantFailure as failure:
+        except GrantError as failure:
             return await self._failed(attempt, failure)
         return await self._granted(attempt, held)
 
@@ -129,7 +129,7 @@ class Callback:
             stored = again
         raise too_many_races()
 
-    async def _failed(self, attempt: Attempt, failure: GrantFailure) -> AuthorizationOutcome:
+    async def _failed(self, attempt: Attempt, failure: GrantError) -> AuthorizationOutcome:
         outcome = texts.failed(attempt, failure)
         cause, reason = {
             GrantFault.DECLINED: (Cause.CONSENT_DECLINED, Reason.CONSENT_DECLINED),
@@ -185,7 +185,7 @@ def _verify_url(attempt: Attempt, request_id: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, joined, parts.fragment))
 
 
-def _not_accepted(error: ScalekitMCPError) -> GrantFailure:
-    return GrantFailure(
+def _not_accepted(error: ScalekitMCPError) -> GrantError:
+    return GrantError(
         GrantFault.RESTART, error.message, code=error.code, who_acts=error.who_acts, next_step=texts.ASK_ANEW
     )

@@ -50,7 +50,7 @@ class Keeper(Protocol):
     async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
         """Trade what the callback received for what will connect the account.
 
-        Called once for each `state`. Raises `GrantFailure` and nothing else on purpose: for an error in the query, too.
+        Called once for each `state`. Raises `GrantError` and nothing else on purpose: for an error in the query, too.
         """
         ...
 

@@ -25,7 +25,7 @@ from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import (
     AdminConsentProvider,
     AuthorizationRequest,
-    GrantFailure,
+    GrantError,
     GrantFault,
     OAuthProvider,
 )
@@ -103,7 +103,7 @@ class OAuthKeeper:
                     nonce=attempt.secrets.nonce or "",
                     scopes=attempt.secrets.scopes,
                 )
-        except GrantFailure as failure:
+        except GrantError as failure:
             if failure.fault is GrantFault.MISCONFIGURED:
                 self._operator.met_at_redemption(self._connection_name, failure)
             raise
@@ -175,8 +175,8 @@ def _code_challenge(verifier: str) -> str:
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def _no_answer() -> GrantFailure:
-    return GrantFailure(
+def _no_answer() -> GrantError:
+    return GrantError(
         GrantFault.TRANSIENT,
         "The sign-in service did not answer in time.",
         code="timeout",

@@ -16,7 +16,7 @@ from scalekit_mcp.accounts.authorization.outcomes import (
     OutcomeKind,
 )
 from scalekit_mcp.accounts.model.records import Attempt, AttemptState, ConnectedAccount, ProviderAccount
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import GrantError, GrantFault
 from scalekit_mcp.errors import ScalekitMCPError
 
 ASK_ANEW = "Go back to the chat and ask for a new authorization link."
@@ -147,7 +147,7 @@ def other_account(attempt: Attempt, account: ConnectedAccount, signed_in: Provid
     )
 
 
-def failed(attempt: Attempt, failure: GrantFailure) -> AuthorizationOutcome:
+def failed(attempt: Attempt, failure: GrantError) -> AuthorizationOutcome:
     """The provider refused."""
     kind, title = _TITLES.get(failure.fault, (OutcomeKind.FAILED, _FAILED))
     return _of(

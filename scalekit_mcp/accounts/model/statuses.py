@@ -131,7 +131,7 @@ _STATUS_OF: dict[Reason | None, AccountStatus] = {
 }
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """A change that the table of transitions does not hold; a fault of ours."""
 
 
@@ -152,7 +152,7 @@ class StatusChange:
             or self.after.reason not in reasons
             or self.after.reason not in STATUS_REASONS[self.after.status]
         ):
-            raise IllegalTransition(
+            raise IllegalTransitionError(
                 f"{self.before.status}/{self.before.reason} -> {self.after.status}/{self.after.reason} by {self.cause}"
             )
 
@@ -189,7 +189,7 @@ def change(
     """Move `account` by `cause` to `reason` (None: ACTIVE). The version grows by one.
 
     Raises:
-        IllegalTransition: the table does not hold the step.
+        IllegalTransitionError: the table does not hold the step.
     """
     after = replace(
         account,

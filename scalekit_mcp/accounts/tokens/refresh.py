@@ -26,7 +26,7 @@ from scalekit_mcp.accounts.model.records import (
     TokenSet,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault, OAuthProvider
+from scalekit_mcp.accounts.provider import GrantError, GrantFault, OAuthProvider
 from scalekit_mcp.accounts.tokens.lease import renewed_lease
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL, RevocationAlerts
@@ -233,10 +233,10 @@ class Refresher:
                     scopes=_scopes_to_ask(provider, account),
                     claims=need.claims,
                 )
-        except GrantFailure as failure:
+        except GrantError as failure:
             return await self._refused(found, need, owner, failure)
         except TimeoutError:
-            failure = GrantFailure(
+            failure = GrantError(
                 GrantFault.TRANSIENT,
                 "The sign-in service did not answer in time.",
                 code="timeout",
@@ -310,7 +310,7 @@ class Refresher:
 
     # Refusals
 
-    async def _refused(self, found: StoredAccount, need: Need, owner: str, failure: GrantFailure) -> StoredAccount:
+    async def _refused(self, found: StoredAccount, need: Need, owner: str, failure: GrantError) -> StoredAccount:
         account = found.account
         if failure.fault in {GrantFault.PERMANENT, GrantFault.TENANT} and failure.reason is not None:
             if need.trial is not None and failure.fault is GrantFault.TENANT:
@@ -336,7 +336,7 @@ class Refresher:
         _log.error("A refresh request of ours was refused as malformed: %s", failure.code)
         raise InternalError(f"{failure.message} ({failure.code})", next_step=failure.next_step) from failure
 
-    async def _dead(self, account: ConnectedAccount, failure: GrantFailure, claims: str | None) -> Exception:
+    async def _dead(self, account: ConnectedAccount, failure: GrantError, claims: str | None) -> Exception:
         """Write a permanent refusal; answers the error to raise. `claims` go into the next authorization."""
         now = self._clock.now()
         change = statuses.change(

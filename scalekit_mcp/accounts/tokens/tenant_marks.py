@@ -11,7 +11,7 @@ from collections import deque
 from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.model.records import ConnectedAccount, Reason
-from scalekit_mcp.accounts.provider import GrantFailure, GrantFault
+from scalekit_mcp.accounts.provider import GrantError, GrantFault
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class RevocationAlerts:
         self._recent: dict[tuple[str, str], deque[datetime]] = {}
         self._told: dict[tuple[str, str], datetime] = {}
 
-    def record(self, account: ConnectedAccount, failure: GrantFailure, now: datetime) -> None:
+    def record(self, account: ConnectedAccount, failure: GrantError, now: datetime) -> None:
         """Tell the operator that `account` lost its grant."""
         tid = account.provider_account.tid if account.provider_account is not None else None
         if tid is not None and failure.fault is GrantFault.TENANT:

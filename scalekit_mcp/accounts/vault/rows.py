@@ -174,7 +174,7 @@ def stored_from_row(row: Row, ring: KeyRing, *, with_tokens: bool) -> StoredAcco
     """The whole record of a joined row.
 
     Raises:
-        DamagedRecord: it is not as this product wrote it last, or holds what cannot be read.
+        DamagedRecordError: it is not as this product wrote it last, or holds what cannot be read.
         VaultError: it is sealed with a key that is not at hand.
     """
     with readable(row):
@@ -367,9 +367,9 @@ def history_from_row(row: Row) -> HistoryEntry:
 
 @contextmanager
 def readable(row: Row) -> Generator[None]:
-    """Turn a value that this version does not know into `DamagedRecord`."""
+    """Turn a value that this version does not know into `DamagedRecordError`."""
     try:
         yield
     except _UNREADABLE as exc:
         message = f"The record of {seals.whose(row)} holds a value that this version does not know."
-        raise seals.DamagedRecord(message, row) from exc
+        raise seals.DamagedRecordError(message, row) from exc

@@ -28,7 +28,7 @@ KEY_BYTES = 32
 _NONCE_BYTES = 12
 
 
-class SealBroken(ValueError):
+class BrokenSealError(ValueError):
     """A small sealed text is damaged, expired, of another kind or of another context."""
 
 
@@ -151,15 +151,15 @@ class KeyRing:
         """Open what `seal_token` made.
 
         Raises:
-            SealBroken: it is damaged, of another kind or context, or its time is over.
+            BrokenSealError: it is damaged, of another kind or context, or its time is over.
         """
         try:
             record = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
             body = json.loads(self.open(record, kind=kind, owner="text", context=[context]))
         except (ValueError, VaultError):
-            raise SealBroken("The sealed text is damaged or belongs elsewhere.") from None
+            raise BrokenSealError("The sealed text is damaged or belongs elsewhere.") from None
         if body["e"] is not None and datetime.fromtimestamp(body["e"], UTC) <= now:
-            raise SealBroken("The time of the sealed text is over.")
+            raise BrokenSealError("The time of the sealed text is over.")
         return body["p"]
 
 

@@ -35,7 +35,7 @@ _REMOVE_OR_RESTORE = (
 )
 
 
-class DamagedRecord(VaultError):
+class DamagedRecordError(VaultError):
     """One record of the vault cannot be read; the others can. `account_id` and the rest say whose it is."""
 
     def __init__(self, message: str, row: Row) -> None:
@@ -57,7 +57,7 @@ def seal_account(ring: KeyRing, values: Row) -> dict[str, Any]:
 
 
 def check_account(ring: KeyRing, row: Row) -> None:
-    """Raise `DamagedRecord` for an account's row that is not as this product wrote it, or is an older one."""
+    """Raise `DamagedRecordError` for an account's row that is not as this product wrote it, or is an older one."""
     _check(ring, row, row["sealed_state"], "account", ACCOUNT_COLUMNS)
     check_version(ring, row, row["epoch"], row["least_version"], row["sealed_version"])
 
@@ -88,20 +88,20 @@ def version_values(ring: KeyRing, record_id: str, version: int) -> dict[str, Any
 
 
 def check_version(ring: KeyRing, row: Row, version: int, least: object, sealed: object) -> None:
-    """Raise `DamagedRecord` unless `version` is the one that was written last."""
+    """Raise `DamagedRecordError` unless `version` is the one that was written last."""
     if isinstance(least, int) and isinstance(sealed, bytes):
         try:
             ring.open(sealed, kind="version", owner=row["id"], context=[str(least), row["id"]])
         except VaultError as exc:
-            raise DamagedRecord(f"The version of the record of {whose(row)} does not open.", row) from exc
+            raise DamagedRecordError(f"The version of the record of {whose(row)} does not open.", row) from exc
         if version == least:
             return
     raise put_back(row)
 
 
-def put_back(row: Row) -> DamagedRecord:
+def put_back(row: Row) -> DamagedRecordError:
     """The error for a record that is older than what was written last."""
-    return DamagedRecord(
+    return DamagedRecordError(
         f"The record of {whose(row)} is not the one that was written last: an older one was put back, or its version "
         "is gone.",
         row,
@@ -110,7 +110,7 @@ def put_back(row: Row) -> DamagedRecord:
 
 def _check(ring: KeyRing, row: Row, sealed: object, kind: str, columns: tuple[str, ...]) -> None:
     if not isinstance(sealed, bytes):
-        raise DamagedRecord(f"The record of {whose(row)} has no seal.", row)
+        raise DamagedRecordError(f"The record of {whose(row)} has no seal.", row)
     owner = row["tid"] if kind == "tenant" else row["id"]
     try:
         ring.open(sealed, kind=kind, owner=owner, context=_context(row, columns))
@@ -118,7 +118,7 @@ def _check(ring: KeyRing, row: Row, sealed: object, kind: str, columns: tuple[st
         if "which is not among" in exc.message:
             raise
         message = f"The record of {whose(row)} does not fit its seal: another program changed it, or it is damaged."
-        raise DamagedRecord(message, row) from exc
+        raise DamagedRecordError(message, row) from exc
 
 
 def _context(row: Row, columns: tuple[str, ...]) -> list[str]:

@@ -18,7 +18,7 @@ from scalekit_mcp.accounts.vault.tables import record_versions
 from scalekit_mcp.errors import VaultError
 
 
-class NoLongerHolds(Exception):
+class StaleChangeError(Exception):
     """A change of a commit was decided on something that is no longer so."""
 
 
@@ -56,14 +56,14 @@ class Statements:
             return await self.database.read(every)
 
     async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
-        """Run `work` in one transaction; raises `NoLongerHolds` where it meets what another one wrote."""
+        """Run `work` in one transaction; raises `StaleChangeError` where it meets what another one wrote."""
         with translated():
             try:
                 return await self.database.write(work, one_statement=one_statement)
             except IntegrityError as exc:
                 if breaks_a_check(exc):
                     raise VaultError("The vault refused a status that does not exist. Nothing was written.") from exc
-                raise NoLongerHolds from failure_of(exc)
+                raise StaleChangeError from failure_of(exc)
 
     @staticmethod
     def execute(connection: Connection, statement: Executable) -> int:

@@ -41,7 +41,7 @@ from scalekit_mcp.accounts.vault.floors import Floors, is_older
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, NoLongerHolds, Statements
+from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, StaleChangeError, Statements
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks
 
 _account = connected_accounts.c
@@ -211,11 +211,11 @@ class Store:
         def apply(connection: Connection) -> None:
             for change in changes:
                 if not self._apply(connection, change):
-                    raise NoLongerHolds
+                    raise StaleChangeError
 
         try:
             await self._statements.write(apply, one_statement=_is_one_statement(changes))
-        except NoLongerHolds:
+        except StaleChangeError:
             return False
         for change in changes:
             if isinstance(change, ChangeStatus):

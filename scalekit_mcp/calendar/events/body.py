@@ -17,9 +17,9 @@ from scalekit_mcp.calendar.events.series import series_recurrence
 from scalekit_mcp.calendar.events.times import PatchedTimes, graph_moment, patch_times
 from scalekit_mcp.tools import (
     NO_REMARKS,
+    ArgumentError,
     CreateCalendarEvent,
     EventFields,
-    Refused,
     Remarks,
     UpdateCalendarEvent,
     noted,
@@ -119,7 +119,7 @@ def patch_body(
         recurrence, times, told = _recurrence(args, current, times, cleared=cleared)
         body |= times.body | recurrence
         remarks += noted(*times.notes) + told
-    except Refused as exc:
+    except ArgumentError as exc:
         raise exc.as_invalid_input() from exc
     return Patch(body, remarks)
 
@@ -198,4 +198,4 @@ def _recurrence(
 
 def _refuse_on_occurrence(current: Mapping[str, Any], name: str) -> None:
     if current.get("type") in {"occurrence", "exception"}:
-        raise Refused("concerns the whole series; set apply_to to series, or name the series by its id", name)
+        raise ArgumentError("concerns the whole series; set apply_to to series, or name the series by its id", name)

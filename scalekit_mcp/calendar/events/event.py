@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, neutralised
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import NO_REMARKS, Refused, Remarks, Zone, resolve_zone, warned
+from scalekit_mcp.tools import NO_REMARKS, ArgumentError, Remarks, Zone, resolve_zone, warned
 
 Event = dict[str, Any]
 
@@ -39,7 +39,7 @@ def zone_rules(name: str | None, asked: Zone | None = None) -> tzinfo:
         return asked.tzinfo
     try:
         return resolve_zone(name).tzinfo
-    except Refused:
+    except ArgumentError:
         return UTC
 
 

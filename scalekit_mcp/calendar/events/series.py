@@ -14,7 +14,7 @@ from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence
 from scalekit_mcp.calendar.events.series_dates import vanishing_dates, weekday_of
 from scalekit_mcp.calendar.events.times import LocalTime, PatchedTimes, local_edge
 from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.tools import Recurrence, Refused, Zone, resolve_zone
+from scalekit_mcp.tools import ArgumentError, Recurrence, Zone, resolve_zone
 
 _UTC = Zone("UTC", "UTC", "UTC")
 _UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
@@ -23,7 +23,7 @@ _UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
 def series_recurrence(
     change: Recurrence | None, current: Mapping[str, Any], times: PatchedTimes
 ) -> tuple[dict[str, Any] | None, PatchedTimes]:
-    """The whole recurrence to send, None if it stays as it is, and the times that go with it; raises `Refused`.
+    """The whole recurrence to send, None if it stays as it is, and the times that go with it; raises `ArgumentError`.
 
     A series whose first event moves to another date or zone has to be told so in its range, too. A series that only
     ends elsewhere keeps its range's own start date and zone, whatever they are.
@@ -33,7 +33,7 @@ def series_recurrence(
         if change is None:
             return None, times
         if change.type is None:
-            raise Refused("is missing: the event does not recur yet", "recurrence_type")
+            raise ArgumentError("is missing: the event does not recur yet", "recurrence_type")
         return graph_recurrence(change.complete(_first_date(current, times))), times
     before = recurrence_from_graph(had)
     if change is None:
@@ -69,8 +69,8 @@ def _moved_along(before: Recurrence, had: Mapping[str, Any], times: PatchedTimes
         return None
     try:
         whole = replace(before, start_date=None).complete(start)
-    except Refused as refused:
-        raise Refused(
+    except ArgumentError as refused:
+        raise ArgumentError(
             f"moves the first event of the series to {start}, where its pattern has none; give the recurrence "
             f"parameters that shall change as well: {refused.field} {refused.message}",
             "start_datetime",
@@ -114,10 +114,10 @@ def _named(day: date) -> str:
 
 
 def _shifted(times: PatchedTimes, by: timedelta, current: Mapping[str, Any]) -> PatchedTimes:
-    """Start and end by some days later, at the same local times; raises `Refused` where they do not exist."""
+    """Start and end by some days later, at the same local times; raises `ArgumentError` where they do not exist."""
     zone = _event_zone(current)
     if zone is None and times.start is None:
-        raise Refused(
+        raise ArgumentError(
             "is missing: the series lies in a zone of its own that nobody knows, so that its first event cannot be "
             "moved to another date; give its start and its zone",
             "start_datetime",
@@ -134,8 +134,8 @@ def _shifted(times: PatchedTimes, by: timedelta, current: Mapping[str, Any]) -> 
         if not current.get("isAllDay"):
             try:
                 _ = moved[edge].instant
-            except Refused as refused:
-                raise Refused(refused.message, f"{edge}_datetime") from None
+            except ArgumentError as refused:
+                raise ArgumentError(refused.message, f"{edge}_datetime") from None
     return replace(times, start=moved["start"], end=moved["end"])
 
 
@@ -173,5 +173,5 @@ def _known_zone(name: Any) -> Zone | None:
         return _UTC
     try:
         return resolve_zone(text)
-    except Refused:
+    except ArgumentError:
         return None

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
-from scalekit_mcp.tools import WEEKDAYS, Recurrence, Refused
+from scalekit_mcp.tools import WEEKDAYS, ArgumentError, Recurrence
 
 _FARTHEST = timedelta(days=1500)
 """How far dates are looked for: every pattern has one within four years and some."""
@@ -19,7 +19,7 @@ def weekday_of(day: date) -> str:
 
 
 def check_occurrence_date(asked: date, held: date, change: Recurrence | None, master: Mapping[str, Any]) -> None:
-    """Refuse a new date of an occurrence, which is on `held`, where its series cannot follow; raises `Refused`.
+    """Refuse a new date of an occurrence, which is on `held`, where its series cannot follow; raises `ArgumentError`.
 
     The series follows where the recurrence that is given along has a date there. Otherwise the one way is named that
     moves the series, or that there is none and the occurrence can be moved alone.
@@ -31,7 +31,7 @@ def check_occurrence_date(asked: date, held: date, change: Recurrence | None, ma
     if change is not None and change.changes_pattern:
         if before.merged(change).matches(asked):
             return
-        raise Refused(
+        raise ArgumentError(
             f"is on {asked}, a {weekday_of(asked)}, where the new recurrence has no date; give {held} with the time of "
             "day: the recurrence parameters say on which dates the series falls",
             "start_datetime",
@@ -41,9 +41,9 @@ def check_occurrence_date(asked: date, held: date, change: Recurrence | None, ma
     )
     parts = _moving_parts(before, held, asked)
     if not parts:
-        raise Refused(f"moves this date from {held} to {asked}, which moves no series; {alone}", "start_datetime")
+        raise ArgumentError(f"moves this date from {held} to {asked}, which moves no series; {alone}", "start_datetime")
     wanted = " and ".join(f"recurrence_{name}={value}" for name, value in parts.items())
-    raise Refused(
+    raise ArgumentError(
         f"moves this date from {weekday_of(held)}, {held}, to {weekday_of(asked)}, {asked}; to move the whole series "
         f"give {wanted} as well; {alone}",
         "start_datetime",

@@ -13,7 +13,15 @@ from typing import Any, cast
 from scalekit_mcp.calendar.events.event import date_of, instant_of
 from scalekit_mcp.calendar.events.series_dates import check_occurrence_date
 from scalekit_mcp.calendar.events.zones import graph_zone
-from scalekit_mcp.tools import Refused, UpdateCalendarEvent, Zone, check_all_day, resolve_zone, to_instant, to_local
+from scalekit_mcp.tools import (
+    ArgumentError,
+    UpdateCalendarEvent,
+    Zone,
+    check_all_day,
+    resolve_zone,
+    to_instant,
+    to_local,
+)
 
 _UTC = Zone("UTC", "UTC", "UTC")
 
@@ -27,7 +35,7 @@ class LocalTime:
 
     @property
     def instant(self) -> datetime:
-        """The instant in UTC; raises `Refused` inside a gap."""
+        """The instant in UTC; raises `ArgumentError` inside a gap."""
         return to_instant(self.local, self.zone)
 
 
@@ -60,7 +68,7 @@ def graph_moment(local: datetime, zone: Zone) -> dict[str, str]:
 def patch_times(
     args: UpdateCalendarEvent, current: Mapping[str, Any], occurrence: Mapping[str, Any] | None = None
 ) -> PatchedTimes:
-    """Start and end after the update; raises `Refused`.
+    """Start and end after the update; raises `ArgumentError`.
 
     Only a start keeps the duration, only an end must lie after the start that the event has.
     """
@@ -87,7 +95,7 @@ def _patched(
         return _whole_days(start, end, current)
     if start is not None and end is not None:
         if end.instant <= start.instant:
-            raise Refused("must lie after start_datetime", "end_datetime")
+            raise ArgumentError("must lie after start_datetime", "end_datetime")
         return PatchedTimes(start, end)
     if start is not None:
         return _moved(start, current)
@@ -110,7 +118,7 @@ def _refuse_half(start: LocalTime | None, end: LocalTime | None, *, whole_days: 
     for name, edge in (("start_datetime", start), ("end_datetime", end)):
         if edge is None:
             form = "midnight, the end exclusive" if whole_days else "with their times of day"
-            raise Refused(f"is missing: to change isAllDay give start and end, {form}", name)
+            raise ArgumentError(f"is missing: to change isAllDay give start and end, {form}", name)
 
 
 def _whole_days(start: LocalTime | None, end: LocalTime | None, current: Mapping[str, Any]) -> PatchedTimes:
@@ -124,7 +132,7 @@ def _whole_days(start: LocalTime | None, end: LocalTime | None, current: Mapping
         new_end = new_start + (last - first)
         notes = (f"end_datetime was not given: the event still lasts {(last - first).days} day(s).",)
     elif end.zone.windows != zone.windows:
-        raise Refused(f"must be {zone.given} too: the event lasts whole days", "end_timezone")
+        raise ArgumentError(f"must be {zone.given} too: the event lasts whole days", "end_timezone")
     return PatchedTimes(LocalTime(new_start, zone), LocalTime(new_end, zone), notes)
 
 
@@ -144,7 +152,7 @@ def _ended(end: LocalTime, current: Mapping[str, Any]) -> PatchedTimes:
     start = instant_of(current["start"])
     if end.instant <= start:
         begins = to_local(start, end.zone).isoformat(timespec="seconds")
-        raise Refused(f"must lie after the start of the event, {begins} {end.zone.given}", "end_datetime")
+        raise ArgumentError(f"must lie after the start of the event, {begins} {end.zone.given}", "end_datetime")
     return PatchedTimes(None, end)
 
 

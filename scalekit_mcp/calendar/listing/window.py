@@ -15,7 +15,7 @@ from typing import Any
 from scalekit_mcp.calendar.events.event import date_of, instant_of
 from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import Refused, Remarks, Zone, fold_note, noted, to_instant, warned
+from scalekit_mcp.tools import ArgumentError, Remarks, Zone, fold_note, noted, to_instant, warned
 
 MAX_WINDOW_DAYS = 1825
 """Longest span that calendarView answers."""
@@ -118,5 +118,5 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 def _instant(field: str, local: datetime, zone: Zone) -> datetime:
     try:
         return to_instant(local, zone)
-    except Refused as exc:
+    except ArgumentError as exc:
         raise InvalidInput(f"`{field}` {exc.message}.", field=field) from exc

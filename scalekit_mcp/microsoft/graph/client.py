@@ -16,7 +16,7 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.calendar import AnswerLost, AnswerTooLong, UnreadableAnswer
+from scalekit_mcp.calendar import AnswerTooLong, ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
@@ -31,7 +31,7 @@ from scalekit_mcp.microsoft.graph.requests import (
 )
 from scalekit_mcp.microsoft.graph.slots import MailboxSlots
 from scalekit_mcp.microsoft.identity.challenge import claims_challenge, retry_after_seconds
-from scalekit_mcp.upstream import ROUTE, AnswerTooLarge
+from scalekit_mcp.upstream import ROUTE, AnswerTooLargeError
 
 __all__ = [
     "GraphClient",
@@ -89,7 +89,7 @@ class _Call:
     deadline: CallDeadline
     attempts: int = 0
     refreshed: bool = False
-    lost: AnswerLost | None = None
+    lost: ChangeAnswerLostError | None = None
     """The first answer that was lost, if the request may have been carried out."""
 
 
@@ -120,8 +120,8 @@ class GraphClient:
         """Send one request and return its success.
 
         Raises the error of `graph_errors` for a refusal, `Throttled` or `ProviderUnavailable` when the budget is spent,
-        `AnswerLost` for a request that may have been carried out and must not be repeated blindly, and whatever
-        `tokens` raises. `mailbox` only groups requests that share the limit of four in flight.
+        `ChangeAnswerLostError` for a request that may have been carried out and must not be repeated blindly, and
+        whatever `tokens` raises. `mailbox` only groups requests that share the limit of four in flight.
         """
         return await self._send(request, self._base_url + request.address + request.query, tokens, mailbox)
 
@@ -216,7 +216,7 @@ class GraphClient:
             answer = _Answer(response.status_code, response.headers, response.content)
         except TimeoutError as exc:
             raise httpx.ReadTimeout("the answer did not come in time") from exc
-        except AnswerTooLarge as exc:
+        except AnswerTooLargeError as exc:
             answer = _Answer(exc.status_code, exc.headers, None)
         except _NOT_SENT:
             if writes:
@@ -242,7 +242,7 @@ class GraphClient:
         if request.safe and content is not None and await self._pause(call, None):
             return None
         if request.method != "GET":
-            raise AnswerLost(sent=True, status=answer.status, request_id=request_id, carried_out=True)
+            raise ChangeAnswerLostError(sent=True, status=answer.status, request_id=request_id, carried_out=True)
         raise AnswerTooLong if content is None else UnreadableAnswer("it is not a JSON object")
 
     async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
@@ -282,7 +282,7 @@ class GraphClient:
         request = call.request
         if request.method != "GET" and call.lost is None:
             sent = not isinstance(cause, _PERHAPS_SENT)
-            call.lost = AnswerLost(sent=sent, status=status, request_id=request_id)
+            call.lost = ChangeAnswerLostError(sent=sent, status=status, request_id=request_id)
         if not request.safe and call.lost is not None:
             raise call.lost from cause
         # An ordinary 500 is as likely a query that Graph chokes on as a passing fault: one more try tells them apart.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from scalekit_mcp.concurrency import KeyedLimiter, NoPlaceError
+from scalekit_mcp.concurrency import KeyedLimiter, LimitReachedError
 from scalekit_mcp.errors import Throttled
 
 MAX_IN_FLIGHT_PER_MAILBOX = 4
@@ -31,7 +31,7 @@ class MailboxSlots:
         try:
             async with self._mailboxes.place(mailbox, wait_seconds=min(at_most, MAX_WAIT_SECONDS)):
                 yield
-        except NoPlaceError:
+        except LimitReachedError:
             raise Throttled(
                 "Other calls on the same mailbox took all the time that this call may wait; it was not sent.",
                 retry_after_seconds=_RETRY_AFTER_SECONDS,

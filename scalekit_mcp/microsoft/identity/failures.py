@@ -1,4 +1,4 @@
-"""How a refusal of the identity platform becomes a `GrantFailure`; no text of Microsoft's or of a browser goes in."""
+"""How a refusal of the identity platform becomes a `GrantError`; no text of Microsoft's or of a browser goes in."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
-from scalekit_mcp.accounts import GrantFailure, GrantFault
+from scalekit_mcp.accounts import GrantError, GrantFault
 from scalekit_mcp.microsoft.identity import aadsts_table
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text
-from scalekit_mcp.microsoft.identity.id_token import IdTokenRefused, is_guid
+from scalekit_mcp.microsoft.identity.id_token import IdTokenError, is_guid
 
 _AADSTS_NUMBER = re.compile(r"AADSTS(\d{4,8})")
 _CORRELATION_ID = re.compile(r"Correlation ID: ([0-9a-fA-F-]{36})")
 _MOST_TEXT = 4096
 
 
-def redirect_failure(query: Mapping[str, str]) -> GrantFailure:
+def redirect_failure(query: Mapping[str, str]) -> GrantError:
     """The failure on a redirect that carries `error` (RFC 6749 section 4.1.2.1).
 
     A redirect has no `error_codes`: the number stands in the description and in the query of `error_uri`.
@@ -42,7 +42,7 @@ def token_failure(
     phase: Phase,
     personal: bool | None,
     retry_after_seconds: float | None,
-) -> GrantFailure:
+) -> GrantError:
     """The failure in an answer of the token endpoint (RFC 6749 section 5.2).
 
     Trouble of the service, and whatever is not the protocol (HTML, text), says nothing about a grant.
@@ -79,10 +79,10 @@ def ruled_failure(
     retry_after_seconds: float | None = None,
     claims: str | None = None,
     correlation_id: str | None = None,
-) -> GrantFailure:
+) -> GrantError:
     """The failure that a ruling stands for."""
     verdict = ruling.verdict
-    return GrantFailure(
+    return GrantError(
         verdict.fault,
         ruling.message,
         code=ruling.code,
@@ -97,9 +97,9 @@ def ruled_failure(
     )
 
 
-def transient_failure(message: str, *, code: str, retry_after_seconds: float | None = None) -> GrantFailure:
+def transient_failure(message: str, *, code: str, retry_after_seconds: float | None = None) -> GrantError:
     """A failure that says nothing about the grant."""
-    return GrantFailure(
+    return GrantError(
         GrantFault.TRANSIENT,
         message,
         code=code,
@@ -109,10 +109,10 @@ def transient_failure(message: str, *, code: str, retry_after_seconds: float | N
     )
 
 
-def id_token_failure(refused: IdTokenRefused) -> GrantFailure:
+def id_token_failure(refused: IdTokenError) -> GrantError:
     """The failure of an id_token that does not fit: a foreign nonce ends the attempt, all else is set up wrongly."""
     verdict = aadsts_table.START_AGAIN if refused.claim == "nonce" else aadsts_table.MISCONFIGURED
-    return GrantFailure(
+    return GrantError(
         verdict.fault,
         str(refused),
         code=f"id_token_{refused.claim}" if refused.claim != "id_token" else "id_token",

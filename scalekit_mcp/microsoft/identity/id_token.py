@@ -26,7 +26,7 @@ LEEWAY_SECONDS = 300
 _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
 
 
-class IdTokenRefused(Exception):
+class IdTokenError(Exception):
     """A claim is missing or wrong; `claim` names it. The message holds no value of the token."""
 
     def __init__(self, claim: str, message: str) -> None:
@@ -42,24 +42,24 @@ def is_guid(value: str) -> bool:
 def account_from_id_token(
     id_token: str, *, client_id: str, login_url: str, tenant: str, nonce: str | None, now: datetime
 ) -> ProviderAccount:
-    """Validate the claims and return who signed in; raises `IdTokenRefused`.
+    """Validate the claims and return who signed in; raises `IdTokenError`.
 
     `tenant` is the configured authority: a GUID, `consumers` and `organizations` narrow who may come. `nonce` is None
     only where the flow has none (RFC 8628).
     """
     claims = _claims(id_token)
     if claims.get("aud") != client_id:
-        raise IdTokenRefused("aud", "The id_token was issued to another application.")
+        raise IdTokenError("aud", "The id_token was issued to another application.")
     tid, oid = claims.get("tid"), claims.get("oid")
     if not isinstance(tid, str) or not is_guid(tid):
-        raise IdTokenRefused("tid", "The id_token names no tenant.")
+        raise IdTokenError("tid", "The id_token names no tenant.")
     if not isinstance(oid, str) or not is_guid(oid):
-        raise IdTokenRefused("oid", "The id_token names no user; the scope `profile` is needed.")
+        raise IdTokenError("oid", "The id_token names no user; the scope `profile` is needed.")
     if claims.get("iss") != f"{login_url.rstrip('/')}/{tid}/v2.0":
-        raise IdTokenRefused("iss", "The id_token was issued by another authority than the configured login host.")
+        raise IdTokenError("iss", "The id_token was issued by another authority than the configured login host.")
     _check_time(claims, now.timestamp())
     if nonce is not None and not _equal(claims.get("nonce"), nonce):
-        raise IdTokenRefused("nonce", "The id_token belongs to another sign-in.")
+        raise IdTokenError("nonce", "The id_token belongs to another sign-in.")
     personal = tid.lower() == PERSONAL_TENANT
     _check_tenant(tid.lower(), tenant.lower(), personal=personal)
     return ProviderAccount(
@@ -77,17 +77,17 @@ def _claims(id_token: str) -> dict[str, Any]:
     try:
         return jwt.decode(id_token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError) as exc:
-        raise IdTokenRefused("id_token", "The id_token cannot be read as a signed JWT.") from exc
+        raise IdTokenError("id_token", "The id_token cannot be read as a signed JWT.") from exc
 
 
 def _check_time(claims: dict[str, Any], now: float) -> None:
     exp = numeric_date(claims.get("exp"))
     if exp is None or now >= exp + LEEWAY_SECONDS:
-        raise IdTokenRefused("exp", "The id_token has expired; the server's clock may be wrong.")
+        raise IdTokenError("exp", "The id_token has expired; the server's clock may be wrong.")
     begin = claims.get("nbf", claims.get("iat"))
     nbf = numeric_date(begin)
     if begin is not None and (nbf is None or now < nbf - LEEWAY_SECONDS):
-        raise IdTokenRefused("nbf", "The id_token is not valid yet; the server's clock may be wrong.")
+        raise IdTokenError("nbf", "The id_token is not valid yet; the server's clock may be wrong.")
 
 
 def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
@@ -97,7 +97,7 @@ def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
         or (tenant == "organizations" and personal)
     )
     if wrong:
-        raise IdTokenRefused("tid", "The account belongs to another tenant than the configured one.")
+        raise IdTokenError("tid", "The account belongs to another tenant than the configured one.")
 
 
 def _equal(value: object, expected: str) -> bool:

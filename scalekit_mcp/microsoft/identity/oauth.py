@@ -19,7 +19,7 @@ from uuid import uuid4
 import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.accounts import AuthorizationRequest, Grant, GrantFailure, GrantFault, ProviderAccount, TokenSet
+from scalekit_mcp.accounts import AuthorizationRequest, Grant, GrantError, GrantFault, ProviderAccount, TokenSet
 from scalekit_mcp.calendar import neutralise
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, rule
@@ -33,9 +33,9 @@ from scalekit_mcp.microsoft.identity.failures import (
     token_failure,
     transient_failure,
 )
-from scalekit_mcp.microsoft.identity.id_token import MAX_NAME_CHARACTERS, IdTokenRefused, account_from_id_token, is_guid
+from scalekit_mcp.microsoft.identity.id_token import MAX_NAME_CHARACTERS, IdTokenError, account_from_id_token, is_guid
 from scalekit_mcp.microsoft.identity.scopes import granted_scopes, graph_resource, wire_scopes
-from scalekit_mcp.upstream import ROUTE, AnswerTooLarge
+from scalekit_mcp.upstream import ROUTE, AnswerTooLargeError
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class MicrosoftOAuth:
     async def authorization_code_grant(
         self, *, code: str, redirect_uri: str, code_verifier: str, nonce: str, scopes: Sequence[str]
     ) -> Grant:
-        """Redeem a code and validate the id_token; raises `GrantFailure`."""
+        """Redeem a code and validate the id_token; raises `GrantError`."""
         fields = {
             "grant_type": "authorization_code",
             "code": code,
@@ -154,7 +154,7 @@ class MicrosoftOAuth:
     async def refresh_token_grant(
         self, *, refresh_token: str, account: ProviderAccount, scopes: Sequence[str], claims: str | None = None
     ) -> TokenSet:
-        """Trade a refresh token at the account's own authority; raises `GrantFailure`.
+        """Trade a refresh token at the account's own authority; raises `GrantError`.
 
         `scopes` are the stored granted ones, so that a 65001 says that consent was withdrawn. `offline_access` is
         always sent: personal accounts give no new refresh token without it.
@@ -190,7 +190,7 @@ class MicrosoftOAuth:
         )
 
     async def device_code_grant(self, device: DeviceAuthorization, *, scopes: Sequence[str]) -> Grant:
-        """Poll until the person has signed in on another device (RFC 8628 section 3.4); raises `GrantFailure`.
+        """Poll until the person has signed in on another device (RFC 8628 section 3.4); raises `GrantError`.
 
         Ends by itself when the code expires. A passing failure of one poll is not the end.
         """
@@ -200,7 +200,7 @@ class MicrosoftOAuth:
             await self._clock.sleep(interval)
             try:
                 answer = await self._token_request(self._tenant, fields, phase=Phase.CODE)
-            except GrantFailure as failure:
+            except GrantError as failure:
                 if failure.fault is not GrantFault.TRANSIENT:
                     raise
                 if failure.code not in _PENDING:
@@ -211,7 +211,7 @@ class MicrosoftOAuth:
 
     # --- refusals --------------------------------------------------------------------------------------------------
 
-    def authorization_response_failure(self, query: dict[str, str]) -> GrantFailure:
+    def authorization_response_failure(self, query: dict[str, str]) -> GrantError:
         """Translate a callback query that carries `error` (RFC 6749 section 4.1.2.1).
 
         The query comes through a browser: nothing of its text is shown or logged.
@@ -249,7 +249,7 @@ class MicrosoftOAuth:
         except (TimeoutError, httpx.TimeoutException) as exc:
             logger.info("token request timed out")
             raise transient_failure("Microsoft's sign-in service did not answer in time.", code="timeout") from exc
-        except AnswerTooLarge as exc:
+        except AnswerTooLargeError as exc:
             logger.info("token request failed: the answer is too large")
             message = "Microsoft's sign-in service answered with more than can be read."
             raise transient_failure(message, code="bad_answer") from exc
@@ -276,7 +276,7 @@ class MicrosoftOAuth:
         tokens = self._token_set(answer, scopes)
         id_token = answer.get("id_token")
         if not isinstance(id_token, str):
-            raise id_token_failure(IdTokenRefused("id_token", "Microsoft sent no id_token."))
+            raise id_token_failure(IdTokenError("id_token", "Microsoft sent no id_token."))
         try:
             account = account_from_id_token(
                 id_token,
@@ -286,7 +286,7 @@ class MicrosoftOAuth:
                 nonce=nonce,
                 now=self._clock.now(),
             )
-        except IdTokenRefused as exc:
+        except IdTokenError as exc:
             raise id_token_failure(exc) from exc
         return Grant(tokens, await self._with_addresses(account, tokens))
 

@@ -22,7 +22,7 @@ from scalekit_mcp.sandbox.graph.request import (
     path_segments,
 )
 from scalekit_mcp.sandbox.graph.routes import Routes
-from scalekit_mcp.sandbox.identity.tokens import AccessTokenInfo, TokenRefused
+from scalekit_mcp.sandbox.identity.tokens import AccessTokenInfo, InvalidTokenError
 from scalekit_mcp.sandbox.world import GraphFault, Person, World
 from scalekit_mcp.sandbox.world.faults import take_graph_fault
 
@@ -35,7 +35,7 @@ class Tokens(Protocol):
     """What Graph asks of the identity half."""
 
     def check(self, authorization_header: str | None) -> AccessTokenInfo:
-        """What stands behind the header; raises `TokenRefused`."""
+        """What stands behind the header; raises `InvalidTokenError`."""
         ...
 
 
@@ -112,7 +112,7 @@ class GraphApp:
     def _authorize(self, request: Request) -> tuple[Person | None, Answer | None]:
         try:
             info = self._tokens.check(request.headers.get("authorization"))
-        except TokenRefused as exc:
+        except InvalidTokenError as exc:
             error = GraphError(401, exc.code, exc.message, headers={"WWW-Authenticate": exc.www_authenticate})
             return None, self._refusal(request, error)
         request.person, request.scopes, request.client_id = info.person, info.scopes, info.client_id

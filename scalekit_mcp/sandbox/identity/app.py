@@ -29,7 +29,7 @@ from scalekit_mcp.sandbox.identity.sign_in.device import begin_device_authorizat
 from scalekit_mcp.sandbox.identity.sign_in.steps import Outcome, Page, SignIn
 from scalekit_mcp.sandbox.identity.store import BrowserSession, IdentityStore
 from scalekit_mcp.sandbox.identity.token_endpoint import TokenEndpoint, TokenRequest
-from scalekit_mcp.sandbox.identity.tokens import AccessTokens, TokenRefused
+from scalekit_mcp.sandbox.identity.tokens import AccessTokens, InvalidTokenError
 from scalekit_mcp.sandbox.pages import Pages
 from scalekit_mcp.sandbox.world import Person, TokenFault, World
 from scalekit_mcp.sandbox.world.faults import take_token_fault
@@ -314,7 +314,7 @@ class IdentityApp:
     async def _userinfo(self, exchange: Exchange) -> Response:
         try:
             info = self._tokens.check(exchange.request.headers.get("authorization"))
-        except TokenRefused as exc:
+        except InvalidTokenError as exc:
             body = {"error": {"code": exc.code, "message": exc.message}}
             return JSONResponse(body, status_code=401, headers={"www-authenticate": exc.www_authenticate})
         person = exchange.person = info.person

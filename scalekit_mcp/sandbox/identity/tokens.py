@@ -21,7 +21,7 @@ MOST_TOKENS = 50_000
 """Older tokens than this many are forgotten, so that a long load test does not grow without end."""
 
 
-class TokenRefused(Exception):
+class InvalidTokenError(Exception):
     """Graph answers 401: `code` and `message` for the error body, `www_authenticate` for the header."""
 
     def __init__(self, code: str, message: str, www_authenticate: str) -> None:
@@ -146,7 +146,7 @@ class AccessTokens:
         """What stands behind the header `Authorization: Bearer ...`.
 
         Raises:
-            TokenRefused: no token, not ours, expired, or a claims challenge is open.
+            InvalidTokenError: no token, not ours, expired, or a claims challenge is open.
         """
         if not authorization_header:
             raise self._refusal("Access token is empty.")
@@ -228,11 +228,11 @@ class AccessTokens:
     def _authorization_uri(self) -> str:
         return f"{self._world.base_url}/common/oauth2/authorize"
 
-    def _refusal(self, message: str) -> TokenRefused:
+    def _refusal(self, message: str) -> InvalidTokenError:
         header = f'Bearer realm="", authorization_uri="{self._authorization_uri()}", client_id="{GRAPH_APP_ID}"'
-        return TokenRefused("InvalidAuthenticationToken", message, header)
+        return InvalidTokenError("InvalidAuthenticationToken", message, header)
 
-    def _challenge(self, claims: str, reason: str) -> TokenRefused:
+    def _challenge(self, claims: str, reason: str) -> InvalidTokenError:
         encoded = base64.b64encode(claims.encode()).decode()
         result = f"result: InteractionRequired and code: {reason}"
         text = f"Continuous access evaluation resulted in claims challenge with {result}"
@@ -241,4 +241,4 @@ class AccessTokens:
             f'Bearer realm="", authorization_uri={self._authorization_uri()}, client_id="{GRAPH_APP_ID}", '
             f'error="insufficient_claims", claims="{encoded}", errorDescription="{text}"'
         )
-        return TokenRefused("InvalidAuthenticationToken", text, header)
+        return InvalidTokenError("InvalidAuthenticationToken", text, header)

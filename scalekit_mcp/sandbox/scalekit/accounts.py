@@ -12,7 +12,7 @@ from scalekit_mcp.sandbox.scalekit.records import Account, Records, ScalekitSwit
 from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_NAME,
     SELECTORS,
-    Refusal,
+    RequestError,
     account_json,
     json_body,
     query_of,
@@ -32,10 +32,10 @@ class ScalekitAccounts:
         """POST: a new account; refused where there is one."""
         given = await json_body(request, SELECTORS - {"id"} | {"connected_account"})
         if "connected_account" not in given:
-            raise Refusal(3, "INVALID_ARGUMENT", "connected_account is required", field="connected_account")
+            raise RequestError(3, "INVALID_ARGUMENT", "connected_account is required", field="connected_account")
         connector, identifier = self._named(given)
         if self._records.find(connector, identifier, None) is not None:
-            raise Refusal(6, "ALREADY_EXISTS", "connected account already exists")
+            raise RequestError(6, "ALREADY_EXISTS", "connected account already exists")
         account = Account("ca_" + secrets.token_hex(9), connector, identifier, self._world.clock.now())
         account.api_config = dict(given["connected_account"].get("api_config") or {})
         self._records.accounts[account.id] = account
@@ -59,7 +59,7 @@ class ScalekitAccounts:
         given = query_of(request, allowed)
         size = int(given.get("page_size") or self._switches.page_size)
         if not 0 < size < 100:
-            raise Refusal(3, "INVALID_ARGUMENT", "page_size must be less than 100", field="page_size")
+            raise RequestError(3, "INVALID_ARGUMENT", "page_size must be less than 100", field="page_size")
         names = request.query_params.getlist("connection_names") or [given.get("connector")]
         accounts = sorted(
             (
@@ -98,11 +98,11 @@ class ScalekitAccounts:
     def _named(self, given: dict[str, Any]) -> tuple[str, str]:
         connector, identifier = str(given.get("connector") or ""), str(given.get("identifier") or "")
         if not connector or not identifier:
-            raise Refusal(3, "INVALID_ARGUMENT", "connector and identifier are required", field="identifier")
+            raise RequestError(3, "INVALID_ARGUMENT", "connector and identifier are required", field="identifier")
         if len(identifier) > 100:
-            raise Refusal(3, "INVALID_ARGUMENT", "identifier must be at most 100 characters", field="identifier")
+            raise RequestError(3, "INVALID_ARGUMENT", "identifier must be at most 100 characters", field="identifier")
         if connector != CONNECTION_NAME:
-            raise Refusal(5, "RESOURCE_NOT_FOUND", f"connection {connector} not found")
+            raise RequestError(5, "RESOURCE_NOT_FOUND", f"connection {connector} not found")
         return connector, identifier
 
     def known(self, given: dict[str, Any]) -> Account:
@@ -111,7 +111,7 @@ class ScalekitAccounts:
             self._named(given)
         account = self._records.find(given.get("connector"), given.get("identifier"), given.get("id"))
         if account is None:
-            raise Refusal(5, "RESOURCE_NOT_FOUND", "connected account not found")
+            raise RequestError(5, "RESOURCE_NOT_FOUND", "connected account not found")
         return account
 
     def set_status(self, account: Account, status: str) -> None:

@@ -19,13 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.scalekit.accounts import ScalekitAccounts
 from scalekit_mcp.sandbox.scalekit.records import AuthRequest, Consent, Fault, Records, ScalekitSwitches
-from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderRefused
+from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderError
 from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE, BadParameters
 from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_ID,
     CONNECTION_NAME,
     SELECTORS,
-    Refusal,
+    RequestError,
     account_json,
     back_to,
     faulty,
@@ -144,7 +144,7 @@ class ScalekitLookAlike:
             return faulty(fault)
         try:
             response = await self._route(request, path)
-        except Refusal as refusal:
+        except RequestError as refusal:
             response = refusal.response()
         if fault is not None and fault.drop == "after":
             raise ConnectionDropped
@@ -168,7 +168,7 @@ class ScalekitLookAlike:
         if path == "/connected":
             return page("Connected", "Your account is connected. You can close this page.")
         if not path.startswith("/api/v1/"):
-            raise Refusal(5, "NOT_FOUND", "Not Found")
+            raise RequestError(5, "NOT_FOUND", "Not Found")
         self._authenticate(request)
         handler = self._api.get((request.method, path.removeprefix("/api/v1")))
         if handler is not None:
@@ -179,7 +179,7 @@ class ScalekitLookAlike:
                 return self._accounts.disconnect(name.removesuffix(":disconnect"))
             if request.method == "GET":
                 return JSONResponse({"connected_account": account_json(self._accounts.known({"id": name}))})
-        raise Refusal(5, "NOT_FOUND", "Not Found")
+        raise RequestError(5, "NOT_FOUND", "Not Found")
 
     # -- machine tokens
 
@@ -202,17 +202,17 @@ class ScalekitLookAlike:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         ends = self.records.machine_tokens.get(token)
         if scheme.lower() != "bearer" or ends is None or ends <= self.world.clock.now():
-            raise Refusal(16, "UNAUTHENTICATED", "access token is missing, invalid or expired")
+            raise RequestError(16, "UNAUTHENTICATED", "access token is missing, invalid or expired")
 
     # -- consent
 
     async def _magic_link(self, request: Request) -> Response:
         given = await json_body(request, SELECTORS | {"state", "user_verify_url"})
         if len(given.get("state") or "") > 512:
-            raise Refusal(3, "INVALID_ARGUMENT", "state must be at most 512 characters", field="state")
+            raise RequestError(3, "INVALID_ARGUMENT", "state must be at most 512 characters", field="state")
         verify_url = given.get("user_verify_url")
         if verify_url and (len(verify_url) > 2048 or not verify_url.startswith(("http://", "https://"))):
-            raise Refusal(3, "INVALID_ARGUMENT", "user_verify_url is not valid", field="user_verify_url")
+            raise RequestError(3, "INVALID_ARGUMENT", "user_verify_url is not valid", field="user_verify_url")
         account = self._accounts.known(given)
         expires_at = self.world.clock.now() + timedelta(seconds=self.switches.link_seconds)
         token = secrets.token_urlsafe(24)
@@ -257,7 +257,7 @@ class ScalekitLookAlike:
         callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
         try:
             tokens = await self._microsoft.redeem(query.get("code", ""), callback)
-        except ProviderRefused:
+        except ProviderError:
             return back_to(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
         if self.switches.verification == "none":
             account.tokens = tokens
@@ -276,13 +276,13 @@ class ScalekitLookAlike:
         given = await json_body(request, {"auth_request_id", "identifier"})
         for name, most in (("auth_request_id", 1000), ("identifier", 200)):
             if not 1 <= len(str(given.get(name) or "")) <= most:
-                raise Refusal(3, "INVALID_ARGUMENT", f"{name} is required", field=name)
+                raise RequestError(3, "INVALID_ARGUMENT", f"{name} is required", field=name)
         held = self.records.auth_requests.get(given["auth_request_id"])
         account = self.records.accounts.get(held.account_id) if held is not None else None
         if held is None or account is None or held.expires_at <= self.world.clock.now():
-            raise Refusal(5, "RESOURCE_NOT_FOUND", "auth request not found or expired")
+            raise RequestError(5, "RESOURCE_NOT_FOUND", "auth request not found or expired")
         if account.identifier != given["identifier"]:
-            raise Refusal(7, "PERMISSION_DENIED", "identifier does not match the auth request")
+            raise RequestError(7, "PERMISSION_DENIED", "identifier does not match the auth request")
         del self.records.auth_requests[given["auth_request_id"]]
         account.tokens = held.tokens
         self._accounts.set_status(account, "ACTIVE")
@@ -303,23 +303,23 @@ class ScalekitLookAlike:
         allowed = SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
         given = await json_body(request, allowed)
         if not given.get("tool_name"):
-            raise Refusal(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
+            raise RequestError(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
         tool = CATALOGUE.get(given["tool_name"])
         if tool is None:
-            raise Refusal(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
+            raise RequestError(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
         account = self._accounts.known({**given, "id": given.get("connected_account_id")})
         try:
             built = tool.request(dict(given.get("params") or {}))
         except (BadParameters, ValueError) as problem:
-            raise Refusal(3, "INVALID_ARGUMENT", str(problem), field="params") from problem
+            raise RequestError(3, "INVALID_ARGUMENT", str(problem), field="params") from problem
         if account.status != "ACTIVE" or account.tokens is None:
-            raise Refusal(9, "FAILED_PRECONDITION", "connected account is not active")
+            raise RequestError(9, "FAILED_PRECONDITION", "connected account is not active")
         execution_id = "exec_" + secrets.token_hex(9)
         try:
             if account.tokens.expires_at - timedelta(minutes=5) <= self.world.clock.now():
                 account.tokens = await self._microsoft.refresh(account.tokens)
             data = await self._microsoft.call(built, account.tokens.access_token)
-        except ProviderRefused as refused:
+        except ProviderError as refused:
             if refused.grant_is_dead:
                 account.tokens = None
                 self._accounts.set_status(account, "EXPIRED")
@@ -339,16 +339,16 @@ class ScalekitLookAlike:
             return {"response": data}
         return {"result": json.dumps(data)} if self.switches.wrapper == "text" else data
 
-    def _tool_error(self, refused: ProviderRefused, execution_id: str) -> Refusal:
+    def _tool_error(self, refused: ProviderError, execution_id: str) -> RequestError:
         known = {401: (16, "UNAUTHORIZED"), 403: (7, "FORBIDDEN"), 404: (5, "NOT_FOUND"), 429: (8, "RATE_LIMITED")}
         code, name = known.get(refused.status, (13, "TOOL_EXEC_FAILED"))
         if self.switches.tool_error_statuses == "always_500":
             code = 13
         info = {"execution_id": execution_id, "tool_error_code": name, "tool_error_message": refused.text}
-        return Refusal(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
+        return RequestError(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
 
 
-def _error_data(refused: ProviderRefused) -> dict[str, Any]:
+def _error_data(refused: ProviderError) -> dict[str, Any]:
     """Microsoft's error body, or one like it where there is none."""
     try:
         body: object = json.loads(refused.text)

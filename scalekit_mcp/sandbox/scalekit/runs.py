@@ -16,7 +16,7 @@ from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 CALENDAR_SCOPES = "offline_access User.Read Calendars.ReadWrite"
 
 
-class ProviderRefused(Exception):
+class ProviderError(Exception):
     """Microsoft did not do it. `status` and `text` are its answer; `grant_is_dead` means a refused refresh."""
 
     def __init__(self, status: int, text: str, *, grant_is_dead: bool = False) -> None:
@@ -36,15 +36,15 @@ class Microsoft:
         self._client_secret = client_secret
 
     async def redeem(self, code: str, redirect_uri: str) -> HeldTokens:
-        """Trade a code; raises `ProviderRefused`."""
+        """Trade a code; raises `ProviderError`."""
         return await self._grant(
             {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "scope": CALENDAR_SCOPES}
         )
 
     async def refresh(self, tokens: HeldTokens) -> HeldTokens:
-        """Trade a refresh token; raises `ProviderRefused`."""
+        """Trade a refresh token; raises `ProviderError`."""
         if tokens.refresh_token is None:
-            raise ProviderRefused(401, "no refresh token", grant_is_dead=True)
+            raise ProviderError(401, "no refresh token", grant_is_dead=True)
         fresh = await self._grant(
             {"grant_type": "refresh_token", "refresh_token": tokens.refresh_token, "scope": CALENDAR_SCOPES}
         )
@@ -58,7 +58,7 @@ class Microsoft:
             request.method, "/v1.0" + request.path, params=dict(request.query), json=request.body, headers=headers
         )
         if answer.status_code >= 400:
-            raise ProviderRefused(answer.status_code, answer.text)
+            raise ProviderError(answer.status_code, answer.text)
         return cast("dict[str, Any]", answer.json()) if answer.content else None
 
     async def _grant(self, form: dict[str, str]) -> HeldTokens:
@@ -67,7 +67,7 @@ class Microsoft:
         body = cast("dict[str, Any]", answer.json())
         if answer.status_code >= 400:
             dead = body.get("error") in {"invalid_grant", "interaction_required"}
-            raise ProviderRefused(401 if dead else 500, str(body.get("error")), grant_is_dead=dead)
+            raise ProviderError(401 if dead else 500, str(body.get("error")), grant_is_dead=dead)
         expires_at = self._world.clock.now() + timedelta(seconds=int(body["expires_in"]))
         return HeldTokens(body["access_token"], body.get("refresh_token"), expires_at)
 
@@ -77,4 +77,4 @@ class Microsoft:
             async with httpx.AsyncClient(transport=transport, base_url=self._world.base_url) as http:
                 return await http.request(method, path, **keywords)
         except ConnectionDropped as dropped:
-            raise ProviderRefused(502, "connection reset by the provider") from dropped
+            raise ProviderError(502, "connection reset by the provider") from dropped

@@ -21,7 +21,7 @@ SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user
 _HTTP_OF_GRPC = {3: 400, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 12: 501, 13: 500, 14: 503, 16: 401}
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that is answered with an error body.
 
     `grpc_code` is the number of the status (3 invalid argument, 5 not found, 6 already exists, 7 permission denied, 9
@@ -85,20 +85,20 @@ def instant(value: datetime) -> str:
 
 
 async def json_body(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
-    """The JSON object of a request; raises `Refusal` for an unknown field, as the protobuf gateway does."""
+    """The JSON object of a request; raises `RequestError` for an unknown field, as the protobuf gateway does."""
     try:
         given: object = json.loads(await request.body() or b"{}")
     except ValueError as problem:
-        raise Refusal(3, "INVALID_ARGUMENT", "the body is not JSON") from problem
+        raise RequestError(3, "INVALID_ARGUMENT", "the body is not JSON") from problem
     if not isinstance(given, dict):
-        raise Refusal(3, "INVALID_ARGUMENT", "the body is not a JSON object")
+        raise RequestError(3, "INVALID_ARGUMENT", "the body is not a JSON object")
     body = cast("dict[str, Any]", given)
     _refuse_unknown(set(body), allowed)
     return body
 
 
 def query_of(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, Any]:
-    """The query of a request; raises `Refusal` for an unknown field."""
+    """The query of a request; raises `RequestError` for an unknown field."""
     _refuse_unknown(set(request.query_params), allowed)
     return dict(request.query_params)
 
@@ -106,7 +106,7 @@ def query_of(request: Request, allowed: frozenset[str] | set[str]) -> dict[str, 
 def _refuse_unknown(names: set[str], allowed: frozenset[str] | set[str]) -> None:
     unknown = sorted(names - allowed)
     if unknown:
-        raise Refusal(3, "INVALID_ARGUMENT", f'unknown field "{unknown[0]}"', field=unknown[0])
+        raise RequestError(3, "INVALID_ARGUMENT", f'unknown field "{unknown[0]}"', field=unknown[0])
 
 
 def recorded(body: bytes) -> Any:
@@ -122,7 +122,7 @@ def faulty(fault: Fault) -> Response:
     status = fault.status or 500
     if fault.body is not None:
         return Response(fault.body, status_code=status, headers=fault.headers)
-    return Refusal(
+    return RequestError(
         fault.grpc_code,
         fault.error_code,
         fault.message,

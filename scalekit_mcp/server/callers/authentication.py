@@ -45,7 +45,7 @@ _PERCENT_ENCODED = re.compile(r"(?:[!-$&-*,-~]|%[0-9A-Fa-f]{2})*")
 logger = logging.getLogger(__name__)
 
 
-class Denied(Exception):
+class AuthenticationError(Exception):
     """A request without a valid caller (RFC 6750 section 3.1). `description` is a sentence and holds no credential."""
 
     def __init__(self, status: int, error: str, description: str, scope: str | None = None) -> None:
@@ -63,7 +63,7 @@ class Authentication(Protocol):
     demands_scopes: bool
 
     async def authenticate(self, headers: Headers) -> AccessToken:
-        """The verified caller of a request; raises `Denied`."""
+        """The verified caller of a request; raises `AuthenticationError`."""
         ...
 
 
@@ -92,13 +92,13 @@ def caller_token(
 
 
 def bearer_of(headers: Headers) -> str:
-    """The bearer token of a request (RFC 6750 section 2.1); raises `Denied`."""
+    """The bearer token of a request (RFC 6750 section 2.1); raises `AuthenticationError`."""
     values = headers.getlist("authorization")
     if not values:
-        raise Denied(401, "invalid_token", "A bearer token is required.")
+        raise AuthenticationError(401, "invalid_token", "A bearer token is required.")
     scheme, _, token = values[0].partition(" ")
     if len(values) != 1 or scheme.casefold() != "bearer" or not token.strip():
-        raise Denied(401, "invalid_token", "The Authorization header must hold one bearer token.")
+        raise AuthenticationError(401, "invalid_token", "The Authorization header must hold one bearer token.")
     return token.strip()
 
 
@@ -108,17 +108,19 @@ def same_secret(given: str, expected: str) -> bool:
 
 
 def plain_identifier(value: object) -> str:
-    """An identifier out of a credential; raises `Denied`."""
+    """An identifier out of a credential; raises `AuthenticationError`."""
     if value is None:
-        raise Denied(401, "invalid_token", "The token names no user.")
+        raise AuthenticationError(401, "invalid_token", "The token names no user.")
     try:
         return check_identifier(value)
     except InvalidInput as exc:
-        raise Denied(401, "invalid_token", "The user that the token names is not a valid identifier.") from exc
+        raise AuthenticationError(
+            401, "invalid_token", "The user that the token names is not a valid identifier."
+        ) from exc
 
 
 def _percent_decoded(value: str) -> str:
-    """The identifier in the gateway's header; raises `Denied` for what two readers could read as two users.
+    """The identifier in the gateway's header; raises `AuthenticationError` where two readers could read two users.
 
     Anything but printable ASCII (a raw `é` arrives as one of several byte sequences), a `%` without two hexadecimal
     digits, and `+`, which is a blank in forms and itself elsewhere (RFC 3986 section 2.1).
@@ -135,15 +137,15 @@ def _percent_decoded(value: str) -> str:
         raise _malformed_identifier(f"names nobody. {exc.message}") from None
 
 
-def _malformed_identifier(what: str) -> Denied:
-    return Denied(400, "invalid_request", f"The header X-Scalekit-Identifier {what}")
+def _malformed_identifier(what: str) -> AuthenticationError:
+    return AuthenticationError(400, "invalid_request", f"The header X-Scalekit-Identifier {what}")
 
 
 def date_claim(claims: Mapping[str, Any], name: str) -> float:
-    """A claim that is a NumericDate, in seconds; raises `Denied`."""
+    """A claim that is a NumericDate, in seconds; raises `AuthenticationError`."""
     seconds = numeric_date(claims.get(name))
     if seconds is None:
-        raise Denied(401, "invalid_token", f"The token must carry the claim {name}, a number of seconds.")
+        raise AuthenticationError(401, "invalid_token", f"The token must carry the claim {name}, a number of seconds.")
     return seconds
 
 
@@ -172,12 +174,12 @@ class Gateway:
         self._service_key = service_key
 
     async def authenticate(self, headers: Headers) -> AccessToken:
-        """The caller that the proxy names; raises `Denied`."""
+        """The caller that the proxy names; raises `AuthenticationError`."""
         if not same_secret(bearer_of(headers), self._service_key):
-            raise Denied(401, "invalid_token", "The service key is wrong.")
+            raise AuthenticationError(401, "invalid_token", "The service key is wrong.")
         values = headers.getlist(IDENTIFIER_HEADER)
         if len(values) != 1:
-            raise Denied(401, "invalid_token", "The header X-Scalekit-Identifier must be there, once.")
+            raise AuthenticationError(401, "invalid_token", "The header X-Scalekit-Identifier must be there, once.")
         return caller_token(_percent_decoded(values[0]), client_id="gateway")
 
 
@@ -206,9 +208,9 @@ class RequireCaller:
             token = await self._authentication.authenticate(headers)
             if self._authentication.demands_scopes:
                 _check_scopes(headers, token)
-        except Denied as denied:
-            tell_denial(denied, scope["path"])
-            await denial(denied, self._authentication.challenge)(scope, receive, send)
+        except AuthenticationError as denied:
+            log_denial(denied, scope["path"])
+            await denial_response(denied, self._authentication.challenge)(scope, receive, send)
             return
         vouch_for(scope)
         scope["user"] = AuthenticatedUser(token)
@@ -216,7 +218,7 @@ class RequireCaller:
         await self._app(scope, receive, send)
 
 
-def tell_denial(denied: Denied, route: str) -> None:
+def log_denial(denied: AuthenticationError, route: str) -> None:
     """One line for a request that was refused before anybody was known; nothing of its headers."""
     logger.info(
         "A caller of %s was refused: %d %s",
@@ -227,7 +229,7 @@ def tell_denial(denied: Denied, route: str) -> None:
     )
 
 
-def denial(denied: Denied, challenge: str = "") -> Response:
+def denial_response(denied: AuthenticationError, challenge: str = "") -> Response:
     """The refusal as an HTTP answer with its challenge."""
     parts = [f'error="{denied.error}"', f'error_description="{denied.description}"']
     if denied.scope:
@@ -243,14 +245,14 @@ def _check_scopes(headers: Headers, token: AccessToken) -> None:
     granted = set(token.scopes)
     both = " ".join(BOTH_SCOPES)
     if not granted & set(BOTH_SCOPES):
-        raise Denied(403, "insufficient_scope", "The token grants no calendar scope.", both)
+        raise AuthenticationError(403, "insufficient_scope", "The token grants no calendar scope.", both)
     if headers.get("mcp-method") != "tools/call":
         return
     name = decode_header_value(headers.get("mcp-name") or "")
     spec = TOOLS.get(name) if name else None
     if spec is None or spec.name == AUTHORIZE or spec.required_scope in granted:
         return
-    raise Denied(403, "insufficient_scope", f"{spec.name} needs the scope {spec.required_scope}.", both)
+    raise AuthenticationError(403, "insufficient_scope", f"{spec.name} needs the scope {spec.required_scope}.", both)
 
 
 def _shutting_down() -> Response:

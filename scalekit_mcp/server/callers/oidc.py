@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.server.callers.authentication import (
     BOTH_SCOPES,
-    Denied,
+    AuthenticationError,
     bearer_of,
     caller_token,
     date_claim,
@@ -58,13 +58,13 @@ class OidcTokens:
         await self._keys.aclose()
 
     async def authenticate(self, headers: Headers) -> AccessToken:
-        """The caller of a request; raises `Denied`."""
+        """The caller of a request; raises `AuthenticationError`."""
         try:
             return await self._verify(bearer_of(headers))
-        except Denied as denied:
+        except AuthenticationError as denied:
             # the challenge names what to ask the authorization server for (RFC 6750 section 3)
             scope = " ".join(BOTH_SCOPES) if self._options.require_scopes and denied.status == 401 else denied.scope
-            raise Denied(denied.status, denied.error, denied.description, scope) from denied
+            raise AuthenticationError(denied.status, denied.error, denied.description, scope) from denied
 
     async def _verify(self, token: str) -> AccessToken:
         import jwt
@@ -143,5 +143,5 @@ def _scopes(claims: Mapping[str, Any]) -> list[str]:
     return [name for name in BOTH_SCOPES if name in names]
 
 
-def _invalid(description: str) -> Denied:
-    return Denied(401, "invalid_token", description)
+def _invalid(description: str) -> AuthenticationError:
+    return AuthenticationError(401, "invalid_token", description)

@@ -18,7 +18,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import SingleFlight
-from scalekit_mcp.server.callers.authentication import Denied
+from scalekit_mcp.server.callers.authentication import AuthenticationError
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ class IssuerKeys:
     async def key(self, key_id: object) -> Any:
         """The key of that id; without an id the only one there is.
 
-        Raises `Denied`: 401 for a key that the issuer does not have, 503 where that cannot be found out now.
+        Raises `AuthenticationError`: 401 for a key that the issuer does not have, 503 where that cannot be found out
+        now.
         """
         name = key_id if isinstance(key_id, str) else None
         age = self._age()
@@ -76,8 +77,8 @@ class IssuerKeys:
         if (found := self._known(name)) is not None:
             return found
         if self._age() < LOOK_SECONDS:
-            raise Denied(401, "invalid_token", "The token was signed with an unknown key.")
-        raise Denied(503, "temporarily_unavailable", "The authorization server's keys are out of reach.")
+            raise AuthenticationError(401, "invalid_token", "The token was signed with an unknown key.")
+        raise AuthenticationError(503, "temporarily_unavailable", "The authorization server's keys are out of reach.")
 
     def _age(self) -> float:
         """How old the keys are, in seconds; infinite where there are none."""

@@ -16,7 +16,7 @@ from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.server.callers.authentication import (
     BOTH_SCOPES,
-    Denied,
+    AuthenticationError,
     bearer_of,
     caller_token,
     date_claim,
@@ -55,7 +55,7 @@ class SessionTokens:
             raise InvalidInput("A session token lives between 1 second and 24 hours.", field="ttl")
         try:
             subject = plain_identifier(identifier)
-        except Denied as exc:
+        except AuthenticationError as exc:
             raise InvalidInput("The identifier is not valid.", field="identifier") from exc
         issued_at = self._clock.now().replace(microsecond=0)
         expires_at = issued_at + timedelta(seconds=ttl_seconds)
@@ -73,11 +73,11 @@ class SessionTokens:
         return jwt.encode(claims, key, algorithm=ALGORITHM, headers={"kid": key_id}), expires_at
 
     async def authenticate(self, headers: Headers) -> AccessToken:
-        """The caller of a request; raises `Denied`."""
+        """The caller of a request; raises `AuthenticationError`."""
         return self.verify(bearer_of(headers))
 
     def verify(self, token: str) -> AccessToken:
-        """The caller that a token names; raises `Denied`."""
+        """The caller that a token names; raises `AuthenticationError`."""
         claims = self._claims(token)
         identifier = plain_identifier(claims.get("sub"))
         audience = claims.get("aud")
@@ -149,5 +149,5 @@ def _scopes(claims: Mapping[str, Any]) -> list[str]:
     return [name for name in BOTH_SCOPES if name in scope.split()]
 
 
-def _invalid(description: str) -> Denied:
-    return Denied(401, "invalid_token", description)
+def _invalid(description: str) -> AuthenticationError:
+    return AuthenticationError(401, "invalid_token", description)

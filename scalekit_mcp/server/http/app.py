@@ -30,10 +30,10 @@ from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback, loopback_hosts
 from scalekit_mcp.server.callers.authentication import (
     Authentication,
-    Denied,
+    AuthenticationError,
     RequireCaller,
     bearer_of,
-    denial,
+    denial_response,
     same_secret,
 )
 from scalekit_mcp.server.http.middleware import WholeBody, outer_middleware
@@ -333,9 +333,9 @@ def _metrics_route(metrics: CallMetrics, key: str | None) -> Route:
     async def show(request: Request) -> Response:
         try:
             if key is not None and not same_secret(bearer_of(request.headers), key):
-                return denial(Denied(401, "invalid_token", "The service key is wrong."))
-        except Denied as denied:
-            return denial(denied)
+                return denial_response(AuthenticationError(401, "invalid_token", "The service key is wrong."))
+        except AuthenticationError as denied:
+            return denial_response(denied)
         return Response(await metrics.page(), headers={"content-type": CONTENT_TYPE})
 
     return Route("/metrics", show, methods=["GET"])

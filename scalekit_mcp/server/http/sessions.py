@@ -49,7 +49,7 @@ class RequestsPerCaller:
             try:
                 with places.hold(caller):
                     await app(scope, receive, send)
-            except _TooManyError as exc:
+            except _TooManyRequestsError as exc:
                 await exc.answer()(scope, receive, send)
 
         return counted
@@ -169,7 +169,7 @@ class _Session:
     in_use: int = field(default=0)
 
 
-class _TooManyError(Throttled):
+class _TooManyRequestsError(Throttled):
     """A caller has as many open as it may."""
 
     def answer(self) -> Response:
@@ -186,10 +186,10 @@ class _Places:
 
     @contextlib.contextmanager
     def hold(self, caller: str) -> Generator[None]:
-        """One of the caller's places; raises `_TooManyError`."""
+        """One of the caller's places; raises `_TooManyRequestsError`."""
         held = self._held.get(caller, 0)
         if held >= self._limit:
-            raise _TooManyError(
+            raise _TooManyRequestsError(
                 f"{self._limit} {self._what}, as many as one caller may have.",
                 next_step="Close some of them, or wait until they end, then repeat this one.",
                 who_acts="user",

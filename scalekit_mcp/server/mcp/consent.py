@@ -63,7 +63,7 @@ class ConsentTimes:
     rounds: int = 8
 
 
-class ConfirmationNeeded(Exception):
+class ConfirmationNeededError(Exception):
     """A person has to say yes to this very call first; `question` is what to ask."""
 
     def __init__(self, question: str) -> None:
@@ -78,7 +78,10 @@ class Job(Protocol):
     confirmed: bool
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
-        """Do it; raises `AuthorizationRequired`, `ConfirmationNeeded`. `resumed`: a person signed in for this call."""
+        """Run the job; `resumed` means that a person signed in for this call.
+
+        Raises `AuthorizationRequired` or `ConfirmationNeededError`.
+        """
         ...
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
@@ -128,7 +131,7 @@ class Consent:
                     return verdict
         try:
             return success_result(await job.run(resumed=resumed))
-        except ConfirmationNeeded as need:
+        except ConfirmationNeededError as need:
             if not shows_forms(context):
                 raise words.cannot_confirm() from need
             return form_question(MAIL_KEY, need.question, MAIL_SCHEMA, CallState(Step.MAIL))
@@ -188,7 +191,7 @@ class Consent:
         for _ in range(1 + _QUESTIONS_OF_A_CALL):
             try:
                 return success_result(await job.run(resumed=resumed))
-            except ConfirmationNeeded as need:
+            except ConfirmationNeededError as need:
                 await self._legacy_confirmation(context, need)
                 job.confirmed = True
             except AuthorizationRequired as need:
@@ -198,7 +201,7 @@ class Consent:
                 resumed = True
         raise InternalError("A call asked more questions than it has.")
 
-    async def _legacy_confirmation(self, context: RequestContext, need: ConfirmationNeeded) -> None:
+    async def _legacy_confirmation(self, context: RequestContext, need: ConfirmationNeededError) -> None:
         if not (context.session.can_send_request and shows_forms(context)):
             raise words.cannot_confirm() from need
         if not _said_yes(await ask_by_form(context, need.question, MAIL_SCHEMA, self._times.legacy_seconds)):

@@ -13,7 +13,7 @@ from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
 from scalekit_mcp.server.callers.caller import Caller
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp import confirmation
-from scalekit_mcp.server.mcp.consent import ConfirmationNeeded
+from scalekit_mcp.server.mcp.consent import ConfirmationNeededError
 from scalekit_mcp.server.mcp.results import error_result, success_result
 from scalekit_mcp.tools import Arguments, Authorize
 
@@ -44,7 +44,7 @@ class CalendarJob:
         self._arguments = arguments
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
-        """The calendar's answer; raises `ScalekitMCPError` and `ConfirmationNeeded`."""
+        """The calendar's answer; raises `ScalekitMCPError` and `ConfirmationNeededError`."""
         del resumed
         async with self._limiter.slot(self.identifier):
             if not self.confirmed:
@@ -64,11 +64,11 @@ class CalendarJob:
         )
 
     async def _ask_if_it_mails_or_deletes(self) -> None:
-        """Raise `ConfirmationNeeded` where a person has to say yes. Reads first: it settles the account, too."""
+        """Raise `ConfirmationNeededError` where a person has to say yes. Reads first: it settles the account, too."""
         given = self._arguments.to_wire()
         if self._tool_name == confirmation.CREATE and confirmation.mails_on_create(given):
             await self._execute(_LIST, {"top": 1, "select": "id"})
-            raise ConfirmationNeeded(confirmation.create_question(given))
+            raise ConfirmationNeededError(confirmation.create_question(given))
         if self._tool_name not in (confirmation.UPDATE, confirmation.DELETE):
             return
         try:
@@ -76,9 +76,9 @@ class CalendarJob:
         except EventNotFound:
             return  # nothing to mail about; the call itself says what that means
         if self._tool_name == confirmation.DELETE:
-            raise ConfirmationNeeded(confirmation.delete_question(event))
+            raise ConfirmationNeededError(confirmation.delete_question(event))
         if confirmation.mails_on_update(given, event):
-            raise ConfirmationNeeded(confirmation.update_question(given, event))
+            raise ConfirmationNeededError(confirmation.update_question(given, event))
 
 
 class AuthorizeJob:

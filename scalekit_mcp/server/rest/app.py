@@ -17,7 +17,7 @@ from scalekit_mcp.actions import Actions, ConnectedAccountView, ToolResult
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
-from scalekit_mcp.server.callers.authentication import Denied, bearer_of, same_secret
+from scalekit_mcp.server.callers.authentication import AuthenticationError, bearer_of, same_secret
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.callers.vouching import vouch_for
 from scalekit_mcp.server.failures import log_failure
@@ -294,12 +294,12 @@ class Rest:
         async def answer(request: Request) -> Response:
             try:
                 if not same_secret(bearer_of(request.headers), self._options.service_key):
-                    raise Denied(401, "invalid_token", "The service key is wrong.")  # noqa: TRY301
+                    raise AuthenticationError(401, "invalid_token", "The service key is wrong.")  # noqa: TRY301
                 vouch_for(request.scope)
                 return await handler(request)
             except ClientDisconnect:
                 raise  # nobody is there to be answered; the outer layer knows
-            except Denied as denied:
+            except AuthenticationError as denied:
                 body = error_body(16, denied.description, "UNAUTHENTICATED")
                 return JSONResponse(body, status_code=401, headers={"www-authenticate": "Bearer"})
             except ScalekitMCPError as exc:

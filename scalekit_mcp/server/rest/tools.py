@@ -18,8 +18,8 @@ from typing import Any, cast
 from scalekit_mcp.errors import EventNotFound, InvalidInput
 from scalekit_mcp.tools import (
     EVENT_PROPERTIES,
+    ArgumentError,
     Parameter,
-    Refused,
     identifier_parameter,
     integer_parameter,
     invalid_input,
@@ -100,13 +100,13 @@ class CatalogueTool:
 def _utc(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     if not _INSTANT.fullmatch(text):
-        raise Refused(f"is {shown(value)}; write an instant such as 2026-04-06T00:00:00Z")
+        raise ArgumentError(f"is {shown(value)}; write an instant such as 2026-04-06T00:00:00Z")
     try:
         instant = datetime.fromisoformat(text.upper())
         # Without an offset Microsoft reads UTC (List calendarView).
         instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Refused(f"is {shown(value)}, which is not in the calendar") from None
+        raise ArgumentError(f"is {shown(value)}, which is not in the calendar") from None
     return instant.replace(tzinfo=None).isoformat(timespec="seconds")
 
 

@@ -136,7 +136,7 @@ class _Requests:
             line = self._lines.waiting.popleft()
             if line is None:
                 self._lines.make_room()
-                return _TooLongError()
+                return _LineTooLongError()
             try:
                 message = jsonrpc_message_adapter.validate_json(line, by_name=False)
             except ValidationError as exc:
@@ -171,7 +171,7 @@ class _Requests:
         self.answered(request_id)
 
 
-class _TooLongError(Exception):
+class _LineTooLongError(Exception):
     """A message had more than `LONGEST_LINE` characters and was read over."""
 
 
@@ -192,7 +192,7 @@ class _Reading:
             raise StopAsyncIteration from None
 
     async def receive(self) -> SessionMessage | Exception:
-        while isinstance(found := await self._requests.next(), _TooLongError):
+        while isinstance(found := await self._requests.next(), _LineTooLongError):
             text = f"A message had more than {LONGEST_LINE} characters and was not read; send a shorter one."
             error = JSONRPCError(jsonrpc="2.0", id=None, error=ErrorData(code=INVALID_REQUEST, message=text))
             await self._pipe.write(error.model_dump_json(by_alias=True, exclude_unset=True) + "\n")

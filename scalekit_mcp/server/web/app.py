@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.accounts import KeyRing, SealBroken
+from scalekit_mcp.accounts import BrokenSealError, KeyRing
 from scalekit_mcp.actions import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions, AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
@@ -182,7 +182,7 @@ class Web:
     def _opened(self, name: str, text: str) -> dict[str, Any] | None:
         try:
             return self._ring.open_token(_COOKIE, name, text, now=self._clock.now())
-        except SealBroken:
+        except BrokenSealError:
             return None
 
     def _guarded(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:

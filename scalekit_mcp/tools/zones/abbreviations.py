@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
-from scalekit_mcp.tools.values import Refused, shown
+from scalekit_mcp.tools.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded
 from scalekit_mcp.tools.zones.zone import resolve_zone, to_local
 
@@ -78,17 +78,17 @@ _WITH_SUMMER_TIME: Mapping[str, float] = {"CET": 1, "EET": 2, "MET": 1, "WET": 0
 
 
 def check_zone_name(name: str) -> None:
-    """Refuse what is no zone whatever the date; raises `Refused`."""
+    """Refuse what is no zone whatever the date; raises `ArgumentError`."""
     key = folded(name)
     several = _SEVERAL.get(key.upper())
     if several is not None:
-        raise Refused(f"is {shown(name)}, an abbreviation; write {_either(several)}")
+        raise ArgumentError(f"is {shown(name)}, an abbreviation; write {_either(several)}")
     if key not in _ABBREVIATIONS:
         resolve_zone(name)
 
 
 def check_lasting_zone_name(name: str) -> None:
-    """Refuse what is no zone without a date, abbreviations too; raises `Refused`."""
+    """Refuse what is no zone without a date, abbreviations too; raises `ArgumentError`."""
     check_zone_name(name)
     abbreviation = _ABBREVIATIONS.get(folded(name))
     if abbreviation is not None:
@@ -98,7 +98,7 @@ def check_lasting_zone_name(name: str) -> None:
 def place_zones(read: dict[str, Any], dated_by: Mapping[str, Sequence[str]]) -> Remarks:
     """Put places where abbreviations are, and tell of names that rarely mean what the writer thinks.
 
-    `dated_by` gives the parameters with the local times that a zone parameter is for. Raises `Refused` with both
+    `dated_by` gives the parameters with the local times that a zone parameter is for. Raises `ArgumentError` with both
     readings where an abbreviation and the clock of its place disagree.
     """
     remarks = NO_REMARKS
@@ -120,12 +120,12 @@ def place_zones(read: dict[str, Any], dated_by: Mapping[str, Sequence[str]]) -> 
 
 def _check_agreement(abbreviation: Abbreviation, field: str, dates: Mapping[str, datetime]) -> None:
     if not dates and not _lasts(abbreviation):
-        raise Refused(_without_date(abbreviation).message, field)
+        raise ArgumentError(_without_date(abbreviation).message, field)
     for time, local in dates.items():
         if not abbreviation.agrees(local):
             instant = (local - timedelta(hours=abbreviation.hours)).replace(tzinfo=UTC)
             there = _offset(_hours(local, abbreviation.place))
-            raise Refused(
+            raise ArgumentError(
                 f"is {shown(abbreviation.name)}, {_offset(abbreviation.hours)}, but on {local.date()} the clock of "
                 f"{abbreviation.city} is at {there}; write {abbreviation.place} if that clock is meant, or "
                 f"UTC and {time} {instant.replace(tzinfo=None).isoformat(timespec='seconds')} if "
@@ -134,8 +134,8 @@ def _check_agreement(abbreviation: Abbreviation, field: str, dates: Mapping[str,
             )
 
 
-def _without_date(abbreviation: Abbreviation) -> Refused:
-    return Refused(
+def _without_date(abbreviation: Abbreviation) -> ArgumentError:
+    return ArgumentError(
         f"is {shown(abbreviation.name)}, an abbreviation; write {abbreviation.place} for the clock of "
         f"{abbreviation.city}"
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from scalekit_mcp.tools.values import Refused, shown
+from scalekit_mcp.tools.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded, refusal, zone_names
 
 
@@ -31,7 +31,7 @@ class Zone:
 
 @lru_cache(maxsize=1024)
 def resolve_zone(name: str) -> Zone:
-    """The zone called `name`; raises `Refused` with what to write instead."""
+    """The zone called `name`; raises `ArgumentError` with what to write instead."""
     known = zone_names().get(folded(name))
     if known is not None:
         try:
@@ -39,12 +39,12 @@ def resolve_zone(name: str) -> Zone:
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
             known = None
     if known is None:
-        raise Refused(f"is {shown(name)}, {refusal(name)}")
+        raise ArgumentError(f"is {shown(name)}, {refusal(name)}")
     return Zone(given=known[0], iana=known[1], windows=known[2])
 
 
 def to_instant(local: datetime, zone: Zone) -> datetime:
-    """The instant of a local time, aware in UTC; the first of two in a fold. Raises `Refused` inside a gap."""
+    """The instant of a local time, aware in UTC; the first of two in a fold. Raises `ArgumentError` inside a gap."""
     aware = local.replace(tzinfo=zone.tzinfo, fold=0)
     instant = aware.astimezone(UTC)
     back = instant.astimezone(zone.tzinfo).replace(tzinfo=None)
@@ -52,7 +52,7 @@ def to_instant(local: datetime, zone: Zone) -> datetime:
         later = aware.replace(fold=1).utcoffset() or timedelta()
         earlier = aware.utcoffset() or timedelta()
         jump = abs(earlier - later)
-        raise Refused(
+        raise ArgumentError(
             f"is {local.isoformat(timespec='seconds')}, which does not exist in {zone.given}: the clock is put forward "
             f"then; write {(local + jump).isoformat(timespec='seconds')}, or a time before the change"
         )
