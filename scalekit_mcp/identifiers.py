@@ -13,6 +13,8 @@ MAX_IDENTIFIER_CHARACTERS = 100
 
 # C0 and C1 control characters, DEL, the line ends of Unicode, and halves of surrogate pairs, which no UTF-8 text holds.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_GUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_NAMES_AN_ACCOUNT = re.compile(f"ms:(?P<tid>{_GUID}):(?P<oid>{_GUID})")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -31,6 +33,15 @@ def check_identifier(value: object) -> str:
     if value.isspace():
         raise _refused("is more than white space")
     return value
+
+
+def account_named_by(identifier: str) -> tuple[str, str] | None:
+    """The Microsoft account that an identifier itself names, `ms:{tid}:{oid}`, as (tid, oid); None for any other one.
+
+    Such an identifier is connected with that account and never with another.
+    """
+    found = _NAMES_AN_ACCOUNT.fullmatch(identifier.casefold())
+    return None if found is None else (found["tid"], found["oid"])
 
 
 def has_lone_surrogate(text: str) -> bool:

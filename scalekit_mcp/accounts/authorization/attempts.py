@@ -26,6 +26,7 @@ from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus
 from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.identifiers import account_named_by
 
 
 class AttemptRecords:
@@ -140,5 +141,17 @@ def same_account(account: ConnectedAccount, other: ProviderAccount) -> bool:
 
 
 def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:
-    """Whether another account of the provider would silently take the place of the connected one."""
+    """Whether an account of the provider signed in that may not be connected here.
+
+    It would silently take the place of the connected one, or the identifier itself names another one, which no
+    `reconnect` changes.
+    """
+    if account_named_by(account.identifier) is not None:
+        return not is_named_by(account.identifier, signed_in)
     return account.provider_account is not None and not reconnect and not same_account(account, signed_in)
+
+
+def is_named_by(identifier: str, signed_in: ProviderAccount) -> bool:
+    """Whether an identifier itself names the account that signed in."""
+    tid, oid = signed_in.key
+    return account_named_by(identifier) == (tid.casefold(), oid.casefold())

@@ -12,11 +12,16 @@ from scalekit_mcp.accounts.accounts import RACES, too_many_races
 from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.acceptance import Acceptance
 from scalekit_mcp.accounts.authorization.approvals import Approvals
-from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch, pending_reason, same_browser
+from scalekit_mcp.accounts.authorization.attempts import (
+    AttemptRecords,
+    is_named_by,
+    is_switch,
+    pending_reason,
+    same_browser,
+)
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model.records import (
     Attempt,
-    AttemptSecrets,
     AttemptState,
     Held,
     ManagerSettings,
@@ -84,7 +89,7 @@ class Callback:
         if held.account is not None and is_switch(attempt.reconnect, stored.account, held.account):
             return await self._acceptance.refuse_switch(attempt, stored.account, held.account)
         if attempt.verification is UserVerification.OFF or (
-            attempt.verification is UserVerification.CONFIRM and _vouched(attempt.secrets, held.account)
+            attempt.verification is UserVerification.CONFIRM and _vouched(attempt, held.account)
         ):
             try:
                 return await self._acceptance.connect(attempt, held)
@@ -160,10 +165,13 @@ class Callback:
         return outcome
 
 
-def _vouched(secrets_: AttemptSecrets, signed_in: ProviderAccount | None) -> bool:
-    """Whether the caller's own token names the account that consents."""
+def _vouched(attempt: Attempt, signed_in: ProviderAccount | None) -> bool:
+    """Whether the identifier, or the caller's own token, names the account that consents."""
     if signed_in is None:
         return False
+    if is_named_by(attempt.identifier, signed_in):
+        return True
+    secrets_ = attempt.secrets
     if secrets_.expected_account is not None and secrets_.expected_account == signed_in.key:
         return True
     hint = (secrets_.login_hint or "").strip().casefold()

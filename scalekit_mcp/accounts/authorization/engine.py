@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scalekit_mcp.accounts.accounts import RACES, Accounts, too_many_races
+from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.acceptance import Acceptance
 from scalekit_mcp.accounts.authorization.approvals import Approvals
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch
@@ -31,6 +32,7 @@ from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.identifiers import account_named_by
 
 
 class Authorizations:
@@ -126,12 +128,18 @@ class Authorizations:
         """Connect with a grant that came without our pages (RFC 8628: a device code on the operator's own machine).
 
         Raises:
-            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`.
+            InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`, or
+                than the one that the identifier names.
         """
         held = HeldGrant(grant.tokens, grant.account)
         for _ in range(RACES):
             stored = await self._accounts.find_or_create(key)
             if is_switch(reconnect, stored.account, grant.account):
+                if account_named_by(key.identifier) is not None:
+                    raise InvalidInput(
+                        f"'{key.identifier}' names another account; {grant.account.mailbox} signed in.",
+                        next_step=texts.NAMED_ACCOUNT_ONLY,
+                    )
                 raise InvalidInput(
                     f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",
                     next_step="Sign in with the same account, or reconnect to switch accounts.",

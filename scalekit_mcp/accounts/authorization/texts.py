@@ -18,7 +18,12 @@ from scalekit_mcp.accounts.authorization.outcomes import (
 from scalekit_mcp.accounts.model.records import Attempt, AttemptState, ConnectedAccount, ProviderAccount
 from scalekit_mcp.accounts.provider import GrantError, GrantFault
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.identifiers import account_named_by
 
+NAMED_ACCOUNT_ONLY = (
+    "Sign in with the account of this connection. To use another one, disconnect this server in your app and connect "
+    "again with the other account."
+)
 ASK_ANEW = "Go back to the chat and ask for a new authorization link."
 
 _TITLES: dict[GrantFault, tuple[OutcomeKind, str]] = {
@@ -134,7 +139,18 @@ def other_browser(attempt: Attempt) -> AuthorizationOutcome:
 
 
 def other_account(attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount) -> AuthorizationOutcome:
-    """Another account of the provider than the connected one."""
+    """Another account of the provider than the connected one, or than the one that the identifier names."""
+    if account_named_by(attempt.identifier) is not None:
+        return _of(
+            attempt,
+            OutcomeKind.OTHER_ACCOUNT,
+            "That is another account",
+            f"This link is for one account alone, but {signed_in.mailbox or 'a different account'} signed "
+            "in. Nothing was changed.",
+            NAMED_ACCOUNT_ONLY,
+            mailbox=signed_in.mailbox,
+            ticket=attempt.secrets.ticket,
+        )
     return _of(
         attempt,
         OutcomeKind.OTHER_ACCOUNT,
