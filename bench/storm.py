@@ -23,7 +23,7 @@ from bench.over_http import process
 from bench.report import MORE, Report, Row
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault import rows
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.settings import load_settings

@@ -22,7 +22,7 @@ from pathlib import Path
 from bench.report import Report
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
 from scalekit_mcp.accounts.vault import rows
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.tables import connected_accounts
 from scalekit_mcp.accounts.vault.vault import Vault
 from tests.support import postgres

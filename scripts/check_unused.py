@@ -38,8 +38,8 @@ USED_FROM_OUTSIDE = (
     ("sandbox/world/directory.py", "variable", "is_guest", "the state over HTTP shows it"),
     ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
     ("accounts/vault/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
-    ("accounts/vault/database.py", "attribute", "isolation_level", "the driver reads it"),
-    ("accounts/vault/database.py", "attribute", "text_factory", "the driver reads it"),
+    ("accounts/vault/database/database.py", "attribute", "isolation_level", "the driver reads it"),
+    ("accounts/vault/database/database.py", "attribute", "text_factory", "the driver reads it"),
     ("*", "method", "handle_*", "html.parser calls it"),
     ("*", "method", "format[EM]*", "logging calls it"),
     ("*", "method", "capture_signals", "uvicorn calls it"),
@@ -57,7 +57,7 @@ USED_FROM_OUTSIDE = (
     ("telemetry/logs.py", "attribute", "*hook", "the interpreter calls it"),
     ("telemetry/logs.py", "attribute", "showwarning", "warnings calls it"),
     ("telemetry/stderr.py", "method", "writable", "every stream has it"),
-    ("accounts/vault/statements.py", "import", "CursorResult", "named in a cast, as text"),
+    ("accounts/vault/database/statements.py", "import", "CursorResult", "named in a cast, as text"),
 )
 
 

@@ -10,6 +10,7 @@ from .misconfiguration import MisconfigurationGuard as MisconfigurationGuard
 from .model.records import KEPT_ELSEWHERE as KEPT_ELSEWHERE
 from .model.records import NOBODY_EXPECTED as NOBODY_EXPECTED
 from .model.records import AccountKey as AccountKey
+from .model.records import AccountSettings as AccountSettings
 from .model.records import AccountStatus as AccountStatus
 from .model.records import AccountView as AccountView
 from .model.records import Attempt as Attempt
@@ -23,7 +24,6 @@ from .model.records import ExpectedPerson as ExpectedPerson
 from .model.records import Held as Held
 from .model.records import HeldRequest as HeldRequest
 from .model.records import HistoryEntry as HistoryEntry
-from .model.records import ManagerSettings as ManagerSettings
 from .model.records import ProviderAccount as ProviderAccount
 from .model.records import Reason as Reason
 from .model.records import StoredAccount as StoredAccount
@@ -51,10 +51,10 @@ from .vault.changes import Change as Change
 from .vault.changes import NoteAccount as NoteAccount
 from .vault.rotation import RotationProgress as RotationProgress
 from .vault.rotation import rotate_keys as rotate_keys
-from .vault.sealing import KEY_BYTES as KEY_BYTES
-from .vault.sealing import BrokenSealError as BrokenSealError
-from .vault.sealing import KeyRing as KeyRing
-from .vault.sealing import add_key_to_file as add_key_to_file
-from .vault.sealing import read_keys as read_keys
+from .vault.sealing.key_ring import KEY_BYTES as KEY_BYTES
+from .vault.sealing.key_ring import BrokenSealError as BrokenSealError
+from .vault.sealing.key_ring import KeyRing as KeyRing
+from .vault.sealing.key_ring import add_key_to_file as add_key_to_file
+from .vault.sealing.key_ring import read_keys as read_keys
 from .vault.tables import HEAD as HEAD
 from .vault.vault import Vault as Vault

@@ -14,6 +14,7 @@ from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountPage,
+    AccountSettings,
     AccountStatus,
     AccountView,
     Attempt,
@@ -22,15 +23,14 @@ from scalekit_mcp.accounts.model.records import (
     ConnectedAccount,
     DamagedAccount,
     HistoryEntry,
-    ManagerSettings,
     Reason,
     StoredAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import BrokenSealError
-from scalekit_mcp.accounts.vault.seals import DamagedRecordError
+from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError
+from scalekit_mcp.accounts.vault.sealing.seals import DamagedRecordError
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import RunningTasks, SingleFlight
@@ -50,7 +50,7 @@ class Accounts:
         vault: Vault,
         connections: Collection[str],
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         operator: MisconfigurationGuard,
     ) -> None:
         self._vault = vault

@@ -9,7 +9,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from scalekit_mcp.accounts.model.records import ConnectedAccount, ManagerSettings
+from scalekit_mcp.accounts.model.records import AccountSettings, ConnectedAccount
 from scalekit_mcp.accounts.provider import GrantError
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured
@@ -34,7 +34,7 @@ class MisconfigurationGuard:
     customer lacks, meet the account that had them.
     """
 
-    def __init__(self, clock: Clock, settings: ManagerSettings) -> None:
+    def __init__(self, clock: Clock, settings: AccountSettings) -> None:
         self._clock = clock
         self._settings = settings
         # Words, not the failure itself: the frames of its traceback hold the token that was sent.

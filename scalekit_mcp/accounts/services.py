@@ -10,7 +10,7 @@ from scalekit_mcp.accounts.authorization.engine import Authorizations
 from scalekit_mcp.accounts.authorization.links import ListenerAlive
 from scalekit_mcp.accounts.authorization.oauth_keeper import OAuthKeeper
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
-from scalekit_mcp.accounts.model.records import ManagerSettings
+from scalekit_mcp.accounts.model.records import AccountSettings
 from scalekit_mcp.accounts.provider import OAuthProvider
 from scalekit_mcp.accounts.tokens.tokens import Tokens
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -37,11 +37,11 @@ class AccountServices:
         *,
         providers: Mapping[str, OAuthProvider],
         clock: Clock,
-        settings: ManagerSettings | None = None,
+        settings: AccountSettings | None = None,
         listener_alive: ListenerAlive | None = None,
     ) -> AccountServices:
         """The services on a vault, for the connections that `providers` names."""
-        settings = settings or ManagerSettings()
+        settings = settings or AccountSettings()
         operator = MisconfigurationGuard(clock, settings)
         keepers = {
             name: OAuthKeeper(provider, name, clock=clock, settings=settings, operator=operator)

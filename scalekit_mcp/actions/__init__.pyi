@@ -5,7 +5,8 @@ from .authorize import Requester as Requester
 from .authorize import Standing as Standing
 from .authorize import direction_of as direction_of
 from .authorize import run_authorize as run_authorize
-from .embedded import view_of as view_of
+from .embedded.actions import view_of as view_of
+from .embedded.wiring import embedded_services as embedded_services
 from .files import check_key_file as check_key_file
 from .files import exposed_files as exposed_files
 from .files import key_file as key_file
@@ -26,4 +27,3 @@ from .protocol import ADMIN_CALLBACK_PATH as ADMIN_CALLBACK_PATH
 from .protocol import CALLBACK_PATH as CALLBACK_PATH
 from .protocol import Actions as Actions
 from .protocol import LinkBase as LinkBase
-from .wiring import embedded_services as embedded_services

@@ -18,8 +18,8 @@ from scalekit_mcp.actions.protocol import Actions, LinkBase
 from scalekit_mcp.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from scalekit_mcp.actions.embedded import EmbeddedActions
-    from scalekit_mcp.actions.hosted import HostedActions
+    from scalekit_mcp.actions.embedded.actions import EmbeddedActions
+    from scalekit_mcp.actions.hosted.actions import HostedActions
     from scalekit_mcp.settings import Settings
     from scalekit_mcp.telemetry import Metrics
 
@@ -68,10 +68,10 @@ async def open_actions(
 def _implementation(settings: Settings, metrics: Metrics | None) -> Callable[..., EmbeddedActions | HostedActions]:
     """Who keeps the tokens; only that one is imported."""
     if settings.resolved_mode == "hosted":
-        from scalekit_mcp.actions.hosted_settings import hosted_actions
+        from scalekit_mcp.actions.hosted.settings import hosted_actions
 
         return hosted_actions
-    from scalekit_mcp.actions.embedded import EmbeddedActions
+    from scalekit_mcp.actions.embedded.actions import EmbeddedActions
 
     return partial(EmbeddedActions, metrics=metrics)
 

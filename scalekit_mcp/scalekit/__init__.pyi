@@ -1,4 +1,5 @@
 from .accounts import ScalekitAccounts as ScalekitAccounts
+from .environment import ScalekitEnvironment as ScalekitEnvironment
 from .keeper import ScalekitKeeper as ScalekitKeeper
 from .mailbox import ScalekitMailbox as ScalekitMailbox
 from .params import check_supported as check_supported

@@ -17,15 +17,15 @@ from scalekit_mcp.accounts.authorization.links import LinkRequest, ListenerAlive
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
+    AccountSettings,
     AccountView,
     AuthorizationLink,
-    ManagerSettings,
     TokenSet,
     UserVerification,
 )
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.tokens.tokens import Tokens
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.microsoft.identity.credentials import ClientSecret
@@ -43,7 +43,7 @@ DANA = "dana@company.com"
 ALICE = "alice@company.com"
 PAT = "pat@outlook.example"
 FIONA = "fiona@fabrikam.example"
-OFF = ManagerSettings(user_verification=UserVerification.OFF)
+OFF = AccountSettings(user_verification=UserVerification.OFF)
 COOKIE = "the browser's cookie"
 
 

@@ -18,7 +18,7 @@ import httpx2 as httpx
 
 from scalekit_mcp.accounts.model.records import AccountKey, TokenSet
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
 from tests.accounts.accounts_support import provider_for

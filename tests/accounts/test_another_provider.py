@@ -21,8 +21,8 @@ from starlette.routing import Route
 from scalekit_mcp.accounts.authorization.links import LinkRequest
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
+    AccountSettings,
     AccountStatus,
-    ManagerSettings,
     ProviderAccount,
     Reason,
     TokenSet,
@@ -30,7 +30,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.provider import AuthorizationRequest, Grant, GrantError, GrantFault
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.clock import Clock
@@ -163,7 +163,7 @@ async def open_field() -> AsyncIterator[Field]:
         Vault("sqlite+aiosqlite:///:memory:", KeyRing.generate()),
         providers={"meadow": provider},
         clock=clock,
-        settings=ManagerSettings(user_verification=UserVerification.CONFIRM),
+        settings=AccountSettings(user_verification=UserVerification.CONFIRM),
     )
     calls: Any = Calls(services)
     names = ServiceNames(provider="Meadow", calendar="Meadow")

@@ -17,7 +17,7 @@ from starlette.routing import Mount
 from scalekit_mcp.accounts.model.records import AccountKey, AccountView, DamagedAccount
 from scalekit_mcp.accounts.vault.changes import InsertAttempt
 from scalekit_mcp.accounts.vault.rows import UNREADABLE
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.errors import VaultError

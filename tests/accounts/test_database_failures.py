@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.changes import NoteAccount
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import sqlite_url

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from tests.accounts.accounts_support import open_room
 from tests.support.clock import HandClock
 

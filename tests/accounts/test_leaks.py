@@ -18,7 +18,7 @@ from scalekit_mcp.accounts.model import records
 from scalekit_mcp.accounts.model.records import AccountKey, HeldGrant, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rotation import rotate_keys
-from scalekit_mcp.accounts.vault.sealing import KeyRing, add_key_to_file
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing, add_key_to_file
 from scalekit_mcp.accounts.vault.tables import metadata
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ScalekitMCPError

@@ -13,7 +13,7 @@ import pytest
 
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus
 from scalekit_mcp.accounts.vault.changes import NoteAccount
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import Room, open_room, sqlite_url

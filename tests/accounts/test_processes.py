@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 import httpx2 as httpx
 import pytest
 
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, UserVerification
+from scalekit_mcp.accounts.model.records import AccountKey, AccountSettings, AccountStatus, UserVerification
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired
 from scalekit_mcp.sandbox import Sandbox
@@ -35,7 +35,7 @@ async def served_room(database_url: str) -> AsyncIterator[tuple[Room, str]]:
             vault,
             providers={"outlook": provider_for(http, clock, login_url=base_url)},
             clock=clock,
-            settings=ManagerSettings(user_verification=UserVerification.OFF),
+            settings=AccountSettings(user_verification=UserVerification.OFF),
         )
         room = Room(sandbox, clock, http, vault, services)
         sandbox.access_token_lifetime(1)

@@ -11,7 +11,7 @@ from typing import Any
 
 from scalekit_mcp.accounts.model.records import AccountKey, AttemptState
 from scalekit_mcp.accounts.vault.changes import AttemptKey, SaveAttempt, SaveTokens, TakeLease
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from tests.accounts.accounts_support import open_room
 

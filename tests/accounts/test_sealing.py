@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.accounts.vault.sealing import BrokenSealError, KeyRing, add_key_to_file, read_keys
+from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError, KeyRing, add_key_to_file, read_keys
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.server.callers.session_tokens import parse_keys
 

@@ -14,7 +14,7 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, UserVerification
 from scalekit_mcp.accounts.vault.changes import AttemptKey
 from scalekit_mcp.accounts.vault.rotation import rotate_keys
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, VaultError
 from tests.accounts.accounts_support import ALICE, COOKIE, DANA, Room, open_room, sqlite_url

@@ -55,7 +55,7 @@ from scalekit_mcp.accounts.vault.changes import (
     SaveTokens,
     TakeLease,
 )
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from tests.accounts.accounts_support import sqlite_url
@@ -532,7 +532,7 @@ def test_neither_a_new_vault_object_nor_a_vault_up_to_date_imports_what_it_does_
 import asyncio, sys
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.accounts.model.records import AccountKey
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 vault = Vault({url!r}, KeyRing.generate())
 assert not {{"sqlalchemy", "alembic", "aiosqlite"}} & set(sys.modules)

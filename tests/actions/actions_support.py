@@ -16,7 +16,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions import Actions, open_actions
-from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.hosted.actions import HostedActions, ScalekitEnvironment
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox

@@ -41,7 +41,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.vault.changes import ChangeStatus, InsertAttempt, MarkTenant
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ScalekitMCPError

@@ -19,10 +19,11 @@ from actions_support import IDENTIFIER, link_base
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.models import AuthorizationOutcome
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
+from scalekit_mcp.scalekit import ScalekitEnvironment
 from tests.support.clock import SandboxTime
 
 DOCUMENT = os.environ.get("SCALEKIT_OPENAPI")

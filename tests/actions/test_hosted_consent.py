@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from actions_support import ALICE, DANA, IDENTIFIER, PAGES, HostedBench, fast_bench
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions.models import AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.demo.browser import Browser, Page, consent

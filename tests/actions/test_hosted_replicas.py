@@ -27,10 +27,10 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from starlette.applications import Starlette
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import Actions, open_actions
-from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
@@ -39,6 +39,7 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.scalekit.app import SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET, ScalekitLookAlike
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.sandbox.serving import serving
+from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.settings import load_settings

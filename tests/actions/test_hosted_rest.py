@@ -10,7 +10,7 @@ import httpx2 as httpx
 import pytest
 from actions_support import DANA, IDENTIFIER, HostedBench, fast_bench
 
-from scalekit_mcp.actions.hosted import ScalekitEnvironment
+from scalekit_mcp.actions.hosted.actions import ScalekitEnvironment
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,

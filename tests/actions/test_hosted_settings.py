@@ -10,7 +10,7 @@ import pytest
 from actions_support import DANA, IDENTIFIER, MONDAY, PAGES, Bench, link_base, side_by_side
 from pydantic import SecretStr
 
-from scalekit_mcp.actions.hosted_settings import environment_of, hosted_actions
+from scalekit_mcp.actions.hosted.settings import environment_of, hosted_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.sandbox import Sandbox
@@ -84,7 +84,7 @@ async def test_links_stand_below_the_public_url_unless_somebody_says_otherwise()
 
 def test_a_start_loads_neither_the_vault_nor_graph_nor_the_sandbox() -> None:
     program = (
-        "import sys, scalekit_mcp.actions.hosted_settings; "
+        "import sys, scalekit_mcp.actions.hosted.settings; "
         "print([n for n in ('sqlalchemy', 'alembic', 'jinja2', 'jwt', 'uvicorn', 'scalekit_mcp.sandbox', "
         "'scalekit_mcp.microsoft', 'scalekit') if n in sys.modules])"
     )

@@ -11,7 +11,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.settings import load_settings
 from scalekit_mcp.tools import TOOLS

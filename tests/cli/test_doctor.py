@@ -12,7 +12,7 @@ from uuid import uuid4
 import anyio
 import pytest
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor.report import as_text, as_value, examine

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from scalekit_mcp.actions.embedded import EmbeddedActions
+from scalekit_mcp.actions.embedded.actions import EmbeddedActions
 from scalekit_mcp.call_deadline import CallDeadline, before_deadline, call_deadline
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox

@@ -12,7 +12,7 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent

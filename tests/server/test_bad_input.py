@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from http_support import KEYS, Remote, remote
 from jwt import algorithms
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens

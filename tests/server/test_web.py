@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 from starlette.applications import Starlette
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions.models import AttemptState, AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.web.app import Web, WebOptions

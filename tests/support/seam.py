@@ -16,7 +16,7 @@ from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.accounts.services import AccountServices
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.actions.embedded import EmbeddedActions
+from scalekit_mcp.actions.embedded.actions import EmbeddedActions
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.demo.browser import Browser, Page, consent, read_page
 from scalekit_mcp.errors import ScalekitMCPError

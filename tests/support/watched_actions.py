@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 
 from scalekit_mcp.accounts.model.records import NOBODY_EXPECTED, ExpectedPerson
-from scalekit_mcp.actions.embedded import EmbeddedActions
+from scalekit_mcp.actions.embedded.actions import EmbeddedActions
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.errors import AuthorizationRequired, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox

@@ -15,7 +15,7 @@ from telemetry_support import CONTENT, EVENT, NO_PROVIDER
 
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent

@@ -21,7 +21,7 @@ from telemetry_support import CONTENT, NO_PROVIDER, a_day, observed
 
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, HistoryEntry, Reason
 from scalekit_mcp.accounts.services import AccountServices
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError

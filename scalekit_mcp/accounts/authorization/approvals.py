@@ -10,8 +10,8 @@ from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
-from scalekit_mcp.accounts.model.records import AccountStatus, Attempt, ConnectedAccount, ManagerSettings
-from scalekit_mcp.accounts.vault.sealing import BrokenSealError, KeyRing
+from scalekit_mcp.accounts.model.records import AccountSettings, AccountStatus, Attempt, ConnectedAccount
+from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError, KeyRing
 from scalekit_mcp.clock import Clock
 
 _ADMIN_STATE = "admin consent"
@@ -20,7 +20,7 @@ _ADMIN_STATE = "admin consent"
 class Approvals:
     """Asks for approvals and says what came of them; connects nobody."""
 
-    def __init__(self, records: AttemptRecords, ring: KeyRing, *, clock: Clock, settings: ManagerSettings) -> None:
+    def __init__(self, records: AttemptRecords, ring: KeyRing, *, clock: Clock, settings: AccountSettings) -> None:
         self._records = records
         self._ring = ring
         self._clock = clock

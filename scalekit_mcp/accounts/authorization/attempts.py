@@ -23,7 +23,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import same_text, sha256_text
+from scalekit_mcp.accounts.vault.sealing.key_ring import same_text, sha256_text
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.identifiers import account_named_by

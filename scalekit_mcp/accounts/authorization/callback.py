@@ -21,10 +21,10 @@ from scalekit_mcp.accounts.authorization.attempts import (
 )
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model.records import (
+    AccountSettings,
     Attempt,
     AttemptState,
     Held,
-    ManagerSettings,
     ProviderAccount,
     Reason,
     StoredAccount,
@@ -33,7 +33,7 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import GrantError, GrantFault
 from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import sha256_text
+from scalekit_mcp.accounts.vault.sealing.key_ring import sha256_text
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import new_code
 from scalekit_mcp.errors import ScalekitMCPError, VaultError
@@ -49,7 +49,7 @@ class Callback:
         approvals: Approvals,
         *,
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
     ) -> None:
         self._records = records
         self._acceptance = acceptance

@@ -21,7 +21,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import same_text
+from scalekit_mcp.accounts.vault.sealing.key_ring import same_text
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import not_a_code, read_code
 from scalekit_mcp.errors import InvalidInput

@@ -20,11 +20,11 @@ from scalekit_mcp.accounts.authorization.links import LinkRequest, Links, Listen
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
+    AccountSettings,
     AccountView,
     AttemptState,
     AuthorizationLink,
     HeldGrant,
-    ManagerSettings,
 )
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.accounts.vault.changes import NoteAccount, SaveAttempt
@@ -45,7 +45,7 @@ class Authorizations:
         keepers: Mapping[str, Keeper],
         *,
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         listener_alive: ListenerAlive | None = None,
     ) -> None:
         self._accounts = accounts

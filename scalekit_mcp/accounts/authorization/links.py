@@ -16,13 +16,13 @@ from scalekit_mcp.accounts.model import texts as account_texts
 from scalekit_mcp.accounts.model.records import (
     NOBODY_EXPECTED,
     AccountKey,
+    AccountSettings,
     Attempt,
     AttemptSecrets,
     AttemptState,
     AuthorizationLink,
     ConnectedAccount,
     ExpectedPerson,
-    ManagerSettings,
     Reason,
     StoredAccount,
     UserVerification,
@@ -30,7 +30,7 @@ from scalekit_mcp.accounts.model.records import (
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.tokens.scopes import identity_scopes, united
 from scalekit_mcp.accounts.vault.changes import Change, InsertAttempt, SaveAttempt
-from scalekit_mcp.accounts.vault.sealing import sha256_text
+from scalekit_mcp.accounts.vault.sealing.key_ring import sha256_text
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InvalidInput, ScalekitMCPError, VaultError
 from scalekit_mcp.network import trusted_argument
@@ -70,7 +70,7 @@ class Links:
         approvals: Approvals,
         *,
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         listener_alive: ListenerAlive | None,
     ) -> None:
         self._records = records

@@ -13,12 +13,12 @@ from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
+    AccountSettings,
     AccountStatus,
     Attempt,
     ConnectedAccount,
     Held,
     HeldGrant,
-    ManagerSettings,
     ProviderAccount,
 )
 from scalekit_mcp.accounts.model.statuses import Cause
@@ -44,7 +44,7 @@ class OAuthKeeper:
         connection_name: str,
         *,
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         operator: MisconfigurationGuard,
     ) -> None:
         self._provider = provider

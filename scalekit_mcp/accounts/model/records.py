@@ -354,8 +354,8 @@ class HistoryEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class ManagerSettings:
-    """Numbers and choices of the account manager; durations in seconds and days as their names say."""
+class AccountSettings:
+    """What an operator may choose about accounts, and how long things last, in the units of their names."""
 
     user_verification: UserVerification = UserVerification.CONFIRM
     user_verify_url: str | None = None

@@ -17,9 +17,9 @@ from datetime import timedelta
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import (
+    AccountSettings,
     AccountStatus,
     ConnectedAccount,
-    ManagerSettings,
     Reason,
     StoredAccount,
     TenantMark,
@@ -90,7 +90,7 @@ class Refresher:
         vault: Vault,
         providers: Mapping[str, OAuthProvider],
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         remember: Callable[[StoredAccount], None],
         operator: MisconfigurationGuard,
     ) -> None:

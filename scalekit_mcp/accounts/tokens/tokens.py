@@ -9,7 +9,7 @@ from datetime import timedelta
 from scalekit_mcp.accounts.accounts import Accounts
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
-from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ManagerSettings, Reason, StoredAccount
+from scalekit_mcp.accounts.model.records import AccountKey, AccountSettings, AccountStatus, Reason, StoredAccount
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import AdminConsentProvider, OAuthProvider
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
@@ -30,7 +30,7 @@ class Tokens:
         providers: Mapping[str, OAuthProvider],
         accounts: Accounts,
         clock: Clock,
-        settings: ManagerSettings,
+        settings: AccountSettings,
         operator: MisconfigurationGuard,
     ) -> None:
         self._vault = vault

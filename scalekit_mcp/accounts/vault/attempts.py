@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, type_coerce, update
 from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.model.records import Attempt
-from scalekit_mcp.accounts.vault import rows, seals
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import (
     AttemptKey,
     ClaimTrial,
@@ -18,8 +18,9 @@ from scalekit_mcp.accounts.vault.changes import (
     MarkTenant,
     SaveAttempt,
 )
+from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
 from scalekit_mcp.accounts.vault.floors import Floors, is_older
-from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, Statements
+from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import attempts, history, record_versions, tenant_marks
 
 _attempt = attempts.c

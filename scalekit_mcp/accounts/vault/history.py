@@ -16,8 +16,9 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from scalekit_mcp.accounts.model.records import KEPT_ELSEWHERE, HistoryEntry
-from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.statements import Statements
+from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault.database.statements import Statements
+from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import history
 
 _log = logging.getLogger(__name__)

@@ -9,12 +9,19 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Executable, exists, func, or_, select, update
 
-from scalekit_mcp.accounts.vault import rows, seals
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import ResealStep
-from scalekit_mcp.accounts.vault.database import translated
+from scalekit_mcp.accounts.vault.database.database import translated
+from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
 from scalekit_mcp.accounts.vault.old_records import OLD_KEY_CHECK, OldRecords
-from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, Statements
-from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, record_versions, tenant_marks, vault_keys
+from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.tables import (
+    attempts,
+    connected_accounts,
+    record_versions,
+    tenant_marks,
+    vault_keys,
+)
 from scalekit_mcp.errors import VaultError
 
 _log = logging.getLogger(__name__)

@@ -14,9 +14,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Executable, select, update
 
-from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.statements import Statements
-from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, record_versions, tenant_marks, vault_keys
+from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault.database.statements import Statements
+from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.tables import (
+    attempts,
+    connected_accounts,
+    record_versions,
+    tenant_marks,
+    vault_keys,
+)
 from scalekit_mcp.errors import VaultError
 
 _log = logging.getLogger(__name__)

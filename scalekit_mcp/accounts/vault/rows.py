@@ -31,8 +31,8 @@ from scalekit_mcp.accounts.model.records import (
     TokenSet,
     UserVerification,
 )
-from scalekit_mcp.accounts.vault import seals
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.errors import VaultError
 
 Row = seals.Row

@@ -19,7 +19,7 @@ from scalekit_mcp.accounts.model.records import (
     HistoryEntry,
     StoredAccount,
 )
-from scalekit_mcp.accounts.vault import rows, seals
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.attempts import Attempts
 from scalekit_mcp.accounts.vault.changes import (
     Change,
@@ -36,12 +36,13 @@ from scalekit_mcp.accounts.vault.changes import (
     SaveTokens,
     TakeLease,
 )
-from scalekit_mcp.accounts.vault.database import Database, translated
+from scalekit_mcp.accounts.vault.database.database import Database, translated
+from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, StaleChangeError, Statements
 from scalekit_mcp.accounts.vault.floors import Floors, is_older
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
-from scalekit_mcp.accounts.vault.sealing import KeyRing
-from scalekit_mcp.accounts.vault.statements import VERSION_COLUMNS, StaleChangeError, Statements
+from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks
 
 _account = connected_accounts.c

@@ -19,7 +19,7 @@ from scalekit_mcp.accounts.model.records import (
     StoredAccount,
 )
 from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, ResealStep
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.concurrency import OpenOnce, RunningTasks
 from scalekit_mcp.errors import ConfigurationError
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from scalekit_mcp.actions.hosted import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:

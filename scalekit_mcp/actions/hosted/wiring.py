@@ -12,14 +12,14 @@ import httpx2 as httpx
 from scalekit_mcp.accounts import (
     KEPT_ELSEWHERE,
     Accounts,
+    AccountSettings,
     Authorizations,
-    ManagerSettings,
     MisconfigurationGuard,
     UserVerification,
     Vault,
 )
-from scalekit_mcp.actions.hosted_tools import HostedTools
-from scalekit_mcp.actions.hosted_views import HostedViews
+from scalekit_mcp.actions.hosted.tools import HostedTools
+from scalekit_mcp.actions.hosted.views import HostedViews
 from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
@@ -28,7 +28,7 @@ from scalekit_mcp.telemetry import HostOnly
 from scalekit_mcp.upstream import UpstreamClient
 
 if TYPE_CHECKING:
-    from scalekit_mcp.actions.hosted import ScalekitEnvironment
+    from scalekit_mcp.scalekit import ScalekitEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def hosted_services(
     accounts = ScalekitAccounts(rest, connection_name)
     keeper = ScalekitKeeper(rest, accounts, connection_name, scopes=scopes)
     verification = UserVerification(user_verification)
-    settings = ManagerSettings(user_verification=verification, user_verify_url=user_verify_url)
+    settings = AccountSettings(user_verification=verification, user_verify_url=user_verify_url)
     # Not the name that embedded mode would use: one vault may serve both, and several environments.
     vault_connection = f"{KEPT_ELSEWHERE}{urlsplit(environment.env_url).netloc}/{connection_name}"
     keepers = {vault_connection: keeper}

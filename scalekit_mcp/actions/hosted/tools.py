@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalekit_mcp.accounts import AccountKey, AccountStatus
-from scalekit_mcp.actions.hosted_views import HostedViews, not_active
+from scalekit_mcp.actions.hosted.views import HostedViews, not_active
 from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
 from scalekit_mcp.calendar import OutlookCalendar, Pages, PageSealer
 from scalekit_mcp.clock import Clock

@@ -17,8 +17,8 @@ from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 
-from scalekit_mcp.accounts.vault.failures import CANNOT_OPEN, translated
-from scalekit_mcp.accounts.vault.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
+from scalekit_mcp.accounts.vault.database.failures import CANNOT_OPEN, translated
+from scalekit_mcp.accounts.vault.database.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
 from scalekit_mcp.accounts.vault.tables import HEAD, metadata
 
 T = TypeVar("T")

@@ -10,10 +10,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import NullType
 
-from scalekit_mcp.accounts.vault import rows, seals
-from scalekit_mcp.accounts.vault.database import Database, T
-from scalekit_mcp.accounts.vault.failures import breaks_a_check, failure_of, translated
-from scalekit_mcp.accounts.vault.sealing import KeyRing
+from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault.database.database import Database, T
+from scalekit_mcp.accounts.vault.database.failures import breaks_a_check, failure_of, translated
+from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.tables import record_versions
 from scalekit_mcp.errors import VaultError
 

@@ -30,7 +30,7 @@ from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import AccountKey, AccountServices, AccountView, AuthorizationLink, DamagedAccount
-    from scalekit_mcp.actions.wiring import EmbeddedServices
+    from scalekit_mcp.actions.embedded.wiring import EmbeddedServices
     from scalekit_mcp.telemetry import Metrics
 
 POLL_SECONDS = 0.25
@@ -83,7 +83,7 @@ class EmbeddedActions:
         return (await self.services()).connected
 
     async def _open(self) -> EmbeddedServices:
-        from scalekit_mcp.actions.wiring import embedded_services
+        from scalekit_mcp.actions.embedded.wiring import embedded_services
 
         settings = await self._resolve() if self._resolve else self._settings
         services = embedded_services(

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts import AccountKey, AccountServices, KeyRing, ManagerSettings, Tokens, UserVerification
+from scalekit_mcp.accounts import AccountKey, AccountServices, AccountSettings, KeyRing, Tokens, UserVerification
 from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
@@ -136,7 +136,7 @@ def embedded_services(
         vault,
         providers={settings.connection: provider},
         clock=clock,
-        settings=ManagerSettings(
+        settings=AccountSettings(
             user_verification=UserVerification(user_verification), user_verify_url=settings.user_verify_url
         ),
         listener_alive=listener_alive,

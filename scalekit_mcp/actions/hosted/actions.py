@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
@@ -26,28 +26,18 @@ from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
-from scalekit_mcp.network import Network
+from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx
 
     from scalekit_mcp.accounts import AccountKey, Vault
-    from scalekit_mcp.actions.hosted_wiring import HostedServices
+    from scalekit_mcp.actions.hosted.wiring import HostedServices
 
 Page = TypeVar("Page", AuthorizationPrompt, AuthorizationOutcome, AuthorizationPrompt | AuthorizationOutcome)
 
 POLL_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ScalekitEnvironment:
-    """Where Scalekit is and who we are there. `env_url` without a slash at the end."""
-
-    env_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    network: Network = field(default_factory=Network)
 
 
 class HostedActions:
@@ -105,7 +95,7 @@ class HostedActions:
         return await self._opened.get()
 
     async def _open(self) -> HostedServices:
-        from scalekit_mcp.actions.hosted_wiring import hosted_services
+        from scalekit_mcp.actions.hosted.wiring import hosted_services
 
         found = self._environment
         environment = found if isinstance(found, ScalekitEnvironment) else await found()

@@ -1,0 +1,1 @@
+"""The database below the vault: opening, statements, and what its failures mean."""

@@ -1,0 +1,1 @@
+"""Sealing: the ring of keys, and what each kind of record is sealed with."""

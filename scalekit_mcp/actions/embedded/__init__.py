@@ -1,0 +1,1 @@
+"""Our own vault, the operator's Azure app, Microsoft Graph directly."""

@@ -1,0 +1,1 @@
+"""Scalekit keeps the tokens; this process keeps the authorizations in progress."""
