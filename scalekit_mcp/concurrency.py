@@ -72,7 +72,7 @@ class SingleFlight(Generic[K, T]):
         flight = self._flights.get(key)
         if flight is None or flight.done():
             flight = self._flights[key] = self._tasks.start(function())
-            flight.add_done_callback(lambda task: self._landed(key, task))
+            flight.add_done_callback(lambda task: self._finished(key, task))
         return flight
 
     def forget(self, key: K) -> None:
@@ -83,7 +83,7 @@ class SingleFlight(Generic[K, T]):
         """Wait up to `seconds` for what is running, then cancel it."""
         await self._tasks.aclose(seconds)
 
-    def _landed(self, key: K, task: asyncio.Task[T]) -> None:
+    def _finished(self, key: K, task: asyncio.Task[T]) -> None:
         if self._flights.get(key) is task:
             del self._flights[key]
 
@@ -149,7 +149,7 @@ class LimitReachedError(Exception):
 
 
 @dataclass(slots=True)
-class _Lane:
+class _KeyPlaces:
     """The places of one key, and how many hold or await one."""
 
     places: anyio.Semaphore
@@ -165,7 +165,7 @@ class KeyedLimiter(Generic[K]):
     def __init__(self, places: int, *, queue: int | None = None) -> None:
         self._places = places
         self._queue = queue
-        self._lanes: dict[K, _Lane] = {}
+        self._lanes: dict[K, _KeyPlaces] = {}
 
     def __len__(self) -> int:
         """How many keys have somebody who holds or awaits a place."""
@@ -176,7 +176,7 @@ class KeyedLimiter(Generic[K]):
         """Hold a place; raises `LimitReachedError` at once where the queue is full, else after `wait_seconds`."""
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(anyio.Semaphore(self._places, fast_acquire=True))
+            lane = self._lanes[key] = _KeyPlaces(anyio.Semaphore(self._places, fast_acquire=True))
         if self._queue is not None and lane.members >= self._places + self._queue:
             raise LimitReachedError
         lane.members += 1

@@ -53,14 +53,14 @@ class MisconfigurationGuard:
     def refused(self, account: ConnectedAccount, failure: GrantError) -> ConnectionMisconfigured:
         """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
         self._remember(_key(account, whole=failure.whole_connection), failure)
-        self._tell(account.connection_name, failure)
+        self._log(account.connection_name, failure)
         return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
 
     def met_at_redemption(self, connection_name: str, failure: GrantError) -> None:
         """Tell the operator how the provider refused a code; a refusal of the credentials meets everybody."""
         if failure.whole_connection:
             self._remember((connection_name, ""), failure)
-        self._tell(connection_name, failure)
+        self._log(connection_name, failure)
 
     def claimed_by_browser(self, connection_name: str, failure: GrantError) -> None:
         """Tell the operator of a refusal that stood in the address a browser came back with.
@@ -68,7 +68,7 @@ class MisconfigurationGuard:
         Anybody with a link of their own can write such an address: it stops nobody's calls, and does not use up the
         line that a refusal by the provider itself gets.
         """
-        self._tell(connection_name, failure, source="browser")
+        self._log(connection_name, failure, source="browser")
 
     def _remember(self, key: tuple[str, str], failure: GrantError) -> None:
         if len(self._refused) >= _MOST_REFUSED:
@@ -76,7 +76,7 @@ class MisconfigurationGuard:
         refusal = _Refusal(failure.message, failure.code, failure.next_step)
         self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
-    def _tell(self, connection_name: str, failure: GrantError, *, source: str = "provider") -> None:
+    def _log(self, connection_name: str, failure: GrantError, *, source: str = "provider") -> None:
         """One line in ten minutes for each connection and source."""
         now = self._clock.now()
         last = self._told.get((connection_name, source))

@@ -1,9 +1,9 @@
 from .authorize import TYPE_THE_CODE as TYPE_THE_CODE
-from .authorize import Directed as Directed
-from .authorize import Direction as Direction
+from .authorize import AccountGuidance as AccountGuidance
+from .authorize import AccountNeed as AccountNeed
+from .authorize import Guidance as Guidance
 from .authorize import Requester as Requester
-from .authorize import Standing as Standing
-from .authorize import direction_of as direction_of
+from .authorize import guidance_for as guidance_for
 from .authorize import run_authorize as run_authorize
 from .embedded.actions import view_of as view_of
 from .embedded.wiring import embedded_services as embedded_services

@@ -1,4 +1,4 @@
-"""How an account stands, who acts and what next: one rule for `authorize` and for refused calls, on every way."""
+"""What an account needs, who must act and what to do next: one rule for `authorize` and for calls that were refused."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from scalekit_mcp.tools import Authorize
 _IF_IT_MUST_APPROVE = " If Microsoft shows 'Need admin approval', send admin_consent_url to the IT administrator."
 
 
-class Standing(Enum):
-    """What an account needs, if anything."""
+class AccountNeed(Enum):
+    """What an account needs before calendar calls work."""
 
     CONNECTED = "connected"
     STOPPED = "stopped"
@@ -30,10 +30,10 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Direction:
-    """How an account stands, who acts, and what that person or the model does next."""
+class Guidance:
+    """What an account needs, who must act, and the next step of that person or of the model, as a sentence."""
 
-    standing: Standing
+    need: AccountNeed
     who_acts: WhoActs
     next_step: str
 
@@ -50,31 +50,31 @@ class Requester:
     expected: ExpectedPerson = NOBODY_EXPECTED
 
 
-def direction_of(account: ConnectedAccountView, verification: str, *, reconnect: bool = False) -> Direction:
-    """Who acts and what next, for an account as it stands; `reconnect`: the person wants to sign in anew."""
+def guidance_for(account: ConnectedAccountView, verification: str, *, reconnect: bool = False) -> Guidance:
+    """What this account needs and who must act; `reconnect` is True when the person wants to sign in again."""
     stopped = account.calls_stopped
     if account.held and not reconnect:
         step = FINISH_THE_PAGE if verification == "url" else TYPE_THE_CODE
-        return Direction(Standing.CODE, "user", step)
+        return Guidance(AccountNeed.CODE, "user", step)
     if stopped is not None and (stopped.who_acts == "operator" or not reconnect):
-        return Direction(Standing.STOPPED, stopped.who_acts, stopped.next_step)
+        return Guidance(AccountNeed.STOPPED, stopped.who_acts, stopped.next_step)
     if account.status == "ACTIVE" and not reconnect:
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
-        return Direction(Standing.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
+        return Guidance(AccountNeed.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
     if stopped is not None and stopped.reason is not None:
-        return Direction(Standing.LINK, stopped.who_acts, next_step(stopped.reason))
+        return Guidance(AccountNeed.LINK, stopped.who_acts, next_step(stopped.reason))
     if account.status == "ACTIVE":
-        return Direction(Standing.LINK, "user", next_step(Reason.NEVER_AUTHORIZED))
+        return Guidance(AccountNeed.LINK, "user", next_step(Reason.NEVER_AUTHORIZED))
     reason = Reason(account.reason or Reason.UNKNOWN)
-    return Direction(Standing.LINK, account.who_acts, next_step(reason, account.who_acts))
+    return Guidance(AccountNeed.LINK, account.who_acts, next_step(reason, account.who_acts))
 
 
 @dataclass(frozen=True, slots=True)
-class Directed:
-    """An account, what to say about it, the link where a sign-in can help, and what time it is (`Actions.present`)."""
+class AccountGuidance:
+    """An account, its guidance, an authorization link if a sign-in helps, and the current time (`Actions.present`)."""
 
     account: ConnectedAccountView
-    direction: Direction
+    guidance: Guidance
     link: AuthorizationLinkResponse | None = None
     now: Mapping[str, str] | None = None
 
@@ -97,22 +97,22 @@ class Directed:
         return {
             "status": account.status,
             "reason": account.reason,
-            "who_acts": self.direction.who_acts,
+            "who_acts": self.guidance.who_acts,
             **{name: value for name, value in optional.items() if value is not None},
-            "next_step": self.direction.next_step,
+            "next_step": self.guidance.next_step,
         }
 
-    def put_into(self, error: AuthorizationRequired) -> None:
-        """Make a refusal say the same."""
-        error.who_acts, error.next_step = self.direction.who_acts, self.direction.next_step
-        error.awaits_code = self.direction.standing is Standing.CODE
+    def add_to(self, error: AuthorizationRequired) -> None:
+        """Write the guidance and the link into the error of a refused call."""
+        error.who_acts, error.next_step = self.guidance.who_acts, self.guidance.next_step
+        error.awaits_code = self.guidance.need is AccountNeed.CODE
         answer = self.answer()
         shown = ("status", "reason", "authorization_url", "admin_consent_url")
         error.details.update({name: answer[name] for name in shown if answer.get(name) is not None})
 
 
-async def run_authorize(actions: Actions, arguments: Authorize, requester: Requester) -> Directed:
-    """Say how the account stands and, where somebody must consent, hand out the link.
+async def run_authorize(actions: Actions, arguments: Authorize, requester: Requester) -> AccountGuidance:
+    """Carry out the tool `authorize`: the guidance for the account, with a link if somebody must consent.
 
     `reconnect` supersedes an attempt in any state; what it held is void. Raises `InvalidInput` for a wrong code.
     """
@@ -121,27 +121,27 @@ async def run_authorize(actions: Actions, arguments: Authorize, requester: Reque
             identifier=requester.identifier,
             confirmation_code=arguments.confirmation_code,
         )
-    return await directed(actions, requester, reconnect=bool(arguments.reconnect))
+    return await account_guidance(actions, requester, reconnect=bool(arguments.reconnect))
 
 
-async def direct_refusal(actions: Actions, error: AuthorizationRequired, requester: Requester) -> None:
-    """Put who acts, what next and, where it can help, the link into the refusal of a call."""
-    found = await directed(actions, requester)
-    if found.direction.standing is not Standing.CONNECTED:
-        found.put_into(error)
+async def add_guidance(actions: Actions, error: AuthorizationRequired, requester: Requester) -> None:
+    """Write who acts, the next step and, if a sign-in can help, the link into the error of a refused call."""
+    found = await account_guidance(actions, requester)
+    if found.guidance.need is not AccountNeed.CONNECTED:
+        found.add_to(error)
         return
     # Microsoft refused what the record calls connected: its keeper does not know yet, or the person just signed in.
     link = await actions.get_authorization_link(identifier=requester.identifier, expected=requester.expected)
     error.details["authorization_url"] = link.link
 
 
-async def directed(actions: Actions, requester: Requester, *, reconnect: bool = False) -> Directed:
-    """How the account stands and what next, with a link where a sign-in is needed; `reconnect` makes a new one."""
+async def account_guidance(actions: Actions, requester: Requester, *, reconnect: bool = False) -> AccountGuidance:
+    """The guidance for an account, with a link if a sign-in is needed; `reconnect` asks for a new sign-in."""
     identifier = requester.identifier
     account = (await actions.get_or_create_connected_account(identifier=identifier)).connected_account
-    direction = direction_of(account, requester.verification, reconnect=reconnect)
-    if direction.standing is not Standing.LINK:
-        return Directed(account, direction, now=actions.present())
+    guidance = guidance_for(account, requester.verification, reconnect=reconnect)
+    if guidance.need is not AccountNeed.LINK:
+        return AccountGuidance(account, guidance, now=actions.present())
     link: AuthorizationLinkResponse | None = None
     try:
         link = await actions.get_authorization_link(
@@ -150,9 +150,9 @@ async def directed(actions: Actions, requester: Requester, *, reconnect: bool = 
     except AuthorizationRequired:  # tokens came in meanwhile and wait for their confirmation
         reconnect = False
     account = (await actions.get_connected_account(identifier=identifier)).connected_account
-    direction = direction_of(account, requester.verification, reconnect=reconnect)
-    if direction.standing is not Standing.LINK:
-        return Directed(account, direction, now=actions.present())
-    if link is not None and link.admin_consent_url and direction.who_acts == "user":
-        direction = replace(direction, next_step=direction.next_step + _IF_IT_MUST_APPROVE)
-    return Directed(account, direction, link, actions.present())
+    guidance = guidance_for(account, requester.verification, reconnect=reconnect)
+    if guidance.need is not AccountNeed.LINK:
+        return AccountGuidance(account, guidance, now=actions.present())
+    if link is not None and link.admin_consent_url and guidance.who_acts == "user":
+        guidance = replace(guidance, next_step=guidance.next_step + _IF_IT_MUST_APPROVE)
+    return AccountGuidance(account, guidance, link, actions.present())

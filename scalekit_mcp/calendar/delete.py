@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from scalekit_mcp.calendar.calendar_membership import is_listed
 from scalekit_mcp.calendar.events.event import address_of, series_meant
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import read_event
-from scalekit_mcp.calendar.whereabouts import is_listed
 from scalekit_mcp.errors import (
     Conflict,
     EventNotFound,

@@ -13,7 +13,7 @@ from uuid import uuid4
 from scalekit_mcp.calendar.delete import CalendarDelete
 from scalekit_mcp.calendar.events.body import create_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
-from scalekit_mcp.calendar.events.lost_answers import Settled, settle
+from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome
 from scalekit_mcp.calendar.events.shapes import shown_event
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.listing.list import CalendarList
@@ -172,7 +172,7 @@ class OutlookCalendar:
             event = await read_event(self._mailbox, existing)
         except ScalekitMCPError:
             event = {"id": existing}  # gone since, or not readable: the refusal stands
-        if not event.get("isCancelled") and settle(body, before=None, now=event) is Settled.APPLIED:
+        if not event.get("isCancelled") and change_outcome(body, before=None, now=event) is ChangeOutcome.APPLIED:
             zone = asked_zone(str(body["start"]["timeZone"]))
             return (await read_to_show(self._mailbox, event["id"], shown_in(zone)))[0]
         raise Conflict(

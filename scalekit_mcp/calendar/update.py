@@ -14,7 +14,7 @@ from typing import Any
 from scalekit_mcp.calendar.events.attendees import refusal_of_people
 from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
 from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url, series_meant
-from scalekit_mcp.calendar.events.lost_answers import Settled, says, settle
+from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome, property_equals
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
@@ -119,7 +119,7 @@ class CalendarUpdate:
                 settled = await self._settle(change, body, zone)
                 if isinstance(settled, dict):
                     return settled
-                if settled is Settled.UNKNOWN or last:
+                if settled is ChangeOutcome.UNKNOWN or last:
                     raise OutcomeUnknown(_NOT_KNOWN) from exc
         raise OutcomeUnknown(_NOT_KNOWN)  # not reached: the last try returns or raises
 
@@ -128,7 +128,7 @@ class CalendarUpdate:
         settled = await self._settle(change, body, zone)
         if isinstance(settled, dict):
             return settled
-        if settled is Settled.UNKNOWN:
+        if settled is ChangeOutcome.UNKNOWN:
             raise OutcomeUnknown(_NOT_KNOWN) from refused
         raise refusal_of_people(refused, change.args, body) from refused
 
@@ -153,15 +153,15 @@ class CalendarUpdate:
         change.remarks = patch.remarks
         return patch.body
 
-    async def _settle(self, change: _Change, body: Event, zone: Zone) -> Settled | Event:
+    async def _settle(self, change: _Change, body: Event, zone: Zone) -> ChangeOutcome | Event:
         """After a lost answer: the event if the change was made, else what reading tells; keeps what was read."""
         try:
             now = await read_event(self._mailbox, change.event_id)
         except (ProviderUnavailable, Throttled) as exc:
             raise OutcomeUnknown(_NOT_KNOWN) from exc
-        make = partial(settle, body, before=change.before, now=now)
+        make = partial(change_outcome, body, before=change.before, now=now)
         settled = await off_loop(body_characters([body, now]), make)
-        if settled is not Settled.APPLIED:
+        if settled is not ChangeOutcome.APPLIED:
             change.before = now
             return settled
         try:
@@ -265,4 +265,6 @@ def _moves(body: Event, before: Event) -> bool:
     """Whether a body changes when a series takes place."""
     if body.get("isAllDay", before.get("isAllDay")) != before.get("isAllDay"):
         return True
-    return any(name in body and not says(before, name, body[name]) for name in ("start", "end", "recurrence"))
+    return any(
+        name in body and not property_equals(before, name, body[name]) for name in ("start", "end", "recurrence")
+    )

@@ -150,10 +150,10 @@ def run_connect(settings: Settings, *, open_browser: bool, reconnect: bool = Fal
             response = await actions.wait_for_authorization(identifier=identifier, timeout_seconds=CONNECT_SECONDS)
             return response.connected_account
 
-    tell(identifier, anyio.run(run))
+    print_connection(identifier, anyio.run(run))
 
 
-def tell(identifier: str, account: ConnectedAccountView) -> None:
+def print_connection(identifier: str, account: ConnectedAccountView) -> None:
     """Say how a consent ended; raises `AuthorizationRequired` if the account is not ACTIVE."""
     if account.status != "ACTIVE":
         raise AuthorizationRequired(

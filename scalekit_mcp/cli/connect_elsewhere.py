@@ -9,7 +9,7 @@ import anyio
 import click
 
 from scalekit_mcp.actions import CALLBACK_PATH, AuthorizationOutcome, ConnectedAccountView, OutcomeKind, open_actions
-from scalekit_mcp.cli.accounts import tell
+from scalekit_mcp.cli.accounts import print_connection
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -52,7 +52,7 @@ def run_paste(settings: Settings, *, reconnect: bool = False) -> None:
             await _take_pasted(actions)
             return (await actions.get_connected_account(identifier=identifier)).connected_account
 
-    tell(identifier, anyio.run(run))
+    print_connection(identifier, anyio.run(run))
 
 
 async def _take_pasted(actions: Actions) -> None:
@@ -89,7 +89,7 @@ def run_device_code(settings: Settings, *, reconnect: bool = False) -> None:
             "a registration as `scalekit-mcp azure-app --public-client` prints it."
         )
     identifier = settings.identifier or SANDBOX_IDENTIFIER
-    tell(identifier, anyio.run(lambda: _device_code(settings, identifier, reconnect=reconnect)))
+    print_connection(identifier, anyio.run(lambda: _device_code(settings, identifier, reconnect=reconnect)))
 
 
 async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) -> ConnectedAccountView:

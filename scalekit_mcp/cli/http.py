@@ -43,9 +43,9 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         AccountNumbers,
         CallLimiter,
         CallMetrics,
-        Drain,
         HttpOptions,
         RestOptions,
+        Shutdown,
         StopDeadline,
         authenticated_caller,
         create_http_app,
@@ -72,7 +72,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         numbers = AccountNumbers(registry, actions, connection_name=settings.connection)
         metrics = CallMetrics(registry, gather=numbers)
         authentication = await _authentication(settings, tokens, stack)
-        drain = Drain()
+        shutdown = Shutdown()
         limiter = CallLimiter()
         server = create_server(
             actions,
@@ -80,7 +80,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             options=replace(
                 server_options(settings),
                 list_scope="private",
-                stopping=lambda: drain.refusing,
+                stopping=lambda: shutdown.rejecting,
                 request_state_keys=tuple(_derived(keys, b"request state").values()),
                 metrics=metrics,
                 limiter=limiter,
@@ -114,7 +114,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 metrics_key=service_key,
             ),
             clock=clock,
-            drain=drain,
+            shutdown=shutdown,
         )
         path = "/sse" if sse else "/mcp"
         serving = f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops."
@@ -130,7 +130,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             app,
             host=settings.host,
             port=settings.port,
-            drain=drain,
+            shutdown=shutdown,
             delay_seconds=settings.stop_delay_seconds,
             listening=listening,
             deadline=StopDeadline(),

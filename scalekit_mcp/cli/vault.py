@@ -56,7 +56,7 @@ def run_rotate(settings: Settings) -> None:
         pending = _reseal(settings)
         if pending.resealed:
             click.echo("That finished an earlier rotation. Run the command again to bring in a new key.")
-            _last_words(pending)
+            _print_result(pending)
             return
         _add_key()
     done = _reseal(settings)
@@ -71,7 +71,7 @@ def run_rotate(settings: Settings) -> None:
             "  3. Run `scalekit-mcp vault rotate` again; then the old keys can go."
         )
         return
-    _last_words(done)
+    _print_result(done)
 
 
 def _add_key() -> None:
@@ -92,7 +92,7 @@ def _reseal(settings: Settings) -> RotationProgress:
     return with_accounts(settings, lambda connected: rotate_keys(connected.vault, show))
 
 
-def _last_words(done: RotationProgress) -> None:
+def _print_result(done: RotationProgress) -> None:
     if done.unreadable:
         raise VaultError(
             f"{done.resealed} record(s) were sealed anew; {done.unreadable} could not be opened and are as they were.",

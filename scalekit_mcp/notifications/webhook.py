@@ -214,7 +214,7 @@ class WebhookSender:
             outcome, next_due_at = "given_up", None
         await self._outbox.settle_delivery(due.id, due_at=lease, next_due_at=next_due_at, tries=tries)
         self._metrics.count("webhook_deliveries_total", outcome=outcome)
-        self._tell(event, outcome, failure, tries)
+        self._log(event, outcome, failure, tries)
         return failure is None
 
     async def _post(self, event: dict[str, Any]) -> str | None:
@@ -238,7 +238,7 @@ class WebhookSender:
             return type(exc).__name__
         return None if response.is_success else f"HTTP {response.status_code}"
 
-    def _tell(self, event: dict[str, Any], outcome: str, failure: str | None, tries: int) -> None:
+    def _log(self, event: dict[str, Any], outcome: str, failure: str | None, tries: int) -> None:
         level = {"delivered": logging.INFO, "failed": logging.WARNING, "given_up": logging.ERROR}[outcome]
         logger.log(
             level,

@@ -65,7 +65,7 @@ def verdict_on(data: object) -> Verdict:
     """What is said about a change whose answer holds no failure and perhaps no event."""
     if data in (None, "", {}, []) or event_in(data) is not None:
         return Verdict.DONE
-    return Verdict.DONE if any(_says_success(level) for level in _levels(data)) else Verdict.UNCLEAR
+    return Verdict.DONE if any(_means_success(level) for level in _levels(data)) else Verdict.UNCLEAR
 
 
 def failure_in(answer: Mapping[str, Any], *, wrappings: int = MAX_WRAPPINGS) -> ScalekitError | None:
@@ -181,7 +181,7 @@ def _is_false(value: object) -> bool:
     return value is False or (isinstance(value, str) and value.strip().casefold() == "false")
 
 
-def _says_success(level: dict[str, Any] | str) -> bool:
+def _means_success(level: dict[str, Any] | str) -> bool:
     if isinstance(level, str):
         return level.strip().casefold() in _WORKED
     members = {name.casefold(): value for name, value in level.items()}

@@ -8,8 +8,8 @@ from .callers.oidc import OidcTokens as OidcTokens
 from .callers.oidc import resource_metadata as resource_metadata
 from .callers.session_tokens import SessionTokens as SessionTokens
 from .callers.session_tokens import parse_keys as parse_keys
-from .http.app import Drain as Drain
 from .http.app import HttpOptions as HttpOptions
+from .http.app import Shutdown as Shutdown
 from .http.app import create_http_app as create_http_app
 from .http.app import serve_http as serve_http
 from .limits import CallLimiter as CallLimiter

@@ -1,4 +1,4 @@
-"""What a monitoring system and an auditor read: every tool call counted, timed, and told in one line."""
+"""Counts and times every tool call for monitoring, and writes one line of the audit log for each."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class AccountNumbers:
             logger.warning("Accounts were not counted: %s", exc.code)
 
 
-class WatchedCall:
+class MeasuredCall:
     """One tool call as it runs: whose it is, how it ended, what it acted on."""
 
     def __init__(self, identifier: str) -> None:
@@ -91,9 +91,9 @@ class WatchedCall:
 
 
 @contextmanager
-def watched(metrics: CallMetrics, tool_name: str, *, identifier: str = "-") -> Generator[WatchedCall]:
+def watched(metrics: CallMetrics, tool_name: str, *, identifier: str = "-") -> Generator[MeasuredCall]:
     """Watch one tool call: afterwards it is counted, and the audit log has one line without arguments or results."""
-    call = WatchedCall(identifier)
+    call = MeasuredCall(identifier)
     began = time.perf_counter()
     with noting(tool_name) as noted:
         try:

@@ -25,7 +25,7 @@ END_SECONDS = 4.0
 FORCED_STATUS = 1
 """The exit status of a process that had to be ended by force."""
 
-_TELL_SECONDS = 0.5
+_LOG_SECONDS = 0.5
 
 
 class StopDeadline:
@@ -49,18 +49,18 @@ class StopDeadline:
         while (left := end - time.monotonic()) > 0:
             with contextlib.suppress(queue.Empty):
                 end = min(end, self._orders.get(timeout=left))
-        telling = threading.Thread(target=_tell_forced_end, name="stop deadline words", daemon=True)
+        telling = threading.Thread(target=_log_forced_end, name="stop deadline words", daemon=True)
         telling.start()
-        telling.join(2 * _TELL_SECONDS)  # whoever hangs may hold the log's lock
+        telling.join(2 * _LOG_SECONDS)  # whoever hangs may hold the log's lock
         self._end(FORCED_STATUS)
 
 
-def _tell_forced_end() -> None:
+def _log_forced_end() -> None:
     logger.error(
         "Told to stop, and still running after the calls had their time: ended by force, exit status %d", FORCED_STATUS
     )
     if isinstance(sys.stderr, QueuedStderr):
-        sys.stderr.writer.close(_TELL_SECONDS)
+        sys.stderr.writer.close(_LOG_SECONDS)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 Ground floor, and light: nothing of OpenTelemetry is imported before the first span.
 """
 
-from scalekit_mcp.telemetry.log_redaction import HostOnly
+from scalekit_mcp.telemetry.log_redaction import RedactUrls
 from scalekit_mcp.telemetry.logs import (
     AUDIT_LOGGER,
     FIELDS,
@@ -32,11 +32,11 @@ __all__ = [
     "FIELDS",
     "SECONDS",
     "TRACER",
-    "HostOnly",
     "JsonFormatter",
     "LineWriter",
     "Metrics",
     "QueuedStderr",
+    "RedactUrls",
     "RepeatLimit",
     "ServerLog",
     "TextFormatter",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
-from scalekit_mcp.telemetry.foreign import OWN, is_own, is_shown, without_content
+from scalekit_mcp.telemetry.library_records import OWN, is_own, is_shown, without_content
 from scalekit_mcp.telemetry.repeats import RepeatLimit
 from scalekit_mcp.telemetry.stderr import LineWriter, queue_stderr
 
@@ -133,7 +133,7 @@ class ServerLog(logging.Handler):
         for each in self._limit.passed(record):
             self._writer.put(self._line(each))
 
-    def tell_rest(self) -> None:
+    def log_rest(self) -> None:
         """Tell the counts of repetitions that are not told yet."""
         for each in self._limit.rest():
             self._writer.put(self._line(each))
@@ -171,14 +171,14 @@ def configure_logging(*, level: str, log_format: str) -> None:
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     logging.getLogger(OWN).setLevel(level)
     logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)
-    warnings.showwarning = _tell_warning
-    sys.excepthook = _tell_uncaught
-    sys.unraisablehook = _tell_unraisable
-    threading.excepthook = _tell_uncaught_in_thread
-    atexit.register(handler.tell_rest)
+    warnings.showwarning = _log_warning
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_uncaught_in_thread
+    atexit.register(handler.log_rest)
 
 
-def _tell_warning(
+def _log_warning(
     message: Warning | str,
     category: type[Warning],
     filename: str,
@@ -190,19 +190,19 @@ def _tell_warning(
     logging.getLogger(OWN).warning("%s at %s:%d", category.__qualname__, filename, lineno)
 
 
-def _tell_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt):
         logging.getLogger(OWN).critical("The process ends: nobody caught this error", exc_info=(kind, error, trace))
 
 
-def _tell_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
+def _log_unraisable(unraisable: sys.UnraisableHookArgs) -> None:
     error = unraisable.exc_value or unraisable.exc_type()
     logging.getLogger(OWN).error(
         "An error could not be raised", exc_info=(type(error), error, unraisable.exc_traceback)
     )
 
 
-def _tell_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
+def _log_uncaught_in_thread(arguments: threading.ExceptHookArgs) -> None:
     name = arguments.thread.name if arguments.thread else "unknown"
     error = arguments.exc_value or arguments.exc_type()
     logging.getLogger(OWN).error(

@@ -11,7 +11,7 @@ import anyio
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.server.callers.authentication import NoAuthentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
-from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app, serve_http
+from scalekit_mcp.server.http.app import HttpOptions, Shutdown, create_http_app, serve_http
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
 from scalekit_mcp.server.stopping import StopDeadline
@@ -38,18 +38,18 @@ async def main(port: int) -> None:
 
 
 async def serve(actions: SlowActions, port: int) -> None:
-    drain = Drain()
+    shutdown = Shutdown()
     server = create_server(actions, identify=authenticated_caller, options=ServerOptions())
     public_url = f"http://localhost:{port}"
     rest = RestOptions(service_key="service-key-of-the-program", public_url=public_url)
     options = HttpOptions(public_url=public_url, rest=rest)
-    app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, drain=drain)
+    app = create_http_app(server, actions, authentication=NoAuthentication("ana"), options=options, shutdown=shutdown)
     delay_seconds = float(os.environ.get("STOP_DELAY_SECONDS", "0"))
     await serve_http(
         app,
         host="127.0.0.1",
         port=port,
-        drain=drain,
+        shutdown=shutdown,
         drain_seconds=float(os.environ.get("DRAIN_SECONDS", "20")),
         delay_seconds=delay_seconds,
         deadline=StopDeadline(),

@@ -18,7 +18,7 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.authentication import Authentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
-from scalekit_mcp.server.http.app import Drain, HttpOptions, create_http_app
+from scalekit_mcp.server.http.app import HttpOptions, Shutdown, create_http_app
 from scalekit_mcp.server.http.protocol import UnsignalledServer, bounded_config
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
@@ -37,7 +37,7 @@ class Remote:
     base: str
     actions: Any
     tokens: SessionTokens
-    drain: Drain
+    shutdown: Shutdown
 
     def bearer(self, identifier: str, **options: Any) -> str:
         return self.tokens.mint(identifier, **options)[0]
@@ -126,7 +126,7 @@ async def _remote(
         identify=authenticated_caller,
         options=ServerOptions(list_scope="private", limiter=limiter, **(server_options or {})),
     )
-    drain = Drain()
+    shutdown = Shutdown()
     rest = RestOptions(service_key=SERVICE_KEY, public_url=base, session_tokens=tokens, limiter=limiter)
     app = create_http_app(
         server,
@@ -134,7 +134,7 @@ async def _remote(
         authentication=authentication or tokens,
         options=HttpOptions(public_url=base, rest=rest, **options),
         clock=clock,
-        drain=drain,
+        shutdown=shutdown,
     )
     async with serving(app, listening, **(bounds or {})):
-        yield Remote(base, actions, tokens, drain)
+        yield Remote(base, actions, tokens, shutdown)

@@ -244,8 +244,8 @@ async def test_a_shutdown_lets_the_running_call_finish_and_refuses_new_ones(era:
                 tasks.start_soon(call)
                 while not actions.entered:
                     await anyio.lowlevel.checkpoint()
-                tasks.start_soon(server.drain.finish, 20)
-                while not server.drain.refusing:
+                tasks.start_soon(server.shutdown.finish, 20)
+                while not server.shutdown.rejecting:
                     await anyio.lowlevel.checkpoint()
                 headers = {**ACCEPT, "authorization": f"Bearer {server.bearer('ana')}"}
                 refused.append(await http.post("/mcp", headers=headers, json=INITIALIZE))

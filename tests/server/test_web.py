@@ -18,7 +18,7 @@ from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions.models import AttemptState, AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
 from scalekit_mcp.server.web.app import Web, WebOptions
-from scalekit_mcp.server.web.pages import Pages, scopes_in_words
+from scalekit_mcp.server.web.pages import Pages, scope_descriptions
 from tests.support.clock import HandClock
 from tests.support.watched_actions import DANA, WatchedActions
 
@@ -348,7 +348,7 @@ def test_each_kind_of_outcome_renders_escaped(kind: OutcomeKind) -> None:
 
 def test_the_way_to_microsoft_is_a_refresh_and_a_visible_link() -> None:
     url = "https://login.example/authorize?a=1&b='\"<"
-    body = bytes(Pages().leaving(url).body).decode()
+    body = bytes(Pages().redirect_to_provider(url).body).decode()
     assert f'content="0;url={html.escape(url).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")}"' in body
     assert "<script" not in body
     assert 'class="button primary"' in body
@@ -356,7 +356,7 @@ def test_the_way_to_microsoft_is_a_refresh_and_a_visible_link() -> None:
 
 def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
     scopes = ("openid", "profile", "https://graph.microsoft.com/Calendars.Read", "User.Read", "Mail.Send")
-    assert scopes_in_words(scopes) == [
+    assert scope_descriptions(scopes) == [
         "see the events in your calendar",
         "see your name and address",
         "know which Microsoft account you signed in with",
@@ -365,12 +365,12 @@ def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
 
 
 def test_scopes_that_many_providers_have_are_told_in_the_providers_own_name() -> None:
-    told = scopes_in_words(("openid", "offline_access"), provider="Meadow", has_administrators=False)
+    told = scope_descriptions(("openid", "offline_access"), provider="Meadow", has_administrators=False)
     assert sorted(told) == [
         "know which Meadow account you signed in with",
         "stay connected while you are away, until you take it back",
     ]
-    assert "stay connected while you are away, until you or your IT takes it back" in scopes_in_words(
+    assert "stay connected while you are away, until you or your IT takes it back" in scope_descriptions(
         ("offline_access",)
     )
 

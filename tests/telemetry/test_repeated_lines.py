@@ -102,7 +102,7 @@ def test_a_flood_of_refusals_of_a_library_is_written_a_bounded_number_of_times()
     log = ServerLog(writer, TextFormatter())
     for number in range(5000):
         log.handle(record(f"Invalid Host header: host-{number}", (), name="mcp.server.transport_security", level=30))
-    log.tell_rest()
+    log.log_rest()
     assert writer.close(30)
     told = "".join(lines).splitlines()
     assert len(told) == 61

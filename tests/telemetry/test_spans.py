@@ -19,7 +19,7 @@ import pytest
 from opentelemetry import trace
 from telemetry_support import CONTENT, a_day, observed
 
-from scalekit_mcp.actions.observed import ObservedClient
+from scalekit_mcp.actions.instrumentation import InstrumentedClient
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Span
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
@@ -92,7 +92,7 @@ async def test_every_request_to_graph_names_its_route_and_none_of_the_ids_in_it(
     sandbox, clock, plan = Sandbox(), HandClock(), "secret plan"
     token = await signed_in_token(sandbox, "dana@company.com")
     exporter.clear()
-    async with ObservedClient(
+    async with InstrumentedClient(
         Metrics(), graph_url=GRAPH_URL, transport=httpx.ASGITransport(app=sandbox.app), base_url=BASE_URL
     ) as http:
         session = GraphSession(GraphClient(http, base_url=GRAPH_URL, clock=clock), FixedToken(token), "dana")

@@ -27,7 +27,7 @@ class Acceptance:
         Raises what `Keeper.accept` raises, and `VaultError`.
         """
         for _ in range(RACES):
-            stored = await self._records.again(attempt)
+            stored = await self._records.current_account(attempt)
             if isinstance(stored, AuthorizationOutcome):
                 return stored
             if held.account is not None and is_switch(attempt.reconnect, stored.account, held.account):

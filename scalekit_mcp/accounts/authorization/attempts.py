@@ -1,4 +1,4 @@
-"""The records that all steps of an authorization share: finding an attempt, judging it, ending it."""
+"""What all steps of an authorization need of the vault: find an attempt, see whether it can still succeed, end it."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class AttemptRecords:
         return await self._vault.find_account(attempt.key)
 
     async def by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
-        """The attempt whose link holds `ticket`, or what to say where it can no longer be used."""
+        """The attempt whose link holds `ticket`, or the outcome to show if the link can no longer be used."""
         attempt = await self._find(AttemptKey.TICKET, ticket)
         if attempt is None:
             return texts.unknown_link()
-        return self.over(attempt) or attempt
+        return self.ended_outcome(attempt) or attempt
 
     async def by_state(self, state: str) -> Attempt | None:
-        """The attempt that sent `state` along, however it stands."""
+        """The attempt that sent this `state` to the provider, whatever its own state is; None if there is none."""
         return await self._find(AttemptKey.STATE, state) if state else None
 
     async def by_auth_request(self, auth_request_id: str) -> Attempt | None:
-        """The attempt whose held tokens have this id, however it stands."""
+        """The attempt whose held tokens have this id, whatever its state is; None if there is none."""
         return await self._find(AttemptKey.AUTH_REQUEST, auth_request_id)
 
     async def _find(self, key: AttemptKey, secret: str) -> Attempt | None:
@@ -66,12 +66,12 @@ class AttemptRecords:
         return attempt if attempt is not None and attempt.connection_name in self._keepers else None
 
     async def live(self, key: AccountKey) -> Attempt | None:
-        """The attempt of an account that may still succeed."""
+        """The attempt of an account that may still succeed; None if there is none."""
         stored = await self._vault.find_account(key)
         return None if stored is None else await self._accounts.live_attempt(stored)
 
-    def over(self, attempt: Attempt) -> AuthorizationOutcome | None:
-        """What to say of an attempt that can no longer succeed; None for one that can."""
+    def ended_outcome(self, attempt: Attempt) -> AuthorizationOutcome | None:
+        """The outcome to show for an attempt that can no longer succeed; None if it still can."""
         if attempt.state is AttemptState.SUPERSEDED:
             return texts.superseded_link(attempt)
         if attempt.state is AttemptState.SUCCEEDED:
@@ -81,11 +81,11 @@ class AttemptRecords:
         return None if attempt.live else texts.used_link(attempt)
 
     def is_expired(self, attempt: Attempt) -> bool:
-        """Whether its time is over."""
+        """Whether the time of the attempt is over."""
         return attempt.expires_at <= self._clock.now()
 
-    async def again(self, attempt: Attempt) -> StoredAccount | AuthorizationOutcome:
-        """The account as it is now, or what to say if the attempt has been overtaken."""
+    async def current_account(self, attempt: Attempt) -> StoredAccount | AuthorizationOutcome:
+        """The account as stored now, or the outcome to show if the attempt was deleted or changed by somebody else."""
         current = (
             None
             if attempt.ticket_sha256 is None
@@ -95,21 +95,21 @@ class AttemptRecords:
         if current is None or stored is None:
             return texts.unknown_link()
         if current.version != attempt.version:
-            return self.over(current) or texts.used_link(current)
+            return self.ended_outcome(current) or texts.used_link(current)
         return stored
 
     async def save(self, attempt: Attempt) -> bool:
-        """Write an attempt alone; False if somebody else did meanwhile."""
+        """Write only the attempt; False if it was changed by somebody else since it was read."""
         return await self._vault.commit(SaveAttempt(attempt))
 
     async def commit(self, account: ConnectedAccount, *changes: Change) -> bool:
-        """Write all changes or none; False if one of them no longer holds."""
+        """Write all changes or none; False if a record was changed by somebody else since it was read."""
         written = await self._vault.commit(*changes)
         self._accounts.forget(account.key)
         return written
 
-    async def void(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
-        """End an attempt without a result and discard what it holds."""
+    async def end_without_result(self, attempt: Attempt, wrong_tries: int | None = None) -> bool:
+        """End an attempt without tokens and discard what it holds; False if somebody else changed it meanwhile."""
         voided = attempt.ended(AttemptState.EXPIRED if self.is_expired(attempt) else AttemptState.FAILED)
         if wrong_tries is not None:
             voided = replace(voided, wrong_tries=wrong_tries)
@@ -130,21 +130,21 @@ def pending_reason(
 
 
 def same_browser(attempt: Attempt, browser_secrets: Sequence[str]) -> bool:
-    """Whether one of the cookies is that of the browser that started, if it brought one."""
+    """Whether one of the cookies belongs to the browser that started the attempt; True if the attempt set none."""
     expected = attempt.secrets.browser_sha256
     return expected is None or any(same_text(expected, sha256_text(given)) for given in browser_secrets)
 
 
 def same_account(account: ConnectedAccount, other: ProviderAccount) -> bool:
-    """Whether this is the account of the provider that is connected."""
+    """Whether `other` is the provider account that is connected now."""
     return account.provider_account is not None and account.provider_account.key == other.key
 
 
 def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAccount) -> bool:
-    """Whether an account of the provider signed in that may not be connected here.
+    """Whether the provider account that signed in must not be connected here.
 
-    It would silently take the place of the connected one, or the identifier itself names another one, which no
-    `reconnect` changes.
+    That is so if it would replace a different account although nobody asked to reconnect, or if the identifier itself
+    names a different account; `reconnect` does not change the latter.
     """
     if account_named_by(account.identifier) is not None:
         return not is_named_by(account.identifier, signed_in)
@@ -152,6 +152,6 @@ def is_switch(reconnect: bool, account: ConnectedAccount, signed_in: ProviderAcc
 
 
 def is_named_by(identifier: str, signed_in: ProviderAccount) -> bool:
-    """Whether an identifier itself names the account that signed in."""
+    """Whether the identifier itself names the provider account that signed in."""
     tid, oid = signed_in.key
     return account_named_by(identifier) == (tid.casefold(), oid.casefold())

@@ -63,9 +63,9 @@ class Callback:
             attempt = await self._records.by_state(query.get("state", ""))
             if attempt is None:
                 return texts.unknown_link()
-            over = self._records.over(attempt)
-            if over is not None:
-                return over
+            ended = self._records.ended_outcome(attempt)
+            if ended is not None:
+                return ended
             if attempt.state_used or attempt.state is not AttemptState.AT_PROVIDER:
                 return texts.used_link(attempt)
             if not same_browser(attempt, browser_secrets):
@@ -128,10 +128,10 @@ class Callback:
                 if code is not None:
                     return texts.confirmation_needed(holding, held.account, code)
                 return texts.verify_at_url(holding, held.account, _verify_url(holding, request_id or ""))
-            again = await self._records.again(attempt)
-            if isinstance(again, AuthorizationOutcome):
-                return again
-            stored = again
+            current = await self._records.current_account(attempt)
+            if isinstance(current, AuthorizationOutcome):
+                return current
+            stored = current
         raise too_many_races()
 
     async def _failed(self, attempt: Attempt, failure: GrantError) -> AuthorizationOutcome:
@@ -160,7 +160,7 @@ class Callback:
                 note = replace(note, pending_claims=failure.claims)
             if await self._records.commit(stored.account, SaveAttempt(failed), note, *moved):
                 return self._approvals.offered(outcome, attempt, stored.account)
-            if isinstance(await self._records.again(attempt), AuthorizationOutcome):
+            if isinstance(await self._records.current_account(attempt), AuthorizationOutcome):
                 return outcome
         return outcome
 

@@ -54,7 +54,7 @@ class Confirmation:
                 or self._records.is_expired(attempt)
             ):
                 if attempt is not None and attempt.state is AttemptState.HELD:
-                    await self._records.void(attempt)
+                    await self._records.end_without_result(attempt)
                 raise InvalidInput(
                     f"No sign-in for '{key.identifier}' waits for a confirmation code; its time may be over.",
                     field=_CODE,
@@ -80,7 +80,7 @@ class Confirmation:
                 return await self._accounts.get(attempt.key)
             if attempt is None or attempt.state is not AttemptState.HELD or self._records.is_expired(attempt):
                 if attempt is not None and attempt.state is AttemptState.HELD:
-                    await self._records.void(attempt)
+                    await self._records.end_without_result(attempt)
                 raise InvalidInput(
                     "There is no sign-in with this auth_request_id; it was used, or its time is over.",
                     field="auth_request_id",
@@ -98,7 +98,7 @@ class Confirmation:
         try:
             outcome = await self._acceptance.connect(attempt, held)
         except InvalidInput as spent:
-            await self._records.void(attempt)
+            await self._records.end_without_result(attempt)
             spent.details["field"] = field
             raise
         if outcome.kind is not OutcomeKind.CONNECTED:
@@ -109,7 +109,7 @@ class Confirmation:
         """Count a wrong try and raise; comes back only if somebody else changed the attempt first."""
         tries = attempt.wrong_tries + 1
         if tries >= WRONG_TRIES:
-            if not await self._records.void(attempt, tries):
+            if not await self._records.end_without_result(attempt, tries):
                 return
             raise InvalidInput(
                 f"{what} That was try number {tries}: the sign-in is void and its tokens were discarded.",
@@ -135,7 +135,7 @@ class Confirmation:
             if not same_browser(attempt, () if browser_secret is None else (browser_secret,)):
                 return texts.other_browser(attempt)
             held = attempt.state is AttemptState.HELD
-            if await (self._records.void(attempt) if held else self._decline(attempt)):
+            if await (self._records.end_without_result(attempt) if held else self._decline(attempt)):
                 return texts.cancelled(attempt)
         raise too_many_races()
 

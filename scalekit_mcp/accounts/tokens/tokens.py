@@ -15,7 +15,7 @@ from scalekit_mcp.accounts.provider import AdminConsentProvider, OAuthProvider
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
-from scalekit_mcp.accounts.tokens.uses import Uses
+from scalekit_mcp.accounts.tokens.uses import LastUses
 from scalekit_mcp.accounts.vault.changes import ChangeStatus, ClaimTrial
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock
@@ -38,7 +38,7 @@ class Tokens:
         self._accounts = accounts
         self._clock = clock
         self._settings = settings
-        self._uses = Uses(vault)
+        self._uses = LastUses(vault)
         self._refresher = Refresher(vault, providers, clock, settings, accounts.remember, operator)
 
     async def aclose(self) -> None:

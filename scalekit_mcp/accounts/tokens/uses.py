@@ -20,7 +20,7 @@ CLOSE_SECONDS = 2.0
 """How long the end waits for the last uses to be written."""
 
 
-class Uses:
+class LastUses:
     """The last uses of the accounts of one vault."""
 
     def __init__(self, vault: Vault) -> None:

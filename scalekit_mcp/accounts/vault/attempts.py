@@ -19,7 +19,7 @@ from scalekit_mcp.accounts.vault.changes import (
     SaveAttempt,
 )
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
-from scalekit_mcp.accounts.vault.floors import Floors, is_older
+from scalekit_mcp.accounts.vault.floors import SeenVersions, is_older
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import attempts, history, record_versions, tenant_marks
 
@@ -42,7 +42,7 @@ _COLUMNS = {
 class Attempts:
     """What a vault does about attempts and tenants."""
 
-    def __init__(self, statements: Statements, floors: Floors) -> None:
+    def __init__(self, statements: Statements, floors: SeenVersions) -> None:
         self._statements = statements
         self._ring = statements.ring
         self._floors = floors

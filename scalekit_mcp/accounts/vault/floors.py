@@ -1,27 +1,31 @@
-"""What this process has seen of records: a record that comes back older than that was put back."""
+"""The newest version of each record that this process has read or written.
+
+A record that is read later with a lower version was replaced by an old copy of itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 
-MOST_FLOORS = 50_000
+MAX_SEEN_VERSIONS = 50_000
 """How many records are remembered; one more forgets the one that was seen longest ago."""
 
-Floor = tuple[str, int]
+SeenVersion = tuple[str, int]
 """The id of a record and its version."""
 
 
-class Floors:
-    """By what a record is found: the newest version of it that was read or written here.
+class SeenVersions:
+    """The newest version seen of each record, under the key by which the record is found.
 
-    Ask before a read begins, compare after it: a write that ends meanwhile must not make the read look old.
+    Call `of` before a read begins and `is_older` after it, so that a write which ends in between does not make the read
+    look old.
     """
 
     def __init__(self) -> None:
-        self._seen: dict[Hashable, Floor] = {}
+        self._seen: dict[Hashable, SeenVersion] = {}
 
-    def of(self, key: Hashable) -> Floor | None:
-        """What was seen so far."""
+    def of(self, key: Hashable) -> SeenVersion | None:
+        """The id and the newest version seen under this key; None if nothing was seen."""
         return self._seen.get(key)
 
     def saw(self, key: Hashable, record_id: str, version: int) -> None:
@@ -29,11 +33,11 @@ class Floors:
         known = self._seen.pop(key, None)
         if known is not None and known[0] == record_id:
             version = max(version, known[1])
-        if len(self._seen) >= MOST_FLOORS:
+        if len(self._seen) >= MAX_SEEN_VERSIONS:
             del self._seen[next(iter(self._seen))]
         self._seen[key] = (record_id, version)
 
 
-def is_older(floor: Floor | None, record_id: str, version: int) -> bool:
-    """Whether a record is older than what was seen before it was read."""
-    return floor is not None and floor[0] == record_id and version < floor[1]
+def is_older(seen: SeenVersion | None, record_id: str, version: int) -> bool:
+    """Whether a record that was read has a lower version than the same record had before."""
+    return seen is not None and seen[0] == record_id and version < seen[1]

@@ -224,7 +224,7 @@ def _mark_from_row(row: Row, ring: KeyRing) -> TenantMark | None:
     values = {name: row[f"mark_{name}"] for name in ("tid", "code", "marked_at", "next_trial_at")}
     values["connection_name"] = row["connection_name"]
     if not seals.is_tenant_whole(ring, values, row["mark_sealed"]):
-        _tell_damaged_mark(values["connection_name"], str(values["tid"]))
+        _log_damaged_mark(values["connection_name"], str(values["tid"]))
         return None
     return TenantMark(
         values["connection_name"],
@@ -236,7 +236,7 @@ def _mark_from_row(row: Row, ring: KeyRing) -> TenantMark | None:
 
 
 @lru_cache(maxsize=1000)
-def _tell_damaged_mark(connection_name: str, tid: str) -> None:
+def _log_damaged_mark(connection_name: str, tid: str) -> None:
     """Once for each."""
     _log.error("The mark of the tenant %s on '%s' is damaged and counts as none.", tid, connection_name)
 

@@ -38,7 +38,7 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.database.database import Database, translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, StaleChangeError, Statements
-from scalekit_mcp.accounts.vault.floors import Floors, is_older
+from scalekit_mcp.accounts.vault.floors import SeenVersions, is_older
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import seals
@@ -84,7 +84,7 @@ class Store:
     def __init__(self, statements: Statements, *, outbox: bool) -> None:
         self._statements = statements
         self._ring = statements.ring
-        self._floors = Floors()
+        self._floors = SeenVersions()
         self.keys = VaultKeys(statements)
         self.attempts = Attempts(statements, self._floors)
         self.history = History(statements, outbox=outbox)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
-from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
+from scalekit_mcp.actions.authorize import Requester, account_guidance, add_guidance, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -266,7 +266,7 @@ class EmbeddedActions:
                 await services.connected.accounts.get_or_create(key)
                 return ToolResult(await services.run_tool(key, tool_name, arguments))
         except AuthorizationRequired as error:
-            await direct_refusal(self, error, requester)
+            await add_guidance(self, error, requester)
             raise
         except PermissionMissing as error:
             missing = error.details.get("missing_scopes")
@@ -282,7 +282,7 @@ class EmbeddedActions:
         try:
             link = await self._begin(key, expected=requester.expected, **options)
         except AuthorizationRequired:
-            error.next_step = (await directed(self, requester)).direction.next_step
+            error.next_step = (await account_guidance(self, requester)).guidance.next_step
         else:
             error.details.setdefault("authorization_url", link.link)
 

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2 as httpx
 
 from scalekit_mcp.accounts import AccountKey, AccountServices, AccountSettings, KeyRing, Tokens, UserVerification
-from scalekit_mcp.actions.observed import ObservedClient, ObservedOAuth
+from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar import OutlookCalendar, Pages
@@ -21,7 +21,7 @@ from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft import GraphClient, GraphMailbox, GraphSession, MicrosoftOAuth, credentials_of
 from scalekit_mcp.notifications import StatusLog, Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.telemetry import HostOnly, Metrics, traced
+from scalekit_mcp.telemetry import Metrics, RedactUrls, traced
 from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
@@ -63,7 +63,7 @@ class EmbeddedServices:
     connected: AccountServices
     graph: GraphClient
     pages: SealedPages
-    log_rule: HostOnly
+    log_rule: RedactUrls
     webhook: WebhookSender | None = None
 
     def start(self) -> None:
@@ -110,8 +110,8 @@ def embedded_services(
     metrics = metrics or Metrics()
     webhook_target = _webhook_target(settings)
     addresses = (settings.login_url, settings.graph_url, settings.webhook_url)
-    http = settings.network.client(addresses, make=partial(ObservedClient, metrics, graph_url=settings.graph_url))
-    provider = ObservedOAuth(
+    http = settings.network.client(addresses, make=partial(InstrumentedClient, metrics, graph_url=settings.graph_url))
+    provider = InstrumentedOAuth(
         metrics,
         http,
         client_id=settings.microsoft_client_id or "",
@@ -151,7 +151,7 @@ def embedded_services(
         connected=connected,
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),
-        log_rule=HostOnly(settings.login_url, settings.graph_url).attach(),
+        log_rule=RedactUrls(settings.login_url, settings.graph_url).attach(),
         webhook=webhook,
     )
 

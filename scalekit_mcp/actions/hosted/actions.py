@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
-from scalekit_mcp.actions.authorize import Requester, direct_refusal, directed, run_authorize
+from scalekit_mcp.actions.authorize import Requester, account_guidance, add_guidance, run_authorize
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -311,7 +311,7 @@ class HostedActions:
             return await services.tools.run(key, arguments)
         except AuthorizationRequired as error:
             services.tools.forget(key)
-            await direct_refusal(self, error, requester)
+            await add_guidance(self, error, requester)
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
@@ -323,6 +323,6 @@ class HostedActions:
         try:
             link = await self.get_authorization_link(identifier=requester.identifier)
         except AuthorizationRequired:
-            error.next_step = (await directed(self, requester)).direction.next_step
+            error.next_step = (await account_guidance(self, requester)).guidance.next_step
         else:
             error.details["authorization_url"] = link.link

@@ -24,7 +24,7 @@ from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.scalekit import ScalekitAccounts, ScalekitKeeper, ScalekitRest
-from scalekit_mcp.telemetry import HostOnly
+from scalekit_mcp.telemetry import RedactUrls
 from scalekit_mcp.upstream import UpstreamClient
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class HostedServices:
     views: HostedViews
     tools: HostedTools
     own_http: httpx.AsyncClient | None
-    log_rule: HostOnly
+    log_rule: RedactUrls
 
     async def aclose(self) -> None:
         """Close the vault, and the connections that were opened here."""
@@ -95,5 +95,5 @@ def hosted_services(
     )
     views = HostedViews(vault, authorizations, vault_connection, clock=clock, verification=verification)
     tools = HostedTools(rest, accounts, views, clock=clock, pages=SealedPages(vault.key_ring, clock), timezone=timezone)
-    log_rule = HostOnly(environment.env_url).attach()
+    log_rule = RedactUrls(environment.env_url).attach()
     return HostedServices(accounts, keeper, vault, records, authorizations, views, tools, own_http, log_rule)

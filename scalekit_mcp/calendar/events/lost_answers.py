@@ -1,7 +1,7 @@
-"""Whether a change whose answer was lost has been made, told from the event as it is now.
+"""Whether a change whose answer was lost has been made, judged from the event as it is now.
 
-Microsoft makes a PATCH whole or not at all. So an unchanged etag means "not made", and an event that says everything
-that the change said means "made". What Microsoft rewrites on its own (HTML, online meetings) proves nothing.
+Microsoft makes a PATCH whole or not at all. So an unchanged etag means "not made", and an event in which every property
+has the value of the change means "made". What Microsoft rewrites on its own (HTML, online meetings) proves nothing.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from scalekit_mcp.calendar.events.event import Event, address_of, date_of, insta
 from scalekit_mcp.calendar.html_tags import text_of
 
 
-class Settled(Enum):
-    """What reading the event says about a change."""
+class ChangeOutcome(Enum):
+    """Whether a change was made, as far as reading the event can show."""
 
     APPLIED = "applied"
     NOT_APPLIED = "not_applied"
@@ -26,21 +26,21 @@ class Settled(Enum):
 _PROVES_NOTHING = frozenset({"isOnlineMeeting", "onlineMeetingProvider"})
 
 
-def settle(body: Mapping[str, Any], *, before: Event | None, now: Event) -> Settled:
-    """Hold the event as it is `now` against the `body` of a PATCH and against the event `before` it, if known."""
+def change_outcome(body: Mapping[str, Any], *, before: Event | None, now: Event) -> ChangeOutcome:
+    """Whether a PATCH with this `body` was made, judged from the event `now` and, if known, the event `before` it."""
     if before is not None and before.get("@odata.etag") and before.get("@odata.etag") == now.get("@odata.etag"):
-        return Settled.NOT_APPLIED
+        return ChangeOutcome.NOT_APPLIED
     telling = [name for name in body if name not in _PROVES_NOTHING]
     if not telling:
-        return Settled.UNKNOWN if before is None else _by_link(now)
-    if all(says(now, name, body[name]) for name in telling):
-        return Settled.APPLIED
+        return ChangeOutcome.UNKNOWN if before is None else _by_link(now)
+    if all(property_equals(now, name, body[name]) for name in telling):
+        return ChangeOutcome.APPLIED
     # Without the event before, a mismatch is all there is: a change made whole would show.
-    return Settled.NOT_APPLIED if before is None else Settled.UNKNOWN
+    return ChangeOutcome.NOT_APPLIED if before is None else ChangeOutcome.UNKNOWN
 
 
-def says(event: Mapping[str, Any], name: str, value: Any) -> bool:
-    """Whether the event's property has this value, in the sense of the property."""
+def property_equals(event: Mapping[str, Any], name: str, value: Any) -> bool:
+    """Whether a property of the event equals `value`, compared by meaning: times as instants, people by address, ..."""
     there = event.get(name)
     if value is None or there is None:
         return value is None and there is None
@@ -52,7 +52,7 @@ def says(event: Mapping[str, Any], name: str, value: Any) -> bool:
         host = (address_of(event.get("organizer")) or "").casefold()  # answers may list the organizer, too
         return _people(there, host) == _people(value, host)
     if name == "body":
-        return _words(there) == _words(value)
+        return _plain_text(there) == _plain_text(value)
     if name == "recurrence":
         return same_recurrence(there, value)
     if name == "categories":
@@ -95,8 +95,8 @@ def _rule(recurrence: Event) -> dict[str, Any]:
     return rule
 
 
-def _by_link(now: Event) -> Settled:
-    return Settled.APPLIED if now.get("isOnlineMeeting") else Settled.UNKNOWN
+def _by_link(now: Event) -> ChangeOutcome:
+    return ChangeOutcome.APPLIED if now.get("isOnlineMeeting") else ChangeOutcome.UNKNOWN
 
 
 def _people(people: Sequence[Event], host: str) -> set[tuple[str, str]]:
@@ -104,7 +104,7 @@ def _people(people: Sequence[Event], host: str) -> set[tuple[str, str]]:
     return {(who, kind.casefold()) for who, kind in kinds.items() if who != host}
 
 
-def _words(body: Event) -> str:
+def _plain_text(body: Event) -> str:
     content = str(body.get("content") or "")
     if str(body.get("contentType")).casefold() == "html":
         content = text_of(content)

@@ -93,7 +93,7 @@ class Doctor:
         if self._settings.microsoft_client_id:
             await self._check_client()
         await self._check_graph()
-        self._say_what_stays_unknown()
+        self._add_unknowns()
         return self.report
 
     def _admitted(self) -> WhoSignsIn:
@@ -278,7 +278,7 @@ class Doctor:
         if answer is None:
             self.report.add("client", "unknown", "The token endpoint did not answer.")
         elif answer.mistake is not None:
-            self._blame_client(answer, answer.mistake)
+            self._add_client_mistake(answer, answer.mistake)
         elif set(answer.numbers) & _PENDING or answer.error == "authorization_pending":
             kind = "public client" if isinstance(credentials, PublicClient) else _kind(credentials)
             self.report.add("client", "ok", f"Microsoft accepts the {kind}.")
@@ -290,7 +290,7 @@ class Doctor:
                 fix="Sign in once with `scalekit-mcp connect`: a wrong secret shows as connection_misconfigured.",
             )
 
-    def _blame_client(self, answer: Answer, name: str) -> None:
+    def _add_client_mistake(self, answer: Answer, name: str) -> None:
         if name == "wrong_secret" and "secret_id_instead_of_value" in self.report.mistakes:
             return
         if name == "public_client_with_secret" and "wrong_platform" in self.report.mistakes:
@@ -315,7 +315,7 @@ class Doctor:
                 fix="Check MICROSOFT_GRAPH_URL; it ends in /v1.0.",
             )
 
-    def _say_what_stays_unknown(self) -> None:
+    def _add_unknowns(self) -> None:
         add = self.report.add
         if self._settings.microsoft_client_secret is not None and "expired_secret" not in self.report.mistakes:
             add(

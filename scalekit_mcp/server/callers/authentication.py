@@ -187,20 +187,20 @@ class RequireCaller:
     """Lets only verified callers through, and hands the caller to the SDK for this very request.
 
     A 2026-07-28 call names its tool in a header, which the SDK compares with the body: a token that lacks the tool's
-    scope gets the scope challenge of RFC 6750 there. `refusing` answers 503 while the server is being shut down.
+    scope gets the scope challenge of RFC 6750 there. `rejecting` answers 503 while the server is being shut down.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication, *, refusing: Callable[[], bool]) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication, *, rejecting: Callable[[], bool]) -> None:
         self._app = AuthContextMiddleware(app)
         self._authentication = authentication
-        self._refusing = refusing
+        self._rejecting = rejecting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Verify, then pass on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._refusing():
+        if self._rejecting():
             await _shutting_down()(scope, receive, send)
             return
         headers = Headers(scope=scope)

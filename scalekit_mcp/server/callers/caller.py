@@ -1,4 +1,4 @@
-"""Who is calling. Everything that acts on an account asks here, per request, and nowhere else."""
+"""Who is calling: the user of a request, determined for every request in this one place."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ Identify = Callable[[RequestContext], Caller | str]
 """Names the caller of one request; an identifier alone may do everything. Raises `ScalekitMCPError` for nobody."""
 
 
-def the_caller(identify: Identify, context: RequestContext) -> Caller:
-    """The caller of this request."""
+def current_caller(identify: Identify, context: RequestContext) -> Caller:
+    """The caller of this request; raises what `identify` raises."""
     caller = identify(context)
     return Caller(caller) if isinstance(caller, str) else caller
 

@@ -36,7 +36,7 @@ from scalekit_mcp.server.callers.authentication import (
     denial_response,
     same_secret,
 )
-from scalekit_mcp.server.http.middleware import WholeBody, outer_middleware
+from scalekit_mcp.server.http.middleware import BufferBody, outer_middleware
 from scalekit_mcp.server.http.sessions import (
     MAX_ALL_SESSIONS,
     SESSION_IDLE_SECONDS,
@@ -79,28 +79,28 @@ class HttpOptions:
     metrics_key: str | None = field(default=None, repr=False)
 
 
-class Drain:
+class Shutdown:
     """Counts the calls in flight, so that a shutdown can let them finish and refuse new ones.
 
-    `leaving` is what balancers are told; `refusing`, which comes with it or later, what callers meet.
+    `not_ready`: /readyz answers 503. `rejecting`: new calls are refused; it begins with `not_ready` or later.
     """
 
     def __init__(self) -> None:
-        self.leaving = False
-        self.refusing = False
-        self._hurry = anyio.Event()
+        self.not_ready = False
+        self.rejecting = False
+        self._grace_period_ended = anyio.Event()
         self._running = 0
         self._idle = anyio.Event()
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-        """Middleware of the MCP server."""
+        """Middleware of the MCP server: counts tool calls, passes everything on."""
         if ctx.method != "tools/call":
             return await call_next(ctx)
         with self._counted():
             return await call_next(ctx)
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """The application, each request of which counts as a call."""
+        """The same ASGI application; each of its requests is counted as a call in flight."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             with self._counted():
@@ -118,18 +118,21 @@ class Drain:
             self._idle.set()
 
     async def delay(self, seconds: float) -> None:
-        """Serve on for `seconds` or until `hurry`, so that a balancer meets the 503 of /readyz before a caller does."""
-        self.leaving = True
-        with anyio.move_on_after(seconds):
-            await self._hurry.wait()
+        """Go on serving for `seconds`, or until `end_grace_period` is called, while /readyz already answers 503.
 
-    def hurry(self) -> None:
-        """End the delay at once."""
-        self._hurry.set()
+        So a load balancer stops sending requests here before new calls are rejected.
+        """
+        self.not_ready = True
+        with anyio.move_on_after(seconds):
+            await self._grace_period_ended.wait()
+
+    def end_grace_period(self) -> None:
+        """End the wait in `delay` at once."""
+        self._grace_period_ended.set()
 
     async def finish(self, seconds: float) -> None:
-        """Refuse what is new and wait until what runs has ended, at most `seconds`."""
-        self.leaving = self.refusing = True
+        """Reject new calls and wait until the running ones have ended, at most `seconds`."""
+        self.not_ready = self.rejecting = True
         with anyio.move_on_after(seconds):
             while self._running:
                 self._idle = anyio.Event()
@@ -143,12 +146,12 @@ def create_http_app(
     authentication: Authentication,
     options: HttpOptions,
     clock: Clock | None = None,
-    drain: Drain | None = None,
+    shutdown: Shutdown | None = None,
 ) -> Starlette:
     """The application with all routes. Its lifespan runs the SDK's sessions; `actions` is opened and closed outside."""
     clock = clock or SystemClock()
-    drain = drain or Drain()
-    server.middleware.append(drain)
+    shutdown = shutdown or Shutdown()
+    server.middleware.append(shutdown)
     hosts, origins = allowed_hosts(options), allowed_origins(options)
     security = TransportSecuritySettings(allowed_hosts=list(hosts), allowed_origins=list(origins))
     manager = StreamableHTTPSessionManager(
@@ -164,15 +167,15 @@ def create_http_app(
     per_caller = RequestsPerCaller()
 
     def protected(app: ASGIApp) -> RequireCaller:
-        bounded = per_caller.around(WholeBody(app, max_bytes=MAX_BODY_BYTES))
-        return RequireCaller(bounded, authentication, refusing=lambda: drain.refusing)
+        bounded = per_caller.around(BufferBody(app, max_bytes=MAX_BODY_BYTES))
+        return RequireCaller(bounded, authentication, rejecting=lambda: shutdown.rejecting)
 
     routes: list[BaseRoute] = [
         Route("/mcp", endpoint=protected(SessionsPerCaller(StreamableHTTPASGIApp(manager)))),
         Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
         Route("/messages", endpoint=protected(sse.handle_post_message)),
         *_browser_routes(actions, options, clock, origins),
-        *_health_routes(clock, drain, actions),
+        *_health_routes(clock, shutdown, actions),
     ]
     if options.metrics is not None:
         routes.append(_metrics_route(options.metrics, options.metrics_key))
@@ -182,7 +185,7 @@ def create_http_app(
         from scalekit_mcp.server.rest.app import Rest
 
         routes.append(
-            Mount("/api/v1", app=drain.around(Router(Rest(actions, options.rest).routes(), redirect_slashes=False)))
+            Mount("/api/v1", app=shutdown.around(Router(Rest(actions, options.rest).routes(), redirect_slashes=False)))
         )
 
     @contextlib.asynccontextmanager
@@ -230,7 +233,7 @@ async def serve_http(
     *,
     host: str,
     port: int,
-    drain: Drain,
+    shutdown: Shutdown,
     drain_seconds: float = DRAIN_SECONDS,
     delay_seconds: float = 0.0,
     listening: Callable[[], None] = lambda: None,
@@ -251,11 +254,11 @@ async def serve_http(
 
     def begin_to_end() -> None:
         if deadline is not None:
-            deadline.begin(drain_seconds + (0.0 if drain.leaving else delay_seconds))
+            deadline.begin(drain_seconds + (0.0 if shutdown.not_ready else delay_seconds))
 
     def told_to_stop() -> None:
         if stop.is_set():
-            drain.hurry()
+            shutdown.end_grace_period()
         stop.set()
 
     class ListeningServer(UnsignalledServer):
@@ -273,7 +276,9 @@ async def serve_http(
     share = descriptor_share(raise_descriptor_limit())
     config = bounded_config(app, share=share, host=host, port=port, timeout_graceful_shutdown=2)
     uvicorn_server = ListeningServer(config)
-    patient = on_stop_signal(told_to_stop, again=lambda: delay_seconds > 0 and not drain.refusing, at_once=begin_to_end)
+    patient = on_stop_signal(
+        told_to_stop, again=lambda: delay_seconds > 0 and not shutdown.rejecting, at_once=begin_to_end
+    )
     with patient:
         async with anyio.create_task_group() as tasks:
 
@@ -283,9 +288,9 @@ async def serve_http(
                     logger.info(
                         "Told to stop: not ready any more, calls are served for another %g seconds", delay_seconds
                     )
-                    await drain.delay(delay_seconds)
+                    await shutdown.delay(delay_seconds)
                 logger.info("Shutting down: calls in flight have %d seconds to finish", drain_seconds)
-                await drain.finish(drain_seconds)
+                await shutdown.finish(drain_seconds)
                 uvicorn_server.should_exit = True
 
             tasks.start_soon(stop_gracefully)
@@ -349,7 +354,7 @@ def _metadata_route(document: dict[str, Any]) -> Route:
     return Route("/.well-known/oauth-protected-resource/mcp", metadata, methods=["GET"])
 
 
-def _health_routes(clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
+def _health_routes(clock: Clock, shutdown: Shutdown, actions: Actions) -> list[Route]:
     lock = anyio.Lock()
     told: tuple[float, bool] | None = None
 
@@ -368,7 +373,7 @@ def _health_routes(clock: Clock, drain: Drain, actions: Actions) -> list[Route]:
     async def readyz(request: Request) -> Response:
         nonlocal told
         del request
-        if drain.leaving:
+        if shutdown.not_ready:
             return JSONResponse({"ready": False, "why": "shutting down"}, status_code=503)
         async with lock:
             now = clock.now().timestamp()

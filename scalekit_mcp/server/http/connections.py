@@ -25,7 +25,7 @@ MAX_QUEUE = 4096
 
 SWEEP_SECONDS = 1.0
 _TURNS = 4
-_TELL_SECONDS = 60.0
+_LOG_SECONDS = 60.0
 
 
 class Connection(Protocol):
@@ -115,7 +115,7 @@ class ConnectionTable:
         if len(self) >= self._limit:
             victim = next(iter(self._strangers), None) or next(iter(self._idle), None)
             self._gave_way += 1
-            self._tell()
+            self._log()
             if victim is None:
                 return False
             self.close(victim)
@@ -153,9 +153,9 @@ class ConnectionTable:
             connection.check_times(now)
         self._timer = loop.call_later(self._sweep_seconds, self._sweep) if len(self) else None
 
-    def _tell(self) -> None:
+    def _log(self) -> None:
         now = asyncio.get_running_loop().time()
-        if self._told_at is not None and now - self._told_at < _TELL_SECONDS:
+        if self._told_at is not None and now - self._told_at < _LOG_SECONDS:
             return
         logger.warning(
             "There are %d connections, as many as this server takes; %d gave way to new ones, first those without a "

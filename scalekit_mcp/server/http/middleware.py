@@ -16,7 +16,7 @@ from scalekit_mcp.server.hosts import HostGuard
 def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()) -> list[Middleware]:
     """The layers that stand before every route, outermost first; for `exempt` paths every Host is good."""
     return [
-        Middleware(ForgetTheGone),
+        Middleware(IgnoreDisconnects),
         Middleware(NoStore),
         Middleware(TrimHeaders),
         Middleware(TrimPath),
@@ -24,8 +24,8 @@ def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Colle
     ]
 
 
-class ForgetTheGone:
-    """Ends a request whose client went away, or was sent away, before it had sent everything: no error of ours."""
+class IgnoreDisconnects:
+    """Ends a request quietly if its client disconnected before it had sent everything: the server made no error."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,10 +36,10 @@ class ForgetTheGone:
             await self._app(scope, receive, send)
 
 
-class WholeBody:
-    """Hands a request on when its body is there, so that nothing is begun for one that never ends.
+class BufferBody:
+    """Reads the whole body before it passes a request on, so that no work begins for a body that never ends.
 
-    What is longer than `max_bytes` is handed on as it comes: who stands behind refuses it.
+    A body longer than `max_bytes` is passed on as it arrives; the application behind refuses it.
     """
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
@@ -47,7 +47,7 @@ class WholeBody:
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read, then pass on; raises `ClientDisconnect` where the client went away."""
+        """Read the body, then pass the request on; raises `ClientDisconnect` if the client disconnected."""
         if scope["type"] != "http" or scope["method"] not in ("POST", "PUT", "PATCH"):
             await self._app(scope, receive, send)
             return

@@ -27,7 +27,7 @@ from mcp.types import (
 
 from scalekit_mcp.actions import Actions
 from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
-from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, the_caller
+from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, current_caller
 from scalekit_mcp.server.failures import log_failure
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
@@ -91,7 +91,9 @@ def create_server(actions: Actions, *, identify: Identify, options: ServerOption
         get_tool_input_schema=_schema_of_headers,
     )
     keys = options.request_state_keys or (secrets.token_bytes(32),)
-    security = RequestStateSecurity(keys=keys, bind_principal=lambda context: the_caller(identify, context).identifier)
+    security = RequestStateSecurity(
+        keys=keys, bind_principal=lambda context: current_caller(identify, context).identifier
+    )
     server.middleware.append(RequestStateBoundary(security, default_audience=server.name))
     return server
 
@@ -117,7 +119,7 @@ class _Calls:
         del params
         writing = not self._options.read_only
         if writing and self._options.list_scope == "private":
-            writing = the_caller(self._identify, context).can_write
+            writing = current_caller(self._identify, context).can_write
         return ListToolsResult(tools=[tool for name, tool in self._tools.items() if writing or _reads(TOOLS[name])])
 
     async def call_tool(self, context: RequestContext, params: CallToolRequestParams) -> Answer:
@@ -130,7 +132,7 @@ class _Calls:
                 arguments = params.arguments or {}
                 call.acts_on(arguments)
                 parsed = parse_arguments(params.name, arguments).with_limit(MAX_ANSWER_CHARACTERS)
-                caller = the_caller(self._identify, context)
+                caller = current_caller(self._identify, context)
                 call.identifier = caller.identifier
                 self._authorize_call(caller, spec)
                 job = self._job(caller, spec, parsed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.actions import TYPE_THE_CODE, ConnectedAccountView, direction_of
+from scalekit_mcp.actions import TYPE_THE_CODE, ConnectedAccountView, guidance_for
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing
 
 
@@ -41,7 +41,7 @@ def ended(view: ConnectedAccountView, admin_consent_url: str | None) -> Authoriz
         told = told or "The user cancelled the sign-in at Microsoft. Nothing was changed."
     next_step = "Ask the user whether to try again, then call `authorize` for a new link."
     if view.who_acts in ("it_admin", "operator"):  # trying again cannot help before they have acted
-        next_step = direction_of(view, "confirm").next_step
+        next_step = guidance_for(view, "confirm").next_step
     return AuthorizationRequired(
         told or "The sign-in ended without a connection. Nothing was changed.",
         next_step=next_step,

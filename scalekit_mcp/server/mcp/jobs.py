@@ -7,7 +7,7 @@ from typing import Any
 
 from mcp.types import CallToolResult
 
-from scalekit_mcp.actions import Actions, Directed, Direction, Requester, Standing, run_authorize
+from scalekit_mcp.actions import AccountGuidance, AccountNeed, Actions, Guidance, Requester, run_authorize
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import AuthorizationRequired, EventNotFound
 from scalekit_mcp.server.callers.caller import Caller
@@ -110,10 +110,10 @@ class AuthorizeJob:
         async with self._limiter.slot(self.identifier):
             arguments = Authorize.parse({}) if resumed else self._arguments
             found = await run_authorize(self._actions, arguments, self._requester)
-        if found.direction.who_acts != "user":
+        if found.guidance.who_acts != "user":
             return found.answer()
         need = AuthorizationRequired("")
-        found.put_into(need)
+        found.add_to(need)
         raise need
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
@@ -122,7 +122,7 @@ class AuthorizeJob:
         account = response.connected_account
         url = error.details.get("authorization_url")
         expires_at = account.attempt_expires_at
-        answer = Directed(account, Direction(Standing.LINK, error.who_acts, _sentence(error))).answer()
+        answer = AccountGuidance(account, Guidance(AccountNeed.LINK, error.who_acts, _sentence(error))).answer()
         told = {
             "authorization_url": url,
             "expires_at": rfc3339(expires_at, timespec="seconds") if url and expires_at else None,

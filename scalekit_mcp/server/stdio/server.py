@@ -23,7 +23,7 @@ from mcp.types import (
 )
 from pydantic import ValidationError
 
-from scalekit_mcp.server.stdio.wire import LONGEST_LINE, Lines, StdinEnd, StdoutPipe, stdin_lines, stdout_pipe
+from scalekit_mcp.server.stdio.wire import LONGEST_LINE, LineQueue, StdinEnd, StdoutPipe, stdin_lines, stdout_pipe
 from scalekit_mcp.server.stopping import StopDeadline, on_stop_signal
 
 logger = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ async def serve_stdio(
 class _Requests:
     """What the client sends, in order, and which of its requests run: not more than `RUNNING_REQUESTS`."""
 
-    def __init__(self, lines: Lines, pipe: StdoutPipe, drain_seconds: float) -> None:
+    def __init__(self, lines: LineQueue, pipe: StdoutPipe, drain_seconds: float) -> None:
         self._lines = lines
         self._pipe = pipe
         self._drain_seconds = drain_seconds

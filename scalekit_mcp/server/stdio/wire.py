@@ -40,7 +40,7 @@ _SURE_BYTES: int = getattr(select, "PIPE_BUF", 512)
 """A pipe that is ready takes so much without waiting (POSIX, `write`)."""
 
 
-class Lines:
+class LineQueue:
     """Lines on their way from the thread that reads them to the event loop; None stands for one that is too long."""
 
     def __init__(self) -> None:
@@ -88,13 +88,13 @@ class StdinEnd:
 
 
 @asynccontextmanager
-async def stdin_lines(end: StdinEnd) -> AsyncGenerator[Lines]:
+async def stdin_lines(end: StdinEnd) -> AsyncGenerator[LineQueue]:
     """The lines of stdin.
 
     A thread of our own reads them: a read of a pipe cannot be interrupted, and a thread of anyio's pool would hold up
     the end of the process.
     """
-    lines = Lines()
+    lines = LineQueue()
     with _diverted(0, to=os.devnull) as descriptor:
         reader = _Reader(descriptor, lines, asyncio.get_running_loop(), end)
         threading.Thread(target=reader.run, name="stdin", daemon=True).start()
@@ -213,7 +213,7 @@ class StdoutPipe:
 class _Reader:
     """The thread that reads stdin."""
 
-    def __init__(self, descriptor: int, lines: Lines, loop: asyncio.AbstractEventLoop, end: StdinEnd) -> None:
+    def __init__(self, descriptor: int, lines: LineQueue, loop: asyncio.AbstractEventLoop, end: StdinEnd) -> None:
         self._descriptor = descriptor
         self._lines = lines
         self._loop = loop

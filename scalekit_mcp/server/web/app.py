@@ -110,7 +110,7 @@ class Web:
         started = await self._actions().start_authorization(ticket, browser_secret=secret)
         if isinstance(started, AuthorizationOutcome):
             return self._finished(started, request, ticket=ticket)
-        page = self._pages.leaving(started)
+        page = self._pages.redirect_to_provider(started)
         state = _state_of(started)
         if state is not None:
             # the way back brings the state and no ticket

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).with_name("templates")
 
-SCOPE_WORDS: Mapping[str, str] = {
+SCOPE_DESCRIPTIONS: Mapping[str, str] = {
     "calendars.readwrite": "see, create, change and delete events in your calendar",
     "calendars.read": "see the events in your calendar",
     "calendars.readwrite.shared": "see and change calendars that others share with you",
@@ -37,7 +37,7 @@ SCOPE_WORDS: Mapping[str, str] = {
     "email": "know which {provider} account you signed in with",
 }
 _WITHOUT_ADMINISTRATORS: Mapping[str, str] = {
-    **SCOPE_WORDS,
+    **SCOPE_DESCRIPTIONS,
     "offline_access": "stay connected while you are away, until you take it back",
 }
 
@@ -91,7 +91,7 @@ class Pages:
             "connect.html",
             script=True,
             prompt=prompt,
-            scopes=scopes_in_words(
+            scopes=scope_descriptions(
                 prompt.scopes, provider=prompt.provider_name, has_administrators=prompt.has_administrators
             ),
             expires_at=_clock_time(prompt.expires_at),
@@ -99,9 +99,14 @@ class Pages:
             csrf=csrf,
         )
 
-    def leaving(self, url: str) -> HTMLResponse:
-        """On to the provider, by meta refresh and a visible link: the policy keeps a form from redirecting away."""
-        return self._render("leaving.html", url=url, provider="the sandbox" if self._sandbox else self._names.provider)
+    def redirect_to_provider(self, url: str) -> HTMLResponse:
+        """A page that leads on to the provider by meta refresh and a link.
+
+        No redirect: the page's security policy (`form-action 'self'`) forbids a form to redirect to another site.
+        """
+        return self._render(
+            "redirect_to_provider.html", url=url, provider="the sandbox" if self._sandbox else self._names.provider
+        )
 
     def outcome(
         self,
@@ -162,11 +167,11 @@ PAGE_HEADERS: Mapping[str, str] = {
 """On every answer to a browser."""
 
 
-def scopes_in_words(
+def scope_descriptions(
     scopes: tuple[str, ...], *, provider: str = "Microsoft", has_administrators: bool = True
 ) -> list[str]:
     """What the scopes allow, the calendar first, each sentence once; a scope without words stands for itself."""
-    table = SCOPE_WORDS if has_administrators else _WITHOUT_ADMINISTRATORS
+    table = SCOPE_DESCRIPTIONS if has_administrators else _WITHOUT_ADMINISTRATORS
     known_words = {scope: words.format(provider=provider) for scope, words in table.items()}
     words = [known_words.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]
     order = list(known_words.values())

@@ -1,4 +1,4 @@
-"""The parts that meet the outside, watched: requests and refreshes leave a trace."""
+"""The HTTP client and the OAuth client with metrics and spans for each request and each token grant."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ UNNAMED = "unnamed"
 """The route of a request whose sender named none."""
 
 
-class ObservedClient(UpstreamClient):
+class InstrumentedClient(UpstreamClient):
     """An HTTP client that counts and traces the requests to Graph and to the token endpoint.
 
-    Of a request only its method and the route that its sender named are told, of an answer its status and its
+    Of a request only its method and the route that its sender named are recorded, of an answer only its status and its
     `request-id`.
     """
 
@@ -73,8 +73,8 @@ class ObservedClient(UpstreamClient):
                     metrics.count("graph_errors_total", status=status)
 
 
-class ObservedOAuth(MicrosoftOAuth):
-    """Microsoft's token endpoint with a span, a number and, where it refuses, a line for each grant."""
+class InstrumentedOAuth(MicrosoftOAuth):
+    """`MicrosoftOAuth` that records a span for each token grant and counts its outcome."""
 
     def __init__(self, metrics: Metrics, http: httpx.AsyncClient, **options: Any) -> None:
         super().__init__(http, **options)
@@ -113,5 +113,5 @@ class ObservedOAuth(MicrosoftOAuth):
 
 
 def _code(error: Exception) -> str:
-    """The provider's own number of a refusal; the kind of anything else."""
+    """The error type of a span: the provider's code if the provider refused, else the name of the exception class."""
     return error.code if isinstance(error, GrantError) else type(error).__qualname__

@@ -1,8 +1,8 @@
-"""Log records of other people's code: from WARNING on, and only what is certain to quote nothing.
+"""What is shown of the log records of libraries: from WARNING on, and without anything that could be user data.
 
 A library may put a request, an address or a token into a message, and the next version may do so where this one does
-not. So nothing is taken on trust: of a message only what stands as a constant in the source of the function that logs
-is shown, arguments only where they are numbers, and beside it the place, where a reader finds the rest.
+not. So only that part of a message is shown which is a string constant in the source of the function that logs,
+arguments only if they are numbers, and the place in the source, where a reader finds the rest.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ _NOT_SHOWN = _NotShown()
 
 
 def is_own(name: str) -> bool:
-    """Whether a logger is ours."""
+    """Whether this is the name of one of our own loggers."""
     return name == OWN or name.startswith(OWN + ".")
 
 
 def is_shown(record: logging.LogRecord) -> bool:
-    """Whether a record is shown at all."""
+    """Whether a record is shown: our own ones always, those of libraries from WARNING on."""
     return record.levelno >= logging.WARNING or is_own(record.name) or record.name in SPOKEN
 
 
 def without_content(record: logging.LogRecord) -> logging.LogRecord:
-    """A record of somebody else's logger with nothing in it that can quote what was worked on.
+    """A copy of a library's record without anything that could be user data.
 
-    To be called while the function that logs still runs; else only its place is told.
+    Call it while the function that logs still runs; later only the place in the source can be shown.
     """
     cut = copy.copy(record)
     cut.msg, cut.args = _message(record), None

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.calendar.events.lost_answers import Settled, same_recurrence, says, settle
+from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome, property_equals, same_recurrence
 
 EVENT: dict[str, Any] = {
     "@odata.etag": 'W/"2"',
@@ -62,12 +62,12 @@ ECHOED = {
     ],
 )
 def test_an_event_says_what_a_change_said_in_the_sense_of_the_property(name: str, value: Any, same: bool) -> None:
-    assert says(EVENT, name, value) is same
+    assert property_equals(EVENT, name, value) is same
 
 
 def test_all_day_events_are_compared_by_date() -> None:
     event = {"isAllDay": True, "start": {"dateTime": "2026-04-01T00:00:00.0000000", "timeZone": "UTC"}}
-    assert says(event, "start", {"dateTime": "2026-04-01T00:00:00", "timeZone": "Asia/Tokyo"})
+    assert property_equals(event, "start", {"dateTime": "2026-04-01T00:00:00", "timeZone": "Asia/Tokyo"})
 
 
 def test_a_recurrence_is_the_same_without_the_fields_that_its_type_does_not_use() -> None:
@@ -79,27 +79,27 @@ def test_a_recurrence_is_the_same_without_the_fields_that_its_type_does_not_use(
 
 
 def test_an_unchanged_etag_means_that_the_change_was_not_made() -> None:
-    assert settle({"subject": "Review"}, before=EVENT, now=EVENT) is Settled.NOT_APPLIED
+    assert change_outcome({"subject": "Review"}, before=EVENT, now=EVENT) is ChangeOutcome.NOT_APPLIED
 
 
 def test_an_event_that_says_everything_means_that_the_change_was_made() -> None:
     before = {**EVENT, "@odata.etag": 'W/"1"', "subject": "Old"}
-    assert settle({"subject": "Review", "showAs": "busy"}, before=before, now=EVENT) is Settled.APPLIED
-    assert settle({"subject": "Review"}, before=None, now=EVENT) is Settled.APPLIED
+    assert change_outcome({"subject": "Review", "showAs": "busy"}, before=before, now=EVENT) is ChangeOutcome.APPLIED
+    assert change_outcome({"subject": "Review"}, before=None, now=EVENT) is ChangeOutcome.APPLIED
 
 
 def test_another_etag_and_another_content_tell_nothing() -> None:
     before = {**EVENT, "@odata.etag": 'W/"1"'}
-    assert settle({"subject": "Mine"}, before=before, now=EVENT) is Settled.UNKNOWN
+    assert change_outcome({"subject": "Mine"}, before=before, now=EVENT) is ChangeOutcome.UNKNOWN
 
 
 def test_a_mismatch_without_a_reading_before_means_not_made() -> None:
-    assert settle({"subject": "Mine"}, before=None, now=EVENT) is Settled.NOT_APPLIED
+    assert change_outcome({"subject": "Mine"}, before=None, now=EVENT) is ChangeOutcome.NOT_APPLIED
 
 
 def test_an_online_meeting_alone_is_settled_by_what_the_event_is_now() -> None:
     before = {**EVENT, "@odata.etag": 'W/"1"', "isOnlineMeeting": False}
     asked = {"isOnlineMeeting": True, "onlineMeetingProvider": "teamsForBusiness"}
-    assert settle(asked, before=before, now=EVENT) is Settled.APPLIED
-    assert settle(asked, before=before, now={**EVENT, "isOnlineMeeting": False}) is Settled.UNKNOWN
-    assert settle(asked, before=None, now=EVENT) is Settled.UNKNOWN
+    assert change_outcome(asked, before=before, now=EVENT) is ChangeOutcome.APPLIED
+    assert change_outcome(asked, before=before, now={**EVENT, "isOnlineMeeting": False}) is ChangeOutcome.UNKNOWN
+    assert change_outcome(asked, before=None, now=EVENT) is ChangeOutcome.UNKNOWN
