@@ -1,4 +1,4 @@
-"""WHO IS CONNECTED: connected accounts, their statuses, the vault. Knows no provider and no MCP.
+"""Connected accounts: their records and statuses, authorizations, tokens and the vault. Knows no provider and no MCP.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

@@ -1,4 +1,4 @@
-"""The accounts of a vault: found, made, listed, disconnected, deleted, and remembered for a moment."""
+"""Finding, creating, listing, disconnecting and deleting the accounts of a vault."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ from scalekit_mcp.concurrency import RunningTasks, SingleFlight
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, VaultError
 
 RACES = 20
-"""How often a step is decided anew when somebody else changed the record in between."""
+"""How often a step is tried again because the record was changed by somebody else in between."""
 _PRUNE_INTERVAL = timedelta(days=1)
 _CLOSE_SECONDS = 2.0
 
 
 class Accounts:
-    """The accounts of one vault; a snapshot of each is good for two seconds in this process."""
+    """The accounts of one vault; this process caches each record that it reads for two seconds."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Accounts:
 
     async def find(self, key: AccountKey) -> StoredAccount:
         """The record as the vault has it now; raises `ConnectedAccountNotFound`."""
-        self.known(key.connection_name)
+        self.check_connection(key.connection_name)
         stored = await self._vault.find_account(key)
         if stored is None:
             raise ConnectedAccountNotFound(key.connection_name, key.identifier)
@@ -92,7 +92,7 @@ class Accounts:
 
     async def find_or_create(self, key: AccountKey) -> StoredAccount:
         """The record, made as PENDING if there is none; raises `InvalidInput` for a connection that is none."""
-        self.known(key.connection_name)
+        self.check_connection(key.connection_name)
         self._prune()
         stored = await self._vault.find_account(key)
         if stored is not None:
@@ -122,8 +122,8 @@ class Accounts:
         await self._vault.create_account(account, entry)
         return await self.find(key)
 
-    def known(self, connection_name: str) -> None:
-        """Refuse a connection that is not configured."""
+    def check_connection(self, connection_name: str) -> None:
+        """Raise `InvalidInput` for a connection that is not configured."""
         if connection_name not in self._connections:
             raise InvalidInput(
                 f"There is no connection '{connection_name}'; there is {', '.join(sorted(self._connections))}.",
@@ -131,11 +131,11 @@ class Accounts:
             )
 
     async def aclose(self) -> None:
-        """Give what is being forgotten a moment."""
+        """Wait a short time for the clean-up of old records if it is running."""
         await self._pruning.aclose(_CLOSE_SECONDS)
 
     def _prune(self) -> None:
-        """Once a day, beside the call that comes first: forget what is old."""
+        """Delete old history and attempts, once a day, in the background of the first call."""
         now = self._clock.now()
         if self._pruned_at is not None and now - self._pruned_at < _PRUNE_INTERVAL:
             return
@@ -150,7 +150,7 @@ class Accounts:
             )
 
     def view(self, stored: StoredAccount) -> AccountView:
-        """What the outside sees of a record."""
+        """The account as callers see it, made from the stored record; it holds no token."""
         now = self._clock.now()
         attempt = statuses.attempt_in_progress(stored.attempt, now)
         return AccountView(
@@ -161,23 +161,23 @@ class Accounts:
         )
 
     def _stopped(self, stored: StoredAccount, now: datetime) -> CallsStopped | None:
-        """What stops the calls beside the account's own status, as far as this process knows."""
+        """Why this process makes no calls with the account although its own status allows them; None if it does."""
         account = stored.account
         active = account.status is AccountStatus.ACTIVE
         if active and stored.tenant_mark is not None:
             return texts.stopped_by_tenant(account)
-        refused = self._operator.still_refused(account)
+        refused = self._operator.remembered_error(account)
         served = active and account.token_expires_at is not None and account.token_expires_at > now
         if refused is None or served:
             return None
         return CallsStopped(refused.message, refused.who_acts, refused.next_step)
 
     def snapshot(self, key: AccountKey) -> StoredAccount | None:
-        """What was read a moment ago, if it was."""
+        """The cached record of the account; None if it was not read within the cache time."""
         return self._snapshots.get(key)
 
     def remember(self, stored: StoredAccount) -> None:
-        """Keep what was just read for a moment."""
+        """Put a record that was just read into the cache."""
         self._snapshots.put(stored)
 
     def forget(self, key: AccountKey) -> None:
@@ -289,7 +289,7 @@ class Accounts:
         raise too_many_races()
 
     async def note_challenge(self, key: AccountKey, *, claims: str) -> None:
-        """Keep a claims challenge (a JSON text) of a single call for the next authorization; no status changes."""
+        """Store a claims challenge (a JSON text), so that the next authorization sends it; no status changes."""
         stored = await self.find(key)
         await self._vault.commit(NoteAccount(stored.account.id, pending_claims=claims))
         self.forget(key)
@@ -320,5 +320,5 @@ def _status(status: str | None) -> AccountStatus | None:
 
 
 def too_many_races() -> VaultError:
-    """The error where a step never found the record as it had read it."""
+    """The error to raise when a record was changed by somebody else during every try of a step."""
     return VaultError("The account kept being changed by others.", next_step="Repeat the call.", retryable=True)

@@ -1,4 +1,4 @@
-"""A connection that the provider refuses: told to the operator once, and left alone for a while.
+"""Connections that the provider refuses: the operator gets one log line, and the provider is not asked for a while.
 
 No account is to blame, so nothing of this is stored; each process finds out for itself.
 """
@@ -28,7 +28,7 @@ class _Refusal:
 
 
 class MisconfigurationGuard:
-    """Remembers, per connection or per account of it, what the provider refused and until when it is not asked again.
+    """Remembers which connections or accounts the provider refused, and until when they are not tried again.
 
     A refusal of the application's own credentials meets the whole connection. Others, such as a licence that one
     customer lacks, meet the account that had them.
@@ -41,8 +41,8 @@ class MisconfigurationGuard:
         self._refused: dict[tuple[str, str], tuple[_Refusal, datetime]] = {}
         self._told: dict[tuple[str, str], datetime] = {}
 
-    def still_refused(self, account: ConnectedAccount) -> ConnectionMisconfigured | None:
-        """The error to raise without another token request."""
+    def remembered_error(self, account: ConnectedAccount) -> ConnectionMisconfigured | None:
+        """The error to raise without sending a token request; None if one may be sent."""
         now = self._clock.now()
         for key in (_key(account, whole=True), _key(account, whole=False)):
             failure, until = self._refused.get(key, (None, now))
@@ -50,20 +50,20 @@ class MisconfigurationGuard:
                 return _error(account, failure)
         return None
 
-    def refused(self, account: ConnectedAccount, failure: GrantError) -> ConnectionMisconfigured:
-        """Remember a refusal and tell the operator, one line and not one per user; answers the error to raise."""
+    def refresh_refused(self, account: ConnectedAccount, failure: GrantError) -> ConnectionMisconfigured:
+        """Remember a refusal and log it once, not once per user; returns the error to raise."""
         self._remember(_key(account, whole=failure.whole_connection), failure)
         self._log(account.connection_name, failure)
         return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
 
-    def met_at_redemption(self, connection_name: str, failure: GrantError) -> None:
-        """Tell the operator how the provider refused a code; a refusal of the credentials meets everybody."""
+    def code_refused(self, connection_name: str, failure: GrantError) -> None:
+        """Log that the provider refused a code; if it refused our credentials, the whole connection is stopped."""
         if failure.whole_connection:
             self._remember((connection_name, ""), failure)
         self._log(connection_name, failure)
 
-    def claimed_by_browser(self, connection_name: str, failure: GrantError) -> None:
-        """Tell the operator of a refusal that stood in the address a browser came back with.
+    def redirect_refused(self, connection_name: str, failure: GrantError) -> None:
+        """Log a refusal that a browser brought back in the address of the callback.
 
         Anybody with a link of their own can write such an address: it stops nobody's calls, and does not use up the
         line that a refusal by the provider itself gets.
@@ -77,7 +77,7 @@ class MisconfigurationGuard:
         self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
     def _log(self, connection_name: str, failure: GrantError, *, source: str = "provider") -> None:
-        """One line in ten minutes for each connection and source."""
+        """Write at most one line in ten minutes for each connection and source."""
         now = self._clock.now()
         last = self._told.get((connection_name, source))
         if last is not None and now - last < _ALARM_INTERVAL:

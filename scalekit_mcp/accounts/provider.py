@@ -12,7 +12,7 @@ from scalekit_mcp.errors import WhoActs
 
 
 class GrantFault(StrEnum):
-    """What a refused token request, or an error on the redirect, means to the account."""
+    """What an error of the provider means for the account."""
 
     PERMANENT = "permanent"
     """The grant is dead: `status`, `reason` and `who_acts` of the failure say what the account becomes."""
@@ -33,7 +33,7 @@ class GrantFault(StrEnum):
 
 
 class GrantError(Exception):
-    """A provider's refusal, translated: never carries a token, code or raw body.
+    """An error of the provider in our own terms; it never holds a token, a code or the provider's raw answer.
 
     `code` is the provider's own number or word (`AADSTS50173`) for support; `message` and `next_step` are words for a
     person; `claims` is a claims challenge (a JSON text) to be put into the next authorization. `whole_connection` says
@@ -71,7 +71,7 @@ class GrantError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """What becomes the address of the provider's consent page (RFC 6749 section 4.1.1, RFC 7636 section 4.3)."""
+    """The parameters of the provider's consent page (RFC 6749 section 4.1.1, RFC 7636 section 4.3)."""
 
     redirect_uri: str
     state: str = field(repr=False)
@@ -120,7 +120,7 @@ class OAuthProvider(Protocol):
     async def refresh_token_grant(
         self, *, refresh_token: str, account: ProviderAccount, scopes: Sequence[str], claims: str | None = None
     ) -> TokenSet:
-        """Trade a refresh token; `refresh_token` of the answer is None when the provider sent none."""
+        """Get new tokens for a refresh token; `refresh_token` of the result is None when the provider sent none."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What the room of accounts is made of, on one vault."""
+"""The services of this package, put together on one vault."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scalekit_mcp.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class AccountServices:
-    """Who is connected, how they become it, and a fresh token for each call.
+    """Accounts, authorizations and access tokens on one vault.
 
     Making it does no input or output; the vault opens on first use. All calls raise `ScalekitMCPError` and nothing
     else on purpose, `VaultError` among them.
@@ -56,7 +56,7 @@ class AccountServices:
         )
 
     async def aclose(self) -> None:
-        """Finish what was sent, then close the vault."""
+        """Wait for requests that were already sent, then close the vault."""
         await self.authorizations.aclose()
         await self.tokens.aclose()
         await self.accounts.aclose()

@@ -1,4 +1,4 @@
-"""What was just read of accounts, opened tokens among it: kept for a moment, then let go of."""
+"""A cache of account records, decrypted tokens included, for a few seconds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Snapshots:
         self._sweep: asyncio.TimerHandle | None = None
 
     def get(self, key: AccountKey) -> StoredAccount | None:
-        """What was read a moment ago, if it was."""
+        """The cached record of the account; None if it was not read within the cache time."""
         stored, read_at, _ = self._entries.get(key, (None, None, 0.0))
         if stored is None or read_at is None:
             return None

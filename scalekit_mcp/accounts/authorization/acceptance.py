@@ -1,4 +1,4 @@
-"""The end that is wanted: an attempt succeeds, and its account is connected with what the attempt brought."""
+"""The success of an attempt: its account is connected with the tokens that the attempt got."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _log = logging.getLogger(__name__)
 
 
 class Acceptance:
-    """Connects accounts, unless another account of the provider would silently take the place of the connected one."""
+    """Connects accounts; refuses to replace the connected provider account by a different one that nobody asked for."""
 
     def __init__(self, records: AttemptRecords) -> None:
         self._records = records
 
     async def connect(self, attempt: Attempt, held: Held) -> AuthorizationOutcome:
-        """Connect the account of an attempt and end the attempt, both or none.
+        """Connect the account of an attempt and end the attempt, in one transaction.
 
         Raises what `Keeper.accept` raises, and `VaultError`.
         """
@@ -47,7 +47,7 @@ class Acceptance:
     async def refuse_switch(
         self, attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount
     ) -> AuthorizationOutcome:
-        """Discard what another account of the provider gave; a link that held nothing yet stays good."""
+        """Discard the tokens of a wrong provider account; a link that held no tokens yet can be used again."""
         outcome = texts.other_account(attempt, account, signed_in)
         failed = replace(
             attempt,

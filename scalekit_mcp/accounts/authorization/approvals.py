@@ -1,4 +1,4 @@
-"""The approval of a whole organization: the administrator's link, and the page on which it ends."""
+"""Admin consent: the link for an administrator to approve the application for an organization, and its result page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ADMIN_STATE = "admin consent"
 
 
 class Approvals:
-    """Asks for approvals and says what came of them; connects nobody."""
+    """Makes the links for administrators and reports the results; it connects no account."""
 
     def __init__(self, records: AttemptRecords, ring: KeyRing, *, clock: Clock, settings: AccountSettings) -> None:
         self._records = records
@@ -27,7 +27,7 @@ class Approvals:
         self._settings = settings
 
     def request(self, attempt: Attempt, account: ConnectedAccount) -> ApprovalRequest | None:
-        """What to send to an administrator; None where nobody has one, or none is needed.
+        """The approval link and a text for an administrator; None if the provider has no approval or none is needed.
 
         The `state` in the link is sealed and lives for 30 days: whoever approves acts days later, elsewhere.
         """
@@ -43,21 +43,21 @@ class Approvals:
         return self._records.keeper(account.connection_name).approval(account, redirect_uri=redirect_uri, state=state)
 
     def url(self, attempt: Attempt, account: ConnectedAccount) -> str | None:
-        """The administrator's link beside an authorization link: for every account that is not ACTIVE."""
+        """The approval link to give out beside an authorization link; only for accounts that are not ACTIVE."""
         request = None if account.status is AccountStatus.ACTIVE else self.request(attempt, account)
         return None if request is None else request.url
 
-    def offered(
+    def with_approval(
         self, outcome: AuthorizationOutcome, attempt: Attempt, account: ConnectedAccount
     ) -> AuthorizationOutcome:
-        """A failure with the way to an approval: a Cancel and a missing approval look the same from here."""
+        """The same failure with an approval link: the provider answers a Cancel and a missing approval alike."""
         if outcome.kind is OutcomeKind.FAILED and outcome.who_acts != "it_admin":
             return outcome
         request = self.request(attempt, account)
         return outcome if request is None else replace(outcome, admin_consent_url=request.url, admin_text=request.text)
 
     def outcome(self, query: Mapping[str, str]) -> AuthorizationOutcome:
-        """What the administrator's browser brought: `error` is looked at first, nothing is believed."""
+        """The page for the administrator's return, by the query of the callback; the query proves nothing."""
         try:
             opened = self._ring.open_token(_ADMIN_STATE, "", query.get("state", ""), now=self._clock.now())
         except BrokenSealError:

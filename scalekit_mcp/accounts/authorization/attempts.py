@@ -30,7 +30,7 @@ from scalekit_mcp.identifiers import account_named_by
 
 
 class AttemptRecords:
-    """The attempts of all connections of one vault, and the keepers of those connections."""
+    """Reads and writes attempts of all connections of one vault, and gives the keeper of each connection."""
 
     def __init__(self, vault: Vault, accounts: Accounts, keepers: Mapping[str, Keeper], clock: Clock) -> None:
         self._vault = vault
@@ -123,7 +123,7 @@ class AttemptRecords:
 def pending_reason(
     account: ConnectedAccount, cause: Cause, reason: Reason, *, at: datetime, code: str | None = None
 ) -> list[Change]:
-    """The change by which an account that never had a grant shows its newest attempt; none for any other account."""
+    """The change that gives a PENDING account the reason of its newest attempt; no change for any other account."""
     if account.status is not AccountStatus.PENDING or account.reason is reason:
         return []
     return [ChangeStatus(statuses.change(account, cause, reason=reason, at=at, code=code))]

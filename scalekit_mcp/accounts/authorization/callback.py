@@ -1,4 +1,4 @@
-"""The way back from the provider: one callback per state, redeemed once, then connected, held, or explained."""
+"""The callback from the provider: the code is redeemed once, then the account is connected, or the tokens are held."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from scalekit_mcp.errors import ScalekitMCPError, VaultError
 
 
 class Callback:
-    """Takes what the callback received."""
+    """Handles the query with which the provider sends the browser back."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Callback:
         self._settings = settings
 
     async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str]) -> AuthorizationOutcome:
-        """Take the answer to a `state` once, from the browser that started alone."""
+        """Handle the callback with this `state`: once, and only from the browser that started the attempt."""
         for _ in range(RACES):
             attempt = await self._records.by_state(query.get("state", ""))
             if attempt is None:
@@ -159,14 +159,14 @@ class Callback:
             if failure.claims is not None:
                 note = replace(note, pending_claims=failure.claims)
             if await self._records.commit(stored.account, SaveAttempt(failed), note, *moved):
-                return self._approvals.offered(outcome, attempt, stored.account)
+                return self._approvals.with_approval(outcome, attempt, stored.account)
             if isinstance(await self._records.current_account(attempt), AuthorizationOutcome):
                 return outcome
         return outcome
 
 
 def _vouched(attempt: Attempt, signed_in: ProviderAccount | None) -> bool:
-    """Whether the identifier, or the caller's own token, names the account that consents."""
+    """Whether the identifier or the caller's credential names the account that consents, so that no code is needed."""
     if signed_in is None:
         return False
     if is_named_by(attempt.identifier, signed_in):
@@ -180,7 +180,7 @@ def _vouched(attempt: Attempt, signed_in: ProviderAccount | None) -> bool:
 
 
 def code_hash(attempt_id: str, code: str) -> str:
-    """What is stored of a confirmation code; it says nothing without the vault key around it."""
+    """The SHA-256 of a confirmation code, as it is stored; the record around it is sealed with the vault key."""
     return sha256_text(f"{attempt_id}:{code}")
 
 

@@ -1,4 +1,4 @@
-"""Who consented is who asked: the code from the page, the operator's backend, or Cancel."""
+"""Making sure that the person who consented is the one who asked: confirmation code, operator's backend, or Cancel."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CODE = "confirmation_code"
 
 
 class Confirmation:
-    """Redeems, verifies and discards what is held; the calls are described in `Authorizations`."""
+    """Accepts or discards held tokens; `Authorizations` describes the calls."""
 
     def __init__(self, records: AttemptRecords, acceptance: Acceptance, accounts: Accounts, clock: Clock) -> None:
         self._records = records
@@ -41,7 +41,7 @@ class Confirmation:
         self._clock = clock
 
     async def confirm(self, key: AccountKey, confirmation_code: str) -> AccountView:
-        """Redeem the code from the page as the account's own caller."""
+        """Accept the held tokens of an account because its caller gave the code from the page."""
         typed = read_code(confirmation_code)
         if typed is None:
             raise not_a_code()
@@ -69,7 +69,7 @@ class Confirmation:
         raise too_many_races()
 
     async def verify_user(self, auth_request_id: str, identifier: str) -> AccountView:
-        """Take the word of the operator's backend."""
+        """Accept the held tokens because the operator's backend says who consented."""
         for _ in range(RACES):
             attempt = await self._records.by_auth_request(auth_request_id)
             if (
@@ -106,7 +106,7 @@ class Confirmation:
         return await self._accounts.get(attempt.key)
 
     async def _wrong(self, attempt: Attempt, field: str, what: str) -> None:
-        """Count a wrong try and raise; comes back only if somebody else changed the attempt first."""
+        """Count a wrong try and raise `InvalidInput`; returns only if somebody else changed the attempt meanwhile."""
         tries = attempt.wrong_tries + 1
         if tries >= WRONG_TRIES:
             if not await self._records.end_without_result(attempt, tries):
@@ -127,7 +127,7 @@ class Confirmation:
         )
 
     async def cancel(self, ticket: str, browser_secret: str | None) -> AuthorizationOutcome:
-        """End an attempt from the page, in the browser that started it."""
+        """End an attempt because the person pressed Cancel, in the browser that started it."""
         for _ in range(RACES):
             attempt = await self._records.by_ticket(ticket)
             if isinstance(attempt, AuthorizationOutcome):
@@ -140,7 +140,7 @@ class Confirmation:
         raise too_many_races()
 
     async def _decline(self, attempt: Attempt) -> bool:
-        """End an attempt whose person does not want it, before any token came."""
+        """End an attempt that the person declined before there were any tokens."""
         stored = await self._records.account(attempt)
         if stored is None:
             return True

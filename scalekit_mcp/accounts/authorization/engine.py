@@ -1,7 +1,7 @@
 """Authorizations in progress: one live attempt per account, from the link to the connected account.
 
 An attempt touches its account only when it succeeds. Whatever a browser brings is looked up by its SHA-256, used once,
-and held against the browser that started; whoever consents is held against whoever asked.
+and accepted only from the browser that started. The person who consents must be the one who asked: see `confirmation`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from scalekit_mcp.identifiers import account_named_by
 
 
 class Authorizations:
-    """The whole road of an authorization: link, page, callback, confirmation; whoever keeps the tokens."""
+    """All steps of an authorization (link, page, callback, confirmation), for every `Keeper`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Authorizations:
         self._confirmation = Confirmation(self._records, self._acceptance, accounts, clock)
 
     async def aclose(self) -> None:
-        """Let a redemption that was sent be saved; bounded."""
+        """Wait a bounded time until a code redemption that was already sent is saved."""
         await self._running.aclose(self._settings.token_call_seconds + 10)
 
     # The page and the way to the provider
@@ -91,17 +91,17 @@ class Authorizations:
     # The way back
 
     async def complete(self, query: Mapping[str, str], browser_secrets: Sequence[str] = ()) -> AuthorizationOutcome:
-        """Take what the callback received; in a task that the browser's going away does not reach."""
+        """Handle the callback's query; a browser that disconnects meanwhile does not cancel it."""
         return await self._running.run(self._callback.complete(dict(query), tuple(browser_secrets)))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
-        """Say what the administrator's browser brought; it proves nothing and connects nobody."""
+        """The page for an administrator who comes back; the query proves nothing, so it connects no account."""
         return self._approvals.outcome(query)
 
     # Who is who
 
     async def confirm(self, key: AccountKey, confirmation_code: str) -> AccountView:
-        """Redeem the code from the page; only the identifier that asked can do it. Answers the account.
+        """Connect the account with the code from the page, given by the identifier that asked; returns the account.
 
         Raises:
             InvalidInput: nothing waits for a code, the code is wrong, or too many were. What cannot be a code at all
@@ -110,7 +110,7 @@ class Authorizations:
         return await self._running.run(self._confirmation.confirm(key, confirmation_code))
 
     async def verify_user(self, auth_request_id: str, identifier: str) -> AccountView:
-        """The operator's backend says who consented; answers the connected account.
+        """Connect the account because the operator's backend says that `identifier` consented; returns the account.
 
         Raises:
             InvalidInput: `field` is `auth_request_id` for an unknown or expired request, `identifier` for the wrong
@@ -119,13 +119,13 @@ class Authorizations:
         return await self._confirmation.verify_user(auth_request_id, identifier)
 
     async def cancel(self, ticket: str, browser_secret: str | None = None) -> AuthorizationOutcome:
-        """End the attempt as declined; held tokens are discarded, from the browser that brought them alone."""
+        """End the attempt as declined and discard held tokens; only from the browser that started it."""
         return await self._confirmation.cancel(ticket, browser_secret)
 
     # Beside the pages
 
     async def adopt(self, key: AccountKey, grant: Grant, *, reconnect: bool = False) -> AccountView:
-        """Connect with a grant that came without our pages (RFC 8628: a device code on the operator's own machine).
+        """Connect an account with a grant that did not come through our pages, such as one by device code (RFC 8628).
 
         Raises:
             InvalidInput: another account of the provider signed in than the connected one, and not `reconnect`, or
@@ -149,7 +149,7 @@ class Authorizations:
         raise too_many_races()
 
     async def settle(self, key: AccountKey) -> None:
-        """End the live attempt as a success: whoever keeps the tokens elsewhere says that the account is connected."""
+        """End the live attempt as a success: the service that keeps the tokens says that the account is connected."""
         for _ in range(RACES):
             live = await self._records.live(key)
             stored = None if live is None else await self._records.account(live)

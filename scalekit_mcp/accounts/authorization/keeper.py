@@ -1,4 +1,4 @@
-"""What an authorization needs of whoever keeps the tokens: the port that each kind of connection implements.
+"""The interface between an authorization and the service that keeps the tokens; each kind of connection implements it.
 
 Everything else about an attempt is the same for all of them: its link, page, cookie, `state`, code, tries and end.
 """
@@ -15,23 +15,23 @@ from scalekit_mcp.accounts.vault.changes import Change
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequest:
-    """Where an administrator approves the application for everybody, and a text that can be sent to them as it is."""
+    """The address where an administrator approves the application for everybody, and a ready text to send to them."""
 
     url: str = field(repr=False)
     text: str = field(repr=False)
 
 
 class Keeper(Protocol):
-    """Whoever gets and keeps the tokens of one connection."""
+    """Gets and keeps the tokens of one connection: our own vault, or a service such as Scalekit."""
 
     @property
     def provider_name(self) -> str:
-        """Where people sign in, as a page calls it: `Microsoft`."""
+        """The name of the provider as pages show it, such as `Microsoft`."""
         ...
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What a consent asks for unless a call says otherwise."""
+        """The scopes that a consent asks for unless a call names others."""
         ...
 
     @property
@@ -40,7 +40,7 @@ class Keeper(Protocol):
         ...
 
     async def consent_url(self, attempt: Attempt, account: ConnectedAccount) -> str:
-        """The address where the person consents; `attempt.secrets` hold this start's `state`, nonce and verifier.
+        """The address of the consent page; `attempt.secrets` hold the `state`, nonce and code verifier to use.
 
         Raises:
             ScalekitMCPError: there is none just now; the link can be tried again.
@@ -48,14 +48,14 @@ class Keeper(Protocol):
         ...
 
     async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
-        """Trade what the callback received for what will connect the account.
+        """Exchange the query of the callback for tokens, or for a request that the keeper holds.
 
         Called once for each `state`. Raises `GrantError` and nothing else on purpose: for an error in the query, too.
         """
         ...
 
     async def accept(self, account: ConnectedAccount, held: Held) -> Sequence[Change]:
-        """Use what `redeem` gave, now that its person is known; answers what to write along with the attempt's success.
+        """Use the result of `redeem` after the person is confirmed; returns the changes to write with the success.
 
         May be called again with the same `held` where a write lost against another one.
 

@@ -1,4 +1,4 @@
-"""The authorization link: begun once for each account, shown on our page, and left for the provider's consent page."""
+"""Authorization links: an attempt is begun, our page shows it, and the browser is sent to the provider."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from scalekit_mcp.errors import InvalidInput, ScalekitMCPError, VaultError
 from scalekit_mcp.network import trusted_argument
 
 ListenerAlive = Callable[[str], Awaitable[bool]]
-"""Whether the way back at a redirect URI, which another process gave, is still served."""
+"""Whether a redirect URI that another process gave out is still served."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRequest:
-    """What a link is asked for.
+    """The options of an authorization link.
 
     `link_base`, `redirect_uri` and `admin_redirect_uri` are addresses of our own pages. `reconnect` supersedes the live
     attempt and allows another account of the provider. `expected` is what the caller's own token says of the person.
@@ -61,7 +61,7 @@ class LinkRequest:
 
 
 class Links:
-    """Begins attempts, and sends the browser on."""
+    """Begins attempts and gives the address of the provider's consent page."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Links:
         raise too_many_races()
 
     def _verify_url(self, request: LinkRequest) -> str | None:
-        """Where the person who consents is verified; raises `InvalidInput` where that is needed and not known."""
+        """The operator's address that verifies the person; raises `InvalidInput` if one is needed and missing."""
         url = self._settings.user_verify_url if request.user_verify_url is None else request.user_verify_url
         if url is None and self._settings.user_verification is UserVerification.URL:
             raise InvalidInput(
@@ -240,7 +240,7 @@ def _started(attempt: Attempt, browser_secret: str | None) -> Attempt:
 
 
 def _renewed(known: AttemptSecrets, request: LinkRequest) -> AttemptSecrets:
-    """A live attempt's secrets with what is asked for anew."""
+    """The secrets of a live attempt, with the options of a new request for the same link."""
     return replace(
         known,
         login_hint=request.expected.login_hint or known.login_hint,

@@ -1,4 +1,4 @@
-"""The keeper of a connection whose tokens are in our own vault: an OAuth 2.0 provider, and what a grant changes."""
+"""The `Keeper` of connections whose tokens are in our own vault, over an OAuth 2.0 provider."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class OAuthKeeper:
         if "error" in query or not query.get("code"):
             failure = self._provider.authorization_response_failure(dict(query))
             if failure.fault is GrantFault.MISCONFIGURED:
-                self._operator.claimed_by_browser(self._connection_name, failure)
+                self._operator.redirect_refused(self._connection_name, failure)
             raise failure
         try:
             async with asyncio.timeout(self._settings.token_call_seconds * 2):
@@ -105,7 +105,7 @@ class OAuthKeeper:
                 )
         except GrantError as failure:
             if failure.fault is GrantFault.MISCONFIGURED:
-                self._operator.met_at_redemption(self._connection_name, failure)
+                self._operator.code_refused(self._connection_name, failure)
             raise
         except TimeoutError:
             raise _no_answer() from None
@@ -159,7 +159,7 @@ class OAuthKeeper:
 
 
 def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> ProviderAccount:
-    """Who signed in; the addresses that a consent for a part only does not bring stay as they were."""
+    """The provider account that signed in; addresses that this sign-in does not tell are kept from the last one."""
     known = account.provider_account
     if known is None or not same_account(account, signed_in):
         return signed_in

@@ -1,4 +1,4 @@
-"""What the browser's side of an authorization answers, in words for a person."""
+"""The results of the steps that a browser takes in an authorization."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scalekit_mcp.errors import WhoActs
 
 
 class OutcomeKind(StrEnum):
-    """What a page has to say after a step of an authorization."""
+    """The kinds of result that a page can show after a step of an authorization."""
 
     CONNECTED = "connected"
     CONFIRMATION_NEEDED = "confirmation_needed"
@@ -29,7 +29,7 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationOutcome:
-    """The end of one step of an authorization; never carries a token or a code of the provider.
+    """The result of one step of an authorization, for a page to show; holds no token and no code of the provider.
 
     `confirmation_code` goes from the page to the chat (eight Crockford characters). `redirect_url` is set for
     `VERIFY_AT_URL`. `reference` is what support asks for. `ticket` lets the page offer its own link again.
@@ -68,7 +68,7 @@ OTHER_BROWSER = AuthorizationOutcome(
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationPrompt:
-    """What our own page shows before it sends a person to the provider."""
+    """The content of our own page before it sends a person to the provider."""
 
     identifier: str
     connection_name: str

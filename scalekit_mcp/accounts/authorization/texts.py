@@ -1,4 +1,4 @@
-"""The outcomes of an authorization, each in its own words for a person in front of a browser.
+"""The results of an authorization with their texts for a person in front of a browser.
 
 Never a token, a code of the provider, or what a query brought. No provider is named: what is its own to say comes from
 the keeper's refusals.

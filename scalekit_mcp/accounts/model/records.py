@@ -1,4 +1,4 @@
-"""The words of this room: connected account, token set, attempt."""
+"""The records of accounts: connected account, token set, attempt, and the values that they are made of."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scalekit_mcp.errors import WhoActs
 from scalekit_mcp.identifiers import check_identifier
 
 KEPT_ELSEWHERE = "elsewhere:"
-"""Begins the connection name of accounts whose tokens are not here: the vault holds only their authorizations."""
+"""Prefix of the connection name of accounts whose tokens Scalekit keeps; the vault holds only their attempts."""
 
 
 class AccountStatus(StrEnum):
@@ -49,7 +49,7 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AccountKey:
-    """Which account: a connection's name and the user's identifier. Raises `InvalidInput` for an impossible one."""
+    """Identifies an account: connection name and user identifier. Raises `InvalidInput` for an invalid identifier."""
 
     connection_name: str
     identifier: str
@@ -73,7 +73,7 @@ NOBODY_EXPECTED = ExpectedPerson()
 
 
 class UserVerification(StrEnum):
-    """How the person who consents is held against the person who asked."""
+    """How it is checked that the person who consents is the person who asked."""
 
     OFF = "off"
     CONFIRM = "confirm"
@@ -82,7 +82,7 @@ class UserVerification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ProviderAccount:
-    """Who signed in at the provider. The key is (`tid`, `oid`); the rest is for display and changes hands."""
+    """The provider account that signed in. Only `key` identifies it; names and addresses can pass to another person."""
 
     tid: str
     oid: str
@@ -94,18 +94,18 @@ class ProviderAccount:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What identifies the account for good."""
+        """The pair (`tid`, `oid`), which identifies the account and never changes."""
         return (self.tid, self.oid)
 
     @property
     def mailbox(self) -> str | None:
-        """The address to name to a person."""
+        """The mail address to show to people."""
         return self.mail or self.preferred_username or self.user_principal_name
 
 
 @dataclass(frozen=True, slots=True)
 class TokenSet:
-    """What a token endpoint gave. `expires_at` is an aware datetime in UTC. Tokens never show in a `repr`."""
+    """The tokens of one answer of a token endpoint; `expires_at` is aware, in UTC. A `repr` shows no token."""
 
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
@@ -148,7 +148,7 @@ class ConnectedAccount:
 
 
 class AttemptState(StrEnum):
-    """Where an authorization in progress stands."""
+    """The state of an authorization attempt."""
 
     LINK_GIVEN = "link_given"
     AT_PROVIDER = "at_provider"
@@ -161,7 +161,7 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldGrant:
-    """Tokens of a consent that waits for the confirmation of its person; unusable until then."""
+    """Tokens that cannot be used until the person who consented is confirmed."""
 
     tokens: TokenSet
     account: ProviderAccount
@@ -169,24 +169,24 @@ class HeldGrant:
 
 @dataclass(frozen=True, slots=True)
 class HeldRequest:
-    """Tokens that somebody else holds until we say who consented: the id to say it with, and the status before."""
+    """A request whose tokens Scalekit holds until the person is confirmed: its id, and the status before it."""
 
     auth_request_id: str = field(repr=False)
     status_before: str | None = None
 
     @property
     def account(self) -> None:
-        """Who signed in is not told to us."""
+        """None: the service that holds the tokens does not tell who signed in."""
         return None
 
 
 Held = HeldGrant | HeldRequest
-"""What a consent brought and what a keeper accepts, once its person is known."""
+"""The result of `Keeper.redeem`, which `Keeper.accept` takes after the person is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptSecrets:
-    """What an attempt must not show; stored sealed. Emptied when the attempt ends."""
+    """The secret part of an attempt; stored sealed, and deleted when the attempt ends."""
 
     ticket: str | None = field(default=None, repr=False)
     state: str | None = field(default=None, repr=False)
@@ -239,7 +239,7 @@ class Attempt:
         return AccountKey(self.connection_name, self.identifier)
 
     def ended(self, state: AttemptState) -> Attempt:
-        """The attempt without a future and without secrets."""
+        """A copy of the attempt that has ended in `state`, without its secrets."""
         return replace(self, state=state, live=False, secrets=AttemptSecrets())
 
 
@@ -254,7 +254,7 @@ class AttemptSummary:
 
 @dataclass(frozen=True, slots=True)
 class TenantMark:
-    """A whole tenant took the application away: accounts of it make no calls, except one trial an hour."""
+    """A mark that a whole tenant removed the application: its accounts make no calls, except one trial an hour."""
 
     connection_name: str
     tid: str
@@ -355,7 +355,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class AccountSettings:
-    """What an operator may choose about accounts, and how long things last, in the units of their names."""
+    """The operator's choices about accounts, and durations in the units of their names."""
 
     user_verification: UserVerification = UserVerification.CONFIRM
     user_verify_url: str | None = None

@@ -1,4 +1,4 @@
-"""The status of an account in Scalekit's words, both ways: on our REST API, in webhooks, and in Scalekit's answers."""
+"""Scalekit's names of account statuses, for our REST API, for webhooks and for reading Scalekit's answers."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ _STATUS_OF: dict[Reason | None, AccountStatus] = {
 
 
 class IllegalTransitionError(Exception):
-    """A change that the table of transitions does not hold; a fault of ours."""
+    """A status change that the table of transitions does not allow; an error in this program."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What is said to people: a sentence for every reason, and the text for the customer's IT."""
+"""Texts for people: what each reason means, what to do about it, and a mail for the customer's IT administrator."""
 
 from __future__ import annotations
 
@@ -91,13 +91,13 @@ _WORDS: dict[Reason, tuple[str, str]] = {
 
 
 def sentence(reason: Reason, identifier: str) -> str:
-    """What happened, for one reason."""
+    """One sentence that says what a reason means."""
     who = f"'{identifier}'"
     return _WORDS[reason][0].format(who=who, Who=who)
 
 
 def next_step(reason: Reason, who_acts: WhoActs | None = None, *, has_administrators: bool = True) -> str:
-    """What to do about a reason; `who_acts` is whom the provider named where that is not the reason's own."""
+    """One sentence that says what to do about a reason; `who_acts` replaces who acts on this reason by default."""
     if reason is Reason.CONSENT_DECLINED and not has_administrators:
         return "Ask the user whether to try again with authorization_url."
     if who_acts == "it_admin" and statuses.WHO_ACTS[reason] != "it_admin":

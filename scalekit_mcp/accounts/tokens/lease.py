@@ -1,4 +1,4 @@
-"""Holding the right to refresh an account: a short lease, renewed for as long as its holder lives."""
+"""The lease of the process that refreshes an account: short, and renewed while that process lives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RENEWALS_PER_LEASE = 4
 async def renewed_lease(
     vault: Vault, clock: Clock, account_id: str, owner: str, seconds: float
 ) -> AsyncGenerator[None]:
-    """Keep a lease that was taken for `seconds`; one that nobody renews belongs to a process that is gone."""
+    """Renew a lease of `seconds` while the block runs; if the process dies, the lease ends by itself."""
 
     async def renew() -> None:
         while True:

@@ -62,7 +62,7 @@ _SAVE_TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Why a refresh is asked for.
+    """What a caller needs a refresh for.
 
     `rejected` is the access token that a call was refused with; `claims` a claims challenge; `trial` is set where a
     marked tenant is tried.
@@ -83,7 +83,7 @@ class _Unsaved:
 
 
 class Refresher:
-    """Refreshes the tokens of connected accounts, each account's once."""
+    """Refreshes the tokens of connected accounts; callers who ask at the same time share one refresh."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Refresher:
                 return result
 
     async def aclose(self) -> None:
-        """Let what was sent be saved; bounded."""
+        """Wait a bounded time until the tokens of requests that were already sent are saved."""
         await self._flights.aclose(self._settings.token_call_seconds + _SAVE_SECONDS)
 
     async def _flight(self, stored: StoredAccount, need: Need, *, just_read: bool) -> StoredAccount:
@@ -159,7 +159,7 @@ class Refresher:
             self._respect_cool_down(found, need)
             if self._must_stay_usable(found, need):
                 return found
-            refused = self._operator.still_refused(found.account)
+            refused = self._operator.remembered_error(found.account)
             if refused is not None:
                 if self._still_valid(found, need):
                     return found
@@ -283,7 +283,7 @@ class Refresher:
         return current
 
     async def _commit_with_retries(self, *changes: Change) -> bool:
-        """A refresh token may work once: try for as long as the lease lasts before giving up."""
+        """Save new tokens, with retries for as long as the lease lasts: the old refresh token may not work again."""
         pause_seconds = 0.1
         for attempt in range(_SAVE_TRIES):
             try:
@@ -299,7 +299,7 @@ class Refresher:
         return False
 
     async def _save_unsaved(self, found: StoredAccount) -> bool:
-        """Save what an earlier call was answered but could not write; True if the account has to be read again."""
+        """Save tokens that an earlier call got but could not write; True if the account has to be read again."""
         unsaved = self._unsaved.get(found.account.id)
         if unsaved is None:
             return False
@@ -319,7 +319,7 @@ class Refresher:
             raise await self._dead(account, failure, failure.claims or need.claims) from failure
         if failure.fault is GrantFault.MISCONFIGURED:
             await self._vault.commit(ReleaseLease(account.id, owner))
-            refused = self._operator.refused(account, failure)
+            refused = self._operator.refresh_refused(account, failure)
             if self._still_valid(found, need):
                 return found
             raise refused from failure

@@ -26,7 +26,7 @@ def missing_scopes(granted: Iterable[str], required: Iterable[str]) -> tuple[str
 
 
 def united(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
-    """All scopes of both, in order, each name once."""
+    """The scopes of both sequences in order, without duplicates."""
     found: dict[str, str] = {}
     for scope in (*first, *second):
         found.setdefault(scope_name(scope), scope)
@@ -34,7 +34,7 @@ def united(first: Iterable[str], second: Iterable[str]) -> tuple[str, ...]:
 
 
 def identity_scopes(scopes: Iterable[str]) -> tuple[str, ...]:
-    """Those of OpenID Connect, which every request needs."""
+    """The scopes of OpenID Connect among these; every request needs them."""
     return tuple(scope for scope in scopes if scope_name(scope) in _NOT_COMPARED)
 
 

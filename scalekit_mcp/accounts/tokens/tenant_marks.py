@@ -1,4 +1,4 @@
-"""What one account's refusal says about its whole tenant.
+"""Refusals that concern a whole tenant, not only one account.
 
 Some refusals mean that the application is gone for everybody there: they mark the tenant. Others only come in groups
 when an administrator clears out, and group the notice.
@@ -30,7 +30,7 @@ class RevocationAlerts:
         self._told: dict[tuple[str, str], datetime] = {}
 
     def record(self, account: ConnectedAccount, failure: GrantError, now: datetime) -> None:
-        """Tell the operator that `account` lost its grant."""
+        """Log that `account` lost its grant, or count it for the line about its tenant."""
         tid = account.provider_account.tid if account.provider_account is not None else None
         if tid is not None and failure.fault is GrantFault.TENANT:
             _log.warning(

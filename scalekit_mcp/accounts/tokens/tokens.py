@@ -42,7 +42,7 @@ class Tokens:
         self._refresher = Refresher(vault, providers, clock, settings, accounts.remember, operator)
 
     async def aclose(self) -> None:
-        """Let what was sent be saved; bounded."""
+        """Wait a bounded time until the tokens of requests that were already sent are saved."""
         await self._refresher.aclose()
         await self._uses.aclose()
 
@@ -102,7 +102,7 @@ class Tokens:
         return refreshed.tokens.access_token
 
     async def _same_connection(self, stored: StoredAccount) -> None:
-        """A token never goes to another login host or with another client id than the one that got it."""
+        """Refuse an account whose tokens came from another login host or client id: they are not sent elsewhere."""
         account = stored.account
         provider = self._providers[account.connection_name]
         if (account.client_id, account.login_host) == (provider.client_id, provider.login_host):

@@ -1,4 +1,4 @@
-"""When accounts were last used: written behind the calls, together, so that no call waits for it."""
+"""The time of the last use of each account, written in the background so that no call waits for it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class LastUses:
         self._writing: SingleFlight[None, None] = SingleFlight()
 
     def note(self, account: ConnectedAccount, now: datetime) -> None:
-        """Remember a use, and have it written if the last one that was written is some minutes ago."""
+        """Remember a use; it is written if the last written one is more than `USE_INTERVAL` ago."""
         known = max(filter(None, (account.last_used_at, self._noted.get(account.id))), default=None)
         if known is not None and now - known < USE_INTERVAL:
             return
@@ -43,7 +43,7 @@ class LastUses:
         self._writing.start(None, self._write)
 
     async def aclose(self) -> None:
-        """Give what is being written a moment."""
+        """Wait up to `CLOSE_SECONDS` for a write that is running."""
         await self._writing.aclose(CLOSE_SECONDS)
 
     async def _write(self) -> None:

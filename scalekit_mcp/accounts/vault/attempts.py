@@ -40,7 +40,7 @@ _COLUMNS = {
 
 
 class Attempts:
-    """What a vault does about attempts and tenants."""
+    """The attempts and the tenant marks of a vault."""
 
     def __init__(self, statements: Statements, floors: SeenVersions) -> None:
         self._statements = statements
@@ -71,7 +71,7 @@ class Attempts:
         return True
 
     def save(self, connection: Connection, change: SaveAttempt) -> bool:
-        """Write an attempt on its version; False if somebody else did."""
+        """Write an attempt if its version is still the stored one; False otherwise."""
         attempt = change.attempt
         values = rows.attempt_values(self._ring, attempt, version=attempt.version + 1)
         statement = update(attempts).where(_attempt.id == attempt.id, _attempt.version == attempt.version)

@@ -72,7 +72,7 @@ class SaveTokens:
 
 @dataclass(frozen=True, slots=True)
 class TakeLease:
-    """Become the one who refreshes. Holds only on `version` and while no lease runs."""
+    """Take the lease for a refresh. Written only if `version` is the stored one and no other lease runs."""
 
     account_id: str
     version: int
@@ -83,7 +83,7 @@ class TakeLease:
 
 @dataclass(frozen=True, slots=True)
 class RenewLease:
-    """Stay the one who refreshes. Holds only while `owner` has the lease."""
+    """Extend the lease. Written only if `owner` still has it."""
 
     account_id: str
     owner: str
@@ -101,7 +101,7 @@ class ReleaseLease:
 
 @dataclass(frozen=True, slots=True)
 class NoteAccount:
-    """Write what is only told, without a new version: a refresh in progress must not lose to it."""
+    """Write information that decides nothing, without a new version, so that a refresh in progress is not disturbed."""
 
     account_id: str
     last_used_at: datetime | None = None

@@ -31,7 +31,7 @@ _attempt = attempts.c
 
 
 class VaultKeys:
-    """What a vault does about its keys."""
+    """Checks the keys of a vault and seals its records again under a new key."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements

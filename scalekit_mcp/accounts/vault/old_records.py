@@ -40,7 +40,7 @@ _attempt = attempts.c
 
 
 class OldRecords:
-    """Seals what an earlier version left."""
+    """Seals the records that an earlier version wrote."""
 
     def __init__(self, statements: Statements) -> None:
         self._statements = statements

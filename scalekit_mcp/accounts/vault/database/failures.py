@@ -1,4 +1,4 @@
-"""What failed in the vault's database, by the codes of driver and system, as errors that an operator can act on.
+"""Database errors of the vault, recognised by the codes of driver and system, as errors that an operator can act on.
 
 Sources: SQLite, "Result and Error Codes"; PostgreSQL, "Appendix A. PostgreSQL Error Codes".
 """

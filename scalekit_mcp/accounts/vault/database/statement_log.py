@@ -1,4 +1,4 @@
-"""What the database libraries' own logs may say about our statements: the SQL, never the values.
+"""Removes the values of our statements from the log records of the database libraries; the SQL stays.
 
 `aiosqlite` logs every statement with its values at DEBUG, and SQLAlchemy every row. Ours are records of people, and an
 application that embeds the calls may well log at DEBUG.
@@ -20,10 +20,10 @@ class OwnConnection(sqlite3.Connection):
 
 
 class HideValues(logging.Filter):
-    """Cuts the values out of statements on our connections; every record passes, those of others as they are."""
+    """A filter that removes the values from records about our connections; all records pass, others unchanged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let the record pass, its values cut."""
+        """Remove the values of our statements from the record; always True."""
         if isinstance(record.args, tuple):
             record.args = tuple(map(_cut, record.args))
         return True
@@ -33,7 +33,7 @@ _hide_values = HideValues()
 
 
 def keep_values_out_of_logs() -> None:
-    """From now on no log of a library shows a value of ours; called again it does nothing more."""
+    """Install the filters on the loggers of the database libraries; calling it again does nothing."""
     logging.getLogger("aiosqlite").addFilter(_hide_values)
     for name in ("engine.Engine", "pool.impl.AsyncAdaptedQueuePool", "pool"):
         logging.getLogger(f"sqlalchemy.{name}.{ENGINE_NAME}").setLevel(logging.WARNING)

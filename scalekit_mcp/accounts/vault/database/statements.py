@@ -1,4 +1,4 @@
-"""Running statements of the vault: one connection for a read, one transaction for a write, errors in words."""
+"""Running statements of the vault: a connection for a read, a transaction for a write, errors as `VaultError`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from scalekit_mcp.errors import VaultError
 
 
 class StaleChangeError(Exception):
-    """A change of a commit was decided on something that is no longer so."""
+    """A record was changed by somebody else since it was read, so the commit was not written."""
 
 
 VERSION_COLUMNS = (
@@ -31,7 +31,7 @@ VERSION_COLUMNS = (
 
 
 class Statements:
-    """An opened database and the ring that its records are sealed with."""
+    """Runs statements on an opened database; holds the key ring that its records are sealed with."""
 
     def __init__(self, database: Database, ring: KeyRing) -> None:
         self.database = database
