@@ -19,7 +19,13 @@ from test_authentication import ISSUER, NOW, AuthorizationServer, HandClock
 
 from scalekit_mcp.server.callers.authentication import AuthenticationError
 from scalekit_mcp.server.callers.oidc import OidcOptions, OidcTokens
-from scalekit_mcp.server.callers.oidc_keys import FRESH_SECONDS, KEPT_SECONDS, LONGEST_PAUSE_SECONDS, LOOK_SECONDS
+from scalekit_mcp.server.callers.oidc_keys import (
+    FRESH_SECONDS,
+    KEPT_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    LOOK_SECONDS,
+    metadata_addresses,
+)
 from tests.support.bounds import HANG_SECONDS
 
 LATER = NOW + 10 * 24 * 3600
@@ -200,3 +206,110 @@ async def test_an_address_of_keys_that_cannot_be_is_an_outage(jwks_uri: Any) -> 
         tokens = OidcTokens(OidcOptions(issuer=ISSUER, audience="a"), http=http, clock=HandClock())
         assert await status(tokens, unknown("k")) == 503
         await tokens.aclose()
+
+
+def address_of(url: httpx.URL) -> str:
+    """A URL without what nobody here asks about."""
+    return f"{url.scheme}://{url.netloc.decode()}{url.path}"
+
+
+OPENID, RFC_8414 = (
+    f"{ISSUER}/.well-known/openid-configuration",
+    "https://login.example.com/.well-known/oauth-authorization-server/tenant",
+)
+
+
+@pytest.mark.parametrize(
+    ("issuer", "openid", "rfc_8414"),
+    [
+        (ISSUER, OPENID, RFC_8414),
+        (
+            "https://acme.example/",
+            "https://acme.example/.well-known/openid-configuration",
+            "https://acme.example/.well-known/oauth-authorization-server",
+        ),
+        (
+            "https://acme.example:8443/a/b/",
+            "https://acme.example:8443/a/b/.well-known/openid-configuration",
+            "https://acme.example:8443/.well-known/oauth-authorization-server/a/b",
+        ),
+        (
+            "http://127.0.0.1:9",
+            "http://127.0.0.1:9/.well-known/openid-configuration",
+            "http://127.0.0.1:9/.well-known/oauth-authorization-server",
+        ),
+    ],
+)
+def test_metadata_is_looked_for_by_openid_connect_first_and_by_rfc_8414_with_the_path_inserted(
+    issuer: str, openid: str, rfc_8414: str
+) -> None:
+    assert metadata_addresses(issuer) == (openid, rfc_8414)
+
+
+USABLE = {"issuer": ISSUER, "jwks_uri": f"{ISSUER}/keys"}
+
+
+@pytest.mark.parametrize(
+    ("openid", "expected"),
+    [
+        pytest.param(httpx.Response(404), 200, id="nothing there"),
+        pytest.param(httpx.Response(403), 200, id="forbidden"),
+        pytest.param(httpx.Response(302, headers={"location": "https://login.example.com/"}), 200, id="a redirect"),
+        pytest.param(httpx.Response(200, content=b"<html>"), 200, id="a page"),
+        pytest.param(httpx.Response(200, json=[]), 200, id="no object"),
+        pytest.param(httpx.Response(200, json={"issuer": ISSUER}), 200, id="no keys"),
+        pytest.param(httpx.Response(200, json={**USABLE, "issuer": f"{ISSUER}/"}), 200, id="almost the issuer"),
+        pytest.param(httpx.Response(200, json={**USABLE, "issuer": "https://login.example.com"}), 200, id="its host"),
+        pytest.param(httpx.Response(500), 503, id="an outage"),
+        pytest.param(httpx.Response(429), 503, id="too many requests"),
+    ],
+)
+async def test_without_a_usable_openid_document_the_one_of_rfc_8414_serves(
+    openid: httpx.Response, expected: int
+) -> None:
+    server, asked = AuthorizationServer(), list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(address_of(request.url))
+        if asked[-1] == OPENID:
+            return openid
+        return httpx.Response(200, json=USABLE) if asked[-1] == RFC_8414 else server.document(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        tokens = OidcTokens(OidcOptions(issuer=ISSUER, audience="api://outlook"), http=http, clock=HandClock())
+        assert await status(tokens, known(server)) == expected
+        await tokens.aclose()
+    assert asked == ([OPENID, RFC_8414, f"{ISSUER}/keys"] if expected == 200 else [OPENID])
+
+
+@pytest.mark.parametrize("document", [{"jwks_uri": f"{ISSUER}/keys"}, {**USABLE, "issuer": f"{ISSUER}/"}])
+async def test_metadata_of_another_issuer_is_used_at_neither_address(document: dict[str, str]) -> None:
+    server, asked = AuthorizationServer(), list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(address_of(request.url))
+        return httpx.Response(200, json=document)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        tokens = OidcTokens(OidcOptions(issuer=ISSUER, audience="api://outlook"), http=http, clock=HandClock())
+        assert await status(tokens, known(server)) == 503
+        await tokens.aclose()
+    assert asked == [OPENID, RFC_8414]
+
+
+@pytest.mark.parametrize("jwks_uri", ["http://keys.example/keys", "https://user@keys.example/keys"])
+async def test_keys_of_an_issuer_on_this_machine_are_fetched_from_no_address_that_carries_no_trust(
+    jwks_uri: str,
+) -> None:
+    issuer, asked = "http://127.0.0.1:9", list[str]()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(address_of(request.url))
+        return httpx.Response(200, json={"issuer": issuer, "jwks_uri": jwks_uri})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        tokens = OidcTokens(OidcOptions(issuer=issuer, audience="a"), http=http, clock=HandClock())
+        bearer = jwt.encode({"iss": issuer, "aud": "a", "exp": LATER}, STRANGE_KEY, "RS256", headers={"kid": "k"})
+        assert await status(tokens, Headers({"authorization": f"Bearer {bearer}"})) == 503
+        await tokens.aclose()
+    assert asked == [*metadata_addresses(issuer)]

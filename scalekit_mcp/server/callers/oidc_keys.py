@@ -1,9 +1,11 @@
 """The signing keys of an authorization server: found by discovery, kept, and fetched again behind the calls.
 
-A key that is known serves at once, however slow the authorization server is. Only a token with an unknown key waits,
-and not for long. There is one fetch at a time; after a failure the next one waits longer.
+The metadata document is looked for where OpenID Connect Discovery puts it, then where RFC 8414 does. A key that is
+known serves at once, however slow the authorization server is. Only a token with an unknown key waits, and not for
+long. There is one fetch at a time; after a failure the next one waits longer.
 
-Source: OpenID Connect Discovery 1.0 section 4, RFC 7517, OpenID Connect Core 1.0 section 10.1.1 (rotation).
+Source: OpenID Connect Discovery 1.0 section 4, RFC 8414 section 3, RFC 7517, OpenID Connect Core 1.0 section 10.1.1
+(rotation).
 """
 
 from __future__ import annotations
@@ -13,11 +15,13 @@ import contextlib
 import json
 import logging
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import SingleFlight
+from scalekit_mcp.network import trusted_address
 from scalekit_mcp.server.callers.authentication import AuthenticationError
 
 logger = logging.getLogger(__name__)
@@ -38,6 +42,20 @@ LONGEST_PAUSE_SECONDS = 60.0
 MAX_DOCUMENT_BYTES = 1_000_000
 
 _UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, ValueError, KeyError, TypeError, RecursionError)
+
+
+def metadata_addresses(issuer: str) -> tuple[str, str]:
+    """Where the metadata of an issuer may stand, in the order in which it is looked for.
+
+    OpenID Connect Discovery appends its path to the issuer (section 4); RFC 8414 inserts its own between the host and
+    the path of the issuer (section 3.1). A slash at the end of the issuer is removed for both.
+    """
+    base = issuer.rstrip("/")
+    parts = urlsplit(base)
+    return (
+        f"{base}/.well-known/openid-configuration",
+        f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path}",
+    )
 
 
 class IssuerKeys:
@@ -101,15 +119,7 @@ class IssuerKeys:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 keys = await self._published_keys()
-        except (
-            httpx.HTTPError,
-            httpx.InvalidURL,
-            TimeoutError,
-            ValueError,
-            KeyError,
-            TypeError,
-            RecursionError,
-        ) as exc:
+        except _UNREADABLE as exc:
             pause = min(FIRST_PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
             self._failures = min(self._failures + 1, 16)
             self._not_before = self._clock.now().timestamp() + pause
@@ -124,12 +134,7 @@ class IssuerKeys:
     async def _published_keys(self) -> dict[str | None, Any]:
         import jwt
 
-        metadata = await self._document(self._issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if metadata.get("issuer") != self._issuer:
-            raise ValueError("the metadata names another issuer")
-        address = str(metadata["jwks_uri"])
-        if self._issuer.startswith("https://") and not address.startswith("https://"):
-            raise ValueError("the keys of an https issuer stand at an address without TLS")
+        address = await self._keys_address()
         listed: object = (await self._document(address))["keys"]
         if not isinstance(listed, list):
             raise TypeError("the keys are no list")
@@ -142,6 +147,32 @@ class IssuerKeys:
         if not keys:
             raise ValueError("there is no key among the keys")
         return keys
+
+    async def _keys_address(self) -> str:
+        """The `jwks_uri` of the first usable metadata document.
+
+        An authorization server that is down or asks for patience is not asked for the other document too.
+        """
+        unusable: Exception = ValueError("there is no metadata")
+        for address in metadata_addresses(self._issuer):
+            try:
+                return self._keys_address_in(await self._document(address))
+            except httpx.HTTPStatusError as exc:
+                if exc.response.status_code >= 500 or exc.response.status_code == 429:
+                    raise
+                unusable = exc
+            except (ValueError, KeyError, TypeError, RecursionError) as exc:
+                unusable = exc
+        raise unusable
+
+    def _keys_address_in(self, metadata: dict[str, Any]) -> str:
+        """The `jwks_uri` of this issuer's own metadata; raises ValueError or KeyError."""
+        if metadata.get("issuer") != self._issuer:  # RFC 8414 section 3.3: identical, not only alike
+            raise ValueError("the metadata names another issuer")
+        address = trusted_address(str(metadata["jwks_uri"]))
+        if self._issuer.startswith("https://") and not address.startswith("https://"):
+            raise ValueError("the keys of an https issuer stand at an address without TLS")
+        return address
 
     async def _document(self, url: str) -> dict[str, Any]:
         answer = await self._http.get(url, timeout=FETCH_SECONDS, follow_redirects=False)
