@@ -46,6 +46,8 @@ BAD = {
     "oidc_audience": TAB,
     "oidc_identifier_claim": TAB,
     "oidc_require_scopes": "perhaps",
+    "oidc_authorization_server": "http://issuer.example",
+    "oidc_scopes": "calendar.read,calendar.write",
     "service_key": TAB,
     "stateless": "perhaps",
     "stop_delay_seconds": "-1",
@@ -202,6 +204,22 @@ async def test_a_database_that_cannot_be_is_refused_at_the_start(value, monkeypa
     (problem,) = await problems_of()
     assert problem.startswith("SCALEKIT_MCP_DATABASE_URL (from the environment) ")
     assert "planted" not in problem
+
+
+@pytest.mark.parametrize("value", ['calendar."read"', "calendar\\read", "lesen-für-alle", "a " * 600])
+async def test_scopes_that_no_header_can_carry_are_refused_by_name(value, monkeypatch):
+    monkeypatch.setenv("SCALEKIT_MCP_OIDC_SCOPES", value)
+    (problem,) = await problems_of()
+    assert problem.startswith("SCALEKIT_MCP_OIDC_SCOPES (from the environment) is not valid: it ")
+
+
+@pytest.mark.parametrize(
+    "value", ["openid", "api://1/calendar.read  api://1/calendar.write", "https://as.example/x+y!"]
+)
+async def test_scopes_of_any_name_that_oauth_allows_are_taken(value, monkeypatch):
+    monkeypatch.setenv("SCALEKIT_MCP_OIDC_SCOPES", value)
+    assert load_settings().oidc_scopes == value
+    await start()
 
 
 async def test_spaces_and_line_ends_around_a_value_are_not_part_of_it(monkeypatch):

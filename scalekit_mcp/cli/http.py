@@ -23,7 +23,7 @@ from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server import Authentication, SessionTokens
+    from scalekit_mcp.server import Authentication, OidcOptions, SessionTokens
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -63,6 +63,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     keys = session_keys(settings)
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
+    resource_metadata = _resource_metadata(settings)
     async with AsyncExitStack() as stack:
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
@@ -109,7 +110,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 )
                 if service_key
                 else None,
-                resource_metadata=_resource_metadata(settings),
+                resource_metadata=resource_metadata,
                 metrics=metrics if service_key or _is_local(settings) else None,
                 metrics_key=service_key,
             ),
@@ -179,33 +180,43 @@ async def _authentication(settings: Settings, tokens: SessionTokens, stack: Asyn
                 raise ConfigurationError("SCALEKIT_MCP_AUTH=gateway needs SCALEKIT_MCP_SERVICE_KEY.")
             return Gateway(settings.service_key.get_secret_value())
         case "oidc":
-            from scalekit_mcp.server import OidcOptions, OidcTokens
+            from scalekit_mcp.server import OidcTokens
             from scalekit_mcp.upstream import UpstreamClient
 
-            issuer = settings.oidc_issuer or ""
-            http = await stack.enter_async_context(settings.network.client([issuer], make=UpstreamClient, timeout=10))
-            access_tokens = OidcTokens(
-                OidcOptions(
-                    issuer=issuer,
-                    audience=settings.oidc_audience or "",
-                    identifier_claim=settings.oidc_identifier_claim,
-                    require_scopes=settings.oidc_require_scopes,
-                    metadata_url=f"{settings.base_url}/.well-known/oauth-protected-resource/mcp",
-                    login_url=settings.login_url,
-                ),
-                http=http,
-                clock=SystemClock(),
+            options = _oidc_options(settings)
+            http = await stack.enter_async_context(
+                settings.network.client(options.issuers, make=UpstreamClient, timeout=10)
             )
+            access_tokens = OidcTokens(options, http=http, clock=SystemClock())
             stack.push_async_callback(access_tokens.aclose)
             return access_tokens
 
 
+def _oidc_options(settings: Settings) -> OidcOptions:
+    from scalekit_mcp.server import OidcOptions
+
+    with settings.naming("oidc_scopes"):
+        return OidcOptions(
+            issuer=settings.oidc_issuer or "",
+            audience=settings.oidc_audience or "",
+            identifier_claim=settings.oidc_identifier_claim,
+            require_scopes=settings.oidc_require_scopes,
+            authorization_server=settings.oidc_authorization_server or "",
+            scopes=tuple(settings.oidc_scopes.split()),
+            metadata_url=f"{settings.base_url}/.well-known/oauth-protected-resource/mcp",
+            login_url=settings.login_url,
+        )
+
+
 def _resource_metadata(settings: Settings) -> dict[str, Any] | None:
-    if settings.auth != "oidc" or not settings.oidc_issuer:
+    if settings.auth != "oidc":
         return None
     from scalekit_mcp.server import resource_metadata
 
-    return resource_metadata(settings.oidc_issuer, resource=f"{settings.base_url}/mcp")
+    options = _oidc_options(settings)
+    return resource_metadata(
+        options.advertised_server, resource=f"{settings.base_url}/mcp", scopes=options.advertised_scopes
+    )
 
 
 def _derived(keys: dict[str, bytes], purpose: bytes) -> dict[str, bytes]:

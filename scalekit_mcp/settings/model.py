@@ -36,8 +36,13 @@ TRUSTED_ADDRESSES = (
     "user_verify_url",
     "webhook_url",
     "oidc_issuer",
+    "oidc_authorization_server",
 )
 """Settings that lead people, tokens or secrets somewhere."""
+AS_SPELLED = frozenset({"oidc_issuer", "oidc_authorization_server", "user_verify_url", "webhook_url"})
+"""Those that keep a slash at their end: an issuer is compared as it is spelled (RFC 8414 section 3.3)."""
+MAX_SCOPES = 1000
+"""Longest list of scopes that is advertised, in characters; it stands in a header of every refusal."""
 MULTI_LINE = frozenset({"vault_keys", "session_keys"})
 
 Mode = Literal["auto", "embedded", "hosted"]
@@ -91,6 +96,8 @@ class Settings(BaseSettings):
     oidc_audience: str | None = None
     oidc_identifier_claim: str = "sub"
     oidc_require_scopes: bool = True
+    oidc_authorization_server: str | None = None
+    oidc_scopes: str = ""
     service_key: SecretStr | None = None
     stateless: bool = False
     stop_delay_seconds: float = Field(0, ge=0, le=300)
@@ -134,8 +141,20 @@ class Settings(BaseSettings):
         if not value:
             return value
         trusted_address(value, query=info.field_name in {"user_verify_url", "webhook_url"})
-        # An issuer is compared as it is spelled (RFC 8414 section 3.3); a base gets a path behind it.
-        return value if info.field_name in {"oidc_issuer", "user_verify_url", "webhook_url"} else value.rstrip("/")
+        return value if info.field_name in AS_SPELLED else value.rstrip("/")
+
+    @field_validator("oidc_scopes", mode="after")
+    @classmethod
+    def _scope_names(cls, value: str) -> str:
+        """The names of RFC 6749 section 3.3, which stand in a header: no quotation mark, no backslash.
+
+        A comma is allowed there and occurs in no name; it is what a list of another kind has between its entries.
+        """
+        if not all(re.fullmatch(r"[!#-+\--\[\]-~]+", name) for name in value.split()):
+            raise ValueError("it must be names of scopes such as calendar.read, with spaces between them")
+        if len(value) > MAX_SCOPES:
+            raise ValueError(f"it is longer than {MAX_SCOPES} characters")
+        return value
 
     @field_validator("otlp_endpoint", mode="after")
     @classmethod
@@ -202,8 +221,8 @@ class Settings(BaseSettings):
         if not self.sandbox:
             own = (self.login_url, self.graph_url)
             provider = own if self.keeps_own_vault else (self.scalekit_env_url or "",)
-        issuer = (self.oidc_issuer or "") if self.auth == "oidc" else ""
-        return tuple(address for address in (*provider, issuer, self.webhook_url) if address)
+        issuers = (self.oidc_issuer, self.oidc_authorization_server) if self.auth == "oidc" else ()
+        return tuple(address for address in (*provider, *issuers, self.webhook_url) if address)
 
     @property
     def login_url(self) -> str:

@@ -63,6 +63,7 @@ async def test_a_page_that_a_call_names_is_held_to_the_rule_of_the_setting(mode:
         "SCALEKIT_MCP_USER_VERIFY_URL",
         "SCALEKIT_MCP_WEBHOOK_URL",
         "SCALEKIT_MCP_OIDC_ISSUER",
+        "SCALEKIT_MCP_OIDC_AUTHORIZATION_SERVER",
     ],
 )
 def test_every_setting_that_leads_people_or_tokens_somewhere_has_that_rule(name, monkeypatch) -> None:
@@ -78,5 +79,7 @@ def test_every_setting_that_leads_people_or_tokens_somewhere_has_that_rule(name,
 
 
 def test_an_issuer_keeps_the_slash_that_its_tokens_have(monkeypatch) -> None:
-    monkeypatch.setenv("SCALEKIT_MCP_OIDC_ISSUER", "https://acme.auth0.example/")
-    assert load_settings(sandbox=True).oidc_issuer == "https://acme.auth0.example/"
+    for name in ("SCALEKIT_MCP_OIDC_ISSUER", "SCALEKIT_MCP_OIDC_AUTHORIZATION_SERVER"):
+        monkeypatch.setenv(name, "https://acme.auth0.example/")
+    settings = load_settings(sandbox=True)
+    assert settings.oidc_issuer == settings.oidc_authorization_server == "https://acme.auth0.example/"

@@ -421,7 +421,60 @@ async def test_scopes_need_not_be_demanded() -> None:
     tokens = oidc(server, require_scopes=False)
     caller = await tokens.authenticate(Headers({"authorization": f"Bearer {server.token(scope=None)}"}))
     assert caller.scopes == ["calendar.read", "calendar.write"]
-    assert not tokens.demands_scopes
+    assert not tokens.demanded_scopes
+
+
+PREFIXED = ("outlook/calendar.read", "https://as.example/outlook/calendar.write", "openid", "calendar.read.all")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "granted", "permitted"),
+    [
+        pytest.param((), "calendar.read", ["calendar.read"], id="ours"),
+        pytest.param((), ["calendar.write", "calendar.read"], ["calendar.read", "calendar.write"], id="a list"),
+        pytest.param(PREFIXED, "outlook/calendar.read", ["calendar.read"], id="an advertised name"),
+        pytest.param(PREFIXED, PREFIXED[1], ["calendar.write"], id="an advertised address"),
+        pytest.param(PREFIXED, "calendar.write", ["calendar.write"], id="ours where other names are advertised"),
+        pytest.param(PREFIXED, "outlook/calendar.write", [], id="a prefixed name that is not advertised"),
+        pytest.param((), "outlook/calendar.read", [], id="a prefixed name where ours are advertised"),
+        pytest.param(PREFIXED, "openid calendar.read.all CALENDAR.READ", [], id="names that permit nothing"),
+        pytest.param(PREFIXED, ["openid", 7, ["calendar.read"], {}, None], [], id="a list of anything"),
+        pytest.param(PREFIXED, {"calendar.read": 1}, [], id="an object"),
+    ],
+)
+async def test_a_token_permits_what_its_scopes_say_by_our_names_or_the_advertised_ones(
+    scopes: tuple[str, ...], granted: Any, permitted: list[str]
+) -> None:
+    server = AuthorizationServer()
+    tokens = oidc(server, scopes=scopes)
+    caller = await tokens.authenticate(Headers({"authorization": f"Bearer {server.token(scope=granted)}"}))
+    assert caller.scopes == permitted
+    assert tokens.demanded_scopes == (scopes or ("calendar.read", "calendar.write"))
+
+
+@pytest.mark.parametrize("require_scopes", [True, False])
+async def test_the_challenge_names_the_scopes_to_ask_for_as_they_are_set(require_scopes: bool) -> None:
+    scopes = ("openid", "outlook/calendar.read")
+    tokens = oidc(AuthorizationServer(), scopes=scopes, require_scopes=require_scopes)
+    assert (await denied_by(tokens, {})).scope == "openid outlook/calendar.read"
+    unnamed = oidc(AuthorizationServer(), require_scopes=False)
+    assert not (await denied_by(unnamed, {})).scope
+
+
+async def test_a_token_of_a_foreign_issuer_causes_no_fetch() -> None:
+    server = AuthorizationServer()
+    tokens = oidc(server, authorization_server="https://login.example.com/resources/1")
+    for issuer in ("https://evil.example", "https://login.example.com/resources/2", 7, ["https://evil.example"], None):
+        denied = await denied_by(tokens, {"authorization": f"Bearer {unchecked(server, iss=issuer)}"})
+        assert (denied.status, denied.description) == (401, "The token is from another authorization server.")
+    assert server.asked == []
+
+
+def unchecked(server: AuthorizationServer, **changes: Any) -> str:
+    """A token whose claims need not be what PyJWT signs."""
+    return jwt.api_jws.encode(
+        json.dumps({**claims(aud="api://outlook"), **changes}).encode(), server.keys["rsa1"], "RS256", {"kid": "rsa1"}
+    )
 
 
 async def test_the_protected_resource_metadata_names_the_authorization_server() -> None:

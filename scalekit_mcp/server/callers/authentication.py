@@ -57,10 +57,14 @@ class AuthenticationError(Exception):
 
 
 class Authentication(Protocol):
-    """One mode. `challenge` is what every refusal adds to `WWW-Authenticate`."""
+    """One mode. `challenge` is what every refusal adds to `WWW-Authenticate`.
+
+    `demanded_scopes` are the names that a caller whose token permits too little is told to ask for; empty where a token
+    needs no scope.
+    """
 
     challenge: str
-    demands_scopes: bool
+    demanded_scopes: tuple[str, ...]
 
     async def authenticate(self, headers: Headers) -> AccessToken:
         """The verified caller of a request; raises `AuthenticationError`."""
@@ -153,7 +157,7 @@ class NoAuthentication:
     """One fixed identifier for everybody who reaches the port."""
 
     challenge = ""
-    demands_scopes = False
+    demanded_scopes = ()
 
     def __init__(self, identifier: str) -> None:
         self._token = caller_token(identifier, client_id="none")
@@ -168,7 +172,7 @@ class Gateway:
     """A trusted proxy: the service key proves the proxy, the header names its user."""
 
     challenge = ""
-    demands_scopes = False
+    demanded_scopes = ()
 
     def __init__(self, service_key: str) -> None:
         self._service_key = service_key
@@ -206,8 +210,8 @@ class RequireCaller:
         headers = Headers(scope=scope)
         try:
             token = await self._authentication.authenticate(headers)
-            if self._authentication.demands_scopes:
-                _check_scopes(headers, token)
+            if demanded := self._authentication.demanded_scopes:
+                _check_scopes(headers, token, " ".join(demanded))
         except AuthenticationError as denied:
             log_denial(denied, scope["path"])
             await denial_response(denied, self._authentication.challenge)(scope, receive, send)
@@ -241,18 +245,19 @@ def denial_response(denied: AuthenticationError, challenge: str = "") -> Respons
     return Response(body, status_code=denied.status, media_type="application/json", headers=headers)
 
 
-def _check_scopes(headers: Headers, token: AccessToken) -> None:
+def _check_scopes(headers: Headers, token: AccessToken, to_ask_for: str) -> None:
     granted = set(token.scopes)
-    both = " ".join(BOTH_SCOPES)
     if not granted & set(BOTH_SCOPES):
-        raise AuthenticationError(403, "insufficient_scope", "The token grants no calendar scope.", both)
+        raise AuthenticationError(403, "insufficient_scope", "The token grants no calendar scope.", to_ask_for)
     if headers.get("mcp-method") != "tools/call":
         return
     name = decode_header_value(headers.get("mcp-name") or "")
     spec = TOOLS.get(name) if name else None
     if spec is None or spec.name == AUTHORIZE or spec.required_scope in granted:
         return
-    raise AuthenticationError(403, "insufficient_scope", f"{spec.name} needs the scope {spec.required_scope}.", both)
+    raise AuthenticationError(
+        403, "insufficient_scope", f"{spec.name} needs the scope {spec.required_scope}.", to_ask_for
+    )
 
 
 def _shutting_down() -> Response:

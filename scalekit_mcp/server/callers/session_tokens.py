@@ -35,7 +35,7 @@ class SessionTokens:
     """Mints and verifies session tokens. `keys` maps ids to keys of 32 bytes or more; the first signs, all verify."""
 
     challenge = ""
-    demands_scopes = False
+    demanded_scopes = ()
 
     def __init__(self, keys: Mapping[str, bytes], *, audience: str, clock: Clock) -> None:
         if not keys or any(len(key) < KEY_BYTES for key in keys.values()):
