@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 from pydantic import SecretStr
 
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import Actions, LinkBase
 from scalekit_mcp.clock import Clock, SystemClock
 
@@ -49,15 +50,20 @@ async def open_actions(
     check_settings(settings)
     _check_zone(settings)
     _check_keys(settings)
+
+    async def base_url() -> str:
+        return settings.base_url
+
     async with _resolved(settings) as resolve:
-        actions = _implementation(settings, metrics)(
-            settings,
+        options = CallOptions(
             clock=clock or SystemClock(),
-            link_base=link_base,
+            link_base=link_base or base_url,
+            connection_name=settings.connection,
             timezone=settings.timezone or timezone or "UTC",
             user_verification=settings.user_verification or user_verification,
-            resolve=resolve,
+            user_verify_url=settings.user_verify_url,
         )
+        actions = _implementation(settings, metrics)(settings, options, resolve=resolve)
         try:
             yield actions
         finally:

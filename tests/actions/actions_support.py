@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.hosted.actions import HostedActions, ScalekitEnvironment
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page, consent
 from scalekit_mcp.sandbox import Sandbox
@@ -119,10 +120,12 @@ async def hosted_bench(*, user_verification: str = "off", **options: Any) -> Asy
             ScalekitEnvironment(
                 values["SCALEKIT_ENV_URL"], values["SCALEKIT_CLIENT_ID"], values["SCALEKIT_CLIENT_SECRET"]
             ),
-            clock=options.pop("clock", SystemClock()),
-            link_base=link_base,
-            user_verification=user_verification,
-            **options,
+            CallOptions(
+                clock=options.pop("clock", SystemClock()),
+                link_base=link_base,
+                user_verification=user_verification,
+                **options,
+            ),
         )
         try:
             yield Bench("hosted", actions, sandbox, scalekit)
@@ -161,6 +164,9 @@ class HostedBench(Bench):
 
 @asynccontextmanager
 async def fast_bench(*, user_verification: str = "off", **options: Any) -> AsyncIterator[HostedBench]:
+    open_vault = options.pop("open_vault", None)
+    client_id = options.pop("client_id", SCALEKIT_CLIENT_ID)
+    client_secret = options.pop("client_secret", SCALEKIT_CLIENT_SECRET)
     sandbox = Sandbox(week_of=MONDAY)
     sandbox.base_url = "http://localhost:9400"
     scalekit = ScalekitLookAlike(sandbox.world, sandbox.app)
@@ -169,14 +175,12 @@ async def fast_bench(*, user_verification: str = "off", **options: Any) -> Async
         actions = HostedActions(
             ScalekitEnvironment(
                 scalekit.base_url,
-                options.pop("client_id", SCALEKIT_CLIENT_ID),
-                options.pop("client_secret", SCALEKIT_CLIENT_SECRET),
+                client_id,
+                client_secret,
             ),
-            clock=clock,
-            link_base=link_base,
+            CallOptions(clock=clock, link_base=link_base, user_verification=user_verification, **options),
             http=http,
-            user_verification=user_verification,
-            **options,
+            open_vault=open_vault,
         )
         try:
             yield HostedBench("hosted", actions, sandbox, scalekit, clock=clock)
@@ -259,10 +263,8 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
                 environment = ScalekitEnvironment(INNER_PAGES, "skc_own", "unused")
                 actions = HostedActions(
                     environment,
-                    clock=SystemClock(),
-                    link_base=link_base,
+                    CallOptions(clock=SystemClock(), link_base=link_base, user_verification=user_verification),
                     http=http,
-                    user_verification=user_verification,
                 )
                 try:
                     yield OwnRestBench("own_rest", actions, sandbox, inner=inner, http=http)

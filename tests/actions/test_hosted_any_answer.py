@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.models import AuthorizationOutcome
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.scalekit import ScalekitEnvironment
@@ -221,7 +222,9 @@ def run_against(data: st.DataObject, use: Use, *, settled: bool = False) -> None
         async with httpx.AsyncClient(transport=transport) as http:
             environment = ScalekitEnvironment(ENVIRONMENT, "skc_1", "secret")
             clock = SandboxTime(Sandbox())
-            actions = HostedActions(environment, clock=clock, link_base=link_base, http=http, user_verification="off")
+            actions = HostedActions(
+                environment, CallOptions(clock=clock, link_base=link_base, user_verification="off"), http=http
+            )
             try:
                 result = await use(actions)
             except InternalError:

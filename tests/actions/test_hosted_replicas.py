@@ -32,6 +32,7 @@ from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, ProviderUnavailable
@@ -71,10 +72,8 @@ class Replicas:
         self.running = [
             HostedActions(
                 environment_,
-                clock=self.bench.clock,
-                link_base=link_base,
+                CallOptions(clock=self.bench.clock, link_base=link_base),
                 http=self.http,
-                user_verification="confirm",
                 open_vault=self.vault,
             )
             for _ in range(count)

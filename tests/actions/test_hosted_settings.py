@@ -10,7 +10,10 @@ import pytest
 from actions_support import DANA, IDENTIFIER, MONDAY, PAGES, Bench, link_base, side_by_side
 from pydantic import SecretStr
 
+from scalekit_mcp.actions import open_actions
+from scalekit_mcp.actions.hosted.actions import HostedActions
 from scalekit_mcp.actions.hosted.settings import environment_of, hosted_actions
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.sandbox import Sandbox
@@ -59,10 +62,7 @@ async def test_the_sandbox_starts_on_the_first_call_and_not_before() -> None:
 
         actions = hosted_actions(
             settings,
-            clock=SystemClock(),
-            link_base=link_base,
-            timezone="Europe/Berlin",
-            user_verification="off",
+            CallOptions(clock=SystemClock(), link_base=link_base, timezone="Europe/Berlin", user_verification="off"),
             resolve=resolve,
         )
         try:
@@ -78,8 +78,9 @@ async def test_the_sandbox_starts_on_the_first_call_and_not_before() -> None:
 
 async def test_links_stand_below_the_public_url_unless_somebody_says_otherwise() -> None:
     settings = load_settings(mode="hosted", public_url=PAGES, **CREDENTIALS)
-    actions = hosted_actions(settings, clock=SystemClock(), link_base=None, timezone="UTC", user_verification="confirm")
-    assert await actions._link_base() == PAGES
+    async with open_actions(settings) as actions:
+        assert isinstance(actions, HostedActions)
+        assert await actions._options.link_base() == PAGES
 
 
 def test_a_start_loads_neither_the_vault_nor_graph_nor_the_sandbox() -> None:

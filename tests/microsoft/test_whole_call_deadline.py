@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from scalekit_mcp.actions.embedded.actions import EmbeddedActions
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.call_deadline import CallDeadline, before_deadline, call_deadline
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError
 from scalekit_mcp.sandbox import Sandbox
@@ -41,11 +42,7 @@ async def connected(call_seconds: float = 1.5) -> AsyncIterator[Seam]:
 
         actions = EmbeddedActions(
             settings,
-            clock=clock,
-            link_base=link_base,
-            timezone="UTC",
-            user_verification="off",
-            call_seconds=call_seconds,
+            CallOptions(clock=clock, link_base=link_base, user_verification="off", call_seconds=call_seconds),
         )
         try:
             seam = Seam(actions, sandbox, clock)

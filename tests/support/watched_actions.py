@@ -18,6 +18,7 @@ from scalekit_mcp.actions.models import (
     ConnectedAccountView,
     ToolResult,
 )
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import LinkBase
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.sandbox import Sandbox
@@ -65,10 +66,9 @@ class WatchedActions(EmbeddedActions):
         self._given = {"public_url": BASE, **settings}
         super().__init__(
             sandbox_settings(self.sandbox, "http://localhost", **self._given),
-            clock=clock or SystemClock(),
-            link_base=lambda: self.pages(),
-            timezone="UTC",
-            user_verification=user_verification,
+            CallOptions(
+                clock=clock or SystemClock(), link_base=lambda: self.pages(), user_verification=user_verification
+            ),
             resolve=self._serve,
         )
 

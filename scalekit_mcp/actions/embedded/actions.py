@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
-from scalekit_mcp.actions.authorize import Requester, account_guidance, add_guidance, run_authorize
+from scalekit_mcp.actions.authorize import Requester, add_guidance
+from scalekit_mcp.actions.execution import add_link, execute
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -17,16 +18,15 @@ from scalekit_mcp.actions.models import (
     ListConnectedAccountsResponse,
     ToolResult,
 )
-from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH, LinkBase
+from scalekit_mcp.actions.options import CallOptions
+from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
-from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
-from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
+from scalekit_mcp.tools import Arguments, resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import AccountKey, AccountServices, AccountView, AuthorizationLink, DamagedAccount
@@ -40,30 +40,21 @@ POLL_SECONDS = 0.25
 class EmbeddedActions:
     """`Actions` on our own vault. Cheap to make: the vault, the HTTP client and their libraries wait for a first call.
 
-    `resolve` gives the settings that the parts are made of (the sandbox starts in it). `link_base` gives the address
-    under which our own pages are served. `call_seconds` is the longest that one tool call lasts.
+    `resolve` gives the settings that the services are made of (the sandbox starts in it).
     """
 
     def __init__(
         self,
         settings: Settings,
+        options: CallOptions,
         *,
-        clock: Clock,
-        link_base: LinkBase | None,
-        timezone: str,
-        user_verification: str,
         resolve: Callable[[], Awaitable[Settings]] | None = None,
         metrics: Metrics | None = None,
-        call_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._settings = settings
-        self._clock = clock
-        self._link_base = link_base
-        self._timezone = timezone
-        self._user_verification = user_verification
+        self._options = options
         self._resolve = resolve
         self._metrics = metrics
-        self._call_seconds = call_seconds
         self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
@@ -88,16 +79,16 @@ class EmbeddedActions:
         settings = await self._resolve() if self._resolve else self._settings
         services = embedded_services(
             settings,
-            clock=self._clock,
-            timezone=self._timezone,
-            user_verification=self._user_verification,
+            clock=self._options.clock,
+            timezone=self._options.timezone,
+            user_verification=self._options.user_verification,
             metrics=self._metrics,
         )
         services.start()
         return services
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
-        return account_key(connection_name, identifier, own_connection=self._settings.connection)
+        return account_key(connection_name, identifier, own_connection=self._options.connection_name)
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
@@ -175,7 +166,7 @@ class EmbeddedActions:
         from scalekit_mcp.accounts import LinkRequest
 
         services = await self.services()
-        base = await self._link_base() if self._link_base else services.settings.base_url
+        base = await self._options.link_base()
         request = LinkRequest(
             link_base=base,
             redirect_uri=base + CALLBACK_PATH,
@@ -227,14 +218,14 @@ class EmbeddedActions:
 
         return await wait_for_attempt(
             read,
-            clock=self._clock,
+            clock=self._options.clock,
             timeout_seconds=timeout_seconds,
             poll_seconds=POLL_SECONDS,
-            verification=self._user_verification,
+            verification=self._options.user_verification,
         )
 
     def present(self) -> dict[str, str]:
-        return present(self._clock.now(), resolve_zone(self._timezone))
+        return present(self._options.clock.now(), resolve_zone(self._options.timezone))
 
     async def execute_tool(
         self,
@@ -247,11 +238,9 @@ class EmbeddedActions:
     ) -> ToolResult:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
-        requester = Requester(identifier, verification=self._user_verification, expected=expected)
-        if isinstance(arguments, Authorize):
-            return ToolResult((await run_authorize(self, arguments, requester)).answer())
-        return await before_deadline(
-            lambda: self._run_tool(key, tool_name, arguments, requester), clock=self._clock, seconds=self._call_seconds
+        requester = Requester(identifier, verification=self._options.user_verification, expected=expected)
+        return await execute(
+            self, arguments, requester, lambda: self._run_tool(key, tool_name, arguments, requester), self._options
         )
 
     async def _run_tool(
@@ -273,18 +262,13 @@ class EmbeddedActions:
             if error.claims is not None:
                 await services.connected.accounts.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
-                await self._add_link(error, requester, scopes=tuple(missing) if missing else None)
-            raise
+                scopes = tuple(missing) if missing else None
 
-    async def _add_link(self, error: PermissionMissing, requester: Requester, **options: Any) -> None:
-        """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
-        key = self._key(None, requester.identifier)
-        try:
-            link = await self._begin(key, expected=requester.expected, **options)
-        except AuthorizationRequired:
-            error.next_step = (await account_guidance(self, requester)).guidance.next_step
-        else:
-            error.details.setdefault("authorization_url", link.link)
+                async def begin() -> str:
+                    return (await self._begin(key, expected=requester.expected, scopes=scopes)).link
+
+                await add_link(self, error, requester, begin)
+            raise
 
 
 def _response(view: AccountView) -> ConnectedAccountResponse:

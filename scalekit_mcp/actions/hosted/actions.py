@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
-from scalekit_mcp.actions.authorize import Requester, account_guidance, add_guidance, run_authorize
+from scalekit_mcp.actions.authorize import Requester, add_guidance
+from scalekit_mcp.actions.execution import add_link, execute
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -19,15 +20,14 @@ from scalekit_mcp.actions.models import (
     OutcomeKind,
     ToolResult,
 )
-from scalekit_mcp.actions.protocol import CALLBACK_PATH, LinkBase
+from scalekit_mcp.actions.options import CallOptions
+from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
-from scalekit_mcp.call_deadline import MAX_CALL_SECONDS, before_deadline
-from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
 from scalekit_mcp.scalekit import ScalekitEnvironment
-from scalekit_mcp.tools import Arguments, Authorize, resolve_zone
+from scalekit_mcp.tools import Arguments, resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -43,40 +43,26 @@ POLL_SECONDS = 1.0
 class HostedActions:
     """`Actions` on Scalekit's REST API. Cheap to make: libraries and the HTTP client wait for a first call.
 
-    `environment` may be a function that finds it on first use (the sandbox starts in it). `link_base` gives the address
-    of our own pages. `http` is closed by whoever made it; without one a client is made and closed by `aclose`.
-    `open_vault` gives the vault of the attempts, whose keys seal page tokens too; without one it is in memory.
-    `user_verification` is `off`, `confirm` or `url`; except for `off`, the environment has to hold tokens back until a
-    verification ("User Verification" in the Scalekit dashboard). `call_seconds` is the longest that one tool call
-    lasts.
+    `environment` may be a function that finds it on first use (the sandbox starts in it). `http` is closed by whoever
+    made it; without one a client is made and closed by `aclose`. `open_vault` gives the vault of the attempts, whose
+    keys seal page tokens too; without one it is in memory. Except with user verification `off`, the environment has to
+    hold tokens back until a verification ("User Verification" in the Scalekit dashboard).
     """
 
     def __init__(
         self,
         environment: ScalekitEnvironment | Callable[[], Awaitable[ScalekitEnvironment]],
+        options: CallOptions,
         *,
-        clock: Clock,
-        link_base: LinkBase,
-        connection_name: str = "outlook",
-        user_verification: str = "confirm",
-        user_verify_url: str | None = None,
-        timezone: str = "UTC",
         http: httpx.AsyncClient | None = None,
         open_vault: Callable[[], Vault] | None = None,
         scopes: Sequence[str] = (),
-        call_seconds: float = MAX_CALL_SECONDS,
     ) -> None:
         self._environment = environment
-        self._clock = clock
-        self._link_base = link_base
-        self._connection_name = connection_name
-        self._user_verification = user_verification
-        self._user_verify_url = user_verify_url
-        self._timezone = timezone
+        self._options = options
         self._http = http
         self._open_vault = open_vault
         self._scopes = tuple(scopes)
-        self._call_seconds = call_seconds
         self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
@@ -101,18 +87,14 @@ class HostedActions:
         environment = found if isinstance(found, ScalekitEnvironment) else await found()
         return hosted_services(
             environment,
-            connection_name=self._connection_name,
-            clock=self._clock,
+            self._options,
             http=self._http,
             vault=self._open_vault() if self._open_vault else None,
-            user_verification=self._user_verification,
-            user_verify_url=self._user_verify_url,
-            timezone=self._timezone,
             scopes=self._scopes,
         )
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
-        return account_key(connection_name, identifier, own_connection=self._connection_name)
+        return account_key(connection_name, identifier, own_connection=self._options.connection_name)
 
     # -- accounts
 
@@ -195,7 +177,7 @@ class HostedActions:
         services = await self._services()
         account = await services.accounts.get_or_create(key)
         view = await services.views.view(account)
-        base = await self._link_base()
+        base = await self._options.link_base()
         request = LinkRequest(
             link_base=base,
             redirect_uri=base + CALLBACK_PATH,
@@ -233,7 +215,7 @@ class HostedActions:
 
     def _named(self, page: Page) -> Page:
         """What a page says, under the connection's own name and not the one it has in the vault."""
-        return page if page.connection_name is None else replace(page, connection_name=self._connection_name)
+        return page if page.connection_name is None else replace(page, connection_name=self._options.connection_name)
 
     async def confirm_authorization(
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
@@ -275,16 +257,16 @@ class HostedActions:
 
         return await wait_for_attempt(
             read,
-            clock=self._clock,
+            clock=self._options.clock,
             timeout_seconds=timeout_seconds,
             poll_seconds=POLL_SECONDS,
-            verification=self._user_verification,
+            verification=self._options.user_verification,
         )
 
     # -- tools
 
     def present(self) -> dict[str, str]:
-        return present(self._clock.now(), resolve_zone(self._timezone))
+        return present(self._options.clock.now(), resolve_zone(self._options.timezone))
 
     async def execute_tool(
         self,
@@ -298,11 +280,9 @@ class HostedActions:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
-        requester = Requester(identifier, verification=self._user_verification, expected=expected)
-        if isinstance(arguments, Authorize):
-            return ToolResult((await run_authorize(self, arguments, requester)).answer())
-        return await before_deadline(
-            lambda: self._run_tool(key, arguments, requester), clock=self._clock, seconds=self._call_seconds
+        requester = Requester(identifier, verification=self._options.user_verification, expected=expected)
+        return await execute(
+            self, arguments, requester, lambda: self._run_tool(key, arguments, requester), self._options
         )
 
     async def _run_tool(self, key: AccountKey, arguments: Arguments, requester: Requester) -> ToolResult:
@@ -315,14 +295,9 @@ class HostedActions:
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
-                await self._add_link(error, requester)
-            raise
 
-    async def _add_link(self, error: PermissionMissing, requester: Requester) -> None:
-        """Put the way to the missing permission into a refusal. A new link would void a code on somebody's screen."""
-        try:
-            link = await self.get_authorization_link(identifier=requester.identifier)
-        except AuthorizationRequired:
-            error.next_step = (await account_guidance(self, requester)).guidance.next_step
-        else:
-            error.details["authorization_url"] = link.link
+                async def begin() -> str:
+                    return (await self.get_authorization_link(identifier=requester.identifier)).link
+
+                await add_link(self, error, requester, begin)
+            raise

@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from scalekit_mcp.actions.hosted.actions import HostedActions
-from scalekit_mcp.actions.protocol import LinkBase
-from scalekit_mcp.clock import Clock
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import Settings
@@ -17,13 +16,7 @@ if TYPE_CHECKING:
 
 
 def hosted_actions(
-    settings: Settings,
-    *,
-    clock: Clock,
-    link_base: LinkBase | None,
-    timezone: str,
-    user_verification: str,
-    resolve: Callable[[], Awaitable[Settings]] | None = None,
+    settings: Settings, options: CallOptions, *, resolve: Callable[[], Awaitable[Settings]] | None = None
 ) -> HostedActions:
     """`HostedActions` for `settings`; reads and opens nothing.
 
@@ -39,20 +32,7 @@ def hosted_actions(
 
         return vault_of(settings)
 
-    async def base_url() -> str:
-        return settings.base_url
-
-    return HostedActions(
-        environment,
-        clock=clock,
-        link_base=link_base or base_url,
-        connection_name=settings.connection,
-        user_verification=user_verification,
-        user_verify_url=settings.user_verify_url,
-        timezone=timezone,
-        open_vault=open_vault,
-        scopes=settings.scopes,
-    )
+    return HostedActions(environment, options, open_vault=open_vault, scopes=settings.scopes)
 
 
 def environment_of(settings: Settings) -> ScalekitEnvironment:

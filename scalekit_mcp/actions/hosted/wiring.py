@@ -20,9 +20,9 @@ from scalekit_mcp.accounts import (
 )
 from scalekit_mcp.actions.hosted.tools import HostedTools
 from scalekit_mcp.actions.hosted.views import HostedViews
+from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
 from scalekit_mcp.actions.sealed_pages import SealedPages
-from scalekit_mcp.clock import Clock
 from scalekit_mcp.scalekit import ScalekitAccounts, ScalekitKeeper, ScalekitRest
 from scalekit_mcp.telemetry import RedactUrls
 from scalekit_mcp.upstream import UpstreamClient
@@ -60,17 +60,14 @@ class HostedServices:
 
 def hosted_services(
     environment: ScalekitEnvironment,
+    options: CallOptions,
     *,
-    connection_name: str,
-    clock: Clock,
     http: httpx.AsyncClient | None,
     vault: Vault | None,
-    user_verification: str,
-    user_verify_url: str | None,
-    timezone: str,
     scopes: Sequence[str],
 ) -> HostedServices:
     """Put the services together. Opens no connection."""
+    clock, connection_name = options.clock, options.connection_name
     own_http = None
     if http is None:
         own_http = environment.network.client([environment.env_url], make=UpstreamClient)
@@ -84,8 +81,8 @@ def hosted_services(
     )
     accounts = ScalekitAccounts(rest, connection_name)
     keeper = ScalekitKeeper(rest, accounts, connection_name, scopes=scopes)
-    verification = UserVerification(user_verification)
-    settings = AccountSettings(user_verification=verification, user_verify_url=user_verify_url)
+    verification = UserVerification(options.user_verification)
+    settings = AccountSettings(user_verification=verification, user_verify_url=options.user_verify_url)
     # Not the name that embedded mode would use: one vault may serve both, and several environments.
     vault_connection = f"{KEPT_ELSEWHERE}{urlsplit(environment.env_url).netloc}/{connection_name}"
     keepers = {vault_connection: keeper}
@@ -94,6 +91,8 @@ def hosted_services(
         vault, records, keepers, clock=clock, settings=settings, listener_alive=listener_alive
     )
     views = HostedViews(vault, authorizations, vault_connection, clock=clock, verification=verification)
-    tools = HostedTools(rest, accounts, views, clock=clock, pages=SealedPages(vault.key_ring, clock), timezone=timezone)
+    tools = HostedTools(
+        rest, accounts, views, clock=clock, pages=SealedPages(vault.key_ring, clock), timezone=options.timezone
+    )
     log_rule = RedactUrls(environment.env_url).attach()
     return HostedServices(accounts, keeper, vault, records, authorizations, views, tools, own_http, log_rule)
