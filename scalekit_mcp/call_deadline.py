@@ -1,4 +1,4 @@
-"""The end of a whole tool call: one deadline for everything that it waits for, and what may be said when it comes.
+"""The deadline of a whole tool call, for everything that it waits for, and the error to raise when it has passed.
 
 A call makes several requests, each with waits of its own: a place in a queue, a refresh of the access, pauses that were
 asked for, slow answers. Whatever waits asks the deadline how much is left, so that the sum is bounded and the ordinary
@@ -56,7 +56,7 @@ class CallDeadline:
         self._made += made
 
     def error(self) -> ScalekitMCPError:
-        """What to answer when the time is over."""
+        """The error to raise when the time is over."""
         limit = f"The call was given up after {self.seconds:.0f} seconds."
         if self._open:
             return OutcomeUnknown(f"{limit} A change had been sent, and no answer tells whether it was made.")

@@ -1,4 +1,4 @@
-"""What several callers at once share: one run, one opening, a few places, work that outlives whoever asked for it."""
+"""Tools for concurrent callers: shared runs, opening once, limits per key, and tasks that outlive their caller."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class SingleFlight(Generic[K, T]):
 
 
 class OpenOnce(Generic[T]):
-    """Something that the first caller opens and all share. A failed or cancelled opening leaves it to the next one."""
+    """A resource that the first caller opens and all share; after a failed opening the next caller tries again."""
 
     def __init__(self, opener: Callable[[], Awaitable[T]]) -> None:
         self._opener = opener
@@ -105,7 +105,7 @@ class OpenOnce(Generic[T]):
         return self._opened[0]
 
     def take(self) -> T | None:
-        """What was opened, for whoever closes it, and None if nothing is open; the next `get` opens anew."""
+        """The open resource, for the caller to close, or None; the next `get` opens it again."""
         return self._opened.pop() if self._opened else None
 
 
@@ -145,12 +145,12 @@ class OnFirstUse(Generic[T]):
 
 
 class LimitReachedError(Exception):
-    """No place came free: the queue is full, or did not move in time."""
+    """The limit of a key is reached: its queue is full, or no place became free in time."""
 
 
 @dataclass(slots=True)
 class _KeyPlaces:
-    """The places of one key, and how many hold or await one."""
+    """The places of one key, and how many callers hold or wait for one."""
 
     places: anyio.Semaphore
     members: int = 0

@@ -1,4 +1,4 @@
-"""THE SEAM: `Actions`, and the two implementations behind it. `open_actions(settings)` opens the right one.
+"""The protocol `Actions` and its two implementations; `open_actions(settings)` opens the right one.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

@@ -22,11 +22,11 @@ class AccountNeed(Enum):
 
     CONNECTED = "connected"
     STOPPED = "stopped"
-    """No call is made, and no link can help: IT or the operator acts."""
+    """No call is made and no link can help: the IT administrator or the operator must act."""
     CODE = "code"
-    """Tokens are held: the person confirms. A new link would void what is on the person's screen."""
+    """Tokens are held until the person types the code; a new link would make that code invalid."""
     LINK = "link"
-    """A sign-in is needed, at once or after IT has acted."""
+    """The person must sign in, now or after the IT administrator has acted."""
 
 
 @dataclass(frozen=True, slots=True)

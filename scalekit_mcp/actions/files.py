@@ -1,4 +1,4 @@
-"""The files of a process: where the vault and its keys are, whether they fit together, and who else can read them."""
+"""Where the files of the vault and its keys are, whether they fit together, and whether other users can read them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SEALED = "SELECT 1 FROM connected_accounts WHERE sealed_tokens IS NOT NULL LIMI
 
 
 def key_file() -> Path:
-    """Where the vault keys of this user are: the configuration folder, not beside the data they open."""
+    """The path of the file with the vault keys: in the configuration folder, not beside the data that they open."""
     return _absolute(user_config_path(APP_NAME, appauthor=False)) / "vault.keys"
 
 

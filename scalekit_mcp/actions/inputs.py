@@ -1,4 +1,4 @@
-"""What every implementation of the seam checks before it looks for an account."""
+"""Checks of the arguments that every implementation of `Actions` makes before it looks for an account."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scalekit_mcp.tools import Arguments, UnknownToolError, parse_arguments, sho
 
 
 def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> AccountKey:
-    """The account of a call; `own_connection` is the one that there is, and the default.
+    """The key of a call's account; `own_connection` is the only configured connection, and the default.
 
     Raises `InvalidInput` for another connection, and for an identifier that cannot be one.
     """
@@ -25,7 +25,7 @@ def account_key(connection_name: str | None, identifier: str, *, own_connection:
 
 
 def check_texts(**given: str | None) -> None:
-    """Refuse a text that holds half of a surrogate pair, by its name; raises `InvalidInput`."""
+    """Raise `InvalidInput`, naming the argument, for a text that holds half of a surrogate pair."""
     for name, text in given.items():
         if text and has_lone_surrogate(text):
             raise InvalidInput(f"{name} holds half of a surrogate pair; send plain text.", field=name)

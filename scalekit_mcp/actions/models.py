@@ -1,4 +1,4 @@
-"""What the calls of the seam answer."""
+"""The results of the calls of `Actions`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ConnectedAccountView:
-    """A connected account as every face shows it; holds no token.
+    """A connected account as all interfaces show it; holds no token.
 
     `status`, `reason` and `who_acts` are the words of `scalekit_mcp.accounts`. `attempt_state` and
     `attempt_expires_at` describe an authorization in progress. `held` is true while tokens wait for a confirmation.

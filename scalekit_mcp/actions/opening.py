@@ -72,7 +72,7 @@ async def open_actions(
 
 
 def _implementation(settings: Settings, metrics: Metrics | None) -> Callable[..., EmbeddedActions | HostedActions]:
-    """Who keeps the tokens; only that one is imported."""
+    """The implementation that the settings choose; only that one is imported."""
     if settings.resolved_mode == "hosted":
         from scalekit_mcp.actions.hosted.settings import hosted_actions
 
@@ -83,7 +83,7 @@ def _implementation(settings: Settings, metrics: Metrics | None) -> Callable[...
 
 
 def _check_zone(settings: Settings) -> None:
-    """Refuse a zone that no answer could use."""
+    """Raise `ConfigurationError` for a time zone that does not exist."""
     if settings.timezone is None:
         return
     from scalekit_mcp.tools import check_lasting_zone_name

@@ -1,4 +1,4 @@
-"""The vault of a process by its settings, and whether another process of this machine still serves its pages."""
+"""Makes the vault of a process from its settings, and checks whether another process still serves a redirect URI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seam: one small protocol between every face of the product and whoever keeps the tokens."""
+"""The protocol between the interfaces (MCP, REST, Python, command line) and the place where the tokens are kept."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from scalekit_mcp.tools import Arguments
 
 CALLBACK_PATH = "/oauth/callback"
 ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
-"""Where, under the base address of our own pages, the browser comes back; registered with Microsoft as they stand."""
+"""Paths of the redirect URIs under the base address of our own pages, as registered with Microsoft."""
 
 LinkBase = Callable[[], Awaitable[str]]
-"""Gives the base address of our own pages; may start what serves them."""
+"""Returns the base address of our own pages; may start the listener that serves them."""
 
 
 class Actions(Protocol):
@@ -88,13 +88,13 @@ class Actions(Protocol):
     async def start_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> str | AuthorizationOutcome:
-        """Bind the attempt to a browser and return the address of the provider's consent page. The last call wins."""
+        """Bind the attempt to a browser and return the address of the consent page; replaces an earlier start."""
         ...
 
     async def complete_authorization(
         self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
     ) -> AuthorizationOutcome:
-        """Take what the callback received. Never raises for anything that a browser can bring; the outcome says it."""
+        """Handle the callback's query. Never raises for anything that a browser can send; the outcome reports it."""
         ...
 
     async def cancel_held_authorization(
@@ -114,7 +114,7 @@ class Actions(Protocol):
         ...
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
-        """Take what the admin-consent callback received; for display only, connects nobody."""
+        """Handle the query of the admin-consent callback; only for display, it connects no account."""
         ...
 
     async def wait_for_authorization(
@@ -141,7 +141,7 @@ class Actions(Protocol):
         ...
 
     def present(self) -> dict[str, str]:
-        """What time it is, in the zone of answers: `dateTime` with its offset, `timeZone`, `weekday`."""
+        """The current time in the zone of answers: `dateTime` with its offset, `timeZone`, `weekday`."""
         ...
 
     async def check(self) -> None:

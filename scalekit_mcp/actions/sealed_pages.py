@@ -1,4 +1,4 @@
-"""Page tokens of lists, under the key ring of whichever implementation hands them out."""
+"""Page tokens of lists, sealed with a key ring."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalekit_mcp.clock import Clock
 
 
 class SealedPages:
-    """Page tokens under a key ring."""
+    """Seals and opens page tokens with a key ring."""
 
     def __init__(self, ring: KeyRing, clock: Clock) -> None:
         self._ring = ring

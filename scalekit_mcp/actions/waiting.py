@@ -1,4 +1,4 @@
-"""Waiting for the end of an authorization in progress, whoever keeps the tokens."""
+"""Waiting until an authorization attempt ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a calendar means: the operations of the tools on a mailbox. It knows events, not HTTP.
+"""The calendar operations of the tools on a mailbox: create, get, list, update, delete. Knows events, not HTTP.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

@@ -1,4 +1,4 @@
-"""Deleting: quietly, with a message to those invited, or for good; one date of a series or all of them.
+"""Deleting events: without a message, with a message to attendees, or permanently; one date of a series or all.
 
 Sources: Delete event, event: cancel, event: permanentDelete.
 """
@@ -42,7 +42,7 @@ Deletion = Callable[[], Awaitable[None]]
 
 
 class CalendarDelete:
-    """Answers `outlook_delete_calendar_event` for one connected account."""
+    """Carries out `outlook_delete_calendar_event` for one connected account."""
 
     def __init__(self, mailbox: Mailbox) -> None:
         self._mailbox = mailbox

@@ -1,4 +1,4 @@
-"""What can go wrong between a calendar and the mailbox behind it, beyond the errors that everybody knows."""
+"""The exceptions of a `Mailbox` beside those in `scalekit_mcp.errors`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from scalekit_mcp.errors import EventNotFound, ProviderUnavailable
 
 
 class ChangeAnswerLostError(Exception):
-    """A change that must not simply be repeated went out and its answer was lost.
+    """A change was sent and its answer was lost, and it must not simply be sent again.
 
     `sent` is True when it left whole (Microsoft may have carried it out) and False when it broke off while being sent
     (Microsoft has hardly carried it out). `carried_out`: the status said that it was, only the answer's body cannot be
@@ -22,7 +22,7 @@ class ChangeAnswerLostError(Exception):
 
 
 class AnswerTooLong(ProviderUnavailable):
-    """Microsoft answered a read with more than is read of one answer."""
+    """The answer to a read is larger than the limit for one answer."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -33,7 +33,7 @@ class AnswerTooLong(ProviderUnavailable):
 
 
 class UnreadableAnswer(ProviderUnavailable):
-    """Graph answered with something else than was asked for; `details` never hold it."""
+    """An answer of Graph has another shape than expected; the error never holds its content."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"Microsoft Graph's answer cannot be used: {what}.")

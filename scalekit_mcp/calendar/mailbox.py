@@ -1,4 +1,4 @@
-"""The port to a mailbox: what a calendar asks of it, as verbs and values. How it is asked is not known here.
+"""The interface to a mailbox: one method for each operation that the calendar needs, without HTTP.
 
 Implemented over Microsoft Graph (`microsoft/graph/mailbox.py`) and over Scalekit's hosted tools
 (`scalekit/mailbox.py`). Events are dictionaries in Graph's shape; they come as they were answered, unchecked. Every
@@ -19,7 +19,7 @@ from scalekit_mcp.tools import Zone
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How events are wanted.
+    """In which form events are wanted.
 
     `zone` of their times (None: UTC), `body_format` of their texts (`text` or `html`; None: whatever comes), and
     `select`, the names of the wanted properties (None: all).
@@ -40,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class EventQuery:
-    """What a list of events is to hold: at most `top` rows a page; `filter` and `orderby` are OData as given.
+    """The options of a list of events: at most `top` rows a page; `filter` and `orderby` are OData as given.
 
     `calendar_id` None is the default calendar. The same query goes with every page of a list.
     """
@@ -67,7 +67,7 @@ class Mailbox(Protocol):
 
     @property
     def purge_addresses(self) -> Sequence[str]:
-        """Under which addresses a deletion for good may be offered, the likeliest first."""
+        """The addresses at which a permanent deletion may be offered, the likeliest first."""
         ...
 
     async def get(self, event_id: str, form: Form) -> Event:
@@ -79,7 +79,7 @@ class Mailbox(Protocol):
         ...
 
     async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
-        """What takes place in a span, series expanded."""
+        """All events in a span of time, with series expanded to their dates."""
         ...
 
     async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:

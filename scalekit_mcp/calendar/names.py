@@ -1,4 +1,4 @@
-"""Which calendar is meant: an id, or the name of one. Source: List calendars.
+"""Finds the calendar that an argument names, by id or by name. Source: List calendars.
 
 No tool lists calendars to a model by default, but people call theirs by name. A name is looked up once a call; what
 looks like an id is used as one first.

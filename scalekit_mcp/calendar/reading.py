@@ -1,4 +1,4 @@
-"""What the five operations share: the zone that is asked for, reading one event, and reading it after a change."""
+"""Shared by the five operations: the zone of an answer, reading one event, and reading it after a change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.tools import ArgumentError, Remarks, Zone, resolve_zone, warned
 
 WHOLE = Form(body_format="html")
-"""An event as decisions need it: its text as Microsoft keeps it, times in UTC."""
+"""The form of an event that decisions are made on: its body as HTML, times in UTC."""
 
 
 def shown_in(zone: Zone | None) -> Form:
@@ -30,7 +30,7 @@ def asked_zone(name: str) -> Zone:
 
 
 async def read_event(mailbox: Mailbox, event_id: str, form: Form = WHOLE, *, required: tuple[str, ...] = ()) -> Event:
-    """One event, whole, for whoever decides by it.
+    """One event with all properties, for code that makes decisions by it.
 
     Raises `EventNotFound`, and `UnreadableAnswer` where a member is odd or one of the `required` is missing.
     """

@@ -1,4 +1,4 @@
-"""Which dates of a series were edited or deleted by themselves.
+"""Finds the dates of a series that were edited or deleted one by one.
 
 The short way is one request that expands `exceptionOccurrences`. Where Microsoft refuses or ignores that, the instances
 of the series are listed and looked through. Sources: event resource type, List instances.

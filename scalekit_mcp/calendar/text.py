@@ -1,4 +1,4 @@
-"""Strangers' text, made harmless to show.
+"""Makes text that other people wrote safe to show.
 
 Subjects, bodies and names are written by people outside. They come back as data; what could reorder or break text on
 its way to a model or a terminal (control characters, bidirectional overrides, lone surrogates) is replaced, what nobody

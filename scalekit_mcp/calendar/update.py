@@ -1,4 +1,4 @@
-"""Changing an event: exactly what was given, on what is there, and no claim beyond what is known.
+"""Updating an event: changes exactly the given properties, and reports only what is known to have happened.
 
 What is there is read only where the change depends on it. Then the change carries the event's etag, so that somebody
 else's change in between is noticed (412) and met by reading again. Sources: Update event, event resource type.
@@ -61,7 +61,7 @@ class _Change:
 
 
 class CalendarUpdate:
-    """Answers `outlook_update_calendar_event` for one connected account."""
+    """Carries out `outlook_update_calendar_event` for one connected account."""
 
     def __init__(self, mailbox: Mailbox, *, personal: bool, timezone: str) -> None:
         self._mailbox = mailbox

@@ -1,4 +1,4 @@
-"""WHAT MICROSOFT SEES: OAuth, Graph, the calendar mapping, the error tables.
+"""Microsoft: OAuth (`identity`), Graph (a `Mailbox` over HTTP), and the tables of their errors.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

@@ -1,4 +1,4 @@
-"""What is told to others when a status changes.
+"""Log lines and webhooks for changes of an account's status.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

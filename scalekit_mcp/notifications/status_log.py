@@ -1,4 +1,4 @@
-"""A line in the log and a number for every change of an account's status."""
+"""Logs and counts every change of an account's status."""
 
 from __future__ import annotations
 

@@ -50,22 +50,22 @@ class Due:
 
 
 class Outbox(Protocol):
-    """The part of the vault that remembers what has to be told; raises `VaultError`."""
+    """The part of the vault that stores the events still to be delivered; raises `VaultError`."""
 
     async def due_deliveries(self, *, now: datetime, limit: int) -> Sequence[tuple[str, datetime, int, HistoryEntry]]:
-        """What is due, the oldest first: (id, due at, tries so far, entry)."""
+        """The events that are due, the oldest first: (id, due at, tries so far, entry)."""
         ...
 
     async def settle_delivery(
         self, entry_id: str, *, due_at: datetime, next_due_at: datetime | None, tries: int
     ) -> bool:
-        """Move or cross out (None) what is due at `due_at`; False if somebody else did."""
+        """Postpone the event due at `due_at`, or remove it (None); False if another process did so first."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where to and signed with what. `secret` is the decoded part of `whsec_...`."""
+    """The receiver's address and the signing key; `secret` is the decoded part of `whsec_...`."""
 
     url: str
     secret: bytes = field(repr=False)
@@ -134,7 +134,7 @@ def event_of(entry_id: str, entry: HistoryEntry, *, provider: str = "OUTLOOK") -
 
 
 class WebhookSender:
-    """Delivers what is due, in the background; no call waits for it. Several processes may share one outbox."""
+    """Delivers due events in the background; no call waits for it. Several processes may share one outbox."""
 
     def __init__(self, webhook: Webhook, outbox: Outbox, *, http: httpx.AsyncClient, clock: Clock, metrics: Metrics):
         self._webhook = webhook
@@ -153,12 +153,12 @@ class WebhookSender:
             self._task = asyncio.create_task(self._run(), name="webhook", context=Context())
 
     def wake(self, entry: HistoryEntry) -> None:
-        """A change was written: look at once what is due."""
+        """Look for due events at once, because a change was written."""
         del entry
         self._wake.set()
 
     async def aclose(self) -> None:
-        """Deliver what is due now, as far as a few seconds allow; the rest stays in the vault."""
+        """Deliver due events for a few seconds at most; the rest stays in the vault for the next start."""
         task, self._task = self._task, None
         if task is None:
             return
@@ -186,7 +186,7 @@ class WebhookSender:
                     await self._wake.wait()
 
     async def deliver_due(self) -> int:
-        """Deliver everything that is due now; how many events were told."""
+        """Deliver every event that is due now; returns how many were delivered."""
         told = 0
         while True:
             found = await self._outbox.due_deliveries(now=self._clock.now(), limit=_BATCH)
@@ -218,7 +218,7 @@ class WebhookSender:
         return failure is None
 
     async def _post(self, event: dict[str, Any]) -> str | None:
-        """Send one message; None when it was taken, else a word for what happened."""
+        """Send one message; None if the receiver accepted it, else a word for what went wrong."""
         body = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
         headers = signed_headers(event["id"], int(self._clock.now().timestamp()), body, self._webhook.secret)
         try:

@@ -1,4 +1,4 @@
-"""Hosted by Scalekit: its REST API, and a user's mailbox by way of its tools.
+"""Hosted mode: Scalekit's REST API, its accounts, and a user's mailbox through its tools.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

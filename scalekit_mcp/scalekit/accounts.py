@@ -30,7 +30,7 @@ Page = tuple[list[WireAccount], int, str | None]
 
 
 class ScalekitAccounts:
-    """Raises `ScalekitMCPError` and nothing else on purpose."""
+    """The accounts of one connection at Scalekit. Its methods raise `ScalekitMCPError` and nothing else on purpose."""
 
     def __init__(self, rest: ScalekitRest, connection_name: str) -> None:
         self._rest = rest
@@ -70,7 +70,7 @@ class ScalekitAccounts:
         return account
 
     async def get_or_create(self, key: AccountKey) -> WireAccount:
-        """There is no such call at Scalekit: look, create where there is none, look again where another was faster."""
+        """The account, created if there is none: look, create, and look again after a conflict."""
         account = await self.find(key)
         if account is not None:
             return account
@@ -180,7 +180,7 @@ class ScalekitAccounts:
         )
 
     async def _post(self, path: str, body: Mapping[str, Any], what: str, *, expected: int) -> dict[str, Any] | None:
-        """A change of an account; None for the one refusal that is `expected`."""
+        """Send a change of an account; None if Scalekit refused with the status `expected`."""
         try:
             answer = await self._rest.post(path, body)
             refused = failure_in(answer, wrappings=0)

@@ -1,4 +1,4 @@
-"""Hosted answers as Graph would give them: in the preferred zone, with the preferred kind of body, only what was asked.
+"""Changes events from the hosted tools to what Graph would answer: the zone, kind of body and properties asked for.
 
 The hosted tools take no preferences, so that what Graph does for a `Form` is done here. Pure functions.
 """
@@ -17,7 +17,7 @@ from scalekit_mcp.tools import Zone, resolve_zone
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a request prefers: the zone of times, text instead of HTML, the selected properties (None: all)."""
+    """How events are wanted: zone of times, text instead of HTML, and the selected properties (None: all)."""
 
     zone: Zone | None = None
     text: bool = False
@@ -34,7 +34,7 @@ class Preferences:
         )
 
     def applied(self, event: Mapping[str, Any], *, keep: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The event as these preferences have it; properties in `keep` stay although they were not selected."""
+        """A copy of the event with these preferences applied; properties in `keep` stay although not selected."""
         shown = dict(event)
         if self.zone is not None and not event.get("isAllDay"):
             for name in ("start", "end"):

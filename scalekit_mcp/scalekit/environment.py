@@ -1,4 +1,4 @@
-"""Where the environment of Scalekit is that keeps the tokens."""
+"""The Scalekit environment that keeps the tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scalekit_mcp.network import Network
 
 @dataclass(frozen=True, slots=True)
 class ScalekitEnvironment:
-    """Where Scalekit is and who we are there. `env_url` without a slash at the end."""
+    """The address of a Scalekit environment (no slash at its end) and our credentials there."""
 
     env_url: str
     client_id: str

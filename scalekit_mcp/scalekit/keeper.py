@@ -1,4 +1,4 @@
-"""Scalekit as the keeper of tokens: its magic link, what it sends back, and the verification of the person.
+"""The `Keeper` for hosted mode: Scalekit's magic link, its redirect back, and the verification of the person.
 
 Scalekit's link is good for a moment only and leads whoever opens it to Microsoft, so it is made when the person
 presses the button on our page, and never shown in a chat. After the consent Scalekit holds the tokens and sends the
@@ -165,7 +165,7 @@ class ScalekitKeeper:
         return None
 
     async def verify(self, auth_request_id: str, identifier: str) -> None:
-        """Promote the held tokens; raises `InvalidInput` where this is not the person, or it is too late."""
+        """Have Scalekit accept the held tokens; raises `InvalidInput` for a wrong person or an expired request."""
         body = {"auth_request_id": auth_request_id, "identifier": identifier}
         try:
             answer = await self._rest.post("/connected_accounts/user/verify", body)
@@ -194,7 +194,7 @@ class ScalekitKeeper:
 
 
 def explained(query: Mapping[str, str]) -> GrantError:
-    """What a way back without an `auth_request_id` means; its text is never shown, only looked at for numbers."""
+    """The error of a redirect without `auth_request_id`; its text is never shown, only searched for AADSTS numbers."""
     error, description = query.get("error", ""), query.get("error_description", "")
     number = next((number for number in _ADMIN_NUMBERS if number in description), None)
     if number is not None:
@@ -213,7 +213,7 @@ def _no_link(who_acts: WhoActs, next_step: str) -> ProviderUnavailable:
 
 
 def _is_safe_link(link: object) -> TypeGuard[str]:
-    """Whether a browser may be sent there."""
+    """Whether a link from Scalekit is an address that a browser may be sent to."""
     try:
         return isinstance(link, str) and bool(trusted_address(link, longest=MAX_LINK_CHARACTERS))
     except ValueError:

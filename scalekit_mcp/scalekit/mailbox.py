@@ -1,4 +1,4 @@
-"""A mailbox by way of Scalekit: each verb of the calendar's port becomes one call of a hosted Outlook tool.
+"""A `Mailbox` over Scalekit: each method is one call of a hosted Outlook tool.
 
 `ScalekitMailbox` stands where a `GraphMailbox` stands, so that everything that the calendar knows (merging attendees,
 cutting windows, settling lost answers) holds for hosted accounts, too.

@@ -1,4 +1,4 @@
-"""Between Graph's JSON and the hosted Outlook tools. Pure functions; what no tool can do is refused by name.
+"""Graph's JSON to the parameters of the hosted Outlook tools. Pure functions; what no tool can do is refused by name.
 
 Source: Scalekit's connector page "Outlook", tools `outlook_create_calendar_event` and following.
 """
@@ -47,7 +47,7 @@ NAMES_NOT_SENT = "Names of attendees were not sent, only their addresses; Outloo
 
 
 def refused(field: str, reason: str) -> InvalidInput:
-    """The refusal of a parameter that the hosted tools do not have."""
+    """The `InvalidInput` for a parameter that the hosted tools do not have."""
     return InvalidInput(
         f"`{field}` cannot be used on a connection that Scalekit hosts: {reason}.",
         field=field,

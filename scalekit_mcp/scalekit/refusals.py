@@ -1,4 +1,4 @@
-"""What a refusal inside a hosted tool call means: Microsoft's, by the same table as an answer of Graph itself.
+"""Microsoft's errors inside hosted tool calls, translated by the same table as errors of Graph itself.
 
 Also the errors of a change of which it is not known, or not known exactly, what it did.
 """

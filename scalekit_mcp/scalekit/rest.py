@@ -52,17 +52,17 @@ TOOL_ERROR = "TOOL_ERROR"
 
 
 class Sending(Enum):
-    """What may be done when the answer to a request is lost."""
+    """Whether a request may be sent again when its answer is lost."""
 
     READ = "read"
-    """Nothing changes: it may be sent again."""
+    """The request changes nothing: it may be sent again."""
     WRITE = "write"
     """It may have been carried out: it is never sent again."""
 
 
 @dataclass(eq=False)
 class ScalekitError(Exception):
-    """An error answer. `tool_*` are set where the provider refused (`TOOL_ERROR`), whatever the HTTP status is."""
+    """An error answer of Scalekit; `tool_*` are set if the provider refused (`TOOL_ERROR`), at any HTTP status."""
 
     status: int
     error_code: str = ""
@@ -78,7 +78,7 @@ class ScalekitError(Exception):
 
     @property
     def from_provider(self) -> bool:
-        """Whether Microsoft refused, and not Scalekit."""
+        """Whether Microsoft refused the call, not Scalekit itself."""
         return self.error_code == TOOL_ERROR or self.tool_error_code is not None
 
     @classmethod
@@ -104,7 +104,7 @@ class ScalekitError(Exception):
         )
 
     def as_error(self, what: str) -> ScalekitMCPError:
-        """The error where no better one is known; `what` is the thing that was asked of Scalekit, in a few words."""
+        """The general error for this answer; `what` names in a few words what Scalekit was asked to do."""
         details: dict[str, Any] = {"execution_id": self.execution_id, "request_id": self.request_id}
         said = f": {self.message}" if self.message else "."
         if self.status == 401:
@@ -150,7 +150,7 @@ class ScalekitError(Exception):
 
 
 class AnswerLostError(Exception):
-    """A request that changes something went out and its answer was lost; `sent` tells whether it left whole."""
+    """A request that changes something was sent and its answer was lost; `status` is the HTTP status if one came."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__("the answer was lost")

@@ -1,4 +1,4 @@
-"""What the `data` of a hosted tool call says: Graph's JSON in some wrapping, a failure, or nothing.
+"""Reads the `data` of a hosted tool call: Graph's JSON inside other objects, a failure, or nothing.
 
 A tool call that is answered with HTTP 200 may still have failed: the refusal of Microsoft then stands inside. Whether
 something is a failure is decided by its shape (an `error` object beside no event, `ok: false`, a `status_code` of 400
@@ -33,10 +33,10 @@ _ERROR_TEXT = ("error", "failed", "failure", "exception")
 
 
 class Verdict(Enum):
-    """What an answer without a failure in it says about a change."""
+    """Whether an answer without a failure shows that a change was made."""
 
     DONE = "done"
-    """Nothing against it: no data at all, or a word of success."""
+    """The change was made: no data at all, or a word of success."""
     UNCLEAR = "unclear"
     """Something that is neither an event nor a known word."""
 
@@ -62,7 +62,7 @@ def rows_in(data: object) -> dict[str, Any] | None:
 
 
 def verdict_on(data: object) -> Verdict:
-    """What is said about a change whose answer holds no failure and perhaps no event."""
+    """Whether a change was made, judged from an answer without a failure and perhaps without an event."""
     if data in (None, "", {}, []) or event_in(data) is not None:
         return Verdict.DONE
     return Verdict.DONE if any(_means_success(level) for level in _levels(data)) else Verdict.UNCLEAR

@@ -1,4 +1,4 @@
-"""Connected accounts on Scalekit's wire.
+"""Connected accounts as Scalekit's REST API writes them.
 
 Scalekit says no reason; a server of this product that stands in its place does, in members of its own.
 """

@@ -1,4 +1,4 @@
-"""Sealing a vault anew, record by record, after a new first key was put before the others."""
+"""Sealing all records of a vault again, one by one, after a new first key was added."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ class Vault:
     async def settle_delivery(
         self, entry_id: str, *, due_at: datetime, next_due_at: datetime | None, tries: int
     ) -> bool:
-        """Move or cross out (None) what is due at `due_at`; False if somebody else did."""
+        """Postpone the event due at `due_at`, or remove it (None); False if another process did so first."""
         return await self._run(lambda store: store.history.settle_delivery(entry_id, due_at, next_due_at, tries))
 
     async def prune(self, *, history_before: datetime, attempts_before: datetime) -> None:

@@ -293,7 +293,7 @@ def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
 
 
 def view_of(view: AccountView) -> ConnectedAccountView:
-    """The account as every face shows it."""
+    """The account as all interfaces (MCP, REST, Python, command line) show it."""
     account, stopped = view.account, view.stopped
     reason = stopped.reason if stopped is not None and stopped.reason is not None else account.reason
     who = account.provider_account

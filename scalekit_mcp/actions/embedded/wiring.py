@@ -1,4 +1,4 @@
-"""What the embedded calls are made of: vault, accounts, Microsoft's OAuth and Graph, the calendar.
+"""Puts the embedded implementation together: vault, accounts, Microsoft's OAuth and Graph, the calendar.
 
 Imported on the first call, because its libraries are what a start should not wait for.
 """
@@ -41,7 +41,7 @@ class AccountTokens:
     required_scopes: tuple[str, ...]
 
     async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
-        """A token that is valid now; after a rejection, another one."""
+        """A token that is valid now; a different one if `rejected` names a token that Graph refused."""
         return await self.tokens.access_token(
             self.key,
             required_scopes=self.required_scopes,
@@ -67,7 +67,7 @@ class EmbeddedServices:
     webhook: WebhookSender | None = None
 
     def start(self) -> None:
-        """Begin what runs beside the calls."""
+        """Start the background work, such as sending webhooks."""
         if self.webhook is not None:
             self.webhook.start()
 

@@ -1,4 +1,4 @@
-"""The hosted implementation out of the settings of a process."""
+"""Makes the hosted implementation from the settings of a process."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from scalekit_mcp.scalekit import (
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
 
 ACTIVE_SECONDS = 30
-"""How long an account that was seen ACTIVE is called without a look at it; Scalekit looks itself at every call."""
+"""How long an account that was seen ACTIVE is not looked up again; Scalekit checks it at every call anyway."""
 
 MOST_SEEN_ACTIVE = 10_000
 _ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
@@ -71,7 +71,7 @@ class HostedTools:
         return result
 
     def forget(self, key: AccountKey) -> None:
-        """Look at the account before its next call."""
+        """Look the account up at Scalekit again before its next call."""
         self._seen_active.pop(key, None)
 
     def _calendar(self, mailbox: ScalekitMailbox, key: AccountKey) -> OutlookCalendar:

@@ -1,4 +1,4 @@
-"""Hosted accounts as every face shows them: the status is Scalekit's, the authorization in progress is ours.
+"""Hosted accounts as all interfaces show them: the status comes from Scalekit, the attempt from our vault.
 
 An account of Scalekit's has a record in our vault once a link was asked for: PENDING for good, without tokens, under a
 connection name that says where the tokens are. It holds the attempts, and what became of the newest.
@@ -38,7 +38,7 @@ _REFUSED_AT_PROVIDER = (Reason.CONSENT_DECLINED, Reason.ADMIN_APPROVAL_REQUIRED)
 
 
 class HostedViews:
-    """Puts together what Scalekit and the vault know. `vault_connection` is the connection's name in the vault."""
+    """Combines Scalekit's account with the attempts in the vault; `vault_connection` is the connection's name there."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ class HostedViews:
         self._verification = verification
 
     def vault_key(self, key: AccountKey) -> AccountKey:
-        """Under what the attempts of an account are kept."""
+        """The key under which the vault keeps the attempts of an account."""
         return replace(key, connection_name=self._vault_connection)
 
     async def view(self, account: WireAccount) -> ConnectedAccountView:
-        """The account as it stands.
+        """The account with its present status and attempt.
 
         Scalekit tells nobody that a consent is over: an attempt has succeeded once its account is seen ACTIVE.
         """
@@ -73,7 +73,7 @@ class HostedViews:
         return self._view(account, stored, running)
 
     async def views(self, accounts: Sequence[WireAccount]) -> tuple[ConnectedAccountView, ...]:
-        """Each of several accounts as it stands, in their order."""
+        """The same for several accounts, in their order."""
         return tuple([await self.view(account) for account in accounts])
 
     async def _has_succeeded(self, account: WireAccount, stored: StoredAccount, running: AttemptSummary) -> bool:

@@ -1,4 +1,4 @@
-"""What the hosted calls are made of. Imported on the first call: a start should not wait for its libraries."""
+"""Puts the hosted implementation together. Imported on the first call, so that a start does not wait for it."""
 
 from __future__ import annotations
 

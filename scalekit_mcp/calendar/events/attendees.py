@@ -1,4 +1,4 @@
-"""Attendees of an event: made from arguments, and merged into those that an event has.
+"""Attendees of an event, from the arguments of a tool, merged with those that the event already has.
 
 Graph replaces the whole list (Update event), so a change of one kind has to carry the others along.
 """
@@ -35,7 +35,7 @@ People = dict[str, GraphAttendee]
 
 @dataclass(frozen=True, slots=True)
 class MergedAttendees:
-    """The whole list for a PATCH, what has to be said about it, and whether it differs from the current one."""
+    """The whole attendee list for a PATCH, remarks for the result, and whether it differs from the current list."""
 
     attendees: list[GraphAttendee]
     remarks: Remarks
@@ -97,13 +97,13 @@ def has_mail(entry: Mapping[str, Any]) -> bool:
 
 
 def identity(entry: Mapping[str, Any]) -> str:
-    """What two entries of one person have in common."""
+    """A text that is equal for two entries of the same person."""
     mail = _mail(entry)
     return person_key(mail.get("address"), mail.get("name"))
 
 
 def shown_person(entry: Mapping[str, Any]) -> str:
-    """How an attendee is called in a message."""
+    """The name or address by which a message calls an attendee."""
     mail = _mail(entry)
     return shown(mail.get("name") or mail.get("address") or "somebody without a name")
 

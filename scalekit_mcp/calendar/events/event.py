@@ -23,7 +23,7 @@ _UTC_NAMES = frozenset({"", "utc", "tzone://microsoft/utc", "tzone://microsoft/c
 
 
 def instant_of(moment: Mapping[str, Any], asked: Zone | None = None) -> datetime:
-    """The instant, in UTC, of a dateTimeTimeZone; `asked` is the zone that the request preferred, if any.
+    """The instant in UTC of a dateTimeTimeZone; `asked` is the zone that the request preferred, if any.
 
     Seconds are exact; fractions are cut (Graph writes seven digits, calendars use none).
     """
@@ -49,7 +49,7 @@ def date_of(moment: Mapping[str, Any]) -> date:
 
 
 def join_url(event: Mapping[str, Any]) -> str | None:
-    """The address that joins the online meeting; `onlineMeetingUrl` is a legacy property and not it."""
+    """The address for joining the online meeting, without the legacy property `onlineMeetingUrl`."""
     meeting = event.get("onlineMeeting")
     if not isinstance(meeting, dict):
         return None
@@ -65,7 +65,7 @@ def address_of(person: Any) -> str | None:
 
 
 def event_result(event: Mapping[str, Any], *, asked: Zone | None = None, remarks: Remarks = NO_REMARKS) -> Event:
-    """One event as a result, with what there is to say; `asked` is the zone that the request preferred."""
+    """One event as a tool's result, with remarks; `asked` is the zone that the request preferred."""
     clean, cut = neutralised(presented(event, asked))
     return clean | (remarks + warned(CUT if cut else None)).members()
 
@@ -91,7 +91,7 @@ def presented(event: Mapping[str, Any], asked: Zone | None) -> Event:
 
 
 def body_characters(events: Iterable[Mapping[str, Any] | None]) -> int:
-    """How long the bodies of these events are together."""
+    """The number of characters of all bodies of these events."""
     total = 0
     for event in events:
         body = (event or {}).get("body")

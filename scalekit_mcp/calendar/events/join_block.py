@@ -1,4 +1,4 @@
-"""The part of an event's body that joins its online meeting, told apart from what people wrote.
+"""Finds the part of an event's body that joins its online meeting, apart from the text that people wrote.
 
 Outlook puts the block between two lines of underscores. An update of the body that loses it cuts the event off from its
 meeting (Update event), so it is found in the current body and put under the new text.

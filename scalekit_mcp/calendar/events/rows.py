@@ -1,4 +1,4 @@
-"""The rows of a list: whole as they were selected, or lean, with what a scheduler reads and no more.
+"""The rows of a list: all selected properties, or without `select` only the few that scheduling needs.
 
 A list without `select` goes into a model's context every time, so its rows are silent about what most events say and
 keep to a size.

@@ -1,4 +1,4 @@
-"""What an update means for a series: the recurrence to send, and where its first event goes.
+"""Updates of a series: the recurrence to send, and the new start of its first event.
 
 Sources: Update event, recurrenceRange resource type, event resource type.
 """

@@ -1,4 +1,4 @@
-"""The dates of a series: whether an occurrence's new date can be its series', and which dates a change would lose."""
+"""The dates of a series: whether a new date fits its pattern, and which dates a change would lose."""
 
 from __future__ import annotations
 

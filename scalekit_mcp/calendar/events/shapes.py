@@ -1,4 +1,4 @@
-"""What events have to look like before anything is made of them.
+"""Checks the shape of events from an answer before other code reads them.
 
 Whoever reads an event further on relies on the shapes below: a member of another shape is left out and named. What is
 not known passes through, as long as it is not nested without end. Sources: event resource type, dateTimeTimeZone,
@@ -94,7 +94,7 @@ def _text(value: Any) -> Checked:
 
 
 def _token(value: Any) -> Checked:
-    """What goes back to Microsoft in a path or a header: an id, an etag."""
+    """An id or etag, which is sent back to Microsoft in a path or a header."""
     good = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= MAX_TOKEN_CHARACTERS
     return (value, True) if good else _BAD
 

@@ -1,4 +1,4 @@
-"""Start and end of an update, held against the event as it is.
+"""The new start and end of an updated event, worked out from the arguments and the event as it is.
 
 Local times and zones are sent as they were asked for. Instants serve only to compare and to keep a duration.
 """

@@ -1,4 +1,4 @@
-"""Listing: OData as it was given, or a window in which recurring events are expanded.
+"""Listing events: by OData options as given, or in a window of time with recurring events expanded.
 
 Sources: List events, List calendarView, Paging Microsoft Graph data.
 """
@@ -47,7 +47,7 @@ _NOT_EXPANDED = (
 
 
 class CalendarList:
-    """Answers `outlook_list_calendar_events` for one connected account."""
+    """Carries out `outlook_list_calendar_events` for one connected account."""
 
     def __init__(self, mailbox: Mailbox, *, clock: Clock, timezone: str, pages: Pages) -> None:
         self._mailbox = mailbox

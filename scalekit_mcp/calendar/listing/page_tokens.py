@@ -44,7 +44,7 @@ class PageSealer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """Everything that one list asks for, fixed from its first page to its last.
+    """All options of one list; they stay the same from its first page to its last.
 
     `given` are the arguments of the first call as it gave them; `timezone` is the zone that is used, given or not, and
     `calendar` the id of the calendar that a name in `given` meant.
@@ -57,7 +57,7 @@ class ListQuery:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the next answer begins.
+    """The place in a list where the next page begins.
 
     Either in Microsoft's own pages (`link`, None for the first one; `offset` rows of it were used), or after the event
     with this `start` (UTC, ISO 8601) and `rank` in the order of a window.

@@ -1,4 +1,4 @@
-"""A window of a calendar: what to ask of calendarView, and the exact cut of what it answers.
+"""A window of time in a calendar: the request to calendarView, and exactly which of its rows are inside.
 
 Microsoft matches timed events by instant, but all-day events as midnight to midnight in UTC, whatever zone their owner
 lives in. So the request is a day wider on both sides, and the cut is made here: timed events by the overlap of
@@ -52,7 +52,7 @@ class Window:
 
     @property
     def remarks(self) -> Remarks:
-        """What has to be said about the window itself."""
+        """Remarks for the result about the window itself."""
         told = noted(
             fold_note("start_datetime", self.start, self.zone),
             fold_note("end_datetime", self.end, self.zone),
@@ -70,7 +70,7 @@ class Window:
         return min(DAY, (timedelta(days=MAX_WINDOW_DAYS) - (self.end_instant - self.start_instant)) / 2)
 
     def span(self, *, after: datetime | None = None) -> Span:
-        """What to ask for; `after` is an instant before which nothing is wanted any more."""
+        """The span to request; events before the instant `after` are not needed any more."""
         begin = self.start_instant - self.margin
         if after is not None:
             begin = max(begin, after - DAY)
@@ -103,7 +103,7 @@ class Window:
 
 
 def present(now: datetime, zone: Zone) -> dict[str, str]:
-    """What a model has to know of the present: local time with its offset, zone and weekday."""
+    """The current time for a model: local time with its offset, zone and weekday."""
     local = now.astimezone(zone.tzinfo)
     return {
         "dateTime": local.isoformat(timespec="seconds"),

@@ -1,1 +1,1 @@
-"""Microsoft Graph over HTTP, and what its refusals mean."""
+"""Microsoft Graph over HTTP, and its errors."""

@@ -63,7 +63,7 @@ _PERHAPS_CARRIED_OUT = frozenset({408, 500, 502, 504})
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came back: `content` is None where the body was larger than is read."""
+    """One HTTP answer; `content` is None if the body was larger than the limit."""
 
     status: int
     headers: httpx.Headers
@@ -80,7 +80,7 @@ class _Answer:
 
 @dataclass(slots=True)
 class _Call:
-    """What one call has seen so far."""
+    """The state of one call over all its attempts."""
 
     request: GraphRequest
     url: str

@@ -18,7 +18,7 @@ SELECT_EXAMPLE = "id,subject,start,end"
 
 
 class Means(Enum):
-    """What a code means to whoever made the call."""
+    """Which of our errors a code becomes."""
 
     NOT_FOUND = "not_found"
     BAD_ID = "bad_id"

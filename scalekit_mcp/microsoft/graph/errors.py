@@ -1,4 +1,4 @@
-"""Graph's refusals, read and translated: which of our errors an answer becomes.
+"""Reads Graph's error answers and translates them into our errors.
 
 Decisions rest on the status and the code, never on Microsoft's text. Source: "Microsoft Graph error responses and
 resource types".
@@ -67,7 +67,7 @@ _ERROR_OF: Mapping[Means, type[ScalekitMCPError]] = {
 
 @dataclass(frozen=True, slots=True)
 class GraphFailure:
-    """A refusal as received. `codes` run from outside inwards; `reason` is Microsoft's cleaned sentence."""
+    """An error answer. `codes` go from the outer to the inner error; `reason` is Microsoft's sentence, cleaned."""
 
     status: int
     codes: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ class GraphFailure:
 
 
 def error_for(failure: GraphFailure, subject: Subject, *, claims: str | None = None) -> ScalekitMCPError:
-    """The error that a refusal becomes.
+    """The exception for an error answer of Graph.
 
     `subject` tells an event from a calendar and a filter from an order. `claims` is a claims challenge that a fresh
     token did not satisfy. Details: `request_id`, `graph_code`, `graph_status`, `field`, `existing_event_id`.

@@ -1,4 +1,4 @@
-"""A mailbox at Microsoft Graph: every verb of the calendar's port as one HTTP request.
+"""A `Mailbox` over Microsoft Graph: each method is one HTTP request.
 
 Paths, query options and `Prefer` values are spelled here. Sources: the pages of the event resource type (List events,
 List calendarView, List instances, Create event, Update event, Delete event, event: cancel, event: permanentDelete),

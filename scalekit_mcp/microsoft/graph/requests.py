@@ -1,4 +1,4 @@
-"""A request to Microsoft Graph and what comes of it, as values: who builds one need not know how it travels."""
+"""A request to Microsoft Graph and its response, as values without any HTTP library."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/]*")
 
 
 class Repeat(StrEnum):
-    """What a lost answer (dropped connection, timeout, 500, 502, 504) allows."""
+    """Whether a request may be sent again after a lost answer (dropped connection, timeout, 500, 502, 504)."""
 
     SAFE = "safe"
     """Send again: a read, or a create that carries a `transactionId`."""
@@ -23,7 +23,7 @@ class Repeat(StrEnum):
 
 
 Named = Literal["event", "calendar"]
-"""What the id in a request is the id of."""
+"""What kind of thing the id in a request names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class TokenSource(Protocol):
     """Where the access token of one mailbox comes from."""
 
     async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
-        """A token that lives; `rejected` is one that Graph refused, `claims` what a new one must satisfy.
+        """A valid token; `rejected` is one that Graph refused, `claims` the claims challenge that a new one must meet.
 
         Raises `ScalekitMCPError` when there is none.
         """

@@ -1,4 +1,4 @@
-"""What an error answer of Microsoft's sign-in means: the table, read in the right order and in the right place.
+"""Decides what an error of Microsoft's sign-in means, by the table in `aadsts_table` and the phase of the sign-in.
 
 The `error` is the protocol, `suberror` refines it, numbers are hints. What ends a grant at a refresh ends only the
 attempt while somebody signs in.
@@ -35,14 +35,14 @@ from scalekit_mcp.microsoft.identity.aadsts_table import (
 
 
 class Phase(Enum):
-    """Where the error came from; the same number can mean different things."""
+    """The step in which the error came; the same number can mean different things."""
 
     AUTHORIZATION = "authorization"
     """On the redirect from the consent page."""
     CODE = "code"
     """From the token endpoint, at the redemption of a code."""
     REFRESH = "refresh"
-    """From the token endpoint, at a refresh: the account had worked."""
+    """From the token endpoint, at a refresh of an account that worked before."""
 
 
 @dataclass(frozen=True, slots=True)

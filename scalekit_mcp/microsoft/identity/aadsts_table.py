@@ -17,7 +17,7 @@ from scalekit_mcp.errors import WhoActs
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What an error means: to the account (`status`, `reason`), to people (`who_acts`, `next_step`)."""
+    """What an error means for the account (`status`, `reason`) and for people (`who_acts`, `next_step`)."""
 
     fault: GrantFault
     who_acts: WhoActs
@@ -29,7 +29,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class AadstsRow:
-    """One number. `generic` numbers give way to a more telling one beside them."""
+    """One AADSTS number. A `generic` one counts only if no other known number stands beside it."""
 
     code: int
     verdict: Verdict

@@ -1,4 +1,4 @@
-"""What response headers ask of a client: a claims challenge (`WWW-Authenticate`) or a pause (`Retry-After`).
+"""Reads the response headers `WWW-Authenticate` (claims challenge) and `Retry-After` (pause).
 
 Pure functions. Microsoft's challenges stray from RFC 9110 section 11: values without quotes that hold `:` and `/`,
 base64 with `=` padding, standard or url-safe alphabet, several challenges in one header or in several headers.

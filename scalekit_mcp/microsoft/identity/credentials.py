@@ -1,4 +1,4 @@
-"""How the application proves itself at the token endpoint: a secret, a certificate, or nothing (a public client)."""
+"""Client authentication at the token endpoint: a secret, a certificate, or none (a public client)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASSERTION_LIFETIME = timedelta(minutes=5)
 
 
 class ClientCredentials(Protocol):
-    """What a token request carries beside `client_id`. Implementations never show a secret in a `repr`."""
+    """The client authentication of a token request. Implementations never show a secret in a `repr`."""
 
     def token_parameters(self, *, client_id: str, token_endpoint: str, now: datetime) -> dict[str, str]:
         """Form fields for one token request."""
@@ -33,7 +33,7 @@ class ClientSecret:
         self._secret = secret
 
     def token_parameters(self, *, client_id: str, token_endpoint: str, now: datetime) -> dict[str, str]:
-        """The secret itself."""
+        """The form field `client_secret`."""
         return {"client_secret": self._secret}
 
     def __repr__(self) -> str:
@@ -41,10 +41,10 @@ class ClientSecret:
 
 
 class PublicClient:
-    """No proof: a native registration, protected by PKCE alone (RFC 8252 section 8.5)."""
+    """No client authentication: a native registration, protected by PKCE alone (RFC 8252 section 8.5)."""
 
     def token_parameters(self, *, client_id: str, token_endpoint: str, now: datetime) -> dict[str, str]:
-        """Nothing."""
+        """No form fields."""
         return {}
 
     def __repr__(self) -> str:
@@ -122,7 +122,7 @@ class ClientCertificate:
 
 
 def credentials_of(settings: Settings) -> ClientCredentials:
-    """The proof that the settings hold; a certificate goes before a secret. Raises `ConfigurationError`."""
+    """The client authentication from the settings, a certificate before a secret; raises `ConfigurationError`."""
     if settings.microsoft_client_certificate is not None:
         with settings.naming("microsoft_client_certificate"):
             return ClientCertificate.from_file(settings.microsoft_client_certificate)

@@ -1,4 +1,4 @@
-"""How a refusal of the identity platform becomes a `GrantError`; no text of Microsoft's or of a browser goes in."""
+"""Turns errors of the identity platform into `GrantError`, without any text from Microsoft or a browser."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def ruled_failure(
     claims: str | None = None,
     correlation_id: str | None = None,
 ) -> GrantError:
-    """The failure that a ruling stands for."""
+    """The `GrantError` for a ruling."""
     verdict = ruling.verdict
     return GrantError(
         verdict.fault,
@@ -98,7 +98,7 @@ def ruled_failure(
 
 
 def transient_failure(message: str, *, code: str, retry_after_seconds: float | None = None) -> GrantError:
-    """A failure that says nothing about the grant."""
+    """The `GrantError` for a temporary failure, which says nothing about the grant."""
     return GrantError(
         GrantFault.TRANSIENT,
         message,
@@ -110,7 +110,7 @@ def transient_failure(message: str, *, code: str, retry_after_seconds: float | N
 
 
 def id_token_failure(refused: IdTokenError) -> GrantError:
-    """The failure of an id_token that does not fit: a foreign nonce ends the attempt, all else is set up wrongly."""
+    """The `GrantError` for an invalid id_token: a wrong nonce ends the attempt, all else is a misconfiguration."""
     verdict = aadsts_table.START_AGAIN if refused.claim == "nonce" else aadsts_table.MISCONFIGURED
     return GrantError(
         verdict.fault,

@@ -1,4 +1,4 @@
-"""Who signed in: the claims of an id_token that came straight from the token endpoint.
+"""Reads and validates the claims of an id_token that came directly from the token endpoint.
 
 The signature is not checked: OpenID Connect Core 3.1.3.7 (6) lets TLS to the token endpoint stand for it. Everything
 else is: audience, issuer with the tenant substituted, time, nonce; here and not by PyJWT, whose checks of time know no

@@ -51,7 +51,7 @@ DEVICE_CODE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(frozen=True, slots=True)
 class DeviceAuthorization:
-    """What to show somebody who signs in on another device (RFC 8628 section 3.2)."""
+    """The code and address to show to a person who signs in on another device (RFC 8628 section 3.2)."""
 
     device_code: str = field(repr=False)
     user_code: str = field(repr=False)

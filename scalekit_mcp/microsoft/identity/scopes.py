@@ -1,4 +1,4 @@
-"""Scopes as Microsoft spells them, and as the product does: short names, without those of OpenID Connect.
+"""Converts scopes between Microsoft's form and ours: short names, without those of OpenID Connect.
 
 Source: "Scopes and permissions in the Microsoft identity platform".
 """

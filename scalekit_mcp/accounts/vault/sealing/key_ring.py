@@ -214,7 +214,7 @@ def add_key_to_file(path: Path) -> KeyRing:
 
 
 def sha256_text(secret: str) -> str:
-    """What a random secret is looked up by."""
+    """The SHA-256 of a text in hexadecimal, by which a stored random secret is found."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""What decides stands under the vault's seal, so that a row which another program changed or put back does not open.
+"""Seals the deciding columns of each row, so that a row which another program changed or restored is refused.
 
 A seal here is an empty sealed record (AES-256-GCM) whose associated data is the row's deciding columns. Beside each
 record another table holds, sealed too, the version that the record must have at least: a row put back from a copy is
