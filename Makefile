@@ -14,6 +14,8 @@ test: .venv/dev.done  ## the tests that need nothing but Python
 test-full: .venv/full.done .venv/clients/done check  ## the same and the real counterparts
 	@$(BIN)/pytest -q -n auto --dist loadgroup
 
+NODE_PACKAGES := typescript oidc-provider
+
 FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
 
 test-frameworks: .venv/runtime.done $(FRAMEWORKS:%=.venv-frameworks/%/done)  ## the examples, each library in its own environment
@@ -76,12 +78,14 @@ clean:
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Clients of other generations and languages, which meet this project only as a process.
-.venv/clients/done: requirements/clients/mcp-1.txt tests/clients/typescript/package-lock.json | .venv/full.done
+# Clients of other generations and languages, and an OpenID provider, which meet this project only as processes.
+.venv/clients/done: requirements/clients/mcp-1.txt $(NODE_PACKAGES:%=tests/clients/%/package-lock.json) | .venv/full.done
 	@echo "Setting up the other clients (once) ..."
 	@$(BIN)/python -m venv .venv/clients/mcp-1
 	@.venv/clients/mcp-1/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients/mcp-1.txt
-	@$(BIN)/python -m tests.support.node ci --silent --no-audit --no-fund --prefix tests/clients/typescript
+	@for package in $(NODE_PACKAGES); do \
+	  $(BIN)/python -m tests.support.node ci --silent --no-audit --no-fund --prefix tests/clients/$$package || exit 1; \
+	done
 	@touch $@
 
 # langchain-mcp-adapters needs mcp 1.x and meets this project only as a process.
