@@ -108,7 +108,7 @@ async def stage(
 async def test_every_request_prefers_immutable_ids_and_carries_an_id_of_its_own() -> None:
     async with stage() as s:
         page = await s.session.send(LIST)
-        await s.session.get_next(page.body["@odata.nextLink"], LIST)
+        await s.session.send(LIST, next_link=page.body["@odata.nextLink"])
         await s.session.send(GraphRequest("GET", "/me/calendar"))
         headers = [request.headers for request in s.received]
         assert [sent["prefer"] for sent in headers] == [
@@ -444,14 +444,14 @@ async def test_an_account_without_a_mailbox_is_told_so() -> None:
 async def test_a_next_page_elsewhere_is_not_followed(link: str) -> None:
     async with stage() as s:
         with pytest.raises(ProviderUnavailable):
-            await s.session.get_next(link, LIST)
+            await s.session.send(LIST, next_link=link)
         assert s.received == []
         assert s.tokens.asked == []
 
 
 async def test_a_next_page_on_the_standard_port_is_the_same_host() -> None:
     async with stage() as s:
-        assert (await s.session.get_next("http://LOCALHOST:80/v1.0/me/events?$top=1", LIST)).status == 200
+        assert (await s.session.send(LIST, next_link="http://LOCALHOST:80/v1.0/me/events?$top=1")).status == 200
 
 
 async def test_a_redirect_takes_no_token_anywhere() -> None:

@@ -11,7 +11,15 @@ from typing import Any
 
 import httpx2 as httpx
 
-from scalekit_mcp.accounts import AccountKey, AccountServices, AccountSettings, KeyRing, Tokens, UserVerification
+from scalekit_mcp.accounts import (
+    AccountKey,
+    AccountServices,
+    AccountSettings,
+    ConnectedAccount,
+    KeyRing,
+    Tokens,
+    UserVerification,
+)
 from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.sealed_pages import SealedPages
@@ -82,25 +90,27 @@ class EmbeddedServices:
     async def run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
         """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
         with traced(f"execute {tool_name}", error_type=_code_of, gen_ai__tool__name=tool_name):
-            return await self._run_tool(key, tool_name, arguments)
+            scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
+            tokens = AccountTokens(self.connected.tokens, key, scopes)
+            # The first token also proves that the account may be used, before anything is built on it.
+            await tokens.access_token()
+            view = await self.connected.accounts.get(key, cached=True)
+            return await self._calendar(view.account, tokens).run(arguments)
 
-    async def _run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
-        scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
-        tokens = AccountTokens(self.connected.tokens, key, scopes)
-        # The first token also proves that the account may be used, before anything is built on it.
-        await tokens.access_token()
-        view = await self.connected.accounts.get(key, cached=True)
-        account, owner = view.account, view.account.provider_account
+    def _calendar(self, account: ConnectedAccount, tokens: AccountTokens) -> OutlookCalendar:
+        owner = account.provider_account
         if owner is None:
-            raise InternalError(f"The ACTIVE account '{key.identifier}' does not know who consented.")
-        calendar = OutlookCalendar(
-            GraphMailbox(GraphSession(self.graph, tokens, account.id), owner_id=None if owner.personal else owner.oid),
+            raise InternalError(f"The ACTIVE account '{account.identifier}' does not know who consented.")
+        mailbox = GraphMailbox(
+            GraphSession(self.graph, tokens, account.id), owner_id=None if owner.personal else owner.oid
+        )
+        return OutlookCalendar(
+            mailbox,
             personal=owner.personal,
             clock=self.clock,
             timezone=self.timezone,
-            pages=Pages(self.pages, connection_name=key.connection_name, identifier=key.identifier),
+            pages=Pages(self.pages, connection_name=account.connection_name, identifier=account.identifier),
         )
-        return await calendar.run(arguments)
 
 
 def embedded_services(

@@ -116,33 +116,29 @@ class GraphClient:
         self._request_seconds = request_seconds
         self.slots = MailboxSlots()
 
-    async def send(self, request: GraphRequest, tokens: TokenSource, *, mailbox: str) -> GraphResponse:
+    async def send(
+        self, request: GraphRequest, tokens: TokenSource, *, mailbox: str, next_link: str | None = None
+    ) -> GraphResponse:
         """Send one request and return its success.
+
+        `next_link` is an `@odata.nextLink` to follow with the preferences of the first page ("Paging Microsoft Graph
+        data"); only to the configured host and below the configured path, so that a token never leaves for somewhere
+        else. `mailbox` only groups requests that share the limit of four in flight.
 
         Raises the error of `graph_errors` for a refusal, `Throttled` or `ProviderUnavailable` when the budget is spent,
         `ChangeAnswerLostError` for a request that may have been carried out and must not be repeated blindly, and
-        whatever `tokens` raises. `mailbox` only groups requests that share the limit of four in flight.
+        whatever `tokens` raises.
         """
-        return await self._send(request, self._base_url + request.address + request.query, tokens, mailbox)
-
-    async def send_next(
-        self, next_link: str, request: GraphRequest, tokens: TokenSource, *, mailbox: str
-    ) -> GraphResponse:
-        """Follow an `@odata.nextLink` with the preferences of the first page ("Paging Microsoft Graph data").
-
-        Only to the configured host and below the configured path, so that a token never leaves for somewhere else.
-        """
-        if not on_host_of(self._base_url, next_link):
-            raise ProviderUnavailable(
-                "Microsoft Graph's answer points to its next page on another host, which is not followed.",
-                retryable=False,
-                who_acts="operator",
-                next_step="The operator checks MICROSOFT_GRAPH_URL; without a further page, narrow the window.",
-            )
-        page = replace(request, params=None)  # the link has them
-        return await self._send(page, next_link, tokens, mailbox)
-
-    async def _send(self, request: GraphRequest, url: str, tokens: TokenSource, mailbox: str) -> GraphResponse:
+        url = self._base_url + request.address + request.query
+        if next_link is not None:
+            if not on_host_of(self._base_url, next_link):
+                raise ProviderUnavailable(
+                    "Microsoft Graph's answer points to its next page on another host, which is not followed.",
+                    retryable=False,
+                    who_acts="operator",
+                    next_step="The operator checks MICROSOFT_GRAPH_URL; without a further page, narrow the window.",
+                )
+            request, url = replace(request, params=None), next_link  # the link has the parameters
         content = None if request.json is None else json_codec.dumps(request.json, separators=(",", ":")).encode()
         call = _Call(request, url, mailbox, content, call_deadline(self._clock))
         token = await self._token(call, tokens)
@@ -340,10 +336,6 @@ class GraphSession:
     tokens: TokenSource
     mailbox: str
 
-    async def send(self, request: GraphRequest) -> GraphResponse:
+    async def send(self, request: GraphRequest, *, next_link: str | None = None) -> GraphResponse:
         """As `GraphClient.send`."""
-        return await self.client.send(request, self.tokens, mailbox=self.mailbox)
-
-    async def get_next(self, next_link: str, request: GraphRequest) -> GraphResponse:
-        """As `GraphClient.send_next`."""
-        return await self.client.send_next(next_link, request, self.tokens, mailbox=self.mailbox)
+        return await self.client.send(request, self.tokens, mailbox=self.mailbox, next_link=next_link)

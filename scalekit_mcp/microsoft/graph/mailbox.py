@@ -104,7 +104,7 @@ class GraphMailbox:
         return (await self._session.send(request)).body
 
     async def _page_at(self, request: GraphRequest, cursor: str | None) -> GraphResponse:
-        return await (self._session.send(request) if cursor is None else self._session.get_next(cursor, request))
+        return await self._session.send(request, next_link=cursor)
 
     async def _events(self, request: GraphRequest, cursor: str | None) -> Page:
         """One page of events; one that is too large is asked for again with fewer rows."""
