@@ -20,7 +20,7 @@ CONNECT_SECONDS = 900
 
 
 def with_actions(settings: Settings, use: Callable[[Actions], Awaitable[T]]) -> T:
-    """Open the calls, use them once, close them."""
+    """Open the `Actions`, run one function on them, and close them."""
 
     async def run() -> T:
         async with open_actions(settings) as actions:
@@ -154,7 +154,7 @@ def run_connect(settings: Settings, *, open_browser: bool, reconnect: bool = Fal
 
 
 def print_connection(identifier: str, account: ConnectedAccountView) -> None:
-    """Say how a consent ended; raises `AuthorizationRequired` if the account is not ACTIVE."""
+    """Print that the account is connected; raises `AuthorizationRequired` if it is not ACTIVE."""
     if account.status != "ACTIVE":
         raise AuthorizationRequired(
             f"The account '{identifier}' is {account.status} ({account.reason}).",

@@ -40,7 +40,7 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
 
 
 def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What stands for characters that an encoding lacks; a `UnicodeEncodeError` handler (`codecs.register_error`)."""
+    """Replacements for characters that an encoding lacks; an error handler for `codecs.register_error`."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     spelled = [_SPELLED.get(character) or _escaped(character) for character in error.object[error.start : error.end]]

@@ -1,4 +1,4 @@
-"""`serve` and `sandbox`: where things are put together."""
+"""The commands `serve` and `sandbox`: they put the parts of a server together."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def answer_zone(settings: Settings) -> str:
 
 @contextmanager
 def start_up() -> Generator[None]:
-    """Load and build with the garbage collector asleep, then keep what came to be out of its sight.
+    """Import and build with the garbage collector off, then exclude (freeze) the objects made meanwhile from it.
 
     A server keeps nearly everything that it makes while it starts: looking through it takes a tenth of the start, and
     then part of every call.

@@ -1,4 +1,4 @@
-"""How this process reaches other machines, and which addresses may carry trust."""
+"""The way to other machines (proxies, certificate authorities), and checks of trusted addresses."""
 
 from scalekit_mcp.network.addresses import (
     is_loopback,

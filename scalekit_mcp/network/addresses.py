@@ -1,4 +1,4 @@
-"""Addresses that carry trust: where people sign in, where tokens and secrets are sent, where browsers are led.
+"""Checks of trusted addresses: where people sign in, where tokens are sent, where browsers are redirected.
 
 One rule for all of them, whether a setting names the address or a call does.
 """
@@ -33,7 +33,7 @@ def loopback_hosts(port: int | str) -> tuple[str, ...]:
 
 
 def leads_to_loopback(url: str) -> bool:
-    """Whether an address is this machine; one that cannot be read is not."""
+    """Whether the host of an address is this machine; False for an address that cannot be parsed."""
     try:
         return is_loopback(urlsplit(url).hostname)
     except ValueError:
@@ -41,7 +41,7 @@ def leads_to_loopback(url: str) -> bool:
 
 
 def trusted_address(value: str, *, query: bool = True, longest: int = MAX_ADDRESS) -> str:
-    """The address unchanged, if it may carry trust.
+    """The address unchanged if it can be trusted.
 
     It begins with https://, or with http:// where the host is this machine (what crosses no network needs no TLS). It
     names a host, and neither a user nor a fragment. `query` says whether it may have a query.
@@ -71,7 +71,7 @@ def trusted_address(value: str, *, query: bool = True, longest: int = MAX_ADDRES
 
 
 def trusted_argument(value: str, *, field: str) -> str:
-    """An address that a call gives, by the rule of `trusted_address`; raises `InvalidInput`, which names `field`."""
+    """An address from a caller's argument, checked as by `trusted_address`; raises `InvalidInput` naming `field`."""
     try:
         return trusted_address(value)
     except ValueError as error:

@@ -60,7 +60,7 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What the environment says about the way out. Opens nothing until it is asked to.
+    """The proxies and certificate authorities that environment variables name. Opens nothing until `client` is called.
 
     `values` are environment variables by name; `named` tells where the value of one came from.
     """
@@ -106,7 +106,7 @@ class Network:
         return file, folders
 
     def check(self, addresses: Iterable[str]) -> None:
-        """Refuse what would keep the process from reaching `addresses`; raises `ConfigurationError` with all problems.
+        """Raise `ConfigurationError`, with all problems, if `addresses` cannot be reached with these settings.
 
         Proxies do not matter where every address is this machine, nor authorities where none is https.
         """

@@ -1,4 +1,4 @@
-"""The way of each request: directly, or through the proxy that its address asks for."""
+"""Sends each request directly or through the proxy for its address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients see: the MCP server, its callers, the consent in the client, the pages, REST. Alone imports `mcp`.
+"""The servers: MCP over stdio and HTTP, authentication of callers, web pages, REST. Only this package imports `mcp`.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

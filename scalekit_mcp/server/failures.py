@@ -1,4 +1,4 @@
-"""Failures that nobody foresaw: the log has the whole, the caller a number to find it by."""
+"""Unexpected exceptions: the log gets the traceback, the caller a number by which the operator finds it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import secrets
 
 
 def new_reference() -> str:
-    """A number that a caller can give to the operator: eight hexadecimal digits."""
+    """A random reference of eight hexadecimal digits, for a caller to give to the operator."""
     return secrets.token_hex(4)
 
 
 def log_failure(logger: logging.Logger, what: str, failure: Exception) -> str:
-    """Log that `what` failed, with the traceback, and answer the reference that stands there."""
+    """Log that `what` failed, with the traceback and a new reference; returns the reference."""
     reference = new_reference()
     logger.error("%s failed unexpectedly, reference %s", what, reference, exc_info=failure)
     return reference

@@ -18,11 +18,11 @@ logger = logging.getLogger(__name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STATUSES = ("PENDING", "ACTIVE", "EXPIRED", "REVOKED")
 GATHER_SECONDS = 30.0
-"""How long the numbers of accounts are good: counting a large vault is work."""
+"""How long counted numbers of accounts are reused, because counting a large vault takes time."""
 
 
 class CallMetrics:
-    """Counts the calls of one process. Labels are names of the catalogue and closed words, never a caller's.
+    """Counts the calls of one process. Labels are tool names and words of closed lists, never a caller's input.
 
     `registry` holds what others of the process count too; `gather` brings numbers that are looked up, not counted.
     """
@@ -57,7 +57,7 @@ class AccountNumbers:
         self._next_at = 0.0
 
     async def __call__(self) -> None:
-        """Look them up, if it is time; a vault that does not answer leaves the numbers as they were."""
+        """Update the numbers if they are too old; if the vault does not answer they stay as they were."""
         now = time.monotonic()
         if now < self._next_at:
             return
@@ -92,7 +92,7 @@ class MeasuredCall:
 
 @contextmanager
 def watched(metrics: CallMetrics, tool_name: str, *, identifier: str = "-") -> Generator[MeasuredCall]:
-    """Watch one tool call: afterwards it is counted, and the audit log has one line without arguments or results."""
+    """Measure one tool call: at its end it is counted, and the audit log gets a line without arguments and results."""
     call = MeasuredCall(identifier)
     began = time.perf_counter()
     with noting(tool_name) as noted:

@@ -1,4 +1,4 @@
-"""How a process ends: the signals that tell it to, as a call on the event loop, and a deadline that needs no loop."""
+"""Stopping a process: stop signals become a call on the event loop, and a deadline works without the loop."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOG_SECONDS = 0.5
 
 
 class StopDeadline:
-    """Ends the process by force where it does not end by itself.
+    """Ends the process by force if it does not end by itself in time.
 
     A thread of its own waits, so that no event loop, no lock and no join of another thread can hold it up: what makes
     a process hang is not known beforehand. It stays armed after serving, for the end of the interpreter.

@@ -1,4 +1,4 @@
-"""What settings cannot have together, and what a transport needs: one sentence per problem, by name."""
+"""Checks which settings exclude or need each other; one sentence per problem, naming the setting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
 
 
 def check_settings(settings: Settings, *, transport: Transport | None = None) -> None:
-    """Refuse what cannot work, before anything starts; raises `ConfigurationError` with all problems at once."""
+    """Raise `ConfigurationError`, with all problems at once, for settings that cannot work together."""
     problems = _problems_of(settings, transport)
     if problems:
         raise ConfigurationError(*problems)

@@ -187,13 +187,13 @@ class Settings(BaseSettings):
             raise ValueError(error.message.rstrip(".")) from None
 
     def named(self, field: str) -> str:
-        """A setting's variable, and where its value came from if it has one: how every refusal of it begins."""
+        """The setting's variable and the source of its value, as the beginning of an error message."""
         origin = self._origins.get(field)
         return variables_of(field)[0] if origin is None else str(origin)
 
     @contextmanager
     def naming(self, field: str) -> Generator[None]:
-        """Refuse a setting by its name where what reads its value cannot; raises `ConfigurationError`."""
+        """Raise an error inside the block (`ConfigurationError`, ValueError) again as one that names the setting."""
         try:
             yield
         except (ConfigurationError, ValueError) as error:
@@ -262,7 +262,7 @@ class Settings(BaseSettings):
 
     @property
     def keeps_own_vault(self) -> bool:
-        """Whether the tokens are in a vault of ours; so it is too where no credentials say otherwise.
+        """Whether the tokens are in our own vault; True also if no credentials are set.
 
         The commands that look after a vault need none.
         """

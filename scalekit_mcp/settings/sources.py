@@ -125,7 +125,7 @@ def _encodings(data: bytes, legacy: str | None) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ExposedFile:
-    """A file that others than its owner may read or write, and the command that mends it."""
+    """A file that users other than its owner can read or write, and the command that corrects it."""
 
     path: Path
     others: str

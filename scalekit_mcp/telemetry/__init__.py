@@ -1,4 +1,4 @@
-"""What a process shows of itself: log lines, counters and spans. Identifiers, never content.
+"""Logs, metrics and spans. They hold identifiers, never the content of calendars.
 
 Ground floor, and light: nothing of OpenTelemetry is imported before the first span.
 """

@@ -125,7 +125,7 @@ class ServerLog(logging.Handler):
         writer.dropped = self._dropped
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue the line of a record; a record that cannot be told is replaced by one that says so."""
+        """Queue the line of a record; a record that cannot be formatted is replaced by a line that says so."""
         if not is_shown(record):
             return
         if not is_own(record.name):
@@ -134,7 +134,7 @@ class ServerLog(logging.Handler):
             self._writer.put(self._line(each))
 
     def log_rest(self) -> None:
-        """Tell the counts of repetitions that are not told yet."""
+        """Log how many repeated lines were left out since the last count."""
         for each in self._limit.rest():
             self._writer.put(self._line(each))
 

@@ -42,7 +42,7 @@ class Metrics:
                 series[key] = series.get(key, 0) + by
 
     def observe(self, name: str, seconds: float, /, **labels: str) -> None:
-        """Put a duration into a histogram; its name ends in `_seconds`."""
+        """Add a duration, in seconds, to a histogram; its name ends in `_seconds`."""
         with self._lock:
             series = self._histograms.setdefault(name, {})
             key = tuple(labels.items())
@@ -55,7 +55,7 @@ class Metrics:
             found.total += seconds
 
     def gauge(self, name: str, value: float, /, **labels: str) -> None:
-        """Say how much there is now."""
+        """Set the present value of a gauge."""
         with self._lock:
             self._gauges.setdefault(name, {})[tuple(labels.items())] = value
 

@@ -1,4 +1,4 @@
-"""A limit on lines that say the same again and again: a stranger without a token can cause as many as they like."""
+"""A limit on repeated log lines, because a stranger without a token can cause any number of them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RepeatLimit:
         self._next_look = 0.0
 
     def passed(self, record: logging.LogRecord) -> list[logging.LogRecord]:
-        """What is to be written now that this record has come: counts of earlier ones, then perhaps itself."""
+        """The records to write when this record arrives: counts of earlier repeats, then perhaps the record itself."""
         with self._lock:
             now = self._now()
             out = self._ended(now)
@@ -65,7 +65,7 @@ class RepeatLimit:
             return [*out, record]
 
     def rest(self) -> list[logging.LogRecord]:
-        """The counts that are not told yet; begins anew."""
+        """The counts that were not written yet; resets them."""
         with self._lock:
             seen, self._seen = self._seen, {}
         return [record for each in seen.values() for record in self._more(each)]

@@ -1,4 +1,4 @@
-"""Spans, and what is noted while one tool call runs.
+"""Spans, and the request ids that are collected while a tool call runs.
 
 OpenTelemetry's interface is imported with the first span and does nothing until somebody installs a provider.
 Source: "OpenTelemetry semantic conventions for HTTP spans".
@@ -40,7 +40,7 @@ _running: ContextVar[ToolCall | None] = ContextVar("scalekit_mcp_tool_call", def
 
 @contextmanager
 def noting(tool_name: str) -> Generator[ToolCall]:
-    """Note what the tool call inside the block does; tasks that it starts note into the same place."""
+    """Collect what the tool call inside the block notes; tasks that it starts note into the same object."""
     call = ToolCall(tool_name, trace_id=_trace_id())
     token = _running.set(call)
     try:
@@ -73,7 +73,7 @@ def target_id(*candidates: Mapping[str, Any] | None) -> str | None:
 
 
 class Traced:
-    """One span. Only what is handed over is recorded: no exception, no message, no argument."""
+    """One span. It records only what is passed to it: no exception, no message, no argument."""
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -86,7 +86,7 @@ class Traced:
                     self._span.set_attribute(name.replace("__", "."), value)
 
     def failed(self, error_type: str) -> None:
-        """Mark the span as failed with a word of a closed list."""
+        """Mark the span as failed; the error type is a word of a closed list."""
         if self._span.is_recording():
             from opentelemetry.trace import Status, StatusCode
 

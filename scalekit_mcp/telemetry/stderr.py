@@ -1,4 +1,4 @@
-"""Stderr for a server that must go on when nobody reads it.
+"""A stderr that never blocks the server, even if nobody reads it.
 
 A pipe takes 64 kB and then makes every writer wait, for good if its reader has stopped. So one thread of our own
 writes, and everybody else puts text into a queue that never waits. The thread writes past Python's own buffers: their
@@ -44,7 +44,7 @@ class LineWriter:
         self._thread: threading.Thread | None = None
 
     def put(self, text: str) -> None:
-        """Queue text, or drop it where too much waits."""
+        """Queue text, or drop it if too much is waiting."""
         with self._changed:
             if self._broken:
                 return
@@ -92,7 +92,7 @@ class LineWriter:
 
 
 class QueuedStderr(io.TextIOBase):
-    """What stands in for `sys.stderr`: takes text like the stream it replaces and hands whole lines to a writer."""
+    """Replaces `sys.stderr`: takes text like any text stream and passes whole lines to a `LineWriter`."""
 
     def __init__(self, stream: TextIO, *, most: int = WAITING_CHARACTERS) -> None:
         self._stream = stream

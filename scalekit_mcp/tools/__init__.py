@@ -1,4 +1,4 @@
-"""WHAT THE MODEL SEES: the catalogue of tools, their argument and output models."""
+"""The catalogue of tools as a model sees it, with their argument and output models."""
 
 from scalekit_mcp.tools.answer_size import (
     MAX_ANSWER_CHARACTERS,

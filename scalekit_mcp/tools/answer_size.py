@@ -1,4 +1,4 @@
-"""How long an answer to a model may be, and how one that is longer is shortened so that it says what it lost."""
+"""Shortens answers that are too long for a model, and says what was cut."""
 
 from __future__ import annotations
 

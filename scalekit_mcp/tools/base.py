@@ -1,4 +1,4 @@
-"""What the six argument models have in common: reading a wire mapping, and refusing it in words."""
+"""Shared by the six argument models: reading the arguments of a call, and the error that names what is wrong."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Arguments(BaseModel):
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:
-        """Hold the parameters against each other; returns what to say, may normalise `read`, raises `ArgumentError`."""
+        """Check rules between parameters; returns remarks, may normalise `read`, raises `ArgumentError`."""
         del read
         return NO_REMARKS
 
@@ -95,7 +95,7 @@ class Reading:
     empty: list[str]
 
     def about_empty_lists(self) -> list[str]:
-        """What to tell somebody who may have meant to empty something."""
+        """A hint about empty lists, for a caller who may have meant to clear a property."""
         return [
             f"`{name}` was an empty list, which changes nothing; to empty it, name it in clear."
             for name in self.empty

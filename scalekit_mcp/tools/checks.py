@@ -1,4 +1,4 @@
-"""Rules that hold between parameters. Pure: a mapping of read values in, remarks out, `ArgumentError` raised."""
+"""Rules between parameters. Pure functions: they take the read values, return remarks and raise `ArgumentError`."""
 
 from __future__ import annotations
 

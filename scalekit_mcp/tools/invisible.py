@@ -1,4 +1,4 @@
-"""Characters that nobody sees: found in text, and taken out where no script and no emoji needs them.
+"""Finds invisible characters in text, and removes those that no script and no emoji needs.
 
 A reader of text is a model or a person. Characters without a glyph carry instructions that only the model reads, and
 make two names that look alike differ. Taken out are the default-ignorable characters (Unicode Character Database,

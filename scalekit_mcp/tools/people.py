@@ -1,4 +1,4 @@
-"""Attendees: who is meant, in every form in which models and mail programs write people down."""
+"""Reads attendees in every form in which models and mail programs write people."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Attendee:
 
     @property
     def key(self) -> str:
-        """What two spellings of one person have in common."""
+        """A text that is equal for two spellings of the same person."""
         return person_key(self.address, self.name)
 
     @property

@@ -1,4 +1,4 @@
-"""Places: the name of one, or a list of Graph's locations (location resource type)."""
+"""Reads places: the name of one, or a list of Graph's locations (location resource type)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recurrence: six patterns, three ranges, held against each other and against the start of the first event.
+"""Recurrence: six patterns and three ranges, checked against each other and the start of the first event.
 
 Follows Microsoft's "recurrencePattern resource type" and "recurrenceRange resource type".
 """

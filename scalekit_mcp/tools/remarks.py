@@ -1,4 +1,4 @@
-"""What a result says beside its data, in two lists that mean different things to a reader."""
+"""Remarks of a result beside its data: notes and warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One wire value to one Python value.
+"""Converts one JSON value of a call to one Python value.
 
 Every function takes what JSON brought and returns the normalised value, or raises `ArgumentError` with one sentence
 that names the fix. Language models send numbers and booleans as strings, enum values in any letter case, and lists as
@@ -23,7 +23,7 @@ Parse = Callable[[object], Any]
 
 
 class ArgumentError(ValueError):
-    """A value that cannot be taken. `field` overrides the parameter at hand, for rules that span several."""
+    """A value of a parameter is not valid. `field` names the parameter for rules about several of them."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -31,13 +31,13 @@ class ArgumentError(ValueError):
         self.field = field
 
     def as_invalid_input(self, field: str | None = None) -> InvalidInput:
-        """The same as a caller of a tool gets it: one sentence that begins with the name of the parameter."""
+        """The same error as `InvalidInput`: one sentence that begins with the name of the parameter."""
         name = self.field or field
         return InvalidInput(f"`{name}` {self.message}." if name else f"{self.message}.", field=name)
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """A value as it may be echoed: on one line, without control characters, never long."""
+    """A value as it can be repeated in a message: on one line, without control characters, shortened."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     text = without_hidden(text[:200])
     text = "".join("?" if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} else c for c in text)
@@ -228,11 +228,11 @@ def text_list(parse_item: Parse) -> Parse:
 
 
 class NothingToChangeError(ArgumentError):
-    """A change that names an event and changes nothing of it."""
+    """The arguments of an update name an event but no change."""
 
 
 class EmptyListError(ArgumentError):
-    """A list without members, which says nothing: models send one for a list that they do not use."""
+    """A list without members; models send one for a list that they do not use."""
 
     def __init__(self, field: str | None = None) -> None:
         super().__init__("is an empty list; leave it out, or, to empty what an event has, name it in clear", field)

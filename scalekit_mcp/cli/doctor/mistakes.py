@@ -1,4 +1,4 @@
-"""The classic mistakes of an Azure set-up, how Microsoft says them, and what repairs each.
+"""Common mistakes in an Azure set-up: the AADSTS numbers that show each, and how to correct it.
 
 Sources: "Microsoft Entra authentication & authorization error codes", "Redirect URI (reply URL) outline and
 restrictions", "Validation differences by supported account types".

@@ -1,4 +1,4 @@
-"""`doctor`: runs the checks, prints what they found, and says what to do."""
+"""`doctor`: runs the checks, and prints their findings and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests of `doctor`, and what their answers say."""
+"""The requests of `doctor` to Microsoft, and the parts of their answers that it uses."""
 
 from __future__ import annotations
 

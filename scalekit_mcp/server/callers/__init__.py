@@ -1,1 +1,1 @@
-"""Who calls: a session token, a token of an OpenID Connect issuer, a gateway, the one user of this machine."""
+"""Who is calling: by session token, access token of an OpenID Connect issuer, gateway header, or as the only user."""

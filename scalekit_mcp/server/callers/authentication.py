@@ -57,7 +57,7 @@ class AuthenticationError(Exception):
 
 
 class Authentication(Protocol):
-    """One mode. `challenge` is what every refusal adds to `WWW-Authenticate`.
+    """One way to authenticate callers. `challenge` is added to `WWW-Authenticate` of every refusal.
 
     `demanded_scopes` are the names that a caller whose token permits too little is told to ask for; empty where a token
     needs no scope.
@@ -80,7 +80,7 @@ def caller_token(
     email: str | None = None,
     account: tuple[str, str] | None = None,
 ) -> AccessToken:
-    """A verified caller in the form that the SDK's sessions and request states are bound to; holds no credential.
+    """A verified caller as an `AccessToken` of the SDK, which binds sessions and request states to it; no credential.
 
     `email` and `account` (tid, oid) are what the credential vouches for.
     """
@@ -112,7 +112,7 @@ def same_secret(given: str, expected: str) -> bool:
 
 
 def plain_identifier(value: object) -> str:
-    """An identifier out of a credential; raises `AuthenticationError`."""
+    """The identifier that a credential names, checked; raises `AuthenticationError`."""
     if value is None:
         raise AuthenticationError(401, "invalid_token", "The token names no user.")
     try:
@@ -200,7 +200,7 @@ class RequireCaller:
         self._rejecting = rejecting
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Verify, then pass on."""
+        """Pass a request with a valid caller on; answer any other one with 401, 403 or 503."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -223,7 +223,7 @@ class RequireCaller:
 
 
 def log_denial(denied: AuthenticationError, route: str) -> None:
-    """One line for a request that was refused before anybody was known; nothing of its headers."""
+    """Log a request that was refused because of its credential; nothing of its headers is logged."""
     logger.info(
         "A caller of %s was refused: %d %s",
         route,
@@ -234,7 +234,7 @@ def log_denial(denied: AuthenticationError, route: str) -> None:
 
 
 def denial_response(denied: AuthenticationError, challenge: str = "") -> Response:
-    """The refusal as an HTTP answer with its challenge."""
+    """The HTTP answer for a refused request, with the challenge."""
     parts = [f'error="{denied.error}"', f'error_description="{denied.description}"']
     if denied.scope:
         parts.append(f'scope="{denied.scope}"')

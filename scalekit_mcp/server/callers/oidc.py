@@ -94,7 +94,7 @@ class OidcTokens:
         self.demanded_scopes = options.advertised_scopes if options.require_scopes else ()
 
     async def aclose(self) -> None:
-        """End what runs behind the calls."""
+        """Stop the background fetch of keys."""
         for keys in self._keys.values():
             await keys.aclose()
 
@@ -186,7 +186,7 @@ def permitted_by(name: str) -> str | None:
 def resource_metadata(
     authorization_server: str, *, resource: str, scopes: Collection[str] = BOTH_SCOPES
 ) -> dict[str, Any]:
-    """What a client learns of the resource at the address `resource` (RFC 9728 section 2)."""
+    """The protected-resource metadata for the address `resource` (RFC 9728 section 2)."""
     return {
         "resource": resource,
         "authorization_servers": [authorization_server],

@@ -1,4 +1,4 @@
-"""The signing keys of an authorization server: found by discovery, kept, and fetched again behind the calls.
+"""The signing keys of an authorization server: found by discovery, cached, and fetched again in the background.
 
 The metadata document is looked for where OpenID Connect Discovery puts it, then where RFC 8414 does. A key that is
 known serves at once, however slow the authorization server is. Only a token with an unknown key waits, and not for
@@ -27,13 +27,13 @@ from scalekit_mcp.server.callers.authentication import AuthenticationError
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 3600.0
-"""After this age keys are fetched anew, while the ones at hand go on serving."""
+"""After this age keys are fetched again in the background; the old ones are used until then."""
 
 KEPT_SECONDS = 24 * 3600.0
-"""After this age no key serves any more: one that was withdrawn must not work for good."""
+"""After this age keys are not used any more, so that a withdrawn key stops working."""
 
 LOOK_SECONDS = 30.0
-"""So often an unknown key may cause a fetch."""
+"""The shortest time between two fetches that unknown keys cause."""
 
 WAIT_SECONDS = 5.0
 FETCH_SECONDS = 15.0
@@ -75,11 +75,11 @@ class IssuerKeys:
         self._not_before = 0.0
 
     async def aclose(self) -> None:
-        """End a fetch that runs."""
+        """Cancel a running fetch."""
         await self._fetching.aclose(0)
 
     async def key(self, key_id: object) -> Any:
-        """The key of that id; without an id the only one there is.
+        """The key with this id; without an id the only key of the issuer.
 
         Raises `AuthenticationError`: 401 for a key that the issuer does not have, 503 where that cannot be found out
         now.

@@ -1,4 +1,4 @@
-"""The ASGI extension by which an authenticated request vouches for its connection."""
+"""The ASGI extension by which a request tells the connection table that it was authenticated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _VOUCH = "scalekit_mcp.authenticated"
 
 
 def vouch_for(scope: Scope) -> None:
-    """Mark the connection of a request that was authenticated; without a table behind the server it does nothing."""
+    """Mark the connection of an authenticated request; does nothing where the server has no connection table."""
     extension = scope.get("extensions", {}).get(_VOUCH)
     if extension is not None:
         extension["vouch"]()

@@ -1,1 +1,1 @@
-"""One ASGI application for remote clients, and its bounds."""
+"""The ASGI application for remote clients, and its limits."""

@@ -59,7 +59,7 @@ READY_CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
-    """What the composition root decides about the HTTP face.
+    """The options of the HTTP application.
 
     `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
     the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.

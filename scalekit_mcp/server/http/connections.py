@@ -1,4 +1,4 @@
-"""How many connections there are at once, and which one gives way when there are too many.
+"""Limits the number of connections, and chooses which one to close when there are too many.
 
 A connection counts as a stranger's until a request on it was authenticated. At the limit the oldest stranger gives
 way, then the caller's connection that has been idle longest; one that is serving a caller never does. So whoever has
@@ -29,20 +29,20 @@ _LOG_SECONDS = 60.0
 
 
 class Connection(Protocol):
-    """What the table does with a connection. Times are those of the event loop, in seconds."""
+    """A connection as the table uses it. Times are those of the event loop, in seconds."""
 
     def check_times(self, now: float) -> None:
         """End the connection if one of its deadlines has passed."""
         ...
 
     def give_way(self) -> None:
-        """End at once."""
+        """Close the connection at once, to make room for another one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DescriptorShare:
-    """What connections may take of the process's descriptors: `connections` at once, `backlog` accepted in one go."""
+    """The share of the process's descriptors for connections: `connections` at once, `backlog` accepted in one go."""
 
     connections: int = MAX_CONNECTIONS
     backlog: int = MAX_BACKLOG
@@ -111,7 +111,7 @@ class ConnectionTable:
         return len(self._strangers) + len(self._callers)
 
     def open(self, connection: Connection) -> bool:
-        """Take a new connection in, as a stranger's; False if there is no place and nobody who gives way."""
+        """Add a new, unauthenticated connection; False if the table is full and no connection may be closed for it."""
         if len(self) >= self._limit:
             victim = next(iter(self._strangers), None) or next(iter(self._idle), None)
             self._gave_way += 1
@@ -126,22 +126,22 @@ class ConnectionTable:
         return True
 
     def vouch(self, connection: Connection) -> None:
-        """A request of the connection was authenticated."""
+        """Note that a request of the connection was authenticated."""
         if connection in self._strangers:
             del self._strangers[connection]
             self._callers[connection] = None
 
     def busy(self, connection: Connection) -> None:
-        """The connection has a request."""
+        """Note that the connection is serving a request."""
         self._idle.pop(connection, None)
 
     def idle(self, connection: Connection) -> None:
-        """The connection waits for a request."""
+        """Note that the connection waits for its next request."""
         if connection in self._callers:
             self._idle[connection] = None
 
     def close(self, connection: Connection) -> None:
-        """The connection is gone."""
+        """Remove a connection that has ended."""
         self._strangers.pop(connection, None)
         self._callers.pop(connection, None)
         self._idle.pop(connection, None)

@@ -1,4 +1,4 @@
-"""What holds for every HTTP request and answer, whatever the route: header values, paths, caching, the Host."""
+"""Middleware for every HTTP route: header values, paths, caching, the `Host` check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scalekit_mcp.server.hosts import HostGuard
 
 
 def outer_middleware(allowed_hosts: Callable[[], Collection[str]], exempt: Collection[str] = ()) -> list[Middleware]:
-    """The layers that stand before every route, outermost first; for `exempt` paths every Host is good."""
+    """The middleware in front of every route, outermost first; `exempt` paths accept every Host."""
     return [
         Middleware(IgnoreDisconnects),
         Middleware(NoStore),
@@ -81,7 +81,7 @@ class NoStore:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and mark its answer."""
+        """Pass the request on, and add the caching headers to its answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -107,7 +107,7 @@ class TrimHeaders:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with plain values."""
+        """Pass the request on with trimmed header values."""
         if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
             scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
         await self._app(scope, receive, send)
@@ -128,7 +128,7 @@ class TrimPath:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on under its plain path."""
+        """Pass the request on with its path without the slash at the end."""
         if scope["type"] == "http":
             path = scope["path"]
             if len(path) > 1 and path.endswith("/") and not path.endswith("//") and path[:-1] not in OPERATORS_PAGES:

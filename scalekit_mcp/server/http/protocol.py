@@ -1,4 +1,4 @@
-"""The HTTP/1.1 connection with bounds: how long each part of a request may take, and how large it may be.
+"""An HTTP/1.1 connection with limits on the time and the size of each part of a request.
 
 uvicorn's own connection on httptools waits for good for a request that does not end, and takes headers without end.
 Here every part has a deadline and a size (RFC 6585 section 5, RFC 9110 sections 15.5.9 and 15.5.15), for every route.
@@ -304,7 +304,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class UnsignalledServer(uvicorn.Server):
-    """A server that leaves the signals to whoever runs the process."""
+    """A uvicorn server that installs no signal handlers; the process handles signals itself."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -1,4 +1,4 @@
-"""What one caller may hold open at once: requests, streams, and the sessions of clients before 2026-07-28.
+"""Limits on what one caller has open at once: requests, streams, and sessions of clients before 2026-07-28.
 
 A caller is an identifier, whatever clients and tokens it uses. Beyond a limit the caller alone is told so (429), or
 loses the session that it has left alone longest; nobody else notices.
@@ -38,7 +38,7 @@ class RequestsPerCaller:
         self._streams = _Places(max_streams, "event streams of this caller are open")
 
     def around(self, app: ASGIApp) -> ASGIApp:
-        """The application; whoever stands before it has verified the caller."""
+        """The same application with the limits; the caller must already be verified in front of it."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             caller = _caller_of(scope)
@@ -170,7 +170,7 @@ class _Session:
 
 
 class _TooManyRequestsError(Throttled):
-    """A caller has as many open as it may."""
+    """A caller has reached the limit of open requests or streams."""
 
     def answer(self) -> Response:
         """The refusal as an HTTP answer (RFC 6585 section 4)."""

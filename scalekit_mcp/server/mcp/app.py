@@ -1,4 +1,4 @@
-"""The MCP server: six tools out of the catalogue, one function that turns calls into results.
+"""The MCP server: the six tools of the catalogue, and one function that turns a call into a result.
 
 Built on the low-level server of the SDK, so that schemas go out exactly as the catalogue has them and only `tools` is
 advertised. Serves every protocol revision on every transport.
@@ -46,7 +46,7 @@ _LIST_TTL_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """What the composition root decides about the MCP server.
+    """The options of the MCP server.
 
     `request_state_keys` (32 bytes or more each; the first seals, all open) must be the same on all replicas; none means
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a

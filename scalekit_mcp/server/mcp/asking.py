@@ -1,4 +1,4 @@
-"""What a client can be asked, and how: by URL, by form, inside a call or between two rounds of it."""
+"""Questions to the user through the client: by URL or form elicitation, inside a call or between its rounds."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ async def ask_by_form(
 
 
 class Asking:
-    """An elicitation and a watch over the account, side by side: whichever settles the call ends the other."""
+    """Asks the user and watches the account at the same time; whichever gives a result first cancels the other."""
 
     def __init__(self, ask: Callable[[], Awaitable[ElicitResult]]) -> None:
         self._ask = ask

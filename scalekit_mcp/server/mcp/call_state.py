@@ -1,4 +1,4 @@
-"""What a 2026-07-28 call carries from round to round."""
+"""The state that a call of protocol 2026-07-28 carries between its rounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """What the state of a 2026-07-28 call waits for."""
+    """The step of a call that waits for the user."""
 
     URL = "url"
     WAIT = "wait"

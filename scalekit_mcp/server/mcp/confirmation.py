@@ -1,4 +1,4 @@
-"""What a person is asked before a call mails people or deletes, in their own words for the event at hand."""
+"""The questions that a person must confirm before a call sends mail to people or deletes an event."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def mails_on_update(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> 
 
 
 def create_question(tool_input: Mapping[str, Any]) -> str:
-    """What booking this event means."""
+    """The question before this event is created: who gets mail."""
     people = [name for parameter in PEOPLE_PARAMETERS for name in _listed(tool_input.get(parameter))]
     when = _plain(tool_input.get("start_datetime"))
     return f"Book '{_plain(tool_input.get('subject'))}' on {when} and mail invitations to {_people(people)}?"
 
 
 def update_question(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """What changing this event means."""
+    """The question before this event is changed: who gets mail."""
     changed = ", ".join(sorted(name for name, value in tool_input.items() if name != "event_id" and value is not None))
     people = _invited(event) + [name for parameter in PEOPLE_PARAMETERS for name in _listed(tool_input.get(parameter))]
     return f"Change '{_plain(event.get('subject'))}' ({_plain(changed)}) and mail {_people(people)}?"
 
 
 def delete_question(event: Mapping[str, Any]) -> str:
-    """What deleting this event means."""
+    """The question before this event is deleted: who gets mail, and what is lost."""
     people = _invited(event)
     start = str(cast("Mapping[str, Any]", event.get("start") or {}).get("dateTime") or "").partition(".")[0]
     told = f" and mail a cancellation to {_people(people)}" if people and event.get("isOrganizer") is not False else ""

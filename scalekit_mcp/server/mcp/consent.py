@@ -1,4 +1,4 @@
-"""Asking a person, in the way that the client at hand can: by URL elicitation, by form elicitation, or in words.
+"""Asking the user in the way that the client supports: URL elicitation, form elicitation, or text in the result.
 
 | client                                  | what it gets                                                         |
 |-----------------------------------------|----------------------------------------------------------------------|
@@ -56,7 +56,7 @@ Answer = CallToolResult | InputRequiredResult
 
 @dataclass(frozen=True, slots=True)
 class ConsentTimes:
-    """How long a call waits for a person. A 2026-07-28 call waits `round_seconds` in each of `rounds` rounds."""
+    """How long a call waits for the user. A 2026-07-28 call waits `round_seconds` in each of `rounds` rounds."""
 
     legacy_seconds: float = 50.0
     round_seconds: float = 25.0
@@ -64,7 +64,7 @@ class ConsentTimes:
 
 
 class ConfirmationNeededError(Exception):
-    """A person has to say yes to this very call first; `question` is what to ask."""
+    """The user must confirm this call before it is made; `question` is the question."""
 
     def __init__(self, question: str) -> None:
         super().__init__(question)
@@ -90,7 +90,7 @@ class Job(Protocol):
 
 
 class Consent:
-    """Runs a job, and where it needs a person, asks in the way the client allows and finishes the same call."""
+    """Runs a job; if it needs the user, asks in the way that the client supports and then finishes the same call."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Consent:
         self._times = times
 
     async def complete(self, context: RequestContext, params: CallToolRequestParams, job: Job) -> Answer:
-        """The answer of the call: the calendar's, a question to the person, or words with the link."""
+        """The answer of the call: the result, a question to the user, or an error text with the link."""
         if is_modern(context):
             return await self._modern(context, params, job)
         return await self._legacy(context, job)

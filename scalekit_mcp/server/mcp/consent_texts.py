@@ -1,4 +1,4 @@
-"""The words for a sign-in that did not end with a connection: declined, not finished, ended, a code to type."""
+"""Error texts for a sign-in that did not connect the account: declined, not finished, ended, a code to type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, Pe
 
 
 def not_opened(action: str, url: str | None) -> AuthorizationRequired:
-    """The person did not want to open the page."""
+    """The user declined to open the page."""
     what = "declined to open the sign-in page" if action == "decline" else "closed the request to sign in"
     return AuthorizationRequired(
         f"The user {what}. Nothing was changed.",
@@ -17,7 +17,7 @@ def not_opened(action: str, url: str | None) -> AuthorizationRequired:
 
 
 def not_finished(view: ConnectedAccountView, url: str | None) -> AuthorizationRequired:
-    """The person is still on the way."""
+    """The user has not finished signing in yet."""
     return AuthorizationRequired(
         "The sign-in to Microsoft is not finished yet.",
         next_step="Tell the user to finish signing in, then repeat this call.",
@@ -28,7 +28,7 @@ def not_finished(view: ConnectedAccountView, url: str | None) -> AuthorizationRe
 
 
 def ended(view: ConnectedAccountView, admin_consent_url: str | None) -> AuthorizationRequired:
-    """The attempt is over and nobody is connected anew."""
+    """The attempt has ended without connecting the account."""
     told = view.last_authorization_error
     if view.reason == "admin_approval_required":
         return AdminApprovalRequired(
@@ -72,7 +72,7 @@ def code_not_typed() -> AuthorizationRequired:
 
 
 def not_confirmed() -> PermissionMissing:
-    """The person was asked whether the call may be made, and did not say yes."""
+    """The user was asked to confirm the call and did not."""
     return PermissionMissing(
         "The user did not confirm the call. Nothing was changed.",
         next_step="Go on without it; do not repeat the call unless the user asks for it.",
@@ -81,7 +81,7 @@ def not_confirmed() -> PermissionMissing:
 
 
 def cannot_confirm() -> PermissionMissing:
-    """The call needs a person's word, and the client cannot ask."""
+    """The call needs the user's confirmation, and the client cannot ask for it."""
     return PermissionMissing(
         "This server lets a person confirm whatever mails people or deletes, and this client cannot ask one.",
         next_step="Let the user do it in Outlook, or use a client that supports form elicitation.",

@@ -1,4 +1,4 @@
-"""The two kinds of tool call: on the calendar, and on the connection itself."""
+"""The two kinds of tool call: calendar tools, and `authorize`."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class CalendarJob:
             return await self._execute(self._tool_name, self._arguments)
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
-        """The error in words."""
+        """The error result."""
         return error_result(error)
 
     async def _execute(self, tool_name: str, tool_input: Mapping[str, Any] | Arguments) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class CalendarJob:
 
 
 class AuthorizeJob:
-    """One call of `authorize`: connect, connect anew, redeem a code, or say where things stand."""
+    """One call of `authorize`: connect, reconnect, accept a confirmation code, or report the account's state."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class AuthorizeJob:
         raise need
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
-        """Where the connection stands, as a success: a link is what `authorize` is asked for."""
+        """The state of the account as a success with the link, because a link is what `authorize` is called for."""
         response = await self._actions.get_or_create_connected_account(identifier=self.identifier)
         account = response.connected_account
         url = error.details.get("authorization_url")

@@ -32,7 +32,7 @@ def error_result(error: ScalekitMCPError) -> CallToolResult:
 
 
 def error_prose(error: ScalekitMCPError) -> str:
-    """What happened, what next, who acts and where: the sentences in front of the JSON."""
+    """The sentences in front of the JSON: what happened, what to do next, who acts and where."""
     parts = [error.message]
     field = error.details.get("field")
     if isinstance(field, str) and field not in error.message:

@@ -1,4 +1,4 @@
-"""REST for backends in any language, on Scalekit's wire, for whoever holds the service key. No token ever leaves."""
+"""The REST API in Scalekit's format, for backends that hold the service key. No answer holds a token of a user."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Rest:
         return [Route(path, self._guarded(handler), methods=[method]) for method, path, handler in table]
 
     async def openapi(self, request: Request) -> Response:
-        """The description of these routes."""
+        """The OpenAPI description of these routes."""
         del request
         return JSONResponse(self._description)
 

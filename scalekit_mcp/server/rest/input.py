@@ -1,4 +1,4 @@
-"""What a REST request brings, read and checked: the JSON body, the query, texts, identifiers."""
+"""Reads and checks the input of a REST request: JSON body, query, texts, identifiers."""
 
 from __future__ import annotations
 

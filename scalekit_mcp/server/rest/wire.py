@@ -1,4 +1,4 @@
-"""The REST wire, pure: accounts and errors in the shape of Scalekit's API, and the OpenAPI document."""
+"""Accounts and errors in the JSON format of Scalekit's API, and the OpenAPI document. Pure functions."""
 
 from __future__ import annotations
 

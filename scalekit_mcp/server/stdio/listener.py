@@ -1,4 +1,4 @@
-"""The loopback listener of a stdio server: our pages in the person's own browser, from the first consent on."""
+"""The loopback HTTP listener of a stdio server, which serves the consent pages from the first consent on."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Listener:
         await self._exit_stack.aclose()
 
     def serve(self, actions: Actions) -> None:
-        """Say what stands behind the pages; before the first link is made."""
+        """Set the actions behind the pages; call it before the first link is made."""
         self._actions = actions
 
     async def base_url(self) -> str:

@@ -78,7 +78,7 @@ async def serve_stdio(
 
 
 class _Requests:
-    """What the client sends, in order, and which of its requests run: not more than `RUNNING_REQUESTS`."""
+    """The client's messages in order; at most `RUNNING_REQUESTS` of its requests run at once."""
 
     def __init__(self, lines: LineQueue, pipe: StdoutPipe, drain_seconds: float) -> None:
         self._lines = lines

@@ -1,4 +1,4 @@
-"""The browser's routes: our own page behind the authorization link, and the way back from the provider.
+"""The browser's routes: the page behind the authorization link, and the callbacks from the provider.
 
 GET of a link changes nothing but the attempt's cookie, because mail scanners open links. POST needs that cookie and a
 token derived from it, and refuses a foreign `Origin`. What the provider brings back is taken once and answered with a
@@ -44,7 +44,7 @@ _COOKIE = "browser cookie"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
-    """How the browser reaches us: `origins` are ours (`https://host`), `secure` says that all of them are https.
+    """The options of the pages: `origins` are our own (`https://host`), `secure` says that all of them are https.
 
     `names` are what pages call the provider and its calendars.
     `cookie_keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
@@ -79,7 +79,7 @@ class Web:
         ]
 
     async def show(self, request: Request) -> Response:
-        """What the link leads to; sets the attempt's cookie and nothing else."""
+        """The page behind the authorization link; sets the attempt's cookie and changes nothing else."""
         ticket = request.path_params["ticket"]
         if not _TICKET.fullmatch(ticket):
             return self._pages.outcome(_unknown_link())
@@ -140,7 +140,7 @@ class Web:
         return self._finished(outcome, request)
 
     async def outcome(self, request: Request) -> Response:
-        """The clean address: shows what the cookie of this outcome holds."""
+        """The page with an outcome, which is read from its cookie; the address holds nothing secret."""
         outcome_id = request.path_params["outcome_id"]
         name = f"outcome_{outcome_id}"
         text = request.cookies.get(self._prefix + name) if _OUTCOME_ID.fullmatch(outcome_id) else None
@@ -186,7 +186,7 @@ class Web:
             return None
 
     def _guarded(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
-        """A page for whatever goes wrong: ours in its own words, the rest logged once and told by a number."""
+        """Run a route; an error of ours becomes its page, any other one is logged and shown by a reference number."""
 
         async def handle(request: Request) -> Response:
             try:

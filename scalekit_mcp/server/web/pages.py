@@ -86,7 +86,7 @@ class Pages:
         self._names = names or ServiceNames()
 
     def connect(self, prompt: AuthorizationPrompt, *, action: str, csrf: str) -> HTMLResponse:
-        """What will happen, and the two buttons. Changes nothing by being looked at."""
+        """The page that explains the consent, with Continue and Cancel. Opening it changes nothing."""
         return self._render(
             "connect.html",
             script=True,
@@ -116,7 +116,7 @@ class Pages:
         cancel_action: str | None = None,
         csrf: str = "",
     ) -> HTMLResponse:
-        """The end of one step. `cancel_action` is where held tokens can be discarded."""
+        """The page for the result of a step; `cancel_action` is the address that discards held tokens."""
         return self._render(
             "outcome.html",
             status_code=status_code or _STATUS.get(outcome.kind, 200),
@@ -170,7 +170,7 @@ PAGE_HEADERS: Mapping[str, str] = {
 def scope_descriptions(
     scopes: tuple[str, ...], *, provider: str = "Microsoft", has_administrators: bool = True
 ) -> list[str]:
-    """What the scopes allow, the calendar first, each sentence once; a scope without words stands for itself."""
+    """One sentence for each scope, the calendar first, without repeats; an unknown scope is named as it is."""
     table = SCOPE_DESCRIPTIONS if has_administrators else _WITHOUT_ADMINISTRATORS
     known_words = {scope: words.format(provider=provider) for scope, words in table.items()}
     words = [known_words.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]

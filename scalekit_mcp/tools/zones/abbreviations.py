@@ -96,7 +96,7 @@ def check_lasting_zone_name(name: str) -> None:
 
 
 def place_zones(read: dict[str, Any], dated_by: Mapping[str, Sequence[str]]) -> Remarks:
-    """Put places where abbreviations are, and tell of names that rarely mean what the writer thinks.
+    """Replace abbreviations by the zone of their place, with remarks on names that are often misunderstood.
 
     `dated_by` gives the parameters with the local times that a zone parameter is for. Raises `ArgumentError` with both
     readings where an abbreviation and the clock of its place disagree.

@@ -1,4 +1,4 @@
-"""The names of time zones, and what to answer to a name that is none.
+"""The names of time zones, and the message for an unknown name.
 
 The table between IANA and Windows names is Unicode CLDR's (shipped by `tzlocal`). A hint names a place only if what was
 written is all but that place: an invented place books a meeting at the wrong hour.
