@@ -6,7 +6,6 @@ cutting windows, settling lost answers) holds for hosted accounts, too.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,9 +27,10 @@ from scalekit_mcp.calendar import (
 )
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.concurrency import off_loop
-from scalekit_mcp.errors import Conflict, InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft import Subject
 from scalekit_mcp.scalekit.answers import Preferences
+from scalekit_mcp.scalekit.cursors import page_cursor, page_place
 from scalekit_mcp.scalekit.params import event_params
 from scalekit_mcp.scalekit.refusals import (
     ACCEPTS_LOSS,
@@ -107,19 +107,19 @@ class ScalekitMailbox:
     async def list(self, query: EventQuery, cursor: str | None = None) -> Page:
         """Single events and masters of series."""
         self._require_default(query.calendar_id)
-        size, skip = _place(cursor, query.top, query.skip)
+        size, skip = page_place(cursor, query.top, query.skip)
         params: dict[str, Any] = {"top": min(size + 1, MAX_ROWS)}
         if skip:
             params["skip"] = skip
         wanted = Preferences.of(query.form)
         params |= _options(query, wanted, prefix="")
         rows, more = await self._rows("outlook_list_calendar_events", params, _subject(query), size)
-        return await _page(rows, wanted, _cursor(size, skip + len(rows)) if more and rows else None)
+        return await _page(rows, wanted, page_cursor(size, skip + len(rows)) if more and rows else None)
 
     async def view(self, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """One page of a span. The hosted tool has no cursor, so that a later page is the tail of a longer answer."""
         self._require_default(query.calendar_id)
-        size, offset = _place(cursor, query.top, 0)
+        size, offset = page_place(cursor, query.top, 0)
         last = offset + size
         wanted = Preferences.of(query.form)
         params: dict[str, Any] = {
@@ -134,7 +134,7 @@ class ScalekitMailbox:
             self.warnings.append(
                 f"The window holds more than {MAX_ROWS} events; ask for a shorter one to see the rest."
             )
-        return await _page(rows[offset:], wanted, _cursor(size, last) if more else None)
+        return await _page(rows[offset:], wanted, page_cursor(size, last) if more else None)
 
     async def instances(self, series_id: str, query: EventQuery, span: Span, cursor: str | None = None) -> Page:
         """Not offered in pages: `exceptions` looks through the dates of a series."""
@@ -380,22 +380,3 @@ async def _page(rows: Sequence[object], wanted: Preferences, cursor: str | None)
 
     events = [cast("Event", row) for row in rows if isinstance(row, dict)]
     return Page(await off_loop(body_characters(events), shown), cursor)
-
-
-def _cursor(size: int, begin: int) -> str:
-    return json.dumps({"top": size, "begin": begin}, separators=(",", ":"))
-
-
-def _place(cursor: str | None, size: int, begin: int) -> tuple[int, int]:
-    """How many rows a page has, and how many stand before it."""
-    if cursor is None:
-        return size, begin
-    try:
-        where = cast("dict[str, Any]", json.loads(cursor))
-        return int(where["top"]), int(where["begin"])
-    except (ValueError, KeyError, TypeError) as exc:
-        raise InvalidInput(
-            "`page` is of an older form and cannot be continued.",
-            field="page",
-            next_step="Leave `page` out to begin the list again.",
-        ) from exc

@@ -16,7 +16,8 @@ import pytest
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.provider import Grant, GrantFault
 from scalekit_mcp.demo.browser import Browser, Page
-from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE, CERTIFICATE, SECRET
+from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE
+from scalekit_mcp.microsoft.identity.verdicts import CERTIFICATE, SECRET
 from tests.microsoft.test_aadsts_table import ADMIN, AT_REFRESH, GONE, SAME, UNTOUCHED, numbers
 from tests.support.seam import ALICE, DANA, FIONA, PAGES, PAT, Seam, open_seam, pressed_continue, state_in
 

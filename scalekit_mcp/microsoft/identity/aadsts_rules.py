@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from scalekit_mcp.accounts import GrantFault
-from scalekit_mcp.microsoft.identity.aadsts_table import (
-    AADSTS_TABLE,
+from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE, CLASSES, SUBERRORS, AadstsRow
+from scalekit_mcp.microsoft.identity.verdicts import (
     ADMIN_APPROVAL,
     APP_DISABLED,
     APP_DISABLED_IN_TENANT,
     AT_SIGN_IN_BY_IT,
-    CLASSES,
     CONSENT_GONE,
     DECLINED,
     GRANT_EXPIRED,
@@ -26,10 +25,8 @@ from scalekit_mcp.microsoft.identity.aadsts_table import (
     REVOKED_BY_USER,
     SPA_GRANT_EXPIRED,
     START_AGAIN,
-    SUBERRORS,
     UNKNOWN,
     WAIT,
-    AadstsRow,
     Verdict,
 )
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from scalekit_mcp.accounts import GrantError, GrantFault
-from scalekit_mcp.microsoft.identity import aadsts_table
+from scalekit_mcp.microsoft.identity import aadsts_table, verdicts
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text
 from scalekit_mcp.microsoft.identity.id_token import IdTokenError, is_guid
@@ -93,7 +93,7 @@ def ruled_failure(
         retry_after_seconds=retry_after_seconds if retry_after_seconds is not None else verdict.pause_seconds,
         claims=claims,
         correlation_id=correlation_id,
-        whole_connection=verdict in (aadsts_table.SECRET, aadsts_table.CERTIFICATE),
+        whole_connection=verdict in (verdicts.SECRET, verdicts.CERTIFICATE),
     )
 
 
@@ -103,15 +103,15 @@ def transient_failure(message: str, *, code: str, retry_after_seconds: float | N
         GrantFault.TRANSIENT,
         message,
         code=code,
-        who_acts=aadsts_table.WAIT.who_acts,
-        next_step=aadsts_table.WAIT.next_step,
+        who_acts=verdicts.WAIT.who_acts,
+        next_step=verdicts.WAIT.next_step,
         retry_after_seconds=retry_after_seconds,
     )
 
 
 def id_token_failure(refused: IdTokenError) -> GrantError:
     """The `GrantError` for an invalid id_token: a wrong nonce ends the attempt, all else is a misconfiguration."""
-    verdict = aadsts_table.START_AGAIN if refused.claim == "nonce" else aadsts_table.MISCONFIGURED
+    verdict = verdicts.START_AGAIN if refused.claim == "nonce" else verdicts.MISCONFIGURED
     return GrantError(
         verdict.fault,
         str(refused),
@@ -160,4 +160,4 @@ def _is_passing(number: int) -> bool:
 
 def _is_admin_approval(number: int) -> bool:
     row = aadsts_table.AADSTS_TABLE.get(number)
-    return row is not None and row.verdict is aadsts_table.ADMIN_APPROVAL
+    return row is not None and row.verdict is verdicts.ADMIN_APPROVAL
