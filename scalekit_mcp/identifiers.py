@@ -44,6 +44,11 @@ def account_named_by(identifier: str) -> tuple[str, str] | None:
     return None if found is None else (found["tid"], found["oid"])
 
 
+def identifier_naming(tid: str, oid: str) -> str:
+    """The identifier that names a Microsoft account: both parts are GUIDs that never change hands."""
+    return f"ms:{tid}:{oid}".lower()
+
+
 def has_lone_surrogate(text: str) -> bool:
     """Whether a text holds half of a surrogate pair: JSON can spell one, UTF-8 cannot carry it."""
     return _SURROGATE.search(text) is not None

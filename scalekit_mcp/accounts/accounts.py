@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses, texts
+from scalekit_mcp.accounts.model.grants import GrantEnd
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountPage,
@@ -28,7 +29,7 @@ from scalekit_mcp.accounts.model.records import (
 )
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.snapshots import Snapshots
-from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, NoteAccount, SaveAttempt
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, EndGrantsOf, NoteAccount, SaveAttempt
 from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError
 from scalekit_mcp.accounts.vault.sealing.seals import DamagedRecordError
 from scalekit_mcp.accounts.vault.vault import Vault
@@ -274,13 +275,16 @@ class Accounts:
         return await self._vault.delete_account(account.id, entry)
 
     async def disconnect(self, key: AccountKey) -> AccountView:
-        """Forget the tokens, end a live attempt, keep the record as REVOKED / `disconnected`."""
+        """Forget the tokens, end a live attempt and the grants of apps, keep the record as REVOKED / `disconnected`."""
         for _ in range(RACES):
             stored = await self.find(key)
             account = stored.account
             cleared = replace(account, token_expires_at=None, granted_scopes=(), pending_claims=None)
             changed = statuses.change(cleared, Cause.DISCONNECTED, reason=Reason.DISCONNECTED, at=self._clock.now())
-            changes: list[Change] = [ChangeStatus(replace(changed, before=account), None)]
+            changes: list[Change] = [
+                ChangeStatus(replace(changed, before=account), None),
+                EndGrantsOf(account.id, GrantEnd.DISCONNECTED, changed.after.updated_at),
+            ]
             changes += await self.end_attempt(stored)
             written = await self._vault.commit(*changes)
             self.forget(key)

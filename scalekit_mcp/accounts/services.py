@@ -29,6 +29,7 @@ class AccountServices:
     accounts: Accounts
     authorizations: Authorizations
     tokens: Tokens
+    keepers: Mapping[str, OAuthKeeper]
 
     @classmethod
     def on(
@@ -53,6 +54,7 @@ class AccountServices:
             accounts,
             Authorizations(vault, accounts, keepers, clock=clock, settings=settings, listener_alive=listener_alive),
             Tokens(vault, providers, accounts, clock, settings, operator),
+            keepers,
         )
 
     async def aclose(self) -> None:

@@ -159,7 +159,7 @@ class ScalekitKeeper:
         found = await self._accounts.find(AccountKey(self._connection_name, account.identifier))
         return found is not None and found.status == "ACTIVE"
 
-    def approval(self, account: ConnectedAccount, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
+    def approval(self, account: ConnectedAccount | None, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
         """See `Keeper`: the application is Scalekit's to have approved."""
         del account, redirect_uri, state
         return None

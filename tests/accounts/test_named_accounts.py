@@ -8,7 +8,7 @@ from scalekit_mcp.accounts.authorization.outcomes import OutcomeKind
 from scalekit_mcp.accounts.model.records import AccountStatus, ExpectedPerson, UserVerification
 from scalekit_mcp.accounts.provider import Grant
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.identifiers import account_named_by
+from scalekit_mcp.identifiers import account_named_by, identifier_naming
 from tests.accounts.accounts_support import ALICE, DANA, Room, open_room
 
 VERIFICATIONS = list(UserVerification)
@@ -32,6 +32,7 @@ def test_only_two_guids_name_an_account():
     tid, oid = "11111111-1111-1111-1111-11111111111a", "22222222-2222-2222-2222-222222222222"
     assert account_named_by(f"ms:{tid}:{oid}") == (tid, oid)
     assert account_named_by(f"MS:{tid.upper()}:{oid}") == (tid, oid)
+    assert identifier_naming(tid.upper(), oid) == f"ms:{tid}:{oid}"
     for other in ("ana", "ms:ana:bea", f"ms:{tid}", f"ms:{tid}:{oid}:more", f"ms:{tid}:{oid}\n", f" ms:{tid}:{oid}"):
         assert account_named_by(other) is None
 

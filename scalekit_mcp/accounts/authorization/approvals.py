@@ -34,13 +34,21 @@ class Approvals:
         redirect_uri = attempt.secrets.admin_redirect_uri
         if not redirect_uri:
             return None
-        state = self._ring.seal_token(
+        state = self._state(account.connection_name, account.identifier)
+        return self._records.keeper(account.connection_name).approval(account, redirect_uri=redirect_uri, state=state)
+
+    def of_organization(self, connection_name: str, redirect_uri: str) -> ApprovalRequest | None:
+        """As `request`, for a person of whom nothing is known yet."""
+        state = self._state(connection_name, "")
+        return self._records.keeper(connection_name).approval(None, redirect_uri=redirect_uri, state=state)
+
+    def _state(self, connection_name: str, identifier: str) -> str:
+        return self._ring.seal_token(
             _ADMIN_STATE,
             "",
-            {"c": account.connection_name, "i": account.identifier},
+            {"c": connection_name, "i": identifier},
             expires_at=self._clock.now() + timedelta(days=self._settings.admin_state_days),
         )
-        return self._records.keeper(account.connection_name).approval(account, redirect_uri=redirect_uri, state=state)
 
     def url(self, attempt: Attempt, account: ConnectedAccount) -> str | None:
         """The approval link to give out beside an authorization link; only for accounts that are not ACTIVE."""

@@ -15,7 +15,7 @@ from scalekit_mcp.accounts.authorization.approvals import Approvals
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
-from scalekit_mcp.accounts.authorization.keeper import Keeper
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest, Keeper
 from scalekit_mcp.accounts.authorization.links import LinkRequest, Links, ListenerAlive
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
 from scalekit_mcp.accounts.model.records import (
@@ -97,6 +97,10 @@ class Authorizations:
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """The page for an administrator who comes back; the query proves nothing, so it connects no account."""
         return self._approvals.outcome(query)
+
+    def organization_approval(self, connection_name: str, *, redirect_uri: str) -> ApprovalRequest | None:
+        """What to send to an administrator on behalf of somebody who has not signed in yet."""
+        return self._approvals.of_organization(connection_name, redirect_uri)
 
     # Who is who
 

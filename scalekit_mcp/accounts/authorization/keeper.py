@@ -65,6 +65,9 @@ class Keeper(Protocol):
         """
         ...
 
-    def approval(self, account: ConnectedAccount, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
-        """How an administrator approves the application, where that is possible and needed."""
+    def approval(self, account: ConnectedAccount | None, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
+        """How an administrator approves the application, where that is possible and needed.
+
+        `account` is None where nobody has signed in yet.
+        """
         ...

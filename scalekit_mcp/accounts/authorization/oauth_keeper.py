@@ -25,6 +25,7 @@ from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import (
     AdminConsentProvider,
     AuthorizationRequest,
+    Grant,
     GrantError,
     GrantFault,
     OAuthProvider,
@@ -87,8 +88,34 @@ class OAuthKeeper:
         )
         return self._provider.authorization_url(request)
 
+    def sign_in_url(self, *, redirect_uri: str, state: str, nonce: str, code_challenge: str) -> str:
+        """The address of the consent page for somebody of whom nothing is known: the person chooses the account."""
+        request = AuthorizationRequest(
+            redirect_uri=redirect_uri,
+            state=state,
+            nonce=nonce,
+            code_challenge=code_challenge,
+            scopes=self._provider.scopes,
+            select_account=True,
+        )
+        return self._provider.authorization_url(request)
+
     async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
         """See `Keeper`: an authorization code for tokens (RFC 6749 section 4.1.3)."""
+        secrets = attempt.secrets
+        grant = await self.grant(
+            query,
+            redirect_uri=attempt.redirect_uri,
+            code_verifier=secrets.code_verifier or "",
+            nonce=secrets.nonce or "",
+            scopes=secrets.scopes,
+        )
+        return HeldGrant(grant.tokens, grant.account)
+
+    async def grant(
+        self, query: Mapping[str, str], *, redirect_uri: str, code_verifier: str, nonce: str, scopes: Sequence[str]
+    ) -> Grant:
+        """What the provider gives for the code that its answer brought; raises `GrantError`."""
         if "error" in query or not query.get("code"):
             failure = self._provider.authorization_response_failure(dict(query))
             if failure.fault is GrantFault.MISCONFIGURED:
@@ -96,12 +123,12 @@ class OAuthKeeper:
             raise failure
         try:
             async with asyncio.timeout(self._settings.token_call_seconds * 2):
-                grant = await self._provider.authorization_code_grant(
+                return await self._provider.authorization_code_grant(
                     code=query["code"],
-                    redirect_uri=attempt.redirect_uri,
-                    code_verifier=attempt.secrets.code_verifier or "",
-                    nonce=attempt.secrets.nonce or "",
-                    scopes=attempt.secrets.scopes,
+                    redirect_uri=redirect_uri,
+                    code_verifier=code_verifier,
+                    nonce=nonce,
+                    scopes=scopes,
                 )
         except GrantError as failure:
             if failure.fault is GrantFault.MISCONFIGURED:
@@ -109,7 +136,6 @@ class OAuthKeeper:
             raise
         except TimeoutError:
             raise _no_answer() from None
-        return HeldGrant(grant.tokens, grant.account)
 
     async def accept(self, account: ConnectedAccount, held: Held) -> Sequence[Change]:
         """See `Keeper`: the account becomes ACTIVE with these tokens, in the transaction that ends the attempt."""
@@ -141,9 +167,9 @@ class OAuthKeeper:
             ClearTenant(account.connection_name, held.account.tid),
         )
 
-    def approval(self, account: ConnectedAccount, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
+    def approval(self, account: ConnectedAccount | None, *, redirect_uri: str, state: str) -> ApprovalRequest | None:
         """See `Keeper`; nobody approves anything for a personal account."""
-        known = account.provider_account
+        known = None if account is None else account.provider_account
         if self._approved_by is None or (known is not None and known.personal):
             return None
         url = self._approved_by.admin_consent_url(

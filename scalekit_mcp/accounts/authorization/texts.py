@@ -6,6 +6,7 @@ the keeper's refusals.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ NAMED_ACCOUNT_ONLY = (
     "Sign in with the account of this connection. To use another one, disconnect this server in your app and connect "
     "again with the other account."
 )
+SIGN_IN_AGAIN = "Try again, or return to the app."
 ASK_ANEW = "Go back to the chat and ask for a new authorization link."
 
 _TITLES: dict[GrantFault, tuple[OutcomeKind, str]] = {
@@ -163,6 +165,34 @@ def other_account(attempt: Attempt, account: ConnectedAccount, signed_in: Provid
     )
 
 
+def refused_by_provider(failure: GrantError) -> AuthorizationOutcome:
+    """The provider refused a sign-in of an app."""
+    kind, title = _TITLES.get(failure.fault, (OutcomeKind.FAILED, _FAILED))
+    return AuthorizationOutcome(
+        kind,
+        title,
+        failure.message,
+        failure.next_step if failure.who_acts == "it_admin" else SIGN_IN_AGAIN,
+        who_acts=failure.who_acts,
+        reference=" ".join(part for part in (failure.code, failure.correlation_id) if part),
+    )
+
+
+def sign_in_not_possible(error: ScalekitMCPError) -> AuthorizationOutcome:
+    """Something of ours does not work just now."""
+    return AuthorizationOutcome(OutcomeKind.FAILED, _FAILED, error.message, error.next_step, who_acts=error.who_acts)
+
+
+def calendar_not_granted(missing: Sequence[str]) -> AuthorizationOutcome:
+    """The person signed in and left out what the app is for."""
+    return AuthorizationOutcome(
+        OutcomeKind.DECLINED,
+        "The calendar was left out",
+        f"The sign-in did not include the permission {', '.join(missing)}, so nothing was connected.",
+        SIGN_IN_AGAIN,
+    )
+
+
 def failed(attempt: Attempt, failure: GrantError) -> AuthorizationOutcome:
     """The provider refused."""
     kind, title = _TITLES.get(failure.fault, (OutcomeKind.FAILED, _FAILED))
@@ -214,7 +244,15 @@ def not_approved() -> AuthorizationOutcome:
 
 
 def approved(identifier: str) -> AuthorizationOutcome:
-    """The sign-in service reports the approval, which proves nothing."""
+    """The sign-in service reports the approval, which proves nothing. `identifier` is empty where nobody had one."""
+    if not identifier:
+        return AuthorizationOutcome(
+            OutcomeKind.ADMIN_APPROVED,
+            "Thank you: the sign-in service reports the approval",
+            "Nobody is connected by the approval itself. The people of the organization can sign in now.",
+            "Tell the user to connect this server in the app again.",
+            who_acts="user",
+        )
     return AuthorizationOutcome(
         OutcomeKind.ADMIN_APPROVED,
         "Thank you: the sign-in service reports the approval",

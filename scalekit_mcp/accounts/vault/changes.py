@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import Enum
 
+from scalekit_mcp.accounts.model.grants import ClientGrant, GrantEnd, RefreshToken, SignIn
 from scalekit_mcp.accounts.model.records import (
     Attempt,
     ConnectedAccount,
@@ -150,6 +151,67 @@ class ClearTenant:
     tid: str
 
 
+@dataclass(frozen=True, slots=True)
+class InsertSignIn:
+    """Store a new sign-in; the open ones of the same browser for the same request end."""
+
+    sign_in: SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSignIn:
+    """Write a sign-in whose stored version is `sign_in.version`; the stored version grows by one."""
+
+    sign_in: SignIn
+
+
+@dataclass(frozen=True, slots=True)
+class InsertGrant:
+    """Store a new grant with its first refresh token. Holds only while its account is ACTIVE.
+
+    Of the account's live grants the least recently used end, so that at most `MOST_GRANTS` are left.
+    """
+
+    grant: ClientGrant
+    token: RefreshToken | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceRefreshToken:
+    """Count a use of `token` and store its successor. Holds only while `token` is as it was read and its grant lives.
+
+    The grant lives until the successor runs out; its `last_used_at` is written at most once an hour.
+    """
+
+    token: RefreshToken
+    successor: RefreshToken
+    at: datetime
+
+    def used(self) -> RefreshToken:
+        """The token as it is written: replaced now, or tried once more after that."""
+        if self.token.replaced_at is None:
+            return replace(self.token, replaced_at=self.at)
+        return replace(self.token, retries=self.token.retries + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class EndGrant:
+    """End one grant. Holds only while it has not ended."""
+
+    grant: ClientGrant
+    why: GrantEnd
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EndGrantsOf:
+    """End all live grants of an account."""
+
+    account_id: str
+    why: GrantEnd
+    at: datetime
+
+
 Change = (
     ChangeStatus
     | SaveTokens
@@ -162,7 +224,21 @@ Change = (
     | MarkTenant
     | ClaimTrial
     | ClearTenant
+    | InsertSignIn
+    | SaveSignIn
+    | InsertGrant
+    | ReplaceRefreshToken
+    | EndGrant
+    | EndGrantsOf
 )
+
+
+class SignInKey(Enum):
+    """By what a sign-in is found."""
+
+    ID = "id"
+    STATE = "state_sha256"
+    CODE = "code_sha256"
 
 
 class AttemptKey(Enum):

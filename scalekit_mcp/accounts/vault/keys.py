@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Executable, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Table, exists, func, or_, select, update
 
-from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault import grant_rows, rows
 from scalekit_mcp.accounts.vault.changes import ResealStep
 from scalekit_mcp.accounts.vault.database.database import translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
@@ -18,7 +19,10 @@ from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import (
     attempts,
     connected_accounts,
+    grants,
     record_versions,
+    refresh_tokens,
+    sign_ins,
     tenant_marks,
     vault_keys,
 )
@@ -28,6 +32,15 @@ _log = logging.getLogger(__name__)
 
 _account = connected_accounts.c
 _attempt = attempts.c
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """One table of a rotation: `resealed` gives the statements that seal a row of it anew."""
+
+    table: Table
+    resealed: Callable[[rows.Row], list[Executable]]
+    versioned: bool = True
 
 
 class VaultKeys:
@@ -54,8 +67,9 @@ class VaultKeys:
         old = False
         for key_id, check in known.items():
             if self._ring.key(key_id) is None:
-                needed = or_(_account.key_id == key_id, _account.state_key_id == key_id)
-                used = await self._statements.first(select(exists().where(needed).label("used")))
+                needed = exists().where(or_(_account.key_id == key_id, _account.state_key_id == key_id))
+                needed = or_(needed, exists().where(grants.c.key_id == key_id))
+                used = await self._statements.first(select(needed.label("used")))
                 if used is not None and used["used"]:
                     raise VaultError(
                         f"The vault holds tokens sealed with the key '{key_id}', which is not among the keys given "
@@ -92,26 +106,35 @@ class VaultKeys:
     async def reseal(self, after: str | None, limit: int) -> ResealStep:
         """See `Vault`."""
         current = self._ring.sealing_key_id
-        table, key = ("accounts", after) if after is None else cast("tuple[str, str]", tuple(after.split(":", 1)))
-        if table == "accounts":
-            statement = select(*connected_accounts.c, *VERSION_COLUMNS).select_from(
-                connected_accounts.outerjoin(record_versions, record_versions.c.record_id == _account.id)
-            )
-            statement = statement.where(_under_another_key(current))
-            found = await self._statements.all(_page(statement, _account.id, key, limit))
-            resealed, unreadable = await self._reseal(found, self._resealed_account)
-            following = f"accounts:{found[-1]['id']}" if len(found) == limit else "attempts:"
+        name, key = ("accounts", "") if after is None else cast("tuple[str, str]", tuple(after.split(":", 1)))
+        walks = self._walks()
+        walk = walks[name]
+        statement = select(*walk.table.c)
+        if walk.versioned:
+            joined = walk.table.outerjoin(record_versions, record_versions.c.record_id == walk.table.c.id)
+            statement = select(*walk.table.c, *VERSION_COLUMNS).select_from(joined)
+        statement = statement.where(_under_another_key(walk.table, current))
+        found = await self._statements.all(_page(statement, walk.table.c.id, key, limit))
+        resealed, unreadable = await self._reseal(found, walk.resealed)
+        names = [*walks, None]
+        following = name if len(found) == limit else names[names.index(name) + 1]
+        if following is None:
+            await self._reseal_tenants()
+        elif following == name:
+            following = f"{name}:{found[-1]['id']}"
         else:
-            statement = select(*attempts.c, *VERSION_COLUMNS).select_from(
-                attempts.outerjoin(record_versions, record_versions.c.record_id == _attempt.id)
-            )
-            statement = statement.where(_attempt.key_id != current)
-            found = await self._statements.all(_page(statement, _attempt.id, key, limit))
-            resealed, unreadable = await self._reseal(found, self._resealed_attempt)
-            following = f"attempts:{found[-1]['id']}" if len(found) == limit else None
-            if following is None:
-                await self._reseal_tenants()
+            following = f"{following}:"
         return ResealStep(resealed, unreadable, await self._to_reseal(current), following)
+
+    def _walks(self) -> dict[str, _Walk]:
+        """The tables that are sealed row by row, in the order in which they are walked through."""
+        return {
+            "accounts": _Walk(connected_accounts, self._resealed_account),
+            "attempts": _Walk(attempts, self._resealed_attempt),
+            "sign_ins": _Walk(sign_ins, self._resealed_sign_in),
+            "grants": _Walk(grants, self._resealed_grant),
+            "refresh_tokens": _Walk(refresh_tokens, self._resealed_refresh_token, versioned=False),
+        }
 
     async def _reseal(
         self, found: Sequence[rows.Row], resealed: Callable[[rows.Row], list[Executable]]
@@ -154,6 +177,28 @@ class VaultKeys:
             self._resealed_version(row),
         ]
 
+    def _resealed_sign_in(self, row: rows.Row) -> list[Executable]:
+        grant_rows.sign_in_from_row(row, self._ring)
+        seal = grant_rows.sign_in_seal(row)
+        sealed = self._ring.seal(self._ring.open(row["sealed_secrets"], **seal), **seal)
+        statement = update(sign_ins).where(sign_ins.c.id == row["id"], sign_ins.c.version == row["version"])
+        return [
+            statement.values(sealed_secrets=sealed, key_id=self._ring.sealing_key_id),
+            self._resealed_version(row),
+        ]
+
+    def _resealed_grant(self, row: rows.Row) -> list[Executable]:
+        grant_rows.grant_from_row(row, self._ring)
+        statement = update(grants).where(grants.c.id == row["id"], grants.c.sealed == row["sealed"])
+        return [statement.values(grant_rows.seal_grant(self._ring, row)), self._resealed_version(row)]
+
+    def _resealed_refresh_token(self, row: rows.Row) -> list[Executable]:
+        grant_rows.token_from_row(row, self._ring)
+        statement = update(refresh_tokens).where(
+            refresh_tokens.c.id == row["id"], refresh_tokens.c.sealed == row["sealed"]
+        )
+        return [statement.values(grant_rows.seal_token(self._ring, row))]
+
     def _resealed_version(self, row: rows.Row) -> Executable:
         values = seals.version_values(self._ring, row["id"], row["least_version"])
         statement = update(record_versions).where(
@@ -169,16 +214,17 @@ class VaultKeys:
                 await self._statements.write(partial(self._statements.execute, statement=anew), one_statement=True)
 
     async def _to_reseal(self, current: str) -> int:
-        accounts_left = select(func.count()).where(_under_another_key(current))
-        attempts_left = select(func.count()).where(_attempt.key_id != current)
-        row = await self._statements.first(
-            select((accounts_left.scalar_subquery() + attempts_left.scalar_subquery()).label("n"))
-        )
+        left = [
+            select(func.count()).where(_under_another_key(walk.table, current)).scalar_subquery()
+            for walk in self._walks().values()
+        ]
+        row = await self._statements.first(select(sum(left[1:], left[0]).label("n")))
         return 0 if row is None else int(row["n"])
 
 
-def _under_another_key(current: str) -> ColumnElement[bool]:
-    return or_(_account.key_id != current, _account.state_key_id != current)  # NULL: nothing is sealed, so neither
+def _under_another_key(table: Table, current: str) -> ColumnElement[bool]:
+    other = table.c.key_id != current  # NULL: nothing is sealed, so neither
+    return or_(other, _account.state_key_id != current) if table is connected_accounts else other
 
 
 def _page(statement: Any, column: Any, after: str | None, limit: int) -> Any:

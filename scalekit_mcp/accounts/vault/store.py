@@ -26,23 +26,31 @@ from scalekit_mcp.accounts.vault.changes import (
     ChangeStatus,
     ClaimTrial,
     ClearTenant,
+    EndGrant,
+    EndGrantsOf,
     InsertAttempt,
+    InsertGrant,
+    InsertSignIn,
     Keep,
     MarkTenant,
     NoteAccount,
     ReleaseLease,
     RenewLease,
+    ReplaceRefreshToken,
     SaveAttempt,
+    SaveSignIn,
     SaveTokens,
     TakeLease,
 )
 from scalekit_mcp.accounts.vault.database.database import Database, translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, StaleChangeError, Statements
 from scalekit_mcp.accounts.vault.floors import SeenVersions, is_older
+from scalekit_mcp.accounts.vault.grants import GrantStatements
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
+from scalekit_mcp.accounts.vault.sign_ins import SignInStatements
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks
 
 _account = connected_accounts.c
@@ -78,6 +86,9 @@ _BY_KEY = (
 )
 
 
+_ONE_STATEMENT = (SaveTokens, TakeLease, RenewLease, ReleaseLease, NoteAccount, MarkTenant, ClaimTrial, ClearTenant)
+
+
 class Store:
     """An opened vault: its accounts and commits here, the rest in `keys`, `attempts` and `history`."""
 
@@ -88,6 +99,8 @@ class Store:
         self.keys = VaultKeys(statements)
         self.attempts = Attempts(statements, self._floors)
         self.history = History(statements, outbox=outbox)
+        self.sign_ins = SignInStatements(statements)
+        self.grants = GrantStatements(statements)
 
     @classmethod
     async def open(cls, database_url: str, ring: KeyRing, write_seconds: float, *, outbox: bool) -> Store:
@@ -154,6 +167,7 @@ class Store:
             theirs = select(_attempt.id).where(_attempt.account_id == account_id)
             self._statements.execute(connection, delete(record_versions).where(record_versions.c.record_id.in_(theirs)))
             self._statements.execute(connection, delete(attempts).where(_attempt.account_id == account_id))
+            self.grants.delete_of(connection, account_id)
             removed = (
                 self._statements.execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
             )
@@ -269,6 +283,10 @@ class Store:
                 return self.attempts.save(connection, change)
             case MarkTenant() | ClaimTrial() | ClearTenant():
                 return self.attempts.change_tenant(connection, change)
+            case InsertSignIn() | SaveSignIn():
+                return self.sign_ins.apply(connection, change)
+            case InsertGrant() | ReplaceRefreshToken() | EndGrant() | EndGrantsOf():
+                return self.grants.apply(connection, change)
 
     def _change_status(self, connection: Connection, change: ChangeStatus) -> bool:
         before, after, tokens = change.change.before, change.change.after, change.tokens
@@ -317,7 +335,7 @@ class Store:
 
 
 def _is_one_statement(changes: Sequence[Change]) -> bool:
-    return len(changes) == 1 and not isinstance(changes[0], ChangeStatus)
+    return len(changes) == 1 and isinstance(changes[0], _ONE_STATEMENT)
 
 
 def _filters(

@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from scalekit_mcp.accounts.model.statuses import STATUS_REASONS
 
-HEAD = "0003"
+HEAD = "0004"
 
 # Instants are microseconds since 1970 in UTC: exact, comparable and the same on every database.
 
@@ -111,6 +111,72 @@ attempts = Table(
     Index("ix_attempts_expires_at", "expires_at"),
     Index("ix_attempts_key_id", "key_id", "id"),
 )
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("browser_sha256", String(64), nullable=False),
+    Column("request_sha256", String(64), nullable=False),
+    Column("state_sha256", String(64)),
+    Column("code_sha256", String(64)),
+    Column("grant_id", String(40)),
+    Column("wrong_tries", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("key_id", String(255), nullable=False),
+    Column("sealed_secrets", LargeBinary, nullable=False),
+    UniqueConstraint("state_sha256", name="uq_sign_ins_state_sha256"),
+    UniqueConstraint("code_sha256", name="uq_sign_ins_code_sha256"),
+    Index("ix_sign_ins_browser_sha256", "browser_sha256", "created_at"),
+    Index("ix_sign_ins_expires_at", "expires_at"),
+    Index("ix_sign_ins_key_id", "key_id", "id"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("account_id", String(40), ForeignKey("connected_accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("connection_name", String(400), nullable=False),
+    Column("identifier", String(100), nullable=False),
+    Column("client_sha256", String(64), nullable=False),
+    Column("secret_sha256", String(64)),
+    Column("client_name", String(400), nullable=False),
+    Column("client_host", String(1000), nullable=False),
+    Column("client_kind", String(16), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("ended_why", String(40)),
+    Column("key_id", String(255), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_grants_account_id", "account_id", "last_used_at"),
+    Index("ix_grants_ended_at", "ended_at"),
+    Index("ix_grants_expires_at", "expires_at"),
+    Index("ix_grants_key_id", "key_id", "id"),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("grant_id", String(40), ForeignKey("grants.id", ondelete="CASCADE"), nullable=False),
+    Column("issued_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("replaced_at", BigInteger),
+    Column("retries", Integer, nullable=False),
+    Column("key_id", String(255), nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_refresh_tokens_grant_id", "grant_id"),
+    Index("ix_refresh_tokens_expires_at", "expires_at"),
+    Index("ix_refresh_tokens_key_id", "key_id", "id"),
+)
+"""The id of a refresh token is its SHA-256 in hexadecimal."""
 
 tenant_marks = Table(
     "tenant_marks",

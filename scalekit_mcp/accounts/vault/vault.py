@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
+from scalekit_mcp.accounts.model.grants import ClientGrant, RefreshToken, SignIn
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountStatus,
@@ -18,7 +19,7 @@ from scalekit_mcp.accounts.model.records import (
     HistoryEntry,
     StoredAccount,
 )
-from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, ResealStep
+from scalekit_mcp.accounts.vault.changes import AttemptKey, Change, ChangeStatus, ResealStep, SignInKey
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.concurrency import OpenOnce, RunningTasks
 from scalekit_mcp.errors import ConfigurationError
@@ -121,6 +122,22 @@ class Vault:
     async def find_attempt(self, key: AttemptKey, value: str) -> Attempt | None:
         """An attempt with its secrets."""
         return await self._run(lambda store: store.attempts.find(key, value))
+
+    async def find_sign_in(self, key: SignInKey, value: str) -> SignIn | None:
+        """A sign-in with its request and its secrets."""
+        return await self._run(lambda store: store.sign_ins.find(key, value))
+
+    async def find_grant(self, grant_id: str) -> ClientGrant | None:
+        """A grant, also one that has ended and is not purged yet."""
+        return await self._run(lambda store: store.grants.find(grant_id))
+
+    async def find_refresh_token(self, sha256: str) -> tuple[RefreshToken, ClientGrant] | None:
+        """A refresh token with its grant."""
+        return await self._run(lambda store: store.grants.find_token(sha256))
+
+    async def list_grants(self, account_id: str, *, now: datetime) -> Sequence[ClientGrant]:
+        """The live grants of an account, the most recently used first."""
+        return await self._run(lambda store: store.grants.list(account_id, now))
 
     async def commit(self, *changes: Change) -> bool:
         """Write all changes or none; False if one of them no longer holds."""

@@ -52,30 +52,30 @@ def whose(row: Row) -> str:
 
 def seal_account(ring: KeyRing, values: Row) -> dict[str, Any]:
     """The columns that seal an account's row; `values` holds all of `ACCOUNT_COLUMNS`."""
-    sealed = ring.seal(b"", kind="account", owner=values["id"], context=_context(values, ACCOUNT_COLUMNS))
+    sealed = ring.seal(b"", kind="account", owner=values["id"], context=record_context(values, ACCOUNT_COLUMNS))
     return {"sealed_state": sealed, "state_key_id": ring.sealing_key_id}
 
 
 def check_account(ring: KeyRing, row: Row) -> None:
     """Raise `DamagedRecordError` for an account's row that is not as this product wrote it, or is an older one."""
-    _check(ring, row, row["sealed_state"], "account", ACCOUNT_COLUMNS)
+    check_record(ring, row, row["sealed_state"], "account", ACCOUNT_COLUMNS)
     check_version(ring, row, row["epoch"], row["least_version"], row["sealed_version"])
 
 
 def attempt_context(row: Row) -> list[str]:
     """The associated data of an attempt's secrets."""
-    return _context(row, ATTEMPT_COLUMNS)
+    return record_context(row, ATTEMPT_COLUMNS)
 
 
 def seal_tenant(ring: KeyRing, values: Row) -> bytes:
     """The seal of a tenant's mark."""
-    return ring.seal(b"", kind="tenant", owner=values["tid"], context=_context(values, TENANT_COLUMNS))
+    return ring.seal(b"", kind="tenant", owner=values["tid"], context=record_context(values, TENANT_COLUMNS))
 
 
 def is_tenant_whole(ring: KeyRing, values: Row, sealed: object) -> bool:
     """Whether the mark of a tenant is as this product wrote it."""
     try:
-        _check(ring, values, sealed, "tenant", TENANT_COLUMNS)
+        check_record(ring, values, sealed, "tenant", TENANT_COLUMNS)
     except (VaultError, TypeError, ValueError, AttributeError):
         return False
     return True
@@ -108,22 +108,24 @@ def put_back(row: Row) -> DamagedRecordError:
     )
 
 
-def _check(ring: KeyRing, row: Row, sealed: object, kind: str, columns: tuple[str, ...]) -> None:
+def record_context(row: Row, columns: tuple[str, ...]) -> list[str]:
+    """The associated data of a row whose `columns` decide."""
+    values = [row[name] for name in columns]
+    return [json.dumps(values, separators=(",", ":")), str(row.get("identifier") or row.get("tid"))]
+
+
+def check_record(ring: KeyRing, row: Row, sealed: object, kind: str, columns: tuple[str, ...]) -> None:
+    """Raise `DamagedRecordError` for a row whose `columns` are not those that were sealed."""
     if not isinstance(sealed, bytes):
         raise DamagedRecordError(f"The record of {whose(row)} has no seal.", row)
     owner = row["tid"] if kind == "tenant" else row["id"]
     try:
-        ring.open(sealed, kind=kind, owner=owner, context=_context(row, columns))
+        ring.open(sealed, kind=kind, owner=owner, context=record_context(row, columns))
     except VaultError as exc:
         if "which is not among" in exc.message:
             raise
         message = f"The record of {whose(row)} does not fit its seal: another program changed it, or it is damaged."
         raise DamagedRecordError(message, row) from exc
-
-
-def _context(row: Row, columns: tuple[str, ...]) -> list[str]:
-    values = [row[name] for name in columns]
-    return [json.dumps(values, separators=(",", ":")), str(row.get("identifier") or row.get("tid"))]
 
 
 def _text(row: Row, name: str) -> str:
