@@ -26,7 +26,6 @@ USED_FROM_OUTSIDE = (
     ("client.py", "method", "use_by_default", "docs/python.md offers it"),
     ("tools/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
     ("sandbox/control/*.py", "method", "*", "called by name over HTTP"),
-    ("sandbox/browser.py", "method", "sign_in", "docs/sandbox.md offers it"),
     (
         "sandbox/scalekit/app.py",
         "method",
@@ -50,6 +49,7 @@ USED_FROM_OUTSIDE = (
     ("server/http/protocol.py", "attribute", "keep_alive", "uvicorn reads it"),
     ("server/http/protocol.py", "attribute", "disconnected", "uvicorn reads it"),
     ("server/*", "attribute", "redirect_slashes", "Starlette reads it"),
+    ("server/web/consent_page.py", "variable", "*", "a template reads it"),
     ("settings/model.py", "method", "_*", "pydantic calls validators"),
     ("cli/__init__.py", "function", "*", "click calls commands"),
     ("telemetry/*", "attribute", "exc_text", "logging reads it"),

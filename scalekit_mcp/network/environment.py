@@ -148,7 +148,7 @@ class Network:
             transport=Routes(
                 proxies={proxy.kind: proxy.url for proxy in self.proxies()} if outside else {},
                 without_proxy=self.without_proxy(),
-                tls=self._tls(),
+                tls=self.tls(),
             ),
             trust_env=False,
             timeout=timeout,
@@ -166,7 +166,8 @@ class Network:
         named = [f"{path} ({name})" for name, path in zip(_CA_VARIABLES, self.authorities(), strict=True) if path]
         return f"{said}; certificate authorities: {' and '.join(named) or 'those of this system'}"
 
-    def _tls(self) -> ssl.SSLContext:
+    def tls(self) -> ssl.SSLContext:
+        """What trusts the authorities of the environment, or those of the system where it names none."""
         try:
             return _context(*self.authorities())
         except ConfigurationError:

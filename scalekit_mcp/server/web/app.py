@@ -12,7 +12,7 @@ import hmac
 import logging
 import re
 import secrets
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.accounts import BrokenSealError, KeyRing
+from scalekit_mcp.accounts import STATE_PREFIX, BrokenSealError, KeyRing
 from scalekit_mcp.actions import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions, AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
@@ -47,6 +47,7 @@ class WebOptions:
     """The options of the pages: `origins` are our own (`https://host`), `secure` says that all of them are https.
 
     `names` are what pages call the provider and its calendars.
+    `sign_in_callback` takes what the provider answers to a sign-in of an app.
     `cookie_keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
     """
 
@@ -54,6 +55,7 @@ class WebOptions:
     secure: bool = False
     sandbox: bool = False
     cookie_keys: KeyRing | None = None
+    sign_in_callback: Callable[[Request], Awaitable[Response]] | None = None
     names: ServiceNames = field(default_factory=ServiceNames)
 
 
@@ -119,6 +121,8 @@ class Web:
 
     async def callback(self, request: Request) -> Response:
         """What the authorization endpoint sent back (RFC 6749 section 4.1.2)."""
+        if self._options.sign_in_callback is not None and _is_of_sign_in(request):
+            return await self._options.sign_in_callback(request)
         query = _query(request)
         if query is None:
             return self._finished(_malformed(), request)
@@ -246,6 +250,11 @@ def _csrf_token(secret: str, ticket: str) -> str:
 def _state_of(url: str) -> str | None:
     values = parse_qs(urlsplit(url).query).get("state")
     return values[0] if values else None
+
+
+def _is_of_sign_in(request: Request) -> bool:
+    """Whether what came back belongs to a sign-in of an app, and not to an authorization link."""
+    return request.query_params.get("state", "").startswith(STATE_PREFIX)
 
 
 def _query(request: Request) -> dict[str, str] | None:

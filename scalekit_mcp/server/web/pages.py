@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse
 
 from scalekit_mcp.actions import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.server.web.consent_page import ConsentPage, FailedPage
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -99,14 +100,29 @@ class Pages:
             csrf=csrf,
         )
 
+    def consent(self, page: ConsentPage) -> HTMLResponse:
+        """Which app wants what, before a sign-in. Changes nothing by being looked at."""
+        words = scope_descriptions(page.provider_scopes, provider=page.provider_name, has_administrators=True)
+        return self._render("consent.html", script=True, page=page, provider_words=words)
+
+    def sign_in_failed(self, page: FailedPage) -> HTMLResponse:
+        """Why nothing came of a sign-in: another try, or back to the app, as the person chooses."""
+        tone = _TONES.get(page.outcome.kind, "bad")
+        return self._render("sign_in_failed.html", script=True, page=page, outcome=page.outcome, tone=tone)
+
     def redirect_to_provider(self, url: str) -> HTMLResponse:
         """A page that leads on to the provider by meta refresh and a link.
 
         No redirect: the page's security policy (`form-action 'self'`) forbids a form to redirect to another site.
         """
-        return self._render(
-            "redirect_to_provider.html", url=url, provider="the sandbox" if self._sandbox else self._names.provider
-        )
+        return self._redirect(url, "the sandbox" if self._sandbox else self._names.provider)
+
+    def redirect_to_app(self, url: str) -> HTMLResponse:
+        """As `redirect_to_provider`, back to the app that asked for a sign-in."""
+        return self._redirect(url, "the app")
+
+    def _redirect(self, url: str, to: str) -> HTMLResponse:
+        return self._render("redirect_to_provider.html", url=url, provider=to)
 
     def outcome(
         self,
