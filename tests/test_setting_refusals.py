@@ -41,6 +41,8 @@ BAD = {
     "allowed_hosts": "https://calendar.example",
     "allowed_origins": "app.example",
     "auth": "trust-me",
+    "allowed_tenants": "organizations",
+    "client_metadata_hosts": "https://id.example/",
     "session_keys": "k1",
     "oidc_issuer": "http://issuer.example",
     "oidc_audience": TAB,

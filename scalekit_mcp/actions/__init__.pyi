@@ -27,3 +27,4 @@ from .protocol import ADMIN_CALLBACK_PATH as ADMIN_CALLBACK_PATH
 from .protocol import CALLBACK_PATH as CALLBACK_PATH
 from .protocol import Actions as Actions
 from .protocol import LinkBase as LinkBase
+from .remote_sign_in import RemoteSignIn as RemoteSignIn

@@ -36,7 +36,13 @@ OPTIONS: dict[str, Callable[..., Any]] = {
         "--public-url", help="How browsers and clients reach us [default: http://localhost:PORT]."
     ),
     "auth": click.option(
-        "--auth", type=click.Choice(["session-token", "oidc", "gateway", "none"]), help="HTTP callers."
+        "--auth", type=click.Choice(["session-token", "microsoft", "oidc", "gateway", "none"]), help="HTTP callers."
+    ),
+    "allowed_tenants": click.option(
+        "--allowed-tenants", help="--auth microsoft: who may sign in, tenant ids or domains [default: all]."
+    ),
+    "client_metadata_hosts": click.option(
+        "--client-metadata-hosts", help="--auth microsoft: private hosts whose client documents may be fetched."
     ),
     "stateless": click.option("--stateless", is_flag=True, default=None, help="No sessions for older clients."),
     "user_verification": click.option(
@@ -108,6 +114,8 @@ def cli() -> None:
     "port",
     "public_url",
     "auth",
+    "allowed_tenants",
+    "client_metadata_hosts",
     "stateless",
     "user_verification",
     "log_level",

@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 import anyio
 
 from scalekit_mcp import __version__
-from scalekit_mcp.actions import open_actions
+from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.cli.serve import configure_logging, server_options, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
-from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings, listed
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
-    from scalekit_mcp.server import Authentication, OidcOptions, SessionTokens
+    from scalekit_mcp.server import Authentication, AuthorizationServer, OidcOptions, SessionTokens
 
 logger = logging.getLogger("scalekit_mcp")
 
@@ -72,7 +72,8 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 await actions.list_connected_accounts(page_size=1)
         numbers = AccountNumbers(registry, actions, connection_name=settings.connection)
         metrics = CallMetrics(registry, gather=numbers)
-        authentication = await _authentication(settings, tokens, stack)
+        oauth = await _authorization_server(settings, keys, actions, registry, stack)
+        authentication = oauth.access_tokens if oauth else await _authentication(settings, tokens, stack)
         shutdown = Shutdown()
         limiter = CallLimiter()
         server = create_server(
@@ -85,6 +86,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 request_state_keys=tuple(_derived(keys, b"request state").values()),
                 metrics=metrics,
                 limiter=limiter,
+                sign_in_challenge=oauth.sign_in_challenge if oauth else None,
             ),
         )
         service_key = settings.service_key.get_secret_value() if settings.service_key else None
@@ -94,8 +96,8 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             authentication=authentication,
             options=HttpOptions(
                 public_url=public_url,
-                allowed_hosts=_listed(settings.allowed_hosts),
-                allowed_origins=_listed(settings.allowed_origins),
+                allowed_hosts=listed(settings.allowed_hosts),
+                allowed_origins=listed(settings.allowed_origins),
                 stateless=settings.stateless,
                 sandbox=settings.sandbox,
                 cookie_keys=KeyRing(list(_derived(keys, b"cookies").items())),
@@ -104,13 +106,14 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                     public_url=public_url,
                     version=__version__,
                     read_only=settings.read_only,
-                    session_tokens=tokens,
+                    session_tokens=None if settings.auth == "microsoft" else tokens,
                     metrics=metrics,
                     limiter=limiter,
                 )
                 if service_key
                 else None,
                 resource_metadata=resource_metadata,
+                authorization_server=oauth,
                 metrics=metrics if service_key or _is_local(settings) else None,
                 metrics_key=service_key,
             ),
@@ -167,11 +170,48 @@ def _session_tokens(settings: Settings, keys: dict[str, bytes]) -> SessionTokens
     return SessionTokens(keys, audience=f"{settings.base_url}/mcp", clock=SystemClock())
 
 
+async def _authorization_server(
+    settings: Settings, keys: dict[str, bytes], actions: Actions, metrics: Metrics, stack: AsyncExitStack
+) -> AuthorizationServer | None:
+    """Sign-in with Microsoft, in its mode alone; raises `ConfigurationError` for a tenant that does not exist."""
+    if settings.auth != "microsoft":
+        return None
+    from scalekit_mcp.accounts import KeyRing
+    from scalekit_mcp.actions import RemoteSignIn
+    from scalekit_mcp.server import AuthorizationServer, AuthorizationServerOptions, Documents
+
+    service = RemoteSignIn(actions)
+    if settings.tenants:
+        try:
+            await service.ready()
+        except ConfigurationError:
+            raise
+        except ScalekitMCPError as error:
+            logger.warning("Nobody can sign in yet: %s It is tried again.", error.message)
+    documents = Documents(
+        SystemClock(),
+        tls=settings.network.tls(),
+        own_hosts=[urlsplit(settings.base_url).hostname or ""],
+        allowed_hosts=listed(settings.client_metadata_hosts),
+        metrics=metrics,
+    )
+    stack.push_async_callback(documents.aclose)
+    options = AuthorizationServerOptions(
+        public_url=settings.base_url,
+        page_keys=KeyRing(list(_derived(keys, b"sign-in pages").items())),
+        registration_keys=KeyRing(list(_derived(keys, b"client registrations").items())),
+        access_token_keys=_derived(keys, b"access tokens"),
+        read_only=settings.read_only,
+        sandbox=settings.sandbox,
+    )
+    return AuthorizationServer(service, documents, options, clock=SystemClock(), metrics=metrics)
+
+
 async def _authentication(settings: Settings, tokens: SessionTokens, stack: AsyncExitStack) -> Authentication:
     from scalekit_mcp.server import Gateway, NoAuthentication
 
     match settings.auth:
-        case "session-token":
+        case "session-token" | "microsoft":
             return tokens
         case "none":
             return NoAuthentication(settings.identifier or SANDBOX_IDENTIFIER)
@@ -233,7 +273,3 @@ def _derived(keys: dict[str, bytes], purpose: bytes) -> dict[str, bytes]:
 def _is_local(settings: Settings) -> bool:
     """Whether nobody beyond this machine reaches the server, also through a proxy on it."""
     return is_loopback(settings.host) and is_loopback(urlsplit(settings.base_url).hostname)
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    return tuple(entry.strip() for entry in text.split(",") if entry.strip())

@@ -13,6 +13,8 @@ from .identity.credentials import ClientCertificate as ClientCertificate
 from .identity.credentials import ClientCredentials as ClientCredentials
 from .identity.credentials import PublicClient as PublicClient
 from .identity.credentials import credentials_of as credentials_of
+from .identity.id_token import is_guid as is_guid
 from .identity.oauth import MicrosoftOAuth as MicrosoftOAuth
 from .identity.scopes import graph_resource as graph_resource
 from .identity.scopes import wire_scopes as wire_scopes
+from .identity.tenants import tenant_of as tenant_of

@@ -17,6 +17,9 @@ from .mcp.app import ServerOptions as ServerOptions
 from .mcp.app import create_server as create_server
 from .metrics import AccountNumbers as AccountNumbers
 from .metrics import CallMetrics as CallMetrics
+from .oauth.documents import Documents as Documents
+from .oauth.server import AuthorizationServer as AuthorizationServer
+from .oauth.server import AuthorizationServerOptions as AuthorizationServerOptions
 from .rest.app import RestOptions as RestOptions
 from .stdio.listener import Listener as Listener
 from .stdio.server import serve_stdio as serve_stdio

@@ -11,6 +11,7 @@ from scalekit_mcp.settings.model import (
     Mode,
     Settings,
     Verification,
+    listed,
     variables_of,
 )
 from scalekit_mcp.settings.sources import ExposedFile, exposed_file
@@ -28,6 +29,7 @@ __all__ = [
     "Verification",
     "check_settings",
     "exposed_file",
+    "listed",
     "load_settings",
     "variables_of",
 ]

@@ -52,8 +52,11 @@ def _problems_of(settings: Settings, transport: Transport | None) -> list[str]:
     problems += _webhook_problems(settings, mode)
     if transport == "stdio" and not settings.identifier and not settings.sandbox:
         problems.append("No identifier is set: say whose account this is with --identifier or SCALEKIT_MCP_IDENTIFIER.")
+    if transport == "stdio" and settings.auth == "microsoft":
+        problems.append(f"{settings.named('auth')} is microsoft, which is for HTTP: serve with --transport http.")
     if transport == "http":
         problems += _http_problems(settings, database)
+        problems += _microsoft_problems(settings, mode)
     if mode is not None:
         problems += _network_problems(settings)
     return problems
@@ -105,7 +108,11 @@ def _webhook_problems(settings: Settings, mode: str | None) -> list[str]:
 def _http_problems(settings: Settings, database: str) -> list[str]:
     problems: list[str] = []
     auth = settings.named("auth")
-    if settings.auth == "session-token" and database.startswith("postgresql") and not settings.session_keys:
+    if (
+        settings.auth in ("session-token", "microsoft")
+        and database.startswith("postgresql")
+        and not settings.session_keys
+    ):
         problems.append("SCALEKIT_MCP_SESSION_KEYS is missing: PostgreSQL needs it, as kid:base64.")
     if settings.auth == "oidc" and not (settings.oidc_issuer and settings.oidc_audience):
         problems.append(f"{auth} is oidc, which needs SCALEKIT_MCP_OIDC_ISSUER and SCALEKIT_MCP_OIDC_AUDIENCE.")
@@ -116,6 +123,31 @@ def _http_problems(settings: Settings, database: str) -> list[str]:
             problems.append(f"{auth} is none, which needs --identifier: every caller acts as that one user.")
         if not is_loopback(settings.host) or not is_loopback(urlsplit(settings.base_url).hostname):
             problems.append(f"{auth} is none, which is refused on an address that others can reach.")
+    return problems
+
+
+def _microsoft_problems(settings: Settings, mode: str | None) -> list[str]:
+    """What sign-in with Microsoft cannot have beside it, and what belongs to it alone."""
+    auth = settings.named("auth")
+    if settings.auth != "microsoft":
+        return [
+            f"{settings.named(name)} is set, and is for SCALEKIT_MCP_AUTH=microsoft alone: {auth} is {settings.auth}."
+            for name in ("allowed_tenants", "client_metadata_hosts")
+            if getattr(settings, name)
+        ]
+    problems: list[str] = []
+    if mode == "hosted":
+        problems.append(f"{auth} is microsoft, which needs an Azure app of your own: it is for embedded mode.")
+    if urlsplit(settings.base_url).path not in ("", "/"):
+        problems.append(
+            f"{settings.named('public_url')} has a path, and {auth} is microsoft: the documents that hosts look for "
+            "stand at the root of a host (RFC 8414 section 3.1). Give the server a host name of its own."
+        )
+    if settings.user_verification is not None:
+        problems.append(
+            f"{settings.named('user_verification')} is set, and {auth} is microsoft: whoever signs in is the caller, "
+            "so nobody is verified another way."
+        )
     return problems
 
 

@@ -46,7 +46,7 @@ MAX_SCOPES = 1000
 MULTI_LINE = frozenset({"vault_keys", "session_keys"})
 
 Mode = Literal["auto", "embedded", "hosted"]
-Auth = Literal["session-token", "oidc", "gateway", "none"]
+Auth = Literal["session-token", "microsoft", "oidc", "gateway", "none"]
 Verification = Literal["off", "confirm", "url"]
 
 
@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     allowed_origins: str = ""
     auth: Auth = "session-token"
+    allowed_tenants: str = ""
+    client_metadata_hosts: str = ""
     session_keys: SecretStr | None = None
     oidc_issuer: str | None = None
     oidc_audience: str | None = None
@@ -170,6 +172,25 @@ class Settings(BaseSettings):
             raise ValueError("it must be hosts such as calendar.example:8443, with commas between them")
         return value
 
+    @field_validator("client_metadata_hosts", mode="after")
+    @classmethod
+    def _document_hosts(cls, value: str) -> str:
+        if not all(re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?", entry) for entry in listed(value)):
+            raise ValueError("it must be hosts such as id.example.internal:8443, with commas between them")
+        return value
+
+    @field_validator("allowed_tenants", mode="after")
+    @classmethod
+    def _tenants(cls, value: str) -> str:
+        for entry in listed(value):
+            if entry.casefold() in {"common", "organizations"}:
+                raise ValueError(f"{entry} is no tenant; leave the setting out to let every tenant in")
+            if not re.fullmatch(
+                r"consumers|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|[\w-]+(\.[\w-]+)+", entry
+            ):
+                raise ValueError("it must be tenant ids or domains such as contoso.com, with commas between them")
+        return value
+
     @field_validator("allowed_origins", mode="after")
     @classmethod
     def _allowed_origins(cls, value: str) -> str:
@@ -225,6 +246,11 @@ class Settings(BaseSettings):
         return tuple(address for address in (*provider, *issuers, self.webhook_url) if address)
 
     @property
+    def tenants(self) -> tuple[str, ...]:
+        """The tenants that may sign in with `microsoft`, as they are configured; none means all."""
+        return listed(self.allowed_tenants) if self.auth == "microsoft" else ()
+
+    @property
     def login_url(self) -> str:
         """Base address of the login host."""
         return self.microsoft_login_url or CLOUDS[self.microsoft_cloud][0]
@@ -270,6 +296,11 @@ class Settings(BaseSettings):
             return self.resolved_mode == "embedded"
         except ConfigurationError:
             return True
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The entries of a setting that has commas between them."""
+    return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
 def variables_of(field: str) -> tuple[str, ...]:

@@ -15,18 +15,31 @@ from scalekit_mcp.accounts import (
     AccountKey,
     AccountServices,
     AccountSettings,
+    AllowedTenants,
     ConnectedAccount,
+    Grants,
     KeyRing,
+    ProviderSignIns,
+    SignIns,
     Tokens,
     UserVerification,
 )
 from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
+from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar import OutlookCalendar, Pages
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
-from scalekit_mcp.microsoft import GraphClient, GraphMailbox, GraphSession, MicrosoftOAuth, credentials_of
+from scalekit_mcp.microsoft import (
+    GraphClient,
+    GraphMailbox,
+    GraphSession,
+    MicrosoftOAuth,
+    credentials_of,
+    is_guid,
+    tenant_of,
+)
 from scalekit_mcp.notifications import StatusLog, Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.telemetry import Metrics, RedactUrls, traced
@@ -59,6 +72,16 @@ class AccountTokens:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteServices:
+    """What sign-ins from remote hosts are made of."""
+
+    tenants: AllowedTenants
+    grants: Grants
+    sign_ins: SignIns
+    sign_ins_at_provider: ProviderSignIns
+
+
+@dataclass(frozen=True, slots=True)
 class EmbeddedServices:
     """Everything that one process needs to serve calls; closed by `aclose`."""
 
@@ -69,6 +92,7 @@ class EmbeddedServices:
     http: httpx.AsyncClient
     provider: MicrosoftOAuth
     connected: AccountServices
+    remote: RemoteServices
     graph: GraphClient
     pages: SealedPages
     log_rule: RedactUrls
@@ -84,6 +108,7 @@ class EmbeddedServices:
         self.log_rule.detach()
         if self.webhook is not None:
             await self.webhook.aclose()
+        await self.remote.sign_ins_at_provider.aclose()
         await self.connected.aclose()
         await self.http.aclose()
 
@@ -159,11 +184,36 @@ def embedded_services(
         http=http,
         provider=provider,
         connected=connected,
+        remote=_remote_services(settings, connected, http=http, clock=clock),
         graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
         pages=SealedPages(ring, clock),
         log_rule=RedactUrls(settings.login_url, settings.graph_url).attach(),
         webhook=webhook,
     )
+
+
+def _remote_services(
+    settings: Settings, connected: AccountServices, *, http: httpx.AsyncClient, clock: Clock
+) -> RemoteServices:
+    names = settings.tenants
+    tenants = AllowedTenants(
+        ids=[name for name in names if is_guid(name)],
+        names=[name for name in names if not is_guid(name)],
+        tenant_of=partial(tenant_of, http, settings.login_url),
+    )
+    grants = Grants(connected.vault, clock, tenant_allowed=tenants.allows)
+    sign_ins = SignIns(connected.vault, grants, clock)
+    at_provider = ProviderSignIns(
+        sign_ins,
+        connected.authorizations,
+        connected.keepers[settings.connection],
+        tenants,
+        connection_name=settings.connection,
+        redirect_uri=settings.base_url + CALLBACK_PATH,
+        admin_redirect_uri=settings.base_url + ADMIN_CALLBACK_PATH,
+        required_scopes=READ_SCOPES,
+    )
+    return RemoteServices(tenants, grants, sign_ins, at_provider)
 
 
 def _webhook_target(settings: Settings) -> Webhook | None:

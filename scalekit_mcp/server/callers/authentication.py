@@ -4,6 +4,7 @@
 |-----------------|-------------------------------------------------------|-------------------------------------------|
 | `session-token` | HS256 JWT signed by the operator's backend            | `sub`                                     |
 | `oidc`          | access token of an OAuth 2.1 authorization server     | a claim, `sub` by default                 |
+| `microsoft`     | our own access token, after a sign-in with Microsoft  | `ms:{tid}:{oid}`                          |
 | `gateway`       | the service key, from a trusted proxy                 | `X-Scalekit-Identifier`, percent-encoded  |
 | `none`          | none; loopback only                                   | fixed                                     |
 
@@ -187,17 +188,34 @@ class Gateway:
         return caller_token(_percent_decoded(values[0]), client_id="gateway")
 
 
+class Refusal(Protocol):
+    """Makes the answer to a request without a valid caller."""
+
+    def __call__(self, path: str, denied: AuthenticationError, *, with_token: bool) -> Response:
+        """The answer, with its challenge; `with_token` says whether the request brought a credential."""
+        ...
+
+
 class RequireCaller:
     """Lets only verified callers through, and hands the caller to the SDK for this very request.
 
     A 2026-07-28 call names its tool in a header, which the SDK compares with the body: a token that lacks the tool's
     scope gets the scope challenge of RFC 6750 there. `rejecting` answers 503 while the server is being shut down.
+    `refusal` makes the answer to a request that is refused, where the mode has challenges of its own.
     """
 
-    def __init__(self, app: ASGIApp, authentication: Authentication, *, rejecting: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        authentication: Authentication,
+        *,
+        rejecting: Callable[[], bool],
+        refusal: Refusal | None = None,
+    ) -> None:
         self._app = AuthContextMiddleware(app)
         self._authentication = authentication
         self._rejecting = rejecting
+        self._refusal = refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request with a valid caller on; answer any other one with 401, 403 or 503."""
@@ -214,12 +232,17 @@ class RequireCaller:
                 _check_scopes(headers, token, " ".join(demanded))
         except AuthenticationError as denied:
             log_denial(denied, scope["path"])
-            await denial_response(denied, self._authentication.challenge)(scope, receive, send)
+            await self._answer(scope["path"], headers, denied)(scope, receive, send)
             return
         vouch_for(scope)
         scope["user"] = AuthenticatedUser(token)
         scope["auth"] = AuthCredentials(token.scopes)
         await self._app(scope, receive, send)
+
+    def _answer(self, path: str, headers: Headers, denied: AuthenticationError) -> Response:
+        if self._refusal is None:
+            return denial_response(denied, self._authentication.challenge)
+        return self._refusal(path, denied, with_token="authorization" in headers)
 
 
 def log_denial(denied: AuthenticationError, route: str) -> None:

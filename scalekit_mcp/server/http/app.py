@@ -18,7 +18,6 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
@@ -36,7 +35,7 @@ from scalekit_mcp.server.callers.authentication import (
     denial_response,
     same_secret,
 )
-from scalekit_mcp.server.http.middleware import BufferBody, outer_middleware
+from scalekit_mcp.server.http.middleware import BufferBody, CorsBeside, outer_middleware
 from scalekit_mcp.server.http.sessions import (
     MAX_ALL_SESSIONS,
     SESSION_IDLE_SECONDS,
@@ -47,6 +46,7 @@ from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import KeyRing
+    from scalekit_mcp.server.oauth.server import AuthorizationServer
     from scalekit_mcp.server.rest.app import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
 
@@ -63,6 +63,7 @@ class HttpOptions:
 
     `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
     the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.
+    `authorization_server` is there for `microsoft` alone.
     `metrics` is published with `metrics_key` as bearer, or openly without one: leave it None on a bind that is not
     loopback.
     """
@@ -75,6 +76,7 @@ class HttpOptions:
     cookie_keys: KeyRing | None = None
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
+    authorization_server: AuthorizationServer | None = None
     metrics: CallMetrics | None = None
     metrics_key: str | None = field(default=None, repr=False)
 
@@ -165,18 +167,22 @@ def create_http_app(
     sse = SseServerTransport("/messages/", security_settings=security, max_request_body_size=MAX_BODY_BYTES)
 
     per_caller = RequestsPerCaller()
+    oauth = options.authorization_server
+    refusal = None if oauth is None else oauth.refusal
 
     def protected(app: ASGIApp) -> RequireCaller:
         bounded = per_caller.around(BufferBody(app, max_bytes=MAX_BODY_BYTES))
-        return RequireCaller(bounded, authentication, rejecting=lambda: shutdown.rejecting)
+        return RequireCaller(bounded, authentication, rejecting=lambda: shutdown.rejecting, refusal=refusal)
 
     routes: list[BaseRoute] = [
         Route("/mcp", endpoint=protected(SessionsPerCaller(StreamableHTTPASGIApp(manager)))),
         Route("/sse", endpoint=protected(SseEndpoint(server, sse, security)), methods=["GET"]),
         Route("/messages", endpoint=protected(sse.handle_post_message)),
         *_browser_routes(actions, options, clock, origins),
-        *_health_routes(clock, shutdown, actions),
+        *_health_routes(clock, shutdown, actions, oauth),
     ]
+    if oauth is not None:
+        routes += oauth.routes
     if options.metrics is not None:
         routes.append(_metrics_route(options.metrics, options.metrics_key))
     if options.resource_metadata is not None:
@@ -198,7 +204,8 @@ def create_http_app(
     middleware = [
         *outer_middleware(lambda: hosts, exempt),
         Middleware(
-            CORSMiddleware,
+            CorsBeside,
+            own_cors=() if oauth is None else oauth.own_cors,
             allow_origins=list(origins),
             allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["*"],
@@ -330,6 +337,7 @@ def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origin
         secure=options.public_url.startswith("https://"),
         sandbox=options.sandbox,
         cookie_keys=options.cookie_keys,
+        sign_in_callback=None if options.authorization_server is None else options.authorization_server.callback,
     )
     return Web(lambda: actions, clock=clock, options=web_options).routes()
 
@@ -354,13 +362,17 @@ def _metadata_route(document: dict[str, Any]) -> Route:
     return Route("/.well-known/oauth-protected-resource/mcp", metadata, methods=["GET"])
 
 
-def _health_routes(clock: Clock, shutdown: Shutdown, actions: Actions) -> list[Route]:
+def _health_routes(
+    clock: Clock, shutdown: Shutdown, actions: Actions, oauth: AuthorizationServer | None
+) -> list[Route]:
     lock = anyio.Lock()
     told: tuple[float, bool] | None = None
 
     async def check() -> bool:
         try:
             await actions.check()
+            if oauth is not None:
+                await oauth.ready()
         except ScalekitMCPError as exc:
             logger.warning("Not ready: %s", exc.message)
             return False

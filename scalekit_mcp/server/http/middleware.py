@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -111,6 +113,21 @@ class TrimHeaders:
         if scope["type"] == "http" and any(value[-1:] in (b" ", b"\t") for _, value in scope["headers"]):
             scope = {**scope, "headers": [(name, value.strip(b" \t")) for name, value in scope["headers"]]}
         await self._app(scope, receive, send)
+
+
+class CorsBeside(CORSMiddleware):
+    """The application's CORS, for every path but those whose routes say themselves who may call from another origin."""
+
+    def __init__(self, app: ASGIApp, *, own_cors: Collection[str] = (), **options: Any) -> None:
+        super().__init__(app, **options)
+        self._own_cors = own_cors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; preflight requests of the other paths are answered here."""
+        if scope["type"] == "http" and scope["path"] in self._own_cors:
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 OPERATORS_PAGES = frozenset({"/healthz", "/readyz", "/metrics"})

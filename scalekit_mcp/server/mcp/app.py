@@ -19,6 +19,7 @@ from mcp.server.request_state import RequestStateBoundary, RequestStateSecurity
 from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
+    CallToolResult,
     ListToolsResult,
     PaginatedRequestParams,
     Tool,
@@ -41,6 +42,7 @@ logger = logging.getLogger(__name__)
 SERVER_NAME = "scalekit-mcp"
 SANDBOX_SERVER_NAME = "scalekit-mcp (sandbox, not Microsoft)"
 AUTHORIZE = "authorize"
+_NOT_CONNECTED = frozenset({"authorization_required", "admin_approval_required"})
 _LIST_TTL_MS = 3_600_000
 
 
@@ -52,7 +54,8 @@ class ServerOptions:
     a key of this process. `code_in_chat` is false where held tokens wait for the operator's own page and not for a
     code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
     callers may see different tools. `limiter` holds how many calls of one user run at once; `metrics` counts them.
-    While `stopping`, no call waits for a person.
+    While `stopping`, no call waits for a person. `sign_in_challenge` (of a description) is put beside an answer that
+    says that the account is not connected: some hosts begin their sign-in on it.
     """
 
     version: str = ""
@@ -67,6 +70,7 @@ class ServerOptions:
     metrics: CallMetrics = field(default_factory=CallMetrics)
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
     stopping: Callable[[], bool] = lambda: False
+    sign_in_challenge: Callable[[str], str] | None = None
 
 
 def create_server(actions: Actions, *, identify: Identify, options: ServerOptions) -> Server[Any]:
@@ -137,6 +141,7 @@ class _Calls:
                 self._authorize_call(caller, spec)
                 job = self._job(caller, spec, parsed)
                 answer = await self._consent.complete(context, params, job)
+                answer = self._challenging(answer)
                 call.outcome = _outcome(answer)
                 if answer.result_type == "complete":
                     call.acts_on(cast("Mapping[str, Any] | None", answer.structured_content))
@@ -145,12 +150,20 @@ class _Calls:
                 raise
             except ScalekitMCPError as exc:
                 call.outcome = exc.code
-                return error_result(exc)
+                return self._challenging(error_result(exc))
             except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
                 call.outcome = "internal_error"
                 return error_result(_unexpected(params.name, log_failure(logger, params.name, failure)))
             else:
                 return answer
+
+    def _challenging(self, answer: Answer) -> Answer:
+        """The answer, with a challenge for the host where the account has to be connected first."""
+        challenge = self._options.sign_in_challenge
+        if challenge is None or not isinstance(answer, CallToolResult) or _outcome(answer) not in _NOT_CONNECTED:
+            return answer
+        header = challenge("The Microsoft account is not connected.")
+        return answer.model_copy(update={"meta": {**(answer.meta or {}), "mcp/www_authenticate": [header]}})
 
     def _authorize_call(self, caller: Caller, spec: ToolSpec) -> None:
         if _reads(spec):

@@ -251,7 +251,10 @@ class Rest:
         """A session token for one user, for the operator's frontend or agent."""
         tokens = self._options.session_tokens
         if tokens is None:
-            return JSONResponse(error_body(5, "This server takes no session tokens.", "NOT_FOUND"), status_code=404)
+            raise InvalidInput(
+                "This server takes no session tokens: its callers sign in with Microsoft.",
+                next_step="Connect the app to the address of this server and sign in.",
+            )
         body = await body_of(request, frozenset({"identifier", "expiry", "access_level", "email"}))
         expiry = _EXPIRY.fullmatch(text_of(body, "expiry") or "3600s")
         if expiry is None:
