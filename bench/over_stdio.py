@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
+from mcp.types import TextContent
 
 from bench.over_http import CLIENTS, MOST_MB, add_calls, resident_mb
 from bench.report import NONE, Report, Row
@@ -82,7 +83,7 @@ async def payloads(report: Report, floor: Client, ours: Client, tool: str, argum
         result = await client.call_tool(tool, given)
         assert len(result.structured_content["value"]) == 20, len(result.structured_content["value"])
         whole = result.model_dump_json(by_alias=True, exclude_none=True)
-        text = "".join(block.text for block in result.content)
+        text = "".join(block.text for block in result.content if isinstance(block, TextContent))
         sizes.append((len(whole.encode()), len(text) / CHARACTERS_OF_A_TOKEN))
     report.ratio(group, "list of 20 events, bytes of the result", (sizes[0][0], sizes[1][0]), "{:,.0f}")
     report.ratio(group, "list of 20 events, tokens of its text (estimated)", (sizes[0][1], sizes[1][1]), "{:,.0f}")

@@ -17,7 +17,7 @@ import os
 import socket
 import threading
 import time
-from multiprocessing.connection import Connection
+from typing import Any, Protocol
 
 QUERY = (
     "/v1.0/me/events?$filter=start/dateTime%20ge%20'2020-01-01T00:00:00'%20and%20isCancelled%20eq%20false"
@@ -25,7 +25,14 @@ QUERY = (
 )
 
 
-def serve(listener: socket.socket, pipe: Connection, core: int | None) -> None:
+class Pipe(Protocol):
+    """One end of a pipe between two processes."""
+
+    def send(self, obj: Any, /) -> None: ...
+    def recv(self) -> Any: ...
+
+
+def serve(listener: socket.socket, pipe: Pipe, core: int | None) -> None:
     import uvicorn
 
     from scalekit_mcp.sandbox.graph import GraphApp, Mailboxes
@@ -47,13 +54,13 @@ def serve(listener: socket.socket, pipe: Connection, core: int | None) -> None:
     asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
-def tell_processor_time(pipe: Connection) -> None:
+def tell_processor_time(pipe: Pipe) -> None:
     with contextlib.suppress(EOFError):
         while pipe.recv():
             pipe.send(time.process_time())
 
 
-def processor_time(pipe: Connection) -> float:
+def processor_time(pipe: Pipe) -> float:
     pipe.send(True)
     return float(pipe.recv())
 

@@ -19,6 +19,7 @@ from urllib.parse import parse_qs
 import anyio
 import httpx2 as httpx
 
+from bench.filled_vault import write_accounts
 from bench.over_http import process
 from bench.report import MORE, Report, Row
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
@@ -147,12 +148,8 @@ def identifier(number: int) -> str:
 
 async def fill(url: str, ring: KeyRing, granted: dict, provider) -> None:
     """One account for each refresh token, and one more to look at; their tokens expire within the next minute."""
-    import asyncpg
-
-    from bench.vault import NAMES
-
     now = datetime.now(UTC)
-    records = []
+    accounts: list[tuple[ConnectedAccount, TokenSet]] = []
     for number, refresh_token in enumerate(granted["refresh_tokens"]):
         expires_at = now + timedelta(seconds=60 * number / ACCOUNTS)
         account = ConnectedAccount(
@@ -171,20 +168,8 @@ async def fill(url: str, ring: KeyRing, granted: dict, provider) -> None:
             token_expires_at=expires_at,
         )
         tokens = TokenSet(granted["access_token"], refresh_token, expires_at, account.granted_scopes)
-        values = {
-            "id": account.id,
-            "connection_name": account.connection_name,
-            "identifier": account.identifier,
-            "created_at": rows.to_micros(now),
-            **rows.account_values(account),
-            "sealed_tokens": rows.seal_tokens(ring, account, tokens),
-            "key_id": ring.sealing_key_id,
-        }
-        records.append(tuple(values.get(name) for name in NAMES))
-    direct = await asyncpg.connect(url.replace("postgresql+asyncpg", "postgresql"))
-    await direct.copy_records_to_table("connected_accounts", records=records, columns=NAMES)
-    await direct.execute("VACUUM ANALYZE connected_accounts")
-    await direct.close()
+        accounts.append((account, tokens))
+    await write_accounts(url, ring, accounts)
 
 
 async def saved(url: str) -> int:

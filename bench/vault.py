@@ -10,20 +10,18 @@ import argparse
 import asyncio
 import os
 import random
-import sqlite3
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bench.filled_vault import write_accounts
 from bench.report import Report
 from scalekit_mcp.accounts.model.records import AccountKey, AccountStatus, ConnectedAccount, ProviderAccount, TokenSet
-from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
-from scalekit_mcp.accounts.vault.tables import connected_accounts
 from scalekit_mcp.accounts.vault.vault import Vault
 from tests.support import postgres
 
@@ -34,15 +32,14 @@ LISTS = 900
 ROUNDS = 9
 NOW = datetime(2026, 3, 30, 9, 0, tzinfo=UTC)
 ACCESS, REFRESH = "a" * 1_600, "r" * 900
-NAMES = [column.name for column in connected_accounts.columns]
 
 
 def identifier(number: int) -> str:
     return f"user_{number:09d}"
 
 
-def account_row(ring: KeyRing, number: int) -> tuple[object, ...]:
-    """The row of one ACTIVE account."""
+def account_of(number: int) -> tuple[ConnectedAccount, TokenSet]:
+    """One ACTIVE account and its tokens."""
     account = ConnectedAccount(
         id=f"ca_{number:024x}",
         connection_name="outlook",
@@ -58,17 +55,7 @@ def account_row(ring: KeyRing, number: int) -> tuple[object, ...]:
         login_host="login.microsoftonline.com",
         token_expires_at=NOW + timedelta(hours=1),
     )
-    tokens = TokenSet(ACCESS, REFRESH, NOW + timedelta(hours=1), account.granted_scopes)
-    values = {
-        "id": account.id,
-        "connection_name": account.connection_name,
-        "identifier": account.identifier,
-        "created_at": rows.to_micros(NOW),
-        **rows.account_values(account),
-        "sealed_tokens": rows.seal_tokens(ring, account, tokens),
-        "key_id": ring.sealing_key_id,
-    }
-    return tuple(values.get(name) for name in NAMES)
+    return account, TokenSet(ACCESS, REFRESH, NOW + timedelta(hours=1), account.granted_scopes)
 
 
 @dataclass
@@ -83,25 +70,11 @@ class Filled:
     async def fill(self, size: int) -> None:
         """Add accounts up to `size`, past the product, as a restored backup would."""
         await self.vault.count_accounts(connection_name=None, identifier=None, status=None)
-        batch: Iterator[tuple[object, ...]] = (account_row(self.ring, number) for number in range(self.size, size))
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(self.url.partition("///")[2])) as direct:
-                direct.execute("PRAGMA synchronous = OFF")
-                marks = ", ".join("?" * len(NAMES))
-                direct.executemany(f"INSERT INTO connected_accounts ({', '.join(NAMES)}) VALUES ({marks})", batch)
-                direct.commit()
-                direct.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        else:
-            import asyncpg
-
-            direct_pg = await asyncpg.connect(self.url.replace("postgresql+asyncpg", "postgresql"))
-            await direct_pg.copy_records_to_table("connected_accounts", records=batch, columns=NAMES)
-            await direct_pg.execute("VACUUM ANALYZE connected_accounts")
-            await direct_pg.close()
+        await write_accounts(self.url, self.ring, (account_of(number) for number in range(self.size, size)))
         self.size = size
 
     async def read_one(self) -> None:
-        found = await self.vault.find_account(AccountKey("outlook", identifier)(random.randrange(self.size)))
+        found = await self.vault.find_account(AccountKey("outlook", identifier(random.randrange(self.size))))
         assert found is not None
         assert found.tokens is not None
         assert found.tokens.access_token == ACCESS

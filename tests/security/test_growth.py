@@ -53,7 +53,7 @@ BOUNDED: dict[str, int] = {}
 
 TEXT_ROOMS = (
     "scalekit_mcp.tools", "scalekit_mcp.microsoft", "scalekit_mcp.calendar", "scalekit_mcp.scalekit",
-    "scalekit_mcp.actions", "scalekit_mcp.identifiers", "scalekit_mcp.confirmation_code", "scalekit_mcp.upstream",
+    "scalekit_mcp.network", "scalekit_mcp.identifiers", "scalekit_mcp.confirmation_code", "scalekit_mcp.upstream",
     "scalekit_mcp.settings", "scalekit_mcp.telemetry", "scalekit_mcp.server", "scalekit_mcp.accounts",
 )  # fmt: skip
 """Where functions take text of callers, of Microsoft, of Scalekit or of an issuer."""
