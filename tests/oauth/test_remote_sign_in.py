@@ -167,3 +167,14 @@ async def test_another_mode_has_none_of_it(tmp_path: Path):
         for path in ("/register", "/token", "/revoke"):
             assert (await http.post(path)).status_code == 404
         assert "resource_metadata" not in (await http.post("/mcp")).headers["www-authenticate"]
+
+
+async def test_a_host_signs_in_to_the_sandbox_that_the_server_brings_along(tmp_path: Path):
+    server = start(tmp_path, "--sandbox", "--auth", "microsoft")
+    try:
+        await anyio.to_thread.run_sync(server.wait_until_ready)
+        async with open_host(server.base) as host, host.connected() as client:
+            assert not (await client.call_tool(LIST, {"top": 1})).is_error
+            assert host.signed_in == 1
+    finally:
+        await anyio.to_thread.run_sync(server.stop)
