@@ -12,10 +12,10 @@ from scalekit_mcp.accounts.model import statuses, texts
 from scalekit_mcp.accounts.model.records import AccountKey, AccountSettings, AccountStatus, Reason, StoredAccount
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.provider import AdminConsentProvider, OAuthProvider
+from scalekit_mcp.accounts.tokens.last_uses import LastUses
 from scalekit_mcp.accounts.tokens.refresh import Need, Refresher
 from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.accounts.tokens.tenant_marks import TRIAL_INTERVAL
-from scalekit_mcp.accounts.tokens.uses import LastUses
 from scalekit_mcp.accounts.vault.changes import ChangeStatus, ClaimTrial
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.clock import Clock

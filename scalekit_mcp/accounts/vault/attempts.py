@@ -19,8 +19,8 @@ from scalekit_mcp.accounts.vault.changes import (
     SaveAttempt,
 )
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
-from scalekit_mcp.accounts.vault.floors import SeenVersions, is_older
 from scalekit_mcp.accounts.vault.sealing import seals
+from scalekit_mcp.accounts.vault.seen_versions import SeenVersions, is_older
 from scalekit_mcp.accounts.vault.tables import attempts, history, record_versions, tenant_marks
 
 _attempt = attempts.c
