@@ -59,6 +59,12 @@ class RemoteHost:
         async with httpx.AsyncClient(timeout=60) as http:
             self.last_page = (await consent(Browser(http), url, self.address)).text
 
+    async def visit(self, url: str) -> dict[str, str]:
+        """Sign in at an address that another program shows; what came back to the callback."""
+        await self._open(url)
+        assert self.answers, self.last_page
+        return self.answers.pop()
+
     async def _back(self) -> AuthorizationCodeResult:
         assert self.answers, self.last_page
         return AuthorizationCodeResult(**self.answers.pop())
