@@ -18,6 +18,7 @@ from .misconfiguration import MisconfigurationGuard as MisconfigurationGuard
 from .model.grants import Client as Client
 from .model.grants import ClientGrant as ClientGrant
 from .model.grants import ClientKind as ClientKind
+from .model.grants import GrantEnd as GrantEnd
 from .model.grants import GrantTokens as GrantTokens
 from .model.grants import SignIn as SignIn
 from .model.grants import SignInRequest as SignInRequest

@@ -238,6 +238,18 @@ def accounts_show(settings: Settings, identifier: str, *, as_json: bool) -> None
     run_show(settings, identifier, as_json=as_json)
 
 
+@accounts.command("hosts")
+@settings_options("connection")
+@click.argument("identifier")
+@click.option("--end", metavar="GRANT", help="End this app's access; the account and other apps are not touched.")
+@click.option("--json", "as_json", is_flag=True)
+def accounts_hosts(settings: Settings, identifier: str, *, end: str | None, as_json: bool) -> None:
+    """The apps that were let use an account by signing in with Microsoft."""
+    from scalekit_mcp.cli.hosts import run_hosts
+
+    run_hosts(settings, identifier, end=end, as_json=as_json)
+
+
 @accounts.command("disconnect")
 @settings_options("connection")
 @click.argument("identifier")

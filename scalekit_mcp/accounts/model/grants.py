@@ -96,6 +96,7 @@ class GrantEnd(StrEnum):
     """Why a grant ended. A closed list."""
 
     REVOKED_BY_APP = "revoked_by_app"
+    ENDED_BY_OPERATOR = "ended_by_operator"
     DISCONNECTED = "disconnected"
     TENANT_NOT_ALLOWED = "tenant_not_allowed"
     CODE_REUSED = "code_reused"
