@@ -199,6 +199,19 @@ async def test_a_read_only_caller_sees_and_may_use_the_reading_tools_alone(era: 
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_who_signed_in_by_an_app_that_reads_alone_is_sent_back_to_that_app(
+    era: str, actions: WatchedActions
+) -> None:
+    reader = Caller("ana", can_write=False)
+    server = server_over(actions, caller=reader, sign_in_challenge=lambda why: f'Bearer error_description="{why}"')
+    async with Client(server, mode=era) as client:
+        refused = error_of(await client.call_tool("outlook_create_calendar_event", STANDUP))
+    assert (refused["code"], refused["who_acts"]) == ("permission_missing", "user")
+    assert "connects it again" in refused["next_step"]
+    assert "operator" not in refused["next_step"]
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_a_caller_without_the_reading_scope_may_not_list_events(era: str, actions: WatchedActions) -> None:
     await actions.connect()
     async with Client(server_over(actions, caller=Caller("ana", can_read=False)), mode=era) as client:

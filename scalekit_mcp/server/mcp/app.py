@@ -181,10 +181,14 @@ class _Calls:
                 who_acts="operator",
             )
         if not caller.can_write:
+            by_sign_in = self._options.sign_in_challenge is not None
             raise PermissionMissing(
                 f"This session is read-only: its token lacks the scope calendar.write, which {spec.name} needs.",
-                next_step="Use the tools that read, or ask the operator for a token that may write.",
-                who_acts="operator",
+                next_step="Use the tools that read. To let this app change the calendar, the user removes this "
+                "server in the app and connects it again, as an app that may change events."
+                if by_sign_in
+                else "Use the tools that read, or ask the operator for a token that may write.",
+                who_acts="user" if by_sign_in else "operator",
             )
 
     def _job(self, caller: Caller, spec: ToolSpec, parsed: Any) -> Job:
