@@ -181,12 +181,18 @@ class Network:
         return None
 
 
+LONGEST_PROXY_ADDRESS = 2_000
+"""In characters. Python reads some addresses in a time that grows with the square of their length."""
+
+
 def _proxy_address(text: str) -> str:
     """A proxy's address as the HTTP client takes it; raises ValueError, whose words never quote it."""
     address = text.strip()
     if "://" not in address:
         address = f"http://{address}"
     expected = "it must be a proxy's address, such as http://proxy.example:8080 or socks5://127.0.0.1:1080"
+    if len(address) > LONGEST_PROXY_ADDRESS:
+        raise ValueError(expected)
     try:
         parts = urlsplit(address)
         host, port = parts.hostname, parts.port

@@ -10,6 +10,8 @@ import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 from jsonschema import Draft202012Validator
 
+from scalekit_mcp.actions.hosted.actions import HostedActions
+
 DOCUMENT = os.environ.get("SCALEKIT_OPENAPI")
 pytestmark = pytest.mark.skipif(not DOCUMENT, reason="SCALEKIT_OPENAPI names no published OpenAPI document")
 
@@ -117,7 +119,8 @@ def test_the_check_would_see_a_wrong_request(document: dict[str, Any]) -> None:
 async def test_the_look_alikes_answers_are_those_of_the_published_document(document: dict[str, Any]) -> None:
     async with fast_bench() as bench:
         await bench.connect()
-        rest = (await bench.actions._parts()).rest  # type: ignore[attr-defined]
+        assert isinstance(bench.actions, HostedActions)
+        rest = (await bench.actions._services()).accounts._rest
         key = {"connector": "outlook", "identifier": IDENTIFIER}
         for path, answer in (
             ("/connected_accounts/details", await rest.get("/connected_accounts/details", key)),
