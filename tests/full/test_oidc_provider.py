@@ -14,13 +14,14 @@ import httpx2 as httpx
 import jwt
 import pytest
 from mcp import Client
-from mcp.client.auth import OAuthClientProvider, TokenStorage
+from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from pydantic import AnyUrl
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import read_page
+from tests.support.host_storage import HostStorage
 from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.node import node_program
 from tests.support.remote_process import RemoteProcess, free_port, start
@@ -83,26 +84,6 @@ def behind(issuer: str, home: Path, **settings: str) -> Generator[RemoteProcess]
         remote.stop()
 
 
-class Kept(TokenStorage):
-    """What a host keeps of a sign-in."""
-
-    def __init__(self) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client: OAuthClientInformationFull | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
-
-
 class Person:
     """Signs in at the provider with a browser and accepts; `addresses` are those that the host opened."""
 
@@ -135,7 +116,7 @@ class Person:
         return AuthorizationCodeResult(code=query["code"], state=query["state"], iss=query["iss"])
 
 
-def sign_in_of(person: Person, remote: RemoteProcess, kept: Kept) -> OAuthClientProvider:
+def sign_in_of(person: Person, remote: RemoteProcess, kept: HostStorage) -> OAuthClientProvider:
     """The SDK's OAuth client of a host that registers itself."""
     return OAuthClientProvider(
         f"{remote.base}/mcp",
@@ -156,7 +137,7 @@ async def test_a_host_registers_signs_in_and_calls_tools_as_the_person_who_signe
     tmp_path: Path, path: str, algorithm: str, metadata: str, era: str
 ) -> None:
     with provider(path, algorithm, metadata) as issuer, behind(issuer, tmp_path) as remote, anyio.fail_after(120):
-        person, kept = Person("ana"), Kept()
+        person, kept = Person("ana"), HostStorage()
         async with httpx.AsyncClient(auth=sign_in_of(person, remote, kept), timeout=30) as http:
             target = streamable_http_client(f"{remote.base}/mcp", http_client=http)
             async with Client(target, mode=era) as client, httpx.AsyncClient(timeout=30) as browser:

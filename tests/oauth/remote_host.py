@@ -12,31 +12,12 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 from scalekit_mcp.demo.browser import Browser, consent
+from tests.support.host_storage import HostStorage
 
 DANA = "dana@company.com"
-
-
-class Storage:
-    """What a host keeps over its restarts."""
-
-    def __init__(self) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client: OAuthClientInformationFull | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
 
 
 class RemoteHost:
@@ -46,7 +27,7 @@ class RemoteHost:
         self.base = base
         self.callback = callback
         self.address = address
-        self.storage = Storage()
+        self.storage = HostStorage()
         self.signed_in = 0
         self.answers: list[dict[str, str]] = []
         self.last_page = ""

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2 as httpx
 import pytest
 from mcp.client.auth import OAuthClientProvider
-from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata, OAuthToken
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,29 +19,10 @@ from scalekit_mcp.server.oauth.metadata import OAuthMetadata
 from scalekit_mcp.server.oauth.requests import code_url
 from tests.accounts.grants_support import KEY
 from tests.oauth.oauth_room import COOKIE, ISSUER, OAuthRoom, open_oauth, state_of
+from tests.support.host_storage import HostStorage
 
 REDIRECT_URI = "http://localhost:3030/callback"
 DOCUMENT = "https://client.example/oauth/client.json"
-
-
-class Storage:
-    """What a host keeps."""
-
-    def __init__(self) -> None:
-        self.tokens: OAuthToken | None = None
-        self.client: OAuthClientInformationFull | None = None
-
-    async def get_tokens(self) -> OAuthToken | None:
-        return self.tokens
-
-    async def set_tokens(self, tokens: OAuthToken) -> None:
-        self.tokens = tokens
-
-    async def get_client_info(self) -> OAuthClientInformationFull | None:
-        return self.client
-
-    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
-        self.client = client_info
 
 
 class Person:
@@ -83,7 +64,7 @@ def protect(room: OAuthRoom) -> None:
     room.app.router.routes.append(Route("/mcp", resource, methods=["GET", "POST"]))
 
 
-def host(person: Person, storage: Storage, *, document: str | None = None) -> httpx.AsyncClient:
+def host(person: Person, storage: HostStorage, *, document: str | None = None) -> httpx.AsyncClient:
     provider = OAuthClientProvider(
         f"{ISSUER}/mcp",
         OAuthClientMetadata(redirect_uris=[REDIRECT_URI], client_name="A host"),  # type: ignore[list-item]
@@ -103,7 +84,7 @@ async def test_the_sdk_signs_in_with_a_registration_or_a_document(document: str 
         room.documents.clients[DOCUMENT] = OAuthClient(
             DOCUMENT, ClientKind.DOCUMENT, "A host", ("http://localhost/callback",), "client.example"
         )
-        person, storage = Person(room), Storage()
+        person, storage = Person(room), HostStorage()
         async with host(person, storage, document=document) as http:
             answer = await http.get("/mcp")
             assert answer.json() == {"caller": KEY.identifier}
@@ -122,7 +103,7 @@ async def test_the_sdk_signs_in_with_a_registration_or_a_document(document: str 
 async def test_the_sdk_signs_in_again_after_the_grant_has_ended():
     async with open_oauth() as room:
         protect(room)
-        person, storage = Person(room), Storage()
+        person, storage = Person(room), HostStorage()
         async with host(person, storage) as http:
             await http.get("/mcp")
             [grant] = await room.grants.grants.list(KEY)
@@ -134,7 +115,7 @@ async def test_the_sdk_signs_in_again_after_the_grant_has_ended():
 async def test_the_sdk_asks_for_more_when_a_scope_is_missing():
     async with open_oauth() as room:
         protect(room)
-        person, storage = Person(room), Storage()
+        person, storage = Person(room), HostStorage()
         async with host(person, storage) as http:
             await http.get("/mcp")
             assert storage.tokens is not None

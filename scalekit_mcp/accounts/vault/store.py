@@ -44,7 +44,7 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.database.database import Database, translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, StaleChangeError, Statements
-from scalekit_mcp.accounts.vault.grants import GrantStatements
+from scalekit_mcp.accounts.vault.grants.statements import GrantStatements
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import seals

@@ -1,0 +1,1 @@
+"""Apps in the vault: their sign-ins, grants and refresh tokens."""
