@@ -25,8 +25,8 @@ from scalekit_mcp.accounts.grants import (
 from scalekit_mcp.accounts.model.grants import Client, ClientGrant, ClientKind, GrantEnd, RefreshToken
 from scalekit_mcp.accounts.model.records import Reason, TokenSet
 from scalekit_mcp.accounts.model.statuses import Cause
-from scalekit_mcp.accounts.vault import grants as grant_statements
 from scalekit_mcp.accounts.vault.changes import EndGrantsOf, ReplaceRefreshToken
+from scalekit_mcp.accounts.vault.grants import statements as grant_statements
 from scalekit_mcp.accounts.vault.rotation import rotate_keys
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing, sha256_text
 from scalekit_mcp.accounts.vault.tables import grants, record_versions, refresh_tokens

@@ -23,8 +23,8 @@ from scalekit_mcp.accounts.sign_ins import (
     SignInRefusal,
 )
 from scalekit_mcp.accounts.vault.changes import SignInKey
+from scalekit_mcp.accounts.vault.grants.sign_ins import KEPT, MOST_OPEN
 from scalekit_mcp.accounts.vault.sealing.key_ring import sha256_text
-from scalekit_mcp.accounts.vault.sign_ins import KEPT, MOST_OPEN
 from scalekit_mcp.accounts.vault.tables import sign_ins
 from scalekit_mcp.errors import VaultError
 from tests.accounts.grants_support import BROWSER, KEY, SCOPES, GrantRoom, open_grants, presented, request

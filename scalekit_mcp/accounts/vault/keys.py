@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Executable, Table, exists, func, or_, select, update
 
-from scalekit_mcp.accounts.vault import grant_rows, rows
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import ResealStep
 from scalekit_mcp.accounts.vault.database.database import translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
+from scalekit_mcp.accounts.vault.grants import grant_rows
 from scalekit_mcp.accounts.vault.old_records import OLD_KEY_CHECK, OldRecords
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import (

@@ -44,13 +44,13 @@ from scalekit_mcp.accounts.vault.changes import (
 )
 from scalekit_mcp.accounts.vault.database.database import Database, translated
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, StaleChangeError, Statements
+from scalekit_mcp.accounts.vault.grants.sign_ins import SignInStatements
 from scalekit_mcp.accounts.vault.grants.statements import GrantStatements
 from scalekit_mcp.accounts.vault.history import History
 from scalekit_mcp.accounts.vault.keys import VaultKeys
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.accounts.vault.seen_versions import SeenVersions, is_older
-from scalekit_mcp.accounts.vault.sign_ins import SignInStatements
 from scalekit_mcp.accounts.vault.tables import attempts, connected_accounts, history, record_versions, tenant_marks
 
 _account = connected_accounts.c

@@ -8,9 +8,10 @@ from sqlalchemy import ColumnElement, Connection, delete, select, type_coerce, u
 from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.model.grants import SignIn, SignInState
-from scalekit_mcp.accounts.vault import grant_rows, rows
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import InsertSignIn, SaveSignIn, SignInKey
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
+from scalekit_mcp.accounts.vault.grants import grant_rows
 from scalekit_mcp.accounts.vault.tables import record_versions, sign_ins
 
 MOST_OPEN = 20

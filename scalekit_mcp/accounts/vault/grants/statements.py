@@ -17,9 +17,10 @@ from sqlalchemy.types import NullType
 
 from scalekit_mcp.accounts.model.grants import ClientGrant, GrantEnd, RefreshToken
 from scalekit_mcp.accounts.model.records import AccountStatus
-from scalekit_mcp.accounts.vault import grant_rows, rows
+from scalekit_mcp.accounts.vault import rows
 from scalekit_mcp.accounts.vault.changes import EndGrant, EndGrantsOf, InsertGrant, ReplaceRefreshToken
 from scalekit_mcp.accounts.vault.database.statements import VERSION_COLUMNS, Statements
+from scalekit_mcp.accounts.vault.grants import grant_rows
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import connected_accounts, grants, record_versions, refresh_tokens
 
