@@ -5,6 +5,7 @@ Whoever signs in is the caller: the identifier names the provider's account, so 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -28,6 +29,8 @@ _ERRORS = {
     GrantFault.MISCONFIGURED: "server_error",
     GrantFault.OUR_FAULT: "server_error",
 }
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +142,18 @@ class ProviderSignIns:
                 scopes=self._keeper.scopes,
             )
             refused = await self._refused(grant)
+            if refused is not None:
+                return await self._failed(sign_in, refused, "access_denied")
+            key = AccountKey(self._connection_name, identifier_naming(*grant.account.key))
+            await self._authorizations.adopt(key, grant)
+            return SignedIn(sign_in.request, await self._sign_ins.issue_code(sign_in, key))
         except GrantError as failure:
             outcome = self._offered(texts.refused_by_provider(failure))
             return await self._failed(sign_in, outcome, _ERRORS.get(failure.fault, "access_denied"))
         except ScalekitMCPError as error:
-            return await self._failed(sign_in, texts.sign_in_not_possible(error), "temporarily_unavailable")
-        if refused is not None:
-            return await self._failed(sign_in, refused, "access_denied")
-        key = AccountKey(self._connection_name, identifier_naming(*grant.account.key))
-        await self._authorizations.adopt(key, grant)
-        return SignedIn(sign_in.request, await self._sign_ins.issue_code(sign_in, key))
+            _log.warning("The sign-in %s could not be finished: %s", sign_in.id, error.code)
+            outcome = replace(texts.sign_in_not_possible(error), reference=sign_in.id)
+            return await self._failed(sign_in, outcome, "temporarily_unavailable")
 
     async def _refused(self, grant: Grant) -> AuthorizationOutcome | None:
         """Why an account that signed in may not be connected; its tokens are then not kept."""
@@ -159,7 +164,12 @@ class ProviderSignIns:
         return texts.calendar_not_granted(missing) if missing else None
 
     async def _failed(self, sign_in: SignIn, outcome: AuthorizationOutcome, error: str) -> NotSignedIn:
-        return NotSignedIn(await self._sign_ins.fail(sign_in), outcome, error)
+        """The failure; where the vault does not take it, the person is told all the same and may try again."""
+        try:
+            sign_in = await self._sign_ins.fail(sign_in)
+        except ScalekitMCPError as unwritten:
+            _log.warning("That the sign-in %s failed could not be written: %s", sign_in.id, unwritten.code)
+        return NotSignedIn(sign_in, outcome, error)
 
     def _offered(self, outcome: AuthorizationOutcome) -> AuthorizationOutcome:
         """A refusal with the way to an administrator: a Cancel and a missing approval look the same from here."""

@@ -40,6 +40,8 @@ WRONG_TRIES = 3
 STATE_PREFIX = "si."
 """What the `state` of a sign-in begins with; that of an authorization link does not."""
 _RACES = 40
+_FAILED = (SignInState.FAILED, SignInState.TAKEN)
+"""How a sign-in that failed is stored: the vault may fail before it has written more than that an answer was taken."""
 
 _log = logging.getLogger(__name__)
 
@@ -142,15 +144,24 @@ class SignIns:
         )
 
     async def fail(self, sign_in: SignIn) -> SignIn:
-        """Write that the provider gave nothing; the same person may try again until the sign-in's time is over."""
+        """Write that nothing came of a sign-in that this process took; the same person may try again until its end.
+
+        A code that was written though the answer of the vault was lost is void: nobody has it.
+        """
         failed = replace(sign_in, status=SignInState.FAILED, secrets=SignInSecrets())
-        return await self._save(sign_in, failed)
+        stored = await self._vault.find_sign_in(SignInKey.ID, sign_in.id)
+        if stored is not None and stored.status is SignInState.CODE_ISSUED and stored.version == sign_in.version + 1:
+            failed = replace(failed, version=stored.version)
+        return await self._save(failed, failed)
 
     async def try_again(self, sign_in_id: str, *, browser_secret: str | None) -> SignIn:
-        """Go back to the provider with a new `state`, nonce and verifier; raises `SignInError`."""
+        """Go back to the provider with a new `state`, nonce and verifier; raises `SignInError`.
+
+        The caller knows that the sign-in failed, also where only the taking of the answer could be written.
+        """
 
         def check(sign_in: SignIn) -> None:
-            if sign_in.status is not SignInState.FAILED:
+            if sign_in.status not in _FAILED:
                 raise SignInError(SignInRefusal.USED)
             self._check_browser(sign_in, browser_secret)
 
@@ -164,7 +175,7 @@ class SignIns:
     async def failed(self, sign_in_id: str, *, browser_secret: str | None) -> SignIn:
         """A sign-in that failed, for its page; raises `SignInError`."""
         sign_in = await self._vault.find_sign_in(SignInKey.ID, sign_in_id)
-        if sign_in is None or sign_in.status is not SignInState.FAILED:
+        if sign_in is None or sign_in.status not in _FAILED:
             raise SignInError(SignInRefusal.UNKNOWN)
         self._check_browser(sign_in, browser_secret)
         return sign_in

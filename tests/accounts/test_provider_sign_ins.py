@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +17,7 @@ from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.provider_sign_ins import NotSignedIn, ProviderSignIns, SignedIn
 from scalekit_mcp.accounts.sign_ins import SignInError, SignIns
 from scalekit_mcp.errors import ConnectedAccountNotFound, ProviderUnavailable
-from tests.accounts.accounts_support import ADMIN_CALLBACK, ALICE, CALLBACK, DANA, PAT, Room, open_room
+from tests.accounts.accounts_support import ADMIN_CALLBACK, ALICE, CALLBACK, DANA, PAT, Room, open_room, sqlite_url
 from tests.accounts.grants_support import BROWSER, presented, request
 
 
@@ -106,6 +110,47 @@ async def test_a_refusal_stays_with_the_person_and_offers_the_way_to_it():
         again = await here.provider.complete(await room.sign_in(url, ALICE), browser_secret=BROWSER)
         assert isinstance(again, SignedIn)
         assert (await room.view(here.identifier(ALICE))).account.status is AccountStatus.ACTIVE
+
+
+BREAKS = {
+    "the account": "INSERT ON connected_accounts",
+    "the code": "UPDATE ON sign_ins WHEN NEW.status = 'code_issued'",
+    "the code and the failure": "UPDATE ON sign_ins WHEN NEW.status IN ('code_issued', 'failed')",
+}
+"""What of the vault fails between the consent and the code, as SQLite lets it fail."""
+
+
+@pytest.mark.parametrize("what", BREAKS)
+async def test_a_vault_that_fails_after_the_consent_fails_the_sign_in_and_another_try_works(
+    tmp_path: Path, what: str, caplog: pytest.LogCaptureFixture
+):
+    path = tmp_path / "vault.sqlite3"
+
+    def execute(statement: str) -> None:
+        with closing(sqlite3.connect(path)) as raw:
+            raw.execute(statement)
+
+    async with open_room(sqlite_url(path)) as room:
+        here = SignInRoom(room)
+        url = await here.provider.start(request(), browser_secret=BROWSER)
+        query = await room.sign_in(url, DANA)
+        execute(f"CREATE TRIGGER broken BEFORE {BREAKS[what]} BEGIN SELECT json('broken'); END")
+        with caplog.at_level(logging.WARNING):
+            ended = await here.provider.complete(query, browser_secret=BROWSER)
+        assert isinstance(ended, NotSignedIn)
+        assert (ended.error, ended.outcome.kind) == ("temporarily_unavailable", OutcomeKind.FAILED)
+        assert ended.outcome.reference == ended.sign_in.id
+        assert f"{ended.sign_in.id} could not be finished: vault_error" in caplog.text
+        execute("DROP TRIGGER broken")
+        kept = await here.provider.failed(ended.sign_in.id, browser_secret=BROWSER)
+        assert kept.request == request()
+        with pytest.raises(SignInError):
+            await here.provider.complete(query, browser_secret=BROWSER)
+        url = await here.provider.try_again(ended.sign_in.id, browser_secret=BROWSER)
+        again = await here.provider.complete(await room.sign_in(url, DANA), browser_secret=BROWSER)
+        assert isinstance(again, SignedIn)
+        tokens = await here.sign_ins.redeem(presented(again.code))
+        assert tokens.grant.identifier == here.identifier(DANA)
 
 
 async def test_of_another_tenant_nothing_is_kept():

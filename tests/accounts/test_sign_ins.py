@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import create_engine, text
 
-from scalekit_mcp.accounts.model.grants import GrantEnd, GrantTokens
+from scalekit_mcp.accounts.model.grants import GrantEnd, GrantTokens, SignInState
 from scalekit_mcp.accounts.model.records import Reason
 from scalekit_mcp.accounts.model.statuses import Cause
 from scalekit_mcp.accounts.sign_ins import (
@@ -159,6 +159,20 @@ async def test_trying_again_needs_the_browser_a_failure_and_the_time(room: Grant
     with pytest.raises(SignInError) as refused:
         await room.sign_ins.try_again(begun.id, browser_secret=BROWSER)
     assert refused.value.why is SignInRefusal.EXPIRED
+
+
+async def test_a_code_of_a_sign_in_that_failed_after_it_is_void(room: GrantRoom):
+    """The answer to the writing of a code may be lost, so that nobody knows whether it was written."""
+    code, taken = await room.code_and_sign_in()
+    failed = await room.sign_ins.fail(taken)
+    assert (failed.status, failed.expires_at) == (SignInState.FAILED, taken.expires_at)
+    with pytest.raises(CodeError) as refused:
+        await room.sign_ins.redeem(presented(code))
+    assert refused.value.why is CodeRefusal.UNKNOWN
+    again = await room.sign_ins.try_again(taken.id, browser_secret=BROWSER)
+    assert again.status is SignInState.AT_PROVIDER
+    with pytest.raises(SignInError):
+        await room.sign_ins.fail(taken)
 
 
 async def test_a_sign_in_that_was_overtaken_issues_no_second_code(room: GrantRoom):

@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.accounts import NotSignedIn, SignedIn, SignIn, SignInRequest
+from scalekit_mcp.accounts import NotSignedIn, SignedIn, SignIn, SignInRequest, same_text
 from scalekit_mcp.actions import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.server.oauth import redirects
 from scalekit_mcp.server.oauth.answers import unique_parameters
 from scalekit_mcp.server.oauth.browser import Browser, proof
@@ -31,7 +32,7 @@ _COOKIE_CHARACTERS = 3_900
 _TOLD = {
     "access_denied": "Access was not given.",
     "server_error": "The sign-in failed at the provider or at this server.",
-    "temporarily_unavailable": "The provider could not be reached.",
+    "temporarily_unavailable": "The sign-in cannot be finished just now.",
 }
 
 
@@ -78,14 +79,21 @@ class ReturnEndpoint:
         kept = self._browser.opened(_KIND, text, self._clock.now())
         told = kept["outcome"]
         outcome = AuthorizationOutcome(kind=OutcomeKind(told.pop("kind")), **told)
-        sign_in = await self._sign_ins.failed(kept["id"], browser_secret=secret)
+        try:
+            sign_in = await self._sign_ins.failed(kept["id"], browser_secret=secret)
+            where, return_url = self._way_back(sign_in.request, kept["error"])
+        except ScalekitMCPError:
+            # The vault may be what failed the sign-in; the way back stands in the cookie, if it is short enough.
+            if "way_back" not in kept or not same_text(proof(secret, kept["id"]), kept["browser"]):
+                raise
+            where, return_url = kept["way_back"]
         page = FailedPage(
             outcome=outcome,
             action=FAILED_PATH,
             sealed_request=text,
             csrf=proof(secret, text),
-            where=redirects.destination(sign_in.request.redirect_uri).name,
-            return_url=error_url(self._browser.issuer, sign_in.request, kept["error"], _TOLD[kept["error"]]),
+            where=where,
+            return_url=return_url,
         )
         return self._browser.pages.sign_in_failed(page)
 
@@ -102,14 +110,19 @@ class ReturnEndpoint:
             query, _ = unique_parameters(request.scope["query_string"].decode("utf-8", "surrogateescape"))
         except ValueError:
             raise PageError("This answer cannot be read", "A parameter came twice. Nothing was changed.") from None
-        completed = await self._sign_ins.complete(query, browser_secret=self._browser.secret(request))
+        secret = self._browser.secret(request)
+        try:
+            completed = await self._sign_ins.complete(query, browser_secret=secret)
+        except ScalekitMCPError as error:
+            error.next_step = "Reload this page in a minute: the answer of the provider was not used up."
+            raise
         if isinstance(completed, SignedIn):
             self._browser.tell("finished", completed.request.client.host)
             return self._to_the_app(
                 completed.request, code_url(self._browser.issuer, completed.request, completed.code)
             )
         self._browser.tell("failed", completed.error)
-        return self._to_the_page(completed)
+        return self._to_the_page(completed, secret or "")
 
     def _to_the_app(self, request: SignInRequest, url: str) -> Response:
         """303 to the app. An app of this device is opened by a page: its scheme may need the person's hand."""
@@ -117,14 +130,26 @@ class ReturnEndpoint:
             return self._browser.pages.redirect_to_app(url)
         return RedirectResponse(url, status_code=303, headers=dict(PAGE_HEADERS))
 
-    def _to_the_page(self, failed: NotSignedIn) -> Response:
+    def _way_back(self, request: SignInRequest, error: str) -> tuple[str, str]:
+        """Where the app is told about an error: the name of the place, and the address."""
+        where = redirects.destination(request.redirect_uri).name
+        return where, error_url(self._browser.issuer, request, error, _TOLD[error])
+
+    def _to_the_page(self, failed: NotSignedIn, secret: str) -> Response:
         """303 to a clean address, so that neither history nor a log keeps a query; a sealed cookie says why."""
         told = {name: value for name, value in asdict(failed.outcome).items() if value is not None}
-        kept = {"id": failed.sign_in.id, "error": failed.error, "outcome": told}
+        kept = {
+            "id": failed.sign_in.id,
+            "error": failed.error,
+            "outcome": told,
+            "browser": proof(secret, failed.sign_in.id),
+            "way_back": self._way_back(failed.sign_in.request, failed.error),
+        }
         text = self._browser.sealed(_KIND, kept, self._clock.now())
-        if len(text) > _COOKIE_CHARACTERS:
-            told.pop("admin_text", None)
-            text = self._browser.sealed(_KIND, kept, self._clock.now())
+        for left_out, member in ((kept, "way_back"), (told, "admin_text")):
+            if len(text) > _COOKIE_CHARACTERS:
+                left_out.pop(member, None)
+                text = self._browser.sealed(_KIND, kept, self._clock.now())
         response = RedirectResponse(FAILED_PATH, status_code=303, headers=dict(PAGE_HEADERS))
         self._browser.set_cookie(response, _COOKIE, text)
         return response
