@@ -1,9 +1,12 @@
-"""The guided tour, as `make demo` runs it."""
+"""The guided tours, as `make demo` and `scalekit-mcp demo --remote` run them."""
 
+import io
 import subprocess
 
 import pytest
+from rich.console import Console
 
+from scalekit_mcp.demo.steps import Steps, held
 from tests.support.processes import command, environment
 
 
@@ -22,3 +25,56 @@ def test_every_step_of_the_tour_holds(tmp_path, mode, status):
     assert "14 of 14 steps held." in done.stdout
     assert "I've scheduled 'Q2 Planning Kickoff' for you" in done.stdout
     assert status in done.stdout
+
+
+def test_every_step_of_a_remote_host_holds(tmp_path):
+    settings = {"SCALEKIT_MCP_AUTH": "none", "SCALEKIT_MCP_PUBLIC_URL": "https://calendar.example", "COLUMNS": "400"}
+    done = subprocess.run(
+        command("demo", "--remote"),
+        env=environment(tmp_path, **settings),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert "9 of 9 steps held." in done.stdout
+    assert "REVOKED (grant_revoked)" in done.stdout
+    assert "Who acts: user." in done.stdout
+    assert "refused (401 invalid_token)" in done.stdout
+    assert not list(tmp_path.rglob("*.keys")), "the tour leaves no key in the person's home"
+
+
+def test_a_remote_host_needs_a_vault_of_our_own(tmp_path):
+    done = subprocess.run(
+        command("demo", "--remote", "--mode", "hosted"),
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "--remote needs a vault of our own" in done.stderr
+
+
+async def test_one_step_that_does_not_hold_makes_the_exit_status_1_and_the_tour_goes_on():
+    shown = io.StringIO()
+    steps = Steps(Console(file=shown, width=200))
+
+    async def right() -> str:
+        return "it is as it has to be"
+
+    async def wrong() -> str:
+        held(False, "the week is [empty]")
+        return ""
+
+    async def both_tasks_fail() -> str:
+        raise ExceptionGroup("two tasks", [ValueError("the first"), KeyError("the second")])
+
+    for title, step in (("one", right), ("two", wrong), ("three", both_tasks_fail), ("four", right)):
+        await steps.step(title, step)
+    assert steps.conclude() == 1
+    assert "2 of 4 steps held." in shown.getvalue()
+    for said in ("StepError: the week is [empty]", "ValueError: the first", "KeyError: 'the second'"):
+        assert said in shown.getvalue()

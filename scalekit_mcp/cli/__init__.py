@@ -136,11 +136,18 @@ def serve(settings: Settings, transport: str) -> None:
 
 @cli.command()
 @click.option("--mode", type=click.Choice(["embedded", "hosted"]), default="embedded", show_default=True)
+@click.option("--remote", is_flag=True, help="A remote host instead, which signs in by OAuth over HTTP.")
 @click.option("--interactive", is_flag=True, help="Give the consent yourself, in your own browser.")
-def demo(mode: str, *, interactive: bool) -> None:
+def demo(mode: str, *, remote: bool, interactive: bool) -> None:
     """The guided tour: a real client, a real server, the built-in Microsoft."""
     import anyio
 
+    if remote:
+        if mode == "hosted":
+            raise click.UsageError("--remote needs a vault of our own: leave --mode hosted out.")
+        from scalekit_mcp.demo import run_remote_tour
+
+        sys.exit(anyio.run(lambda: run_remote_tour(interactive=interactive)))
     from scalekit_mcp.demo import run_tour
 
     sys.exit(anyio.run(lambda: run_tour(hosted=mode == "hosted", interactive=interactive)))

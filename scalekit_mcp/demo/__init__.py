@@ -1,4 +1,4 @@
-"""The guided tour: a real MCP client, a real server process over stdio, and the built-in Microsoft.
+"""The guided tours: a real MCP client, a real server process over stdio or HTTP, and the built-in Microsoft.
 
 Other rooms import from here; a name is loaded when it is first asked for. The names stand in `__init__.pyi`.
 """

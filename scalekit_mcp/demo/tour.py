@@ -2,44 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import sys
 import tempfile
 import webbrowser
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import httpx2 as httpx
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
-from mcp.types import CallToolResult
 from rich.console import Console
 from rich.panel import Panel
-from rich.syntax import Syntax
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.demo.picture import week_picture
+from scalekit_mcp.demo.steps import Agent, Steps, held
 from scalekit_mcp.network import Network
 from scalekit_mcp.sandbox import Sandbox
 
 IDENTIFIER = "user_outlook_789"
 PERSON = "dana@company.com"
 MONDAY = date(2026, 4, 6)
-TOOL_NAMES = (
-    "outlook_create_calendar_event",
-    "outlook_get_calendar_event",
-    "outlook_list_calendar_events",
-    "outlook_update_calendar_event",
-    "outlook_delete_calendar_event",
-    "authorize",
-)
 KICKOFF: dict[str, Any] = {
     "subject": "Q2 Planning Kickoff",
     "start_datetime": "2026-04-01T10:00:00",
@@ -71,16 +60,6 @@ STANDUP: dict[str, Any] = {
 }
 
 
-class StepError(Exception):
-    """A step of the tour did not hold."""
-
-
-def held(condition: object, otherwise: str) -> None:
-    """Stop the step unless `condition` is true."""
-    if not condition:
-        raise StepError(otherwise)
-
-
 def addresses(event: dict[str, Any], kind: str) -> set[str]:
     """The addresses of one kind of attendee of a Graph event."""
     return {attendee["emailAddress"]["address"].lower() for attendee in event["attendees"] if attendee["type"] == kind}
@@ -93,63 +72,21 @@ def join_url(event: dict[str, Any]) -> str:
 
 
 class Tour:
-    """State that the steps share: the client, the sandbox, what was created."""
+    """State that the steps share: the agent, the sandbox, what was created."""
 
     def __init__(self, console: Console, sandbox: Sandbox, client: Client, *, hosted: bool, interactive: bool) -> None:
         self.console = console
         self.sandbox = sandbox
-        self.client = client
+        self.agent = Agent(console, client)
+        self.steps = Steps(console)
         self.hosted = hosted
         self.interactive = interactive
         self.event_id = ""
         self.link = ""
-        self.held_steps = 0
-        self.failed_steps = 0
-
-    async def step(self, title: str, action: Callable[[], Awaitable[str]]) -> None:
-        """Carry out one step and say how it went."""
-        number = self.held_steps + self.failed_steps + 1
-        self.console.rule(f"[bold]{number}. {title}", align="left", style="dim")
-        try:
-            said = await action()
-        except (StepError, LookupError, KeyError, TypeError, httpx.HTTPError) as problem:
-            self.failed_steps += 1
-            self.console.print(f"[bold red]✗[/] {type(problem).__name__}: {problem}")
-        else:
-            self.held_steps += 1
-            self.console.print(f"[bold green]✓[/] {said}")
-
-    async def call(self, tool: str, arguments: dict[str, Any], *, show: bool = True) -> CallToolResult:
-        """One tool call through the real client, shown as the agent makes it."""
-        if show:
-            # An event id is too long to read; its beginning tells it from others.
-            short = {"event_id": f"{arguments['event_id'][:8]}…"} if "event_id" in arguments else {}
-            text = json.dumps({**arguments, **short}, ensure_ascii=False)
-            self.console.print(Syntax(f"{tool}({text})", "json", word_wrap=True, background_color="default"))
-        return await self.client.call_tool(tool, arguments)
-
-    async def ok(self, tool: str, arguments: dict[str, Any], *, show: bool = True) -> dict[str, Any]:
-        """A call that must succeed; its structured answer."""
-        result = await self.call(tool, arguments, show=show)
-        held(not result.is_error, text_of(result))
-        return cast("dict[str, Any]", result.structured_content or {})
-
-    async def refused(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """A call that must be refused; its error object."""
-        result = await self.call(tool, arguments)
-        held(result.is_error, "the call was not refused")
-        content = cast("dict[str, dict[str, Any]]", result.structured_content or {})
-        return content.get("error", {})
-
-    async def list_tools(self) -> str:
-        """The six tools, from the server's own answer."""
-        names = tuple(tool.name for tool in (await self.client.list_tools()).tools)
-        held(names == TOOL_NAMES, f"the server offers {names}")
-        return f"The server offers {len(names)} tools: {', '.join(names)}"
 
     async def first_call(self) -> str:
         """A calendar tool before consent: refused, with a link for the person."""
-        error = await self.refused("outlook_list_calendar_events", {"top": 5})
+        error = await self.agent.refused("outlook_list_calendar_events", {"top": 5})
         held(error.get("code") == "authorization_required", f"unexpected: {error}")
         held(error.get("status") == "PENDING" and error.get("who_acts") == "user", f"unexpected: {error}")
         self.link = error["authorization_url"]
@@ -166,21 +103,21 @@ class Tour:
             async with Network().client([], make=httpx.AsyncClient, cookies=True) as http:
                 page = await consent(Browser(http), self.link, PERSON)
             held(page.status == 200, f"the last page says {page.status}: {page.text[:200]}")
-            answer = await self.ok("authorize", {}, show=False)
+            answer = await self.agent.ok("authorize", {}, show=False)
         held(answer["status"] == "ACTIVE", f"the account is {answer['status']}: {answer.get('next_step')}")
         return f"Consent given as {PERSON if not self.interactive else 'the chosen person'}: the account is ACTIVE."
 
     async def _wait_until_active(self) -> dict[str, Any]:
         with anyio.fail_after(600):
             while True:
-                answer = await self.ok("authorize", {}, show=False)
+                answer = await self.agent.ok("authorize", {}, show=False)
                 if answer["status"] == "ACTIVE":
                     return answer
                 await anyio.sleep(1)
 
     async def list_odata(self) -> str:
         """The published list call."""
-        answer = await self.ok(
+        answer = await self.agent.ok(
             "outlook_list_calendar_events",
             {
                 "filter": "start/dateTime ge '2026-04-01T00:00:00' and end/dateTime le '2026-04-07T23:59:59'",
@@ -196,7 +133,7 @@ class Tour:
 
     async def create(self) -> str:
         """The kickoff, with three people and a Teams link."""
-        event = await self.ok("outlook_create_calendar_event", KICKOFF)
+        event = await self.agent.ok("outlook_create_calendar_event", KICKOFF)
         self.event_id = event["id"]
         held(addresses(event, "required") == {"alice@company.com", "bob@company.com"}, "other people are required")
         held(addresses(event, "optional") == {"carol@company.com"}, "other people are optional")
@@ -206,7 +143,7 @@ class Tour:
 
     async def update(self) -> str:
         """Four hours later, with one more person; nobody is lost."""
-        event = await self.ok(
+        event = await self.agent.ok(
             "outlook_update_calendar_event",
             {
                 "event_id": self.event_id,
@@ -224,13 +161,13 @@ class Tour:
 
     async def create_series(self) -> str:
         """A weekly meeting."""
-        event = await self.ok("outlook_create_calendar_event", STANDUP)
+        event = await self.agent.ok("outlook_create_calendar_event", STANDUP)
         held(event["type"] == "seriesMaster", f"it is a {event['type']}")
         return f"'{event['subject']}' repeats every Monday until {event['recurrence']['range']['endDate']}."
 
     async def window(self) -> str:
         """A window list expands the series."""
-        answer = await self.ok(
+        answer = await self.agent.ok(
             "outlook_list_calendar_events",
             {
                 "start_datetime": "2026-04-06T00:00:00",
@@ -245,7 +182,9 @@ class Tour:
 
     async def get(self) -> str:
         """One event with responses and join address."""
-        event = await self.ok("outlook_get_calendar_event", {"event_id": self.event_id, "timezone": "America/New_York"})
+        event = await self.agent.ok(
+            "outlook_get_calendar_event", {"event_id": self.event_id, "timezone": "America/New_York"}
+        )
         held(event["start"]["dateTime"].startswith("2026-04-01T14:00"), f"it starts at {event['start']}")
         held(join_url(event), "there is no join address")
         held("Please review the Q2 roadmap doc" in event["body"]["content"], "the text of the body is lost")
@@ -254,13 +193,13 @@ class Tour:
 
     async def delete(self) -> str:
         """Deleted once."""
-        answer = await self.ok("outlook_delete_calendar_event", {"event_id": self.event_id})
+        answer = await self.agent.ok("outlook_delete_calendar_event", {"event_id": self.event_id})
         held(answer["deleted"] and not answer["already_gone"], f"unexpected: {answer}")
         return "Deleted; the invited people get a cancellation."
 
     async def delete_again(self) -> str:
         """Deleted twice: a success that says so."""
-        answer = await self.ok("outlook_delete_calendar_event", {"event_id": self.event_id})
+        answer = await self.agent.ok("outlook_delete_calendar_event", {"event_id": self.event_id})
         held(answer["deleted"] and answer["already_gone"], f"unexpected: {answer}")
         return "Deleting it again is no error: it was already gone."
 
@@ -272,7 +211,7 @@ class Tour:
             "An IT administrator withdraws the grant at Microsoft, and the access token runs out "
             "(a live one would go on working for up to 90 minutes)."
         )
-        error = await self.refused("outlook_list_calendar_events", {"top": 5})
+        error = await self.agent.refused("outlook_list_calendar_events", {"top": 5})
         # Scalekit does not say why a refresh failed: its word for every dead grant is EXPIRED.
         expected = "EXPIRED" if self.hosted else "REVOKED"
         held(error.get("status") == expected, f"the account is {error.get('status')}: {error.get('message')}")
@@ -284,7 +223,7 @@ class Tour:
 
     async def works_again(self) -> str:
         """After the second consent the same call works; the picture of the week."""
-        answer = await self.ok(
+        answer = await self.agent.ok(
             "outlook_list_calendar_events",
             {
                 "start_datetime": "2026-04-06T00:00:00",
@@ -297,27 +236,24 @@ class Tour:
         self.console.print(week_picture(answer["value"], MONDAY, title="The week, times in Chicago"))
         return f"The call works again: {len(answer['value'])} events in the week of 6 April."
 
-    async def run(self) -> None:
-        """All steps, in order."""
-        await self.step("The agent asks what it can do", self.list_tools)
-        await self.step("It lists events before anybody gave consent", self.first_call)
-        await self.step("The person gives consent, once", self.consent)
-        await self.step("It lists events, with OData", self.list_odata)
-        await self.step("“Schedule the Q2 kickoff with Alice and Bob, Carol if she can”", self.create)
-        await self.step("“Make it 2 pm and add Dave”", self.update)
-        await self.step("“A standup every Monday until the end of June”", self.create_series)
-        await self.step("It looks at four weeks", self.window)
-        await self.step("It reads the kickoff", self.get)
-        await self.step("“Cancel the kickoff”", self.delete)
-        await self.step("It cancels once more", self.delete_again)
-        await self.step("The company's IT takes the grant away", self.revoked)
-        await self.step("The person gives consent again", self.consent)
-        await self.step("The same call works again", self.works_again)
-
-
-def text_of(result: CallToolResult) -> str:
-    """The text a model would read."""
-    return " ".join(block.text for block in result.content if block.type == "text")
+    async def run(self) -> int:
+        """All steps, in order; the exit status."""
+        step = self.steps.step
+        await step("The agent asks what it can do", self.agent.list_tools)
+        await step("It lists events before anybody gave consent", self.first_call)
+        await step("The person gives consent, once", self.consent)
+        await step("It lists events, with OData", self.list_odata)
+        await step("“Schedule the Q2 kickoff with Alice and Bob, Carol if she can”", self.create)
+        await step("“Make it 2 pm and add Dave”", self.update)
+        await step("“A standup every Monday until the end of June”", self.create_series)
+        await step("It looks at four weeks", self.window)
+        await step("It reads the kickoff", self.get)
+        await step("“Cancel the kickoff”", self.delete)
+        await step("It cancels once more", self.delete_again)
+        await step("The company's IT takes the grant away", self.revoked)
+        await step("The person gives consent again", self.consent)
+        await step("The same call works again", self.works_again)
+        return self.steps.conclude()
 
 
 async def run_tour(*, hosted: bool = False, interactive: bool = False, console: Console | None = None) -> int:
@@ -353,10 +289,8 @@ async def run_tour(*, hosted: bool = False, interactive: bool = False, console: 
         )
         client = await stack.enter_async_context(Client(stdio_client(server, errlog=log), read_timeout_seconds=60))
         tour = Tour(console, sandbox, client, hosted=hosted, interactive=interactive)
-        await tour.run()
-        if tour.failed_steps:
+        status = await tour.run()
+        if status:
             log.seek(0)
             console.print(Panel(log.read()[-4000:] or "(empty)", title="What the server logged", style="red"))
-    steps = tour.held_steps + tour.failed_steps
-    console.print(f"\n[bold]{tour.held_steps} of {steps} steps held.[/]")
-    return 0 if tour.failed_steps == 0 else 1
+    return status
