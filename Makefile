@@ -14,6 +14,7 @@ test: .venv/dev.done  ## the tests that need nothing but Python
 test-full: .venv/full.done .venv/clients/done check  ## the same and the real counterparts
 	@$(BIN)/pytest -q -n auto --dist loadgroup
 
+PYTHON_CLIENTS := mcp-1 fastmcp
 NODE_PACKAGES := typescript oidc-provider
 
 FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
@@ -79,10 +80,12 @@ clean:
 	@touch $@
 
 # Clients of other generations and languages, and an OpenID provider, which meet this project only as processes.
-.venv/clients/done: requirements/clients/mcp-1.txt $(NODE_PACKAGES:%=tests/clients/%/package-lock.json) | .venv/full.done
+.venv/clients/done: $(PYTHON_CLIENTS:%=requirements/clients/%.txt) $(NODE_PACKAGES:%=tests/clients/%/package-lock.json) | .venv/full.done
 	@echo "Setting up the other clients (once) ..."
-	@$(BIN)/python -m venv .venv/clients/mcp-1
-	@.venv/clients/mcp-1/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients/mcp-1.txt
+	@for client in $(PYTHON_CLIENTS); do \
+	  $(BIN)/python -m venv .venv/clients/$$client || exit 1; \
+	  .venv/clients/$$client/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/clients/$$client.txt || exit 1; \
+	done
 	@for package in $(NODE_PACKAGES); do \
 	  $(BIN)/python -m tests.support.node ci --silent --no-audit --no-fund --prefix tests/clients/$$package || exit 1; \
 	done

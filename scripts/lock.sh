@@ -18,4 +18,6 @@ for name in openai-agents pydantic-ai google-adk; do
   compile pyproject.toml requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
 done
 compile $frameworks/langchain-mcp-adapters.in -o $frameworks/langchain-mcp-adapters.txt
-compile requirements/clients/mcp-1.in -o requirements/clients/mcp-1.txt
+for name in mcp-1 fastmcp; do
+  compile requirements/clients/$name.in -o requirements/clients/$name.txt
+done

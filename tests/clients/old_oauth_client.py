@@ -1,14 +1,10 @@
-"""A host on `mcp` 1.x that connects by OAuth. Arguments: the server's address and the redirect URI.
-
-It prints the address for the browser as a line and reads the query of the way back as a line; last it prints what it
-got as JSON.
-"""
+"""An app on `mcp` 1.x that signs in. Arguments: the server's address and the redirect URI. See `app_protocol`."""
 
 import asyncio
-import json
 import sys
-from urllib.parse import parse_qs
+from contextlib import AsyncExitStack
 
+from app_protocol import CALL, hear, say, serve
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
 from mcp.client.streamable_http import streamablehttp_client
@@ -16,7 +12,7 @@ from mcp.shared.auth import OAuthClientMetadata
 
 
 class Storage:
-    """What the host keeps."""
+    """What the app keeps."""
 
     tokens = None
     client = None
@@ -34,37 +30,51 @@ class Storage:
         self.client = client_info
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+class OldApp:
+    """The app; it lives in `stack`."""
 
+    def __init__(self, server, redirect_uri, stack):
+        metadata = OAuthClientMetadata(redirect_uris=[redirect_uri], client_name="An old host")
+        self.server = server
+        self.stack = stack
+        self.storage = Storage()
+        self.provider = OAuthClientProvider(server, metadata, self.storage, self.show, self.back)
 
-async def show(url: str) -> None:
-    say(url)
+    async def show(self, url):
+        say({"open": url})
 
+    async def back(self):
+        query = await hear()
+        return query["code"], query["state"]
 
-async def back() -> tuple[str, str | None]:
-    line = await asyncio.to_thread(sys.stdin.readline)
-    query = parse_qs(line.strip())
-    return query["code"][0], query["state"][0]
+    async def connect(self):
+        await self.stack.aclose()
+        reading, writing, _ = await self.stack.enter_async_context(
+            streamablehttp_client(self.server, auth=self.provider)
+        )
+        self.session = await self.stack.enter_async_context(ClientSession(reading, writing))
+        await self.session.initialize()
+        return {"tools": [tool.name for tool in (await self.session.list_tools()).tools]}
+
+    async def call(self):
+        answer = await self.session.call_tool(*CALL)
+        return {"error": answer.isError}
+
+    def keep(self, access_token):
+        self.provider.context.current_tokens.access_token = access_token
+        self.provider.context.token_expiry_time = 1  # this generation refreshes by its own clock alone
+
+    def kept(self):
+        return {
+            "access_token": self.storage.tokens.access_token,
+            "refresh_token": self.storage.tokens.refresh_token,
+            "client_id": self.storage.client.client_id,
+        }
 
 
 async def main(server: str, redirect_uri: str) -> None:
-    storage = Storage()
-    provider = OAuthClientProvider(
-        server, OAuthClientMetadata(redirect_uris=[redirect_uri], client_name="An old host"), storage, show, back
-    )
-    results = []
-    for _ in range(2):  # the second time the token has run out by the host's clock
-        async with (
-            streamablehttp_client(server, auth=provider) as (reading, writing, _session),
-            ClientSession(reading, writing) as session,
-        ):
-            await session.initialize()
-            answer = await session.call_tool("outlook_list_calendar_events", {"top": 1})
-            results.append({"error": answer.isError, "refresh_token": storage.tokens.refresh_token})
-        provider.context.token_expiry_time = 1
-    say(json.dumps(results))
+    async with AsyncExitStack() as stack:
+        await serve(OldApp(server, redirect_uri, stack))
 
 
 asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -35,14 +35,15 @@ class RemoteHost:
     async def took(self, query: str) -> None:
         self.answers.append(dict(parse_qsl(query)))
 
-    async def _open(self, url: str) -> None:
+    async def open(self, url: str) -> None:
+        """Sign in at an address, as the person in a browser; a program that listens may still be starting."""
         self.signed_in += 1
-        async with httpx.AsyncClient(timeout=60) as http:
+        async with httpx.AsyncClient(timeout=60, transport=httpx.AsyncHTTPTransport(retries=5)) as http:
             self.last_page = (await consent(Browser(http), url, self.address)).text
 
     async def visit(self, url: str) -> dict[str, str]:
         """Sign in at an address that another program shows; what came back to the callback."""
-        await self._open(url)
+        await self.open(url)
         assert self.answers, self.last_page
         return self.answers.pop()
 
@@ -61,7 +62,7 @@ class RemoteHost:
             f"{self.base}/mcp",
             OAuthClientMetadata(**metadata),
             self.storage,
-            redirect_handler=self._open,
+            redirect_handler=self.open,
             callback_handler=self._back,
         )
 

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from urllib.parse import urlencode
 
 import anyio
 import httpx2 as httpx
 import pytest
-from anyio.streams.buffered import BufferedByteReceiveStream
 
-from scalekit_mcp.sandbox import Sandbox
 from tests.oauth.remote_host import DANA, open_host
-from tests.support.remote_process import RemoteProcess, start
+from tests.oauth.remote_server import serving
+from tests.support.remote_process import start
 
 PAT = "pat@outlook.example"
-CLIENTS = Path(__file__).parents[1] / "clients"
-_OLD = CLIENTS.parents[1] / ".venv" / "clients" / "mcp-1"
-OLD_PYTHON = (_OLD / "bin" / "python", _OLD / "Scripts" / "python.exe")
 LIST = "outlook_list_calendar_events"
-
-
-@asynccontextmanager
-async def serving(home: Path, **values: str) -> AsyncIterator[tuple[Sandbox, RemoteProcess]]:
-    """A server process in this mode whose Microsoft is the sandbox of the test."""
-    sandbox = Sandbox()
-    async with sandbox.serve() as microsoft:
-        given = {"SCALEKIT_MCP_AUTH": "microsoft", **sandbox.environment(microsoft), **values}
-        server = start(home, **given)  # type: ignore[arg-type] - all of them are variables
-        try:
-            await anyio.to_thread.run_sync(server.wait_until_ready)
-            yield sandbox, server
-        finally:
-            await anyio.to_thread.run_sync(server.stop)
 
 
 @pytest.mark.parametrize("era", ["auto", "legacy"])
@@ -173,27 +151,6 @@ async def test_another_mode_has_none_of_it(tmp_path: Path):
         for path in ("/register", "/token", "/revoke"):
             assert (await http.post(path)).status_code == 404
         assert "resource_metadata" not in (await http.post("/mcp")).headers["www-authenticate"]
-
-
-@pytest.mark.full
-async def test_a_host_of_the_first_generation_connects_and_refreshes(tmp_path: Path):
-    python = next((path for path in OLD_PYTHON if path.exists()), None)
-    if python is None:
-        pytest.skip("there is no environment with mcp 1.x (`make test-full` makes it)")
-    async with serving(tmp_path) as (_, server), open_host(server.base) as host:
-        command = [str(python), str(CLIENTS / "old_oauth_client.py"), f"{server.base}/mcp", host.callback]
-        with anyio.fail_after(60):
-            async with await anyio.open_process(command, stderr=None) as old:
-                assert old.stdout
-                assert old.stdin
-                lines = BufferedByteReceiveStream(old.stdout)
-                back = await host.visit((await lines.receive_until(b"\n", 10_000)).decode())
-                await old.stdin.send(f"{urlencode(back)}\n".encode())
-                first, second = json.loads(await lines.receive_until(b"\n", 10_000))
-        assert not first["error"]
-        assert not second["error"]
-        assert second["refresh_token"] != first["refresh_token"]
-        assert host.signed_in == 1
 
 
 async def test_a_host_signs_in_to_the_sandbox_that_the_server_brings_along(tmp_path: Path):

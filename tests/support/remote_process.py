@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
@@ -27,11 +27,12 @@ def free_port() -> int:
 
 @dataclass
 class RemoteProcess:
-    """One server process; `log` is what it wrote to stderr."""
+    """One server process; `log` is what it wrote to stderr, `environment` is for other commands of the same server."""
 
     port: int
     process: subprocess.Popen[bytes]
     log: Path
+    environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
     @property
     def base(self) -> str:
@@ -58,16 +59,16 @@ def start(home: Path, *arguments: str, port: int | None = None, **values: str) -
     """Start one; not ready yet."""
     port = port or free_port()
     log = home / f"server-{port}.log"
-    given = {"SCALEKIT_MCP_PUBLIC_URL": f"http://localhost:{port}", **values}
+    given = environment(home, **{"SCALEKIT_MCP_PUBLIC_URL": f"http://localhost:{port}", **values})
     with log.open("ab") as stderr:
         process = subprocess.Popen(
             command("serve", "--transport", "http", "--port", str(port), *arguments),
-            env=environment(home, **given),
+            env=given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=stderr,
         )
-    return RemoteProcess(port, process, log)
+    return RemoteProcess(port, process, log, given)
 
 
 @contextlib.contextmanager
