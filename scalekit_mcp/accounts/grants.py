@@ -8,7 +8,6 @@ comes from somebody who copied it, and the grant ends (OAuth 2.1 section 4.3.1).
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -35,8 +34,6 @@ REFRESH_TOKEN_PREFIX = "rt_"  # noqa: S105 - a prefix, not a token
 SNAPSHOT_SECONDS = 2.0
 MOST_SNAPSHOTS = 10_000
 _RACES = 40
-
-_log = logging.getLogger(__name__)
 
 
 class RefreshOutcome(StrEnum):
@@ -193,13 +190,6 @@ class Grants:
             if await self._vault.commit(EndGrant(grant, why, self._clock.now())):
                 self._readings.forget(grant_id)
                 self._snapshots.pop(grant_id, None)
-                level = logging.WARNING if why in _SUSPICIOUS else logging.INFO
-                _log.log(
-                    level,
-                    "The grant %s of the app at %s for '%s' ended: %s.",
-                    *(grant.id, grant.client.host, grant.identifier, why.value),
-                    extra={"event": "grant_ended", "grant": grant.id, "reason": why.value},
-                )
                 return True
         raise VaultError("The grant kept being changed by others.", next_step="Repeat the call.", retryable=True)
 
@@ -241,9 +231,6 @@ class Grants:
     def _new_token(self, grant_id: str, now: datetime) -> tuple[str, RefreshToken]:
         text = REFRESH_TOKEN_PREFIX + secrets.token_urlsafe(32)
         return text, RefreshToken(sha256_text(text), grant_id, now, now + timedelta(days=GRANT_DAYS))
-
-
-_SUSPICIOUS = frozenset({GrantEnd.CODE_REUSED, GrantEnd.REFRESH_TOKEN_REUSED})
 
 
 def _check_client(client: Client, presented: RefreshPresented) -> None:

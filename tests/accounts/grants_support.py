@@ -25,6 +25,8 @@ from scalekit_mcp.accounts.sign_ins import CodePresented, SignIns, s256
 from scalekit_mcp.accounts.vault.changes import ChangeStatus
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing, sha256_text
 from scalekit_mcp.accounts.vault.vault import Vault
+from scalekit_mcp.notifications import GrantLog
+from scalekit_mcp.telemetry import Metrics
 from tests.support.clock import HandClock
 
 KEYS = "a:" + "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
@@ -51,6 +53,7 @@ class GrantRoom:
     clock: HandClock
     grants: Grants
     sign_ins: SignIns
+    metrics: Metrics
 
     async def create_account(self, key: AccountKey = KEY) -> ConnectedAccount:
         """An ACTIVE account, or the one that another process created."""
@@ -113,9 +116,10 @@ async def open_grants(
     allowed_tenants: frozenset[str] = frozenset(),
 ) -> AsyncIterator[GrantRoom]:
     """The room of one process on a database; the account is made by whoever comes first."""
-    vault, clock = Vault(database_url, KeyRing.from_text(keys)), clock or HandClock()
+    vault, clock, metrics = Vault(database_url, KeyRing.from_text(keys)), clock or HandClock(), Metrics()
+    vault.on_grant_end(GrantLog(metrics))
     grants = Grants(vault, clock, tenant_allowed=lambda tid: not allowed_tenants or tid in allowed_tenants)
-    room = GrantRoom(vault, clock, grants, SignIns(vault, grants, clock))
+    room = GrantRoom(vault, clock, grants, SignIns(vault, grants, clock), metrics)
     try:
         if await vault.find_account(KEY) is None:
             await room.create_account()

@@ -7,6 +7,7 @@ import logging
 import secrets
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -229,6 +230,57 @@ async def test_disconnecting_ends_all_grants_of_the_account_in_one_commit(room: 
     assert [await refreshed(room, each.refresh_token) for each in tokens] == [RefreshOutcome.ENDED] * 3
 
 
+def ends_in(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str, str]]:
+    """The ends of grants in the log: level, grant, why."""
+    ended = [record for record in caplog.records if getattr(record, "event", "") == "grant_ended"]
+    for record in ended:
+        assert "claude.ai" in record.getMessage()
+        assert "An app" in record.getMessage()
+    return [(record.levelno, record.__dict__["grant"], record.__dict__["reason"]) for record in ended]
+
+
+@pytest.mark.parametrize("why", [GrantEnd.DISCONNECTED, GrantEnd.ACCOUNT_DELETED])
+async def test_each_grant_that_ends_with_its_account_is_logged_and_counted(
+    room: GrantRoom, caplog: pytest.LogCaptureFixture, why: GrantEnd
+):
+    tokens = [await room.granted(state=str(number)) for number in range(3)]
+    over = await room.granted(state="over", refreshes=False)
+    room.clock.advance(HOUR)
+    before = await room.granted(state="before")
+    await room.grants.end(before.grant.id, GrantEnd.REVOKED_BY_APP)
+    account = await room.account()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        if why is GrantEnd.DISCONNECTED:
+            assert await room.vault.commit(EndGrantsOf(account.id, why, room.clock.now()))
+            assert await room.vault.commit(EndGrantsOf(account.id, why, room.clock.now()))
+        else:
+            entry = (await room.vault.history(connection_name=None, identifier=None, since=None, limit=1))[0]
+            assert await room.vault.delete_account(account.id, replace(entry, at=room.clock.now()))
+    ended = ends_in(caplog)
+    assert sorted(ended) == sorted((logging.INFO, each.grant.id, why.value) for each in tokens)
+    assert over.grant.id not in caplog.text
+    assert f'grants_ended_total{{reason="{why.value}"}} 3' in room.metrics.render()
+    for secret in (*(each.refresh_token for each in tokens), CLIENT_ID, sha256_text(CLIENT_ID)):
+        assert secret is not None
+        assert secret not in caplog.text
+
+
+async def test_nothing_is_logged_of_an_end_that_was_not_written(room: GrantRoom, caplog: pytest.LogCaptureFixture):
+    tokens = await room.granted()
+    account = await room.account()
+    stale = ReplaceRefreshToken(
+        RefreshToken("unknown", tokens.grant.id, room.clock.now(), room.clock.now()),
+        RefreshToken("new", tokens.grant.id, room.clock.now(), room.clock.now()),
+        room.clock.now(),
+    )
+    ending = EndGrantsOf(account.id, GrantEnd.DISCONNECTED, room.clock.now())
+    with caplog.at_level(logging.INFO):
+        assert not await room.vault.commit(ending, stale)
+    assert ends_in(caplog) == []
+    assert (await stored(room, tokens.grant)).ended_at is None
+
+
 async def test_deleting_an_account_removes_its_grants(room: GrantRoom):
     tokens = await room.granted()
     account = await room.account()
@@ -240,8 +292,9 @@ async def test_deleting_an_account_removes_its_grants(room: GrantRoom):
 
 
 async def test_the_least_recently_used_grants_end_when_there_are_too_many(
-    room: GrantRoom, monkeypatch: pytest.MonkeyPatch
+    room: GrantRoom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
+    caplog.set_level(logging.INFO)
     monkeypatch.setattr(grant_statements, "MOST_GRANTS", 3)
     first = await room.granted(state="0")
     room.clock.advance(HOUR)
@@ -252,6 +305,7 @@ async def test_the_least_recently_used_grants_end_when_there_are_too_many(
         room.clock.advance(HOUR)
         await room.granted(state=str(number))
     assert (await stored(room, second.grant)).ended_why is GrantEnd.TOO_MANY
+    assert ends_in(caplog) == [(logging.INFO, second.grant.id, "too_many")]
     assert len(await room.grants.list(KEY)) == 3
     assert await rotated(room, first_again)
 

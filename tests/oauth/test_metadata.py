@@ -17,9 +17,7 @@ READ, WRITE = "calendar.read", "calendar.write"
 
 
 async def get(path: str, *, method: str = "GET", read_only: bool = False, **headers: str) -> httpx.Response:
-    app = Starlette(
-        routes=OAuthMetadata(URL + "/", read_only=read_only, service_documentation="https://d.example").routes()
-    )
+    app = Starlette(routes=OAuthMetadata(URL + "/", read_only=read_only).routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=URL) as http:
         return await http.request(method, path, headers=headers)
 
@@ -44,7 +42,6 @@ async def test_the_authorization_server_describes_itself(suffix: str):
         "code_challenge_methods_supported": ["S256"],
         "client_id_metadata_document_supported": True,
         "authorization_response_iss_parameter_supported": True,
-        "service_documentation": "https://d.example",
     }
     assert answer.headers["cache-control"] == "public, max-age=3600"
 

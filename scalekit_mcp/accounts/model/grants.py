@@ -102,6 +102,8 @@ class GrantEnd(StrEnum):
     CODE_REUSED = "code_reused"
     REFRESH_TOKEN_REUSED = "refresh_token_reused"  # noqa: S105 - a word, not a token
     TOO_MANY = "too_many"
+    ACCOUNT_DELETED = "account_deleted"
+    """Never stored: the grants of a deleted account are removed with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, or_, select, tuple_, type_coerce, update
 from sqlalchemy.types import NullType
 
+from scalekit_mcp.accounts.model.grants import ClientGrant
 from scalekit_mcp.accounts.model.records import (
     KEPT_ELSEWHERE,
     AccountKey,
@@ -160,25 +161,25 @@ class Store:
 
         return await self._statements.write(create)
 
-    async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
-        """See `Vault`."""
+    async def delete_account(self, account_id: str, entry: HistoryEntry) -> list[ClientGrant] | None:
+        """Remove an account; the grants that ended with it, None if there is no such account."""
 
-        def remove(connection: Connection) -> bool:
+        def remove(connection: Connection) -> list[ClientGrant] | None:
             theirs = select(_attempt.id).where(_attempt.account_id == account_id)
             self._statements.execute(connection, delete(record_versions).where(record_versions.c.record_id.in_(theirs)))
             self._statements.execute(connection, delete(attempts).where(_attempt.account_id == account_id))
-            self.grants.delete_of(connection, account_id)
+            ended = self.grants.delete_of(connection, account_id, entry.at)
             removed = (
                 self._statements.execute(connection, delete(connected_accounts).where(_account.id == account_id)) == 1
             )
             if removed:
                 self._statements.write_version(connection, account_id, seals.DELETED)
                 self.history.add(connection, entry)
-            return removed
+            return ended if removed else None
 
-        removed = await self._statements.write(remove)
+        ended = await self._statements.write(remove)
         await self._statements.database.forget_free_pages()
-        return removed
+        return ended
 
     async def list_accounts(
         self,
@@ -220,18 +221,20 @@ class Store:
 
         await self._statements.write(prune)
 
-    async def commit(self, changes: Sequence[Change]) -> bool:
-        """See `Vault`."""
+    async def commit(self, changes: Sequence[Change]) -> list[ClientGrant] | None:
+        """Write all changes or none; the grants that ended by them, None if a change no longer holds."""
 
-        def apply(connection: Connection) -> None:
+        def apply(connection: Connection) -> list[ClientGrant]:
+            ended: list[ClientGrant] = []
             for change in changes:
-                if not self._apply(connection, change):
+                if not self._apply(connection, change, ended):
                     raise StaleChangeError
+            return ended
 
         try:
-            await self._statements.write(apply, one_statement=_is_one_statement(changes))
+            ended = await self._statements.write(apply, one_statement=_is_one_statement(changes))
         except StaleChangeError:
-            return False
+            return None
         for change in changes:
             if isinstance(change, ChangeStatus):
                 after = change.change.after
@@ -242,9 +245,9 @@ class Store:
                 self.attempts.remember(change.attempt, change.attempt.version + 1)
         if any(isinstance(change, ChangeStatus) and change.tokens is None for change in changes):
             await self._statements.database.forget_free_pages()
-        return True
+        return ended
 
-    def _apply(self, connection: Connection, change: Change) -> bool:
+    def _apply(self, connection: Connection, change: Change, ended: list[ClientGrant]) -> bool:
         match change:
             case ChangeStatus():
                 return self._change_status(connection, change)
@@ -286,7 +289,7 @@ class Store:
             case InsertSignIn() | SaveSignIn():
                 return self.sign_ins.apply(connection, change)
             case InsertGrant() | ReplaceRefreshToken() | EndGrant() | EndGrantsOf():
-                return self.grants.apply(connection, change)
+                return self.grants.apply(connection, change, ended)
 
     def _change_status(self, connection: Connection, change: ChangeStatus) -> bool:
         before, after, tokens = change.change.before, change.change.after, change.tokens

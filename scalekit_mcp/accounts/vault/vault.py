@@ -32,6 +32,9 @@ _T = TypeVar("_T")
 StatusListener = Callable[[HistoryEntry], None]
 """Is called with every change of an account's status after it was written; must neither wait nor raise."""
 
+GrantListener = Callable[[ClientGrant], None]
+"""Is called with every grant that has ended, as it ended, after that was written; must neither wait nor raise."""
+
 WRITE_SECONDS = 5.0
 """How long a SQLite writer waits for one of another process, and at most twice that for those of its own process."""
 CLOSE_SECONDS = 25.0
@@ -60,6 +63,7 @@ class Vault:
         self._write_seconds = write_seconds
         self._outbox = outbox
         self._listeners: list[StatusListener] = []
+        self._grant_listeners: list[GrantListener] = []
         self._store = OpenOnce(self._open)
         self._running = RunningTasks()
 
@@ -75,6 +79,10 @@ class Vault:
         """Have `listener` called after every change of a status that this vault writes."""
         self._listeners.append(listener)
 
+    def on_grant_end(self, listener: GrantListener) -> None:
+        """Have `listener` called after every end of a grant that this vault writes, whatever ended it."""
+        self._grant_listeners.append(listener)
+
     async def find_account(self, key: AccountKey) -> StoredAccount | None:
         """One account with tokens, lease, live attempt and tenant mark, in one read."""
         return await self._run(lambda store: store.find_account(key))
@@ -88,10 +96,12 @@ class Vault:
 
     async def delete_account(self, account_id: str, entry: HistoryEntry) -> bool:
         """Remove an account, its tokens and its attempts for good; False if there is none."""
-        deleted = await self._run(lambda store: store.delete_account(account_id, entry))
-        if deleted:
-            self._notify(entry)
-        return deleted
+        ended = await self._run(lambda store: store.delete_account(account_id, entry))
+        if ended is None:
+            return False
+        self._notify(entry)
+        self._notify_ended(ended)
+        return True
 
     async def list_accounts(
         self,
@@ -141,12 +151,14 @@ class Vault:
 
     async def commit(self, *changes: Change) -> bool:
         """Write all changes or none; False if one of them no longer holds."""
-        written = await self._run(lambda store: store.commit(changes))
-        if written:
-            for change in changes:
-                if isinstance(change, ChangeStatus) and change.change.visible:
-                    self._notify(change.change.entry())
-        return written
+        ended = await self._run(lambda store: store.commit(changes))
+        if ended is None:
+            return False
+        for change in changes:
+            if isinstance(change, ChangeStatus) and change.change.visible:
+                self._notify(change.change.entry())
+        self._notify_ended(ended)
+        return True
 
     async def history(
         self, *, connection_name: str | None, identifier: str | None, since: datetime | None, limit: int
@@ -186,6 +198,11 @@ class Vault:
     def _notify(self, entry: HistoryEntry) -> None:
         for listener in self._listeners:
             listener(entry)
+
+    def _notify_ended(self, ended: Sequence[ClientGrant]) -> None:
+        for grant in ended:
+            for listener in self._grant_listeners:
+                listener(grant)
 
     async def _open(self) -> Store:
         from scalekit_mcp.accounts.vault.store import Store

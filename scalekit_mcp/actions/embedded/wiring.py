@@ -40,7 +40,7 @@ from scalekit_mcp.microsoft import (
     is_guid,
     tenant_of,
 )
-from scalekit_mcp.notifications import StatusLog, Webhook, WebhookSender, parse_secret
+from scalekit_mcp.notifications import GrantLog, StatusLog, Webhook, WebhookSender, parse_secret
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.telemetry import Metrics, RedactUrls, traced
 from scalekit_mcp.tools import (
@@ -160,6 +160,7 @@ def embedded_services(
     vault = vault_of(settings, outbox=webhook_target is not None)
     ring = vault.key_ring
     vault.on_status_change(StatusLog(metrics))
+    vault.on_grant_end(GrantLog(metrics))
     webhook = (
         None
         if webhook_target is None

@@ -29,18 +29,17 @@ _CACHED = {"cache-control": "public, max-age=3600"}
 class OAuthMetadata:
     """The documents of one server at `public_url`; a read-only one has no scope for writing."""
 
-    def __init__(self, public_url: str, *, read_only: bool = False, service_documentation: str = "") -> None:
+    def __init__(self, public_url: str, *, read_only: bool = False) -> None:
         self.issuer = public_url.rstrip("/")
         self._scopes = supported_scopes(read_only=read_only)
-        self._service_documentation = service_documentation
 
     def authorization_server(self) -> dict[str, Any]:
         """The metadata of the authorization server (RFC 8414 section 2).
 
         `none` must stand among the methods, or hosts do not use their documents. There is no `jwks_uri`: whoever signs
-        the tokens is the only one who reads them.
+        the tokens is the only one who reads them; nor `service_documentation`: the project has no published page.
         """
-        document: dict[str, Any] = {
+        return {
             "issuer": self.issuer,
             "authorization_endpoint": self.issuer + AUTHORIZE,
             "token_endpoint": self.issuer + TOKEN,
@@ -56,9 +55,6 @@ class OAuthMetadata:
             "client_id_metadata_document_supported": True,
             "authorization_response_iss_parameter_supported": True,
         }
-        if self._service_documentation:
-            document["service_documentation"] = self._service_documentation
-        return document
 
     def protected_resource(self, path: str) -> dict[str, Any]:
         """The metadata of the resource at `path` (RFC 9728 section 2)."""

@@ -48,7 +48,6 @@ class AuthorizationServerOptions:
     access_token_keys: Mapping[str, bytes] = field(repr=False)
     read_only: bool = False
     sandbox: bool = False
-    service_documentation: str = ""
 
 
 class AuthorizationServer:
@@ -73,9 +72,7 @@ class AuthorizationServer:
         registrations = Registrations(options.registration_keys, clock)
         checks = RequestChecks(registrations, documents, issuer=issuer, read_only=options.read_only)
         self._service = service
-        self._metadata = OAuthMetadata(
-            issuer, read_only=options.read_only, service_documentation=options.service_documentation
-        )
+        self._metadata = OAuthMetadata(issuer, read_only=options.read_only)
         self.access_tokens = AccessTokens(options.access_token_keys, issuer=issuer, clock=clock, grants=service)
         endpoint = TokenEndpoint(service, service, self.access_tokens, registrations, issuer=issuer, metrics=metrics)
         self._returning = ReturnEndpoint(service, browser, clock)

@@ -72,27 +72,39 @@ class GrantStatements:
         """See `Vault`."""
         return self._whole(await self._statements.all(_alive_of(account_id, now)))
 
-    def apply(self, connection: Connection, change: InsertGrant | ReplaceRefreshToken | EndGrant | EndGrantsOf) -> bool:
-        """Write one change; False if it no longer holds."""
+    def apply(
+        self,
+        connection: Connection,
+        change: InsertGrant | ReplaceRefreshToken | EndGrant | EndGrantsOf,
+        ended: list[ClientGrant],
+    ) -> bool:
+        """Write one change; False if it no longer holds. Grants that end by it are added to `ended`."""
         match change:
             case InsertGrant():
-                return self._insert(connection, change)
+                return self._insert(connection, change, ended)
             case ReplaceRefreshToken():
                 return self._replace(connection, change)
             case EndGrant():
-                return self._end(connection, change.grant, change.why, change.at)
+                found = self._end(connection, change.grant, change.why, change.at)
+                ended += found
+                return bool(found)
             case EndGrantsOf():
-                self._end_all(connection, change)
+                ended += self._end_all(connection, change)
                 return True
 
-    def delete_of(self, connection: Connection, account_id: str) -> None:
-        """Remove all grants of an account with their refresh tokens; the account is locked first."""
+    def delete_of(self, connection: Connection, account_id: str, at: datetime) -> list[ClientGrant]:
+        """Remove all grants of an account with their refresh tokens; the account is locked first.
+
+        Returns those that were alive, as they ended.
+        """
         connection.execute(
             select(connected_accounts.c.id).where(connected_accounts.c.id == account_id).with_for_update()
         )
+        alive = self._whole(_all(connection, _alive_of(account_id, at)))
         self._remove(connection, _grant.account_id == account_id)
+        return [replace(grant, ended_at=at, ended_why=GrantEnd.ACCOUNT_DELETED) for grant in alive]
 
-    def _insert(self, connection: Connection, change: InsertGrant) -> bool:
+    def _insert(self, connection: Connection, change: InsertGrant, ended: list[ClientGrant]) -> bool:
         grant = change.grant
         account = select(connected_accounts.c.status).where(connected_accounts.c.id == grant.account_id)
         if connection.execute(account.with_for_update(read=True)).scalar() != AccountStatus.ACTIVE:
@@ -102,9 +114,9 @@ class GrantStatements:
         self._statements.write_version(connection, grant.id, grant_rows.grant_version(grant))
         if change.token is not None:
             self._insert_token(connection, change.token)
-        alive = connection.execute(_alive_of(grant.account_id, grant.created_at)).mappings().all()
-        for old in self._whole(cast("Sequence[rows.Row]", alive))[MOST_GRANTS:]:
-            self._end(connection, old, GrantEnd.TOO_MANY, grant.created_at)
+        alive = _all(connection, _alive_of(grant.account_id, grant.created_at))
+        for old in self._whole(alive)[MOST_GRANTS:]:
+            ended += self._end(connection, old, GrantEnd.TOO_MANY, grant.created_at)
         self._purge(connection, grant.created_at)
         return True
 
@@ -146,26 +158,33 @@ class GrantStatements:
                 _log.error("A grant was left out: %s", exc.message)
         return whole
 
-    def _end_all(self, connection: Connection, change: EndGrantsOf) -> None:
-        """End what has not ended, whatever its time; a damaged grant is removed instead."""
+    def _end_all(self, connection: Connection, change: EndGrantsOf) -> list[ClientGrant]:
+        """End what has not ended, whatever its time; a damaged grant is removed instead.
+
+        Returns those that were alive until now.
+        """
+        ended: list[ClientGrant] = []
         found = _FOUND.where(_grant.account_id == change.account_id, _grant.ended_at.is_(None))
-        for row in cast("Sequence[rows.Row]", connection.execute(found).mappings().all()):
+        for row in _all(connection, found):
             try:
                 grant = grant_rows.grant_from_row(row, self._ring)
             except seals.DamagedRecordError:
                 self._remove(connection, _grant.id == row["id"])
             else:
-                self._end(connection, grant, change.why, change.at)
+                now_ended = self._end(connection, grant, change.why, change.at)
+                ended += now_ended if grant.alive(change.at) else []
+        return ended
 
-    def _end(self, connection: Connection, grant: ClientGrant, why: GrantEnd, at: datetime) -> bool:
+    def _end(self, connection: Connection, grant: ClientGrant, why: GrantEnd, at: datetime) -> list[ClientGrant]:
+        """The grant as it ended; nothing if it had ended before."""
         ended = replace(grant, ended_at=at, ended_why=why)
         values = grant_rows.grant_values(self._ring, ended)
         changed = {name: values[name] for name in ("ended_at", "ended_why", "sealed", "key_id")}
         statement = update(grants).where(_grant.id == grant.id, _grant.ended_at.is_(None)).values(changed)
         if self._statements.execute(connection, statement) != 1:
-            return False
+            return []
         self._statements.write_version(connection, grant.id, grant_rows.grant_version(ended))
-        return True
+        return [ended]
 
     def _purge(self, connection: Connection, now: datetime) -> None:
         before = rows.to_micros(now - KEPT)
@@ -186,6 +205,10 @@ def _alive_of(account_id: str, now: datetime) -> Any:
         _grant.account_id == account_id, _grant.ended_at.is_(None), _grant.expires_at > rows.to_micros(now)
     )
     return alive.order_by(_grant.last_used_at.desc(), _grant.created_at.desc(), _grant.id)
+
+
+def _all(connection: Connection, statement: Any) -> Sequence[rows.Row]:
+    return cast("Sequence[rows.Row]", connection.execute(statement).mappings().all())
 
 
 def _ids(connection: Connection, statement: Any) -> list[str]:
