@@ -1,13 +1,12 @@
-"""Who the signed-in person is: `/me`, mailbox settings, time zones; and what every path checks."""
+"""Who the signed-in person is: `/me`, mailbox settings, time zones."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
+from scalekit_mcp.sandbox.graph.answers import context_of, json_answer, need, no_segment, only, user_id
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
-from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied
+from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.world import Person, World, zones
 
@@ -61,14 +60,14 @@ def settings_answer(
     mailboxes.of(person)
     windows = zones.windows_name(person.time_zone)
     if rest[1:] == ("timeZone",):
-        context = f"{request.base_url}/$metadata#users('{user_id(world, person)}')/mailboxSettings/timeZone"
+        context = context_of(request, world, person, "mailboxSettings/timeZone")
         return json_answer(200, {"@odata.context": context, "value": windows})
     if rest[1:]:
         raise no_segment(rest[1])
     return json_answer(
         200,
         {
-            "@odata.context": f"{request.base_url}/$metadata#users('{user_id(world, person)}')/mailboxSettings",
+            "@odata.context": context_of(request, world, person, "mailboxSettings"),
             "timeZone": windows,
             "dateFormat": "yyyy-MM-dd",
             "timeFormat": "HH:mm",
@@ -81,32 +80,3 @@ def settings_answer(
             },
         },
     )
-
-
-def user_id(world: World, person: Person) -> str:
-    """The `id` of /me: the object id, for personal accounts a number of 16 hexadecimal digits."""
-    if world.tenants[person.tenant_id].personal:
-        return hashlib.sha256(person.oid.encode()).hexdigest()[:16]
-    return person.oid
-
-
-def need(request: Request, any_of: frozenset[str]) -> None:
-    """Refuse with 403 unless one of the scopes was granted."""
-    if not request.scopes & any_of:
-        raise access_denied()
-
-
-def only(request: Request, method: str) -> None:
-    """Refuse any other method with 405."""
-    if request.method != method:
-        raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
-
-
-def no_segment(name: str) -> GraphError:
-    """400: the path has no such segment."""
-    return GraphError(400, "RequestBroker--ParseUri", f"Resource not found for the segment '{name}'.")
-
-
-def json_answer(status: int, value: dict[str, Any]) -> Answer:
-    """An answer with a JSON body."""
-    return Answer(status, json.dumps(value, separators=(",", ":")).encode())

@@ -5,9 +5,20 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from scalekit_mcp.sandbox.graph import odata
+from scalekit_mcp.sandbox.graph.answers import (
+    applied,
+    context_of,
+    json_answer,
+    need,
+    next_link,
+    no_segment,
+    only,
+    picked,
+    selected,
+    user_id,
+)
 from scalekit_mcp.sandbox.graph.calendar.events import Events, require_live
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES
@@ -21,15 +32,7 @@ from scalekit_mcp.sandbox.graph.errors import (
     zone_not_supported,
 )
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
-from scalekit_mcp.sandbox.graph.profile import (
-    json_answer,
-    need,
-    no_segment,
-    only,
-    profile_answer,
-    settings_answer,
-    user_id,
-)
+from scalekit_mcp.sandbox.graph.profile import profile_answer, settings_answer
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
 from scalekit_mcp.sandbox.world import Person, World, zones
@@ -101,15 +104,15 @@ class Routes:
     def _calendars(self, request: Request, mailbox: Mailbox) -> Answer:
         only(request, "GET")
         resources = [calendar_resource(self._world, mailbox, calendar) for calendar in mailbox.calendars.values()]
-        names = _plain_select(request)
+        names = selected(request)
         skip = odata.number_option("$skip", request.query.get("$skip", "0"))
         end = skip + odata.number_option("$top", request.query.get("$top", str(len(resources))))
         body: dict[str, Any] = {
-            "@odata.context": _context(request, self._world, mailbox, "calendars"),
-            "value": [_picked(resource, names) for resource in resources[skip:end]],
+            "@odata.context": context_of(request, self._world, mailbox.owner, "calendars"),
+            "value": [picked(resource, names) for resource in resources[skip:end]],
         }
         if end < len(resources):
-            body["@odata.nextLink"] = _next_link(request, end)
+            body["@odata.nextLink"] = next_link(request, end)
         return json_answer(200, body)
 
     def _in_calendar(
@@ -118,8 +121,8 @@ class Routes:
         if not rest:
             only(request, "GET")
             resource = calendar_resource(self._world, mailbox, calendar or mailbox.default_calendar)
-            context = _context(request, self._world, mailbox, "calendars/$entity")
-            return json_answer(200, {"@odata.context": context, **_picked(resource, _plain_select(request))})
+            context = context_of(request, self._world, mailbox.owner, "calendars/$entity")
+            return json_answer(200, {"@odata.context": context, **picked(resource, selected(request))})
         if rest[0] == "calendarView" and len(rest) == 1:
             only(request, "GET")
             return self._view(request, mailbox, calendar or mailbox.default_calendar)
@@ -235,9 +238,9 @@ class Routes:
 
     def _event_answer(self, request: Request, mailbox: Mailbox, event: Event) -> Answer:
         wishes = self._wishes(request, in_view=False)
-        context = json.dumps(_context(request, self._world, mailbox, "events/$entity"))
+        context = json.dumps(context_of(request, self._world, mailbox.owner, "events/$entity"))
         body = f'{{"@odata.context":{context},{event_json(mailbox, event, wishes)[1:]}'
-        return Answer(200, body.encode(), _applied(request))
+        return Answer(200, body.encode(), applied(request))
 
     def _view(self, request: Request, mailbox: Mailbox, calendar: Calendar) -> Answer:
         begin, end = self._window(request)
@@ -276,16 +279,16 @@ class Routes:
         skip = odata.number_option("$skip", options["$skip"]) if "$skip" in options else 0
         size = self._page_size(options)
         page = events[skip : skip + size]
-        pieces = [f'{{"@odata.context":{json.dumps(_context(request, self._world, mailbox, "events"))}']
+        pieces = [f'{{"@odata.context":{json.dumps(context_of(request, self._world, mailbox.owner, "events"))}']
         if options.get("$count") == "true":
             pieces.append(f',"@odata.count":{len(events)}')
         pieces.append(',"value":[')
         pieces.append(",".join([event_json(mailbox, event, wishes) for event in page]))
         pieces.append("]")
         if size and skip + size < len(events):
-            pieces.append(f',"@odata.nextLink":{json.dumps(_next_link(request, skip + size))}')
+            pieces.append(f',"@odata.nextLink":{json.dumps(next_link(request, skip + size))}')
         pieces.append("}")
-        return Answer(200, "".join(pieces).encode(), _applied(request))
+        return Answer(200, "".join(pieces).encode(), applied(request))
 
     def _page_size(self, options: dict[str, str]) -> int:
         if "$top" not in options:
@@ -334,27 +337,3 @@ def _check_options(options: dict[str, str]) -> None:
     for name in options:
         if name.startswith("$") and name not in _OPTIONS:
             raise bad_request(f"The query parameter '{name}' is not supported.")
-
-
-def _context(request: Request, world: World, mailbox: Mailbox, what: str) -> str:
-    return f"{request.base_url}/$metadata#users('{user_id(world, mailbox.owner)}')/{what}"
-
-
-def _applied(request: Request) -> dict[str, str]:
-    return {"Preference-Applied": request.prefer.applied} if request.prefer.applied else {}
-
-
-def _next_link(request: Request, skip: int) -> str:
-    kept = [
-        part for part in request.query_string.split("&") if part and not part.lower().startswith(("$skip=", "%24skip="))
-    ]
-    path = "/".join(quote(segment, safe="'()=-_.@") for segment in request.segments[1:])
-    return f"{request.base_url}/{path}?{'&'.join([*kept, f'$skip={skip}'])}"
-
-
-def _plain_select(request: Request) -> set[str]:
-    return {name.strip() for name in request.query.get("$select", "").split(",") if name.strip()}
-
-
-def _picked(resource: dict[str, Any], names: set[str]) -> dict[str, Any]:
-    return {name: value for name, value in resource.items() if not names or name in names or name == "id"}
