@@ -34,7 +34,6 @@ USED_FROM_OUTSIDE = (
     ),
     ("sandbox/control/week_picture.py", "variable", "last_hour", "a template reads it"),
     ("server/web/pages.py", "property", "a_calendar", "a template reads it"),
-    ("sandbox/world/directory.py", "variable", "is_guest", "the state over HTTP shows it"),
     ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
     ("accounts/vault/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
     ("accounts/vault/database/database.py", "attribute", "isolation_level", "the driver reads it"),

@@ -8,7 +8,8 @@ from typing import Any
 
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.control.controls import Controls
-from scalekit_mcp.sandbox.control.http import SWITCHES
+from scalekit_mcp.sandbox.control.http import SCHEDULING, SWITCHES
+from scalekit_mcp.sandbox.control.scheduling import SchedulingControls
 from scalekit_mcp.sandbox.world.switches import Behaviour, behaviours
 
 
@@ -28,14 +29,20 @@ def people_table() -> str:
         }
         return ", ".join(mark for mark, is_so in named.items() if is_so)
 
+    def hours(person: Any) -> str:
+        works = person.working_hours
+        days = "" if len(works.days) == 5 else f" ({', '.join(day[:3] for day in works.days)})"
+        return f"{works.starts} to {works.ends}{days}"
+
     return _table(
-        ("person", "address", "tenant", "zone", ""),
+        ("person", "address", "tenant", "zone", "works", ""),
         (
             (
                 person.name,
                 f"`{person.address}`",
                 sandbox.world.tenants[person.tenant_id].name,
                 person.time_zone,
+                hours(person),
                 marks(person),
             )
             for person in sandbox.people.values()
@@ -72,9 +79,28 @@ def apps_table() -> str:
 
 def switch_table() -> str:
     """Every switch with its arguments and its first sentence."""
+    return _switches(Controls, SWITCHES)
 
+
+def scheduling_table() -> str:
+    """The same for those of scheduling."""
+    return _switches(SchedulingControls, SCHEDULING)
+
+
+def rooms_table() -> str:
+    """Rooms and lists of a new sandbox."""
+    world = Sandbox().world
+    rooms = [(room.account.name, f"`{room.account.address}`", "room") for room in world.rooms.values()]
+    lists = [
+        (listed.name, f"`{listed.address}`", f"{listed.kind} of {', '.join(listed.members)}")
+        for listed in world.lists.values()
+    ]
+    return _table(("name", "address", "what it is"), [*rooms, *lists])
+
+
+def _switches(owner: type, names: Iterable[str]) -> str:
     def row(name: str) -> tuple[str, str, str]:
-        method = getattr(Controls, name)
+        method = getattr(owner, name)
         parameters = [parameter for key, parameter in inspect.signature(method).parameters.items() if key != "self"]
         shown = ", ".join(
             parameter.name
@@ -85,7 +111,7 @@ def switch_table() -> str:
         about = " ".join((inspect.getdoc(method) or "").partition("\n\n")[0].split())
         return f"`{name}`", f"`{shown}`" if shown else "", about
 
-    return _table(("switch", "arguments", "what it does"), (row(name) for name in SWITCHES))
+    return _table(("switch", "arguments", "what it does"), (row(name) for name in names))
 
 
 def unverified_table() -> str:
@@ -128,7 +154,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "sandbox-people": people_table,
     "sandbox-tenants": tenants_table,
     "sandbox-apps": apps_table,
+    "sandbox-rooms": rooms_table,
     "sandbox-switches": switch_table,
+    "sandbox-scheduling": scheduling_table,
     "sandbox-unverified": unverified_table,
     "sandbox-settings": settings_table,
 }

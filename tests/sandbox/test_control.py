@@ -11,7 +11,8 @@ from identity_client import Application, refusal
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.control.controls import Controls
-from scalekit_mcp.sandbox.control.http import SWITCHES
+from scalekit_mcp.sandbox.control.http import SCHEDULING, SWITCHES
+from scalekit_mcp.sandbox.control.scheduling import SchedulingControls
 from scalekit_mcp.sandbox.control.start_forms import FORMS
 from scalekit_mcp.sandbox.world.dropped import ConnectionDropped
 from scalekit_mcp.sandbox.world.faults import take_graph_fault
@@ -146,18 +147,17 @@ async def test_switches_off_forgets_failures_and_keeps_people_and_consents() -> 
 
 
 def test_every_switch_over_http_is_a_public_method_and_the_reverse() -> None:
-    methods = {
-        name
-        for name, member in inspect.getmembers(Controls, inspect.isfunction)
-        if not name.startswith("_") and name not in ("person", "tenant", "registration", "environment", "state")
-    }
-    assert methods == set(SWITCHES)
+    looks = {"person", "tenant", "registration", "environment", "state"}
+    for kind, switches in ((Controls, SWITCHES), (SchedulingControls, SCHEDULING)):
+        methods = {name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+        assert methods - looks == set(switches)
 
 
 def test_every_form_of_the_start_page_names_a_switch_and_its_arguments() -> None:
     for _, forms in FORMS:
         for form in forms:
-            parameters = inspect.signature(getattr(Controls, form.name)).parameters
+            owner = SchedulingControls if form.name in SCHEDULING else Controls
+            parameters = inspect.signature(getattr(owner, form.name)).parameters
             assert {field.name for field in form.fields} <= set(parameters), form.name
 
 

@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from graph_client import Graph, create, event_body, path
+from scheduling_client import ALICE, BOB, DANA, LISBON, NOW, TEAM, at, client_of, fixed_sandbox, schedules
 
 from scalekit_mcp.sandbox.graph.calendar.schema import ENUMS, TYPES, WRITABLE
 from scalekit_mcp.sandbox.graph.properties import EXPANDABLE, PROPERTIES
 
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
 ACTIONS = ("accept", "decline", "tentativelyAccept", "cancel", "permanentDelete")
-NOT_TYPES = {*ACTIONS}
+NOT_TYPES = {*ACTIONS, "getSchedule"}
 WEEK = {"startDateTime": "2026-03-01T00:00:00Z", "endDateTime": "2026-05-01T00:00:00Z", "$top": "100"}
 LITERALS = {
     "Edm.String": lambda value: isinstance(value, str),
@@ -71,7 +73,7 @@ def metadata() -> Metadata:
         found.enums[element.attrib["Name"]] = [member.attrib["Name"] for member in element.iter(f"{EDM}Member")]
     for element in root.iter(f"{EDM}Action"):
         parameters = {p.attrib["Name"]: local(p.attrib["Type"]) for p in element.iter(f"{EDM}Parameter")}
-        if parameters.pop("bindingParameter", "") == "event":
+        if parameters.pop("bindingParameter", "") == "event" or element.attrib["Name"] == "getSchedule":
             found.actions[element.attrib["Name"]] = parameters
     return found
 
@@ -123,7 +125,7 @@ def test_every_enum_has_the_members_of_the_metadata(metadata: Metadata):
 
 
 def test_every_action_has_the_parameters_of_the_metadata(metadata: Metadata):
-    for name in ACTIONS:
+    for name in (*ACTIONS, "getSchedule"):
         assert TYPES[name] == metadata.actions[name], name
 
 
@@ -178,3 +180,20 @@ async def test_calendars_people_and_settings_are_as_the_metadata_says(metadata: 
             assert problems(metadata, (await client.get(where)).json(), kind, kind) == []
         rows = (await client.get("/me/outlook/supportedTimeZones")).json()["value"]
         assert problems(metadata, rows, "Collection(timeZoneInformation)", "zones") == []
+
+
+async def test_every_schedule_answered_is_as_the_metadata_says(metadata: Metadata):
+    sandbox = fixed_sandbox(ALICE)
+    sandbox.scheduling.share_schedule(ALICE, "details")
+    sandbox.scheduling.add_busy(ALICE, NOW, NOW + timedelta(hours=1), subject="Pitch", location="Hall")
+    sandbox.scheduling.set_working_hours(BOB, zone_rules="custom")
+    async with client_of(sandbox) as dana:
+        window: dict[str, Any] = {"startTime": at("2029-03-01T08:00:00")}
+        entries = await schedules(dana, DANA, ALICE, BOB, LISBON, TEAM, "nobody@company.com", **window)
+    custom = entries[2]["workingHours"]["timeZone"]
+    assert problems(metadata, custom, "customTimeZone", "zone") == []
+    entries[2]["workingHours"]["timeZone"] = None
+    assert problems(metadata, entries, "Collection(scheduleInformation)", "value") == []
+    names = {name for entry in entries for name in entry}
+    assert names == set(metadata.types["scheduleInformation"])
+    assert {name for item in entries[1]["scheduleItems"] for name in item} == set(metadata.types["scheduleItem"])

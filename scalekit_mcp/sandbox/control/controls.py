@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from scalekit_mcp.sandbox.control import lookup
 from scalekit_mcp.sandbox.control.failures import DEFAULT_CLAIMS, next_token_fault, throttling
-from scalekit_mcp.sandbox.control.state import state_of
+from scalekit_mcp.sandbox.control.scheduling import SchedulingControls
+from scalekit_mcp.sandbox.control.state import environment_of, state_of
 from scalekit_mcp.sandbox.graph.calendar.events import Events
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.halves import build
@@ -63,17 +64,16 @@ class Controls:
 
     def environment(self, base_url: str) -> dict[str, str]:
         """The settings with which a client of Microsoft reaches this sandbox as the default web application."""
-        app = self.registration()
-        return {
-            "MICROSOFT_CLIENT_ID": app.client_id,
-            "MICROSOFT_CLIENT_SECRET": app.client_secret or "",
-            "MICROSOFT_LOGIN_URL": base_url,
-            "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
-        }
+        return environment_of(self.registration(), base_url)
 
     def state(self) -> dict[str, Any]:
         """People, tenants, applications and switches as JSON values."""
         return state_of(self.world, self.halves.identity.store)
+
+    @property
+    def scheduling(self) -> SchedulingControls:
+        """The switches around other people's time: their blocks, hours, rooms and lists."""
+        return SchedulingControls(self.world)
 
     # Consent
 

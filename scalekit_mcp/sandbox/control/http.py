@@ -8,6 +8,7 @@ page. A request that carries another site's `Origin` is refused, so that no web 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -19,6 +20,16 @@ from scalekit_mcp.sandbox.control.state import request_as_json
 if TYPE_CHECKING:
     from scalekit_mcp.sandbox.control.controls import Controls
 
+SCHEDULING = (
+    "add_alias",
+    "add_busy",
+    "add_list",
+    "add_room",
+    "clear_calendar",
+    "set_working_hours",
+    "share_schedule",
+)
+"""Those of `SchedulingControls`."""
 SWITCHES = (
     "access_token_lifetime",
     "add_calendar",
@@ -89,15 +100,16 @@ class ControlApp:
 
             base_url = f"{request.url.scheme}://{request.headers.get('host', 'localhost')}"
             turned = request.query_params.get("turned", "")
-            return start_page(self._controls, base_url, turned=turned if turned in SWITCHES else "")
+            return start_page(self._controls, base_url, turned=turned if turned in (*SWITCHES, *SCHEDULING) else "")
         name = path.removeprefix("/_sandbox/")
         if method == "GET" and name == "state":
             return JSONResponse(self._controls.state())
         if method == "GET" and name == "requests":
             return self._requests(request)
-        if name in SWITCHES:
+        if name in (*SWITCHES, *SCHEDULING):
             return await self._turn(request, name)
-        return JSONResponse({"error": f"unknown: {method} {request.url.path}", "switches": SWITCHES}, status_code=404)
+        error = f"unknown: {method} {request.url.path}"
+        return JSONResponse({"error": error, "switches": (*SWITCHES, *SCHEDULING)}, status_code=404)
 
     def _requests(self, request: Request) -> Response:
         since, area = request.query_params.get("since", "0"), request.query_params.get("area")
@@ -110,6 +122,9 @@ class ControlApp:
         ]
         return JSONResponse({"requests": found, "last": found[-1]["number"] if found else int(since)})
 
+    def _switch(self, name: str) -> Callable[..., object]:
+        return getattr(self._controls.scheduling if name in SCHEDULING else self._controls, name)
+
     async def _turn(self, request: Request, name: str) -> Response:
         if request.method != "POST":
             return JSONResponse({"error": "use POST"}, status_code=405, headers={"allow": "POST"})
@@ -121,7 +136,7 @@ class ControlApp:
         is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         try:
             arguments = await _form_arguments(request) if is_form else await _json_arguments(request)
-            result: object = validate_call(getattr(self._controls, name))(**arguments)
+            result: object = validate_call(self._switch(name))(**arguments)
         except ValidationError as exc:
             faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()]
             return JSONResponse({"error": "; ".join(faults)}, status_code=400)

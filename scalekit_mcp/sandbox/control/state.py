@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from scalekit_mcp.sandbox.identity.store import IdentityStore
-from scalekit_mcp.sandbox.world import RecordedRequest, World
+from scalekit_mcp.sandbox.world import AppRegistration, RecordedRequest, World
 
 
 def state_of(world: World, store: IdentityStore) -> dict[str, Any]:
@@ -19,6 +19,8 @@ def state_of(world: World, store: IdentityStore) -> dict[str, Any]:
         "now": world.clock.now().isoformat(),
         "tenants": [asdict(tenant) for tenant in world.tenants.values()],
         "people": [_dated(asdict(person)) for person in world.people.values()],
+        "rooms": [asdict(room) for room in world.rooms.values()],
+        "lists": [asdict(listed) for listed in world.lists.values()],
         "apps": [_dated(asdict(app)) for app in world.apps.values()],
         "enterprise_apps": [
             {
@@ -33,6 +35,16 @@ def state_of(world: World, store: IdentityStore) -> dict[str, Any]:
         "refresh_tokens": sum(token.ended_by is None for token in store.refresh_tokens.values()),
         "switches": switches,
         "last_request": world.requests[-1].number if world.requests else 0,
+    }
+
+
+def environment_of(app: AppRegistration, base_url: str) -> dict[str, str]:
+    """The settings with which a client of Microsoft reaches the sandbox as this application."""
+    return {
+        "MICROSOFT_CLIENT_ID": app.client_id,
+        "MICROSOFT_CLIENT_SECRET": app.client_secret or "",
+        "MICROSOFT_LOGIN_URL": base_url,
+        "MICROSOFT_GRAPH_URL": f"{base_url}/v1.0",
     }
 
 

@@ -8,11 +8,12 @@ from scalekit_mcp.sandbox.graph.answers import context_of, json_answer, need, no
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.request import Answer, Request
+from scalekit_mcp.sandbox.graph.scheduling.hours import working_hours
 from scalekit_mcp.sandbox.world import Person, World, zones
+from scalekit_mcp.sandbox.world.directory import WorkingHours
 
 _USER = frozenset({"User.Read", "User.ReadWrite", "User.Read.All", "User.ReadBasic.All", "Directory.Read.All"})
 _SETTINGS = frozenset({"MailboxSettings.Read", "MailboxSettings.ReadWrite"})
-_WORKDAYS = ["monday", "tuesday", "wednesday", "thursday", "friday"]
 
 
 def profile_answer(world: World, request: Request, person: Person) -> Answer:
@@ -72,11 +73,6 @@ def settings_answer(
             "dateFormat": "yyyy-MM-dd",
             "timeFormat": "HH:mm",
             "language": {"locale": "en-US", "displayName": "English (United States)"},
-            "workingHours": {
-                "daysOfWeek": _WORKDAYS,
-                "startTime": "08:00:00.0000000",
-                "endTime": "17:00:00.0000000",
-                "timeZone": {"name": windows},
-            },
+            "workingHours": working_hours(person, person.working_hours or WorkingHours(), world.clock.now()),
         },
     )

@@ -34,6 +34,7 @@ from scalekit_mcp.sandbox.graph.errors import (
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
 from scalekit_mcp.sandbox.graph.profile import profile_answer, settings_answer
 from scalekit_mcp.sandbox.graph.request import Answer, Request
+from scalekit_mcp.sandbox.graph.scheduling.schedules import Schedules
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
 from scalekit_mcp.sandbox.world import Person, World, zones
 from scalekit_mcp.sandbox.world.mailbox import Calendar, Event, Mailbox
@@ -54,6 +55,7 @@ class Routes:
         self._world = world
         self._mailboxes = Mailboxes(world)
         self._events = Events(world, self._mailboxes)
+        self._schedules = Schedules(world, self._mailboxes)
 
     def answer(self, request: Request) -> Answer:
         """The answer to an authorized request.
@@ -67,12 +69,15 @@ class Routes:
         head = rest[0]
         if head in ("mailboxSettings", "outlook"):
             return settings_answer(self._world, self._mailboxes, request, person, rest)
-        need(request, _READ if request.method == "GET" else _WRITE)
+        asks_schedule = len(rest) > 1 and rest[-1].removeprefix("microsoft.graph.") == "getSchedule"
+        need(request, _READ if request.method == "GET" or asks_schedule else _WRITE)
         self._check_zone(request)
         mailbox = self._mailboxes.of(person)
         if head == "calendars" and len(rest) == 1:
             return self._calendars(request, mailbox)
         calendar, rest = _calendar_of(mailbox, rest)
+        if asks_schedule and calendar is not None and len(rest) == 1:
+            return self._schedules.answer(request, person)
         return self._in_calendar(request, mailbox, calendar, rest)
 
     def _owner(self, request: Request) -> tuple[Person, tuple[str, ...]]:
@@ -88,7 +93,7 @@ class Routes:
         named = segments[2].lower()
         if named in (person.oid.lower(), person.address.lower(), user_id(self._world, person)):
             return person, segments[3:]
-        known = self._world.people.get(named) or self._world.person_by_oid(named)
+        known = self._world.reachable(named) or self._world.person_by_oid(named)
         if known is not None and known.tenant_id == person.tenant_id and not known.deleted:
             raise access_denied()
         raise GraphError(404, "ErrorInvalidUser", f"The requested user '{segments[2]}' is invalid.")

@@ -1,11 +1,15 @@
-"""Whom the look-alike's directory knows: tenants, people, applications and their consents. Plain data."""
+"""Whom the look-alike's directory knows: tenants, people and their hours, rooms, lists, applications. Plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 CONSUMER_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
+WORKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday")
+Shows = Literal["availability", "details", "view", "nothing", "no_entry"]
+RoomAnswers = Literal["automatic", "accept", "decline", "never"]
 
 
 @dataclass
@@ -20,6 +24,31 @@ class Tenant:
     """`allow_all`, `managed` (calendar scopes need an administrator) or `none`."""
     admin_consent_workflow: bool = False
     teams_allowed: bool = True
+
+
+@dataclass(frozen=True)
+class WorkingHours:
+    """The hours in which somebody can be met: `HH:MM`, an end before the start ends on the next day."""
+
+    starts: str = "08:00"
+    ends: str = "17:00"
+    days: tuple[str, ...] = WORKDAYS
+    time_zone: str | None = None
+    """A Windows or IANA name, answered as it is written; None: the person's own zone under its Windows name."""
+    zone_rules: Literal["name", "custom", "swapped"] = "name"
+    """How the zone is answered: by name, as a `customTimeZone` with its rules, or as one whose two rules are swapped
+    and whose bias holds the summer hour, as somebody reported."""
+
+
+@dataclass
+class Sharing:
+    """What `getSchedule` shows of somebody to others."""
+
+    shows: Shows = "availability"
+    """`availability`: blocks without a subject; `details`: with subject and place; `view`: only the line of digits;
+    `nothing`: an entry that is empty; `no_entry`: none at all."""
+    error: tuple[str, str] | None = None
+    """Code and text of an error instead."""
 
 
 @dataclass
@@ -39,6 +68,36 @@ class Person:
     teams_allowed: bool = True
     home_oid: str | None = None
     """A guest's own account elsewhere, the one that the sign-in page offers."""
+    aliases: tuple[str, ...] = ()
+    """Further mail addresses."""
+    working_hours: WorkingHours | None = field(default_factory=WorkingHours)
+    """None: not told to anybody."""
+    sharing: Sharing = field(default_factory=Sharing)
+
+    def goes_by(self, address: str) -> bool:
+        """Whether this is a mail address of theirs, in any letter case."""
+        lower = address.lower()
+        return lower == self.address.lower() or any(lower == alias.lower() for alias in self.aliases)
+
+
+@dataclass
+class Room:
+    """A room or a piece of equipment with a calendar."""
+
+    account: Person
+    answers: RoomAnswers = "automatic"
+    """`automatic`: accepts what does not overlap anything that it accepted before, and declines the rest."""
+
+
+@dataclass
+class DistributionList:
+    """A list of the directory (`list`), or a Microsoft 365 group with a calendar of its own (`group`)."""
+
+    tenant_id: str
+    name: str
+    address: str
+    members: tuple[str, ...] = ()
+    kind: Literal["list", "group"] = "list"
 
 
 @dataclass

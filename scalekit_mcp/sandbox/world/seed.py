@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from scalekit_mcp.sandbox.world.directory import CONSUMER_TENANT, AppRegistration, Person, Tenant
+from scalekit_mcp.sandbox.world.directory import (
+    CONSUMER_TENANT,
+    AppRegistration,
+    DistributionList,
+    Person,
+    Room,
+    Tenant,
+    WorkingHours,
+)
 from scalekit_mcp.sandbox.world.state import World
 
 DEFAULT_CLIENT_ID = "5a9db0c5-0000-4000-8000-00000000c0de"
@@ -17,6 +25,7 @@ EXPIRED_SECRET_CLIENT_ID = "5a9db0c5-0000-4000-8000-0000000e0e0e"  # noqa: S105 
 CONTOSO = "c0270500-0000-4000-8000-000000000001"
 FABRIKAM = "fab21ca0-0000-4000-8000-000000000002"
 DEFAULT_PERSON = "dana@company.com"
+_TEAM = ("alice@company.com", "bob@company.com", "carol@company.com")
 
 
 def seed(world: World) -> None:
@@ -33,6 +42,10 @@ def seed(world: World) -> None:
         world.tenants[tenant.id] = tenant
     for person in _people(world):
         world.people[person.address.lower()] = person
+    for room in _rooms():
+        world.rooms[room.account.address.lower()] = room
+    team = DistributionList(CONTOSO, "Product team", "product-team@company.com", _TEAM)
+    world.lists[team.address] = team
     for app in _apps():
         world.apps[app.client_id] = app
 
@@ -49,9 +62,19 @@ def _people(world: World) -> list[Person]:
     return [
         at_contoso("Dana Lindqvist", "dana"),
         at_contoso("Alice Moreau", "alice"),
-        at_contoso("Bob Tanaka", "bob", time_zone="America/New_York"),
-        at_contoso("Carol Adeyemi", "carol", time_zone="Europe/London"),
-        at_contoso("Dave Novak", "dave", time_zone="Europe/Berlin"),
+        at_contoso("Bob Tanaka", "bob", time_zone="America/New_York", working_hours=WorkingHours("09:00", "18:00")),
+        at_contoso(
+            "Carol Adeyemi",
+            "carol",
+            time_zone="Europe/London",
+            working_hours=WorkingHours("09:00", "17:00", ("monday", "tuesday", "wednesday", "thursday")),
+        ),
+        at_contoso(
+            "Dave Novak",
+            "dave",
+            time_zone="Europe/Berlin",
+            working_hours=WorkingHours("08:30", "16:30", time_zone="Europe/Berlin"),
+        ),
         at_contoso("Irene Admin", "admin", is_admin=True),
         at_contoso("Dieter Disabled", "dieter", enabled=False),
         at_contoso("Nora Nomailbox", "nora", has_mailbox=False),
@@ -75,6 +98,17 @@ def _people(world: World) -> list[Person]:
             time_zone="America/Los_Angeles",
             teams_allowed=False,
         ),
+    ]
+
+
+def _rooms() -> list[Room]:
+    # Ids that are not drawn: everybody else keeps theirs, whatever rooms there are.
+    return [
+        Room(Person(f"c0270500-0000-4000-8000-00000000{number}", CONTOSO, name, address, "America/Chicago"))
+        for number, name, address in (
+            ("1201", "Room Lisbon", "lisbon@company.com"),
+            ("1202", "Room Oslo", "oslo@company.com"),
+        )
     ]
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from scalekit_mcp.sandbox.world.clock import SandboxClock
-from scalekit_mcp.sandbox.world.directory import AppRegistration, EnterpriseApp, Person, Tenant
+from scalekit_mcp.sandbox.world.directory import AppRegistration, DistributionList, EnterpriseApp, Person, Room, Tenant
 from scalekit_mcp.sandbox.world.mailbox import Mailbox
 from scalekit_mcp.sandbox.world.records import MailRecord, RecordedRequest
 from scalekit_mcp.sandbox.world.switches import Switches
@@ -32,6 +32,12 @@ class World:
         self.tenants: dict[str, Tenant] = {}
         self.people: dict[str, Person] = {}
         """By lower-case address."""
+        self.rooms: dict[str, Room] = {}
+        """By lower-case address; a room has a mailbox and cannot sign in."""
+        self.lists: dict[str, DistributionList] = {}
+        """By lower-case address."""
+        self.aliases: dict[str, Person] = {}
+        """By further address, in lower case."""
         self.apps: dict[str, AppRegistration] = {}
         self.enterprise_apps: dict[tuple[str, str], EnterpriseApp] = {}
         """By (client_id, tenant_id)."""
@@ -52,6 +58,12 @@ class World:
         entry = RecordedRequest(number=next(self._numbers), at=self.clock.now(), **fields)
         self.requests.append(entry)
         return entry
+
+    def reachable(self, address: str) -> Person | None:
+        """Whose mailbox mail to this address reaches: a person's, by any of their addresses, or a room's."""
+        lower = address.lower()
+        room = self.rooms.get(lower)
+        return self.people.get(lower) or (room.account if room is not None else self.aliases.get(lower))
 
     def person_by_oid(self, oid: str) -> Person | None:
         """The person with this object id, also a deleted one."""

@@ -164,6 +164,25 @@ class Behaviours:
     repeated_transaction: Literal["event", "refuse"] = _of(
         "event", "The same transactionId with the same content: the event of the first time, or refused."
     )
+    schedule_addresses: Literal[20, 100] = _of(
+        20,
+        "Addresses that one getSchedule may ask for, members of lists too: 20 is documented, 100 were seen to work.",
+    )
+    schedule_days: int = _of(62, "Days that the window of getSchedule may have.", verified=True)
+    most_schedule_entries: int = _of(
+        1000, "Entries in the window of getSchedule beyond which somebody is answered with error 5006.", verified=True
+    )
+    schedule_null_interval: Literal["fail", "default"] = _of(
+        "fail", "`availabilityViewInterval: null` in getSchedule: 500, or the default of 30 minutes."
+    )
+    schedule_elsewhere: Literal["0", "4"] = _of("0", "The digit of workingElsewhere in an availabilityView.")
+    schedule_status: Literal["lower", "title"] = _of(
+        "lower", "The status of schedule items: `busy`, or `Busy` as in one of Microsoft's samples."
+    )
+    schedule_id: Literal["asked", "mailbox"] = _of(
+        "asked", "`scheduleId` repeats the address that was asked for, or gives the mailbox's own."
+    )
+    schedule_order: Literal["asked", "reversed"] = _of("asked", "The order of the entries of getSchedule.")
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 
 

@@ -278,9 +278,9 @@ class Events:
         for entry in given:
             address = entry["emailAddress"].get("address") or ""
             lower = address.lower() or entry["emailAddress"]["name"]
-            if event.is_organizer and lower == mailbox.owner.address.lower():
+            if event.is_organizer and mailbox.owner.goes_by(lower):
                 continue  # the organizer does not invite themselves
-            known = self._world.people.get(lower)
+            known = self._world.reachable(lower)
             name = entry["emailAddress"].get("name") or (known.name if known else address)
             kind = entry.get("type") or "required"
             old = kept.get(lower)

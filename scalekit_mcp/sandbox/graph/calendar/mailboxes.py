@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.sandbox.graph.calendar.week import seed_weeks
+from scalekit_mcp.sandbox.graph.calendar.week import empty_mailbox, seed_weeks
 from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.world import Person, World
 from scalekit_mcp.sandbox.world.mailbox import Mailbox
@@ -31,13 +31,15 @@ class Mailboxes:
 
     def at_address(self, address: str) -> Mailbox | None:
         """The mailbox behind a mail address of this world, if there is one."""
-        person = self._world.people.get(address.lower())
+        person = self._world.reachable(address)
         if person is None or person.deleted or not person.has_mailbox:
             return None
         return self.of(person)
 
     def _opened(self, person: Person) -> Mailbox:
         seed_weeks(self._world, self)
+        if person.address.lower() in self._world.rooms:
+            self._world.mailboxes.setdefault(person.oid, empty_mailbox(person))
         if person.oid not in self._world.mailboxes:
             seed_weeks(self._world, self, also=person)
         return self._world.mailboxes[person.oid]

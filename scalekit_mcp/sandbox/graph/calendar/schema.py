@@ -161,6 +161,12 @@ TYPES: dict[str, dict[str, str]] = {
     "tentativelyAccept": {"Comment": "Edm.String", "SendResponse": "Edm.Boolean", "ProposedNewTime": "timeSlot"},
     "cancel": {"Comment": "Edm.String"},
     "permanentDelete": {},
+    "getSchedule": {
+        "Schedules": "Collection(Edm.String)",
+        "EndTime": "dateTimeTimeZone",
+        "StartTime": "dateTimeTimeZone",
+        "AvailabilityViewInterval": "Edm.Int32",
+    },
 }
 WRITABLE = frozenset(list(TYPES["event"])[: list(TYPES["event"]).index("id")])
 """What a caller may set."""

@@ -39,7 +39,7 @@ def seed_weeks(world: World, mailboxes: MailboxFinder, *, also: Person | None = 
     if also is None and world.mailboxes:
         return
     for person in fresh:
-        world.mailboxes[person.oid] = _empty_mailbox(person)
+        world.mailboxes[person.oid] = empty_mailbox(person)
     monday = week_start(world)
     for person in fresh:
         _Seeder(world, mailboxes, person, monday).fill()
@@ -51,7 +51,8 @@ def week_start(world: World) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _empty_mailbox(person: Person) -> Mailbox:
+def empty_mailbox(person: Person) -> Mailbox:
+    """A new mailbox: calendars without events."""
     mailbox = Mailbox(person)
     for name, is_default, can_edit in _CALENDARS:
         key = _key(person, name)
