@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,11 @@ def node_program() -> Path:
     root = Path(wheel.__file__).parent
     folder = root / "bin" if (root / "bin").is_dir() else root
     return folder / ("node.exe" if os.name == "nt" else "node")
+
+
+def with_node(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which programs find this Node first."""
+    return {**env, "PATH": os.pathsep.join([str(node_program().parent), env.get("PATH", "")])}
 
 
 def npx(
@@ -35,11 +41,9 @@ def _run(
 ) -> subprocess.CompletedProcess[str]:
     node = node_program()
     scripts = [*node.parent.parent.rglob(script)] or [*node.parent.rglob(script)]
-    values = dict(env or os.environ)
-    values["PATH"] = os.pathsep.join([str(node.parent), values.get("PATH", "")])
     return subprocess.run(
         [str(node), str(scripts[0]), *arguments],
-        env=values,
+        env=with_node(env or os.environ),
         capture_output=True,
         text=True,
         encoding="utf-8",
