@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 from scalekit_mcp import __version__
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = ("pyproject.toml", "README.md", "LICENSE")
@@ -22,7 +22,7 @@ EPOCH = (2026, 1, 1, 0, 0, 0)
 def manifest() -> dict[str, object]:
     """The manifest with the version and the tools of this checkout."""
     read: dict[str, object] = json.loads((ROOT / "packaging" / "mcpb" / "manifest.json").read_text("utf-8"))
-    tools = [{"name": name, "description": spec.description.split(". ")[0]} for name, spec in TOOLS.items()]
+    tools = [{"name": name, "description": spec.description.split(". ")[0]} for name, spec in offered_tools().items()]
     return {**read, "version": __version__, "tools": tools}
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions, default_actions
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, TOOLS, ToolSpec, fitted, parse_arguments, to_json
+from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, ToolSpec, fitted, offered_tools, parse_arguments, to_json
 
 try:
     from langchain_core.tools import StructuredTool, ToolException
@@ -33,8 +33,9 @@ def get_tools(
     *,
     on_authorization_required: Literal["message", "raise"] = "message",
     read_only: bool = False,
+    toolsets: Sequence[str] = ("calendar",),
 ) -> list[StructuredTool]:
-    """All tools of the catalogue as LangChain structured tools that act for `identifier`.
+    """The tools of these toolsets (`calendar`, `scheduling`) as LangChain structured tools that act for `identifier`.
 
     `actions` is a `ScalekitClient`, its `.actions`, or the asynchronous calls (then the tools are asynchronous too);
     without any, the process's one client is used (`scalekit_mcp.client.default_actions`). `read_only=True` leaves out
@@ -50,8 +51,11 @@ def get_tools(
     calls = default_actions() if actions is None else actions
     if isinstance(calls, ScalekitClient):
         calls = calls.actions
+    offered = offered_tools(toolsets)
     runner = _Runner(calls, connection_name, identifier, raises=on_authorization_required == "raise")
-    return [runner.tool(spec) for spec in TOOLS.values() if spec.read_only or not read_only or spec.name == "authorize"]
+    return [
+        runner.tool(spec) for spec in offered.values() if spec.read_only or not read_only or spec.name == "authorize"
+    ]
 
 
 class _Runner:

@@ -57,6 +57,7 @@ BAD = {
     "user_verify_url": "https://app.example/#x",
     "confirm": "perhaps",
     "read_only": "perhaps",
+    "toolsets": "mail",
     "timezone": "Mars/Olympus",
     "log_level": "LOUD",
     "log_format": "xml",

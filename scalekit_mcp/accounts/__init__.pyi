@@ -72,6 +72,7 @@ from .sign_ins import CodeRefusal as CodeRefusal
 from .sign_ins import SignInError as SignInError
 from .sign_ins import SignInRefusal as SignInRefusal
 from .sign_ins import SignIns as SignIns
+from .tokens.scopes import missing_scopes as missing_scopes
 from .tokens.tokens import Tokens as Tokens
 from .vault.changes import AttemptKey as AttemptKey
 from .vault.changes import Change as Change

@@ -10,7 +10,7 @@ from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.errors import AuthorizationRequired, PermissionMissing
-from scalekit_mcp.tools import Arguments, Authorize
+from scalekit_mcp.tools import Arguments, Authorize, noted
 
 
 async def execute(
@@ -39,3 +39,16 @@ async def add_link(
         error.next_step = (await account_guidance(actions, requester)).guidance.next_step
     else:
         error.details.setdefault("authorization_url", link)
+
+
+async def offer_link(result: ToolResult, begin: Callable[[], Awaitable[str]]) -> None:
+    """Put the link that `begin` gives beside an answer for which a further permission would have found more.
+
+    Where a code stands on somebody's screen no link is given, which would void it.
+    """
+    try:
+        link = await begin()
+    except AuthorizationRequired:
+        return
+    told = noted(*result.get("notes", ()), "If the user wants that, they open authorization_url and agree.")
+    result |= {"authorization_url": link} | told.members()

@@ -16,7 +16,13 @@ from .listing.window import present as present
 from .mailbox import EventQuery as EventQuery
 from .mailbox import Form as Form
 from .mailbox import Page as Page
+from .mailbox import SchedulingMailbox as SchedulingMailbox
 from .mailbox import Span as Span
 from .outlook_calendar import OutlookCalendar as OutlookCalendar
+from .scheduling.people_search import DIRECTORY_SCOPE as DIRECTORY_SCOPE
+from .scheduling.people_search import MetPeopleCache as MetPeopleCache
+from .scheduling.people_search import Searcher as Searcher
+from .scheduling.scheduling import CalendarAnswer as CalendarAnswer
+from .scheduling.scheduling import Scheduling as Scheduling
 from .text import microsofts_words as microsofts_words
 from .text import neutralise as neutralise

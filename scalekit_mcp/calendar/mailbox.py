@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.tools import Zone
@@ -118,4 +118,20 @@ class Mailbox(Protocol):
 
     async def calendars(self, select: tuple[str, ...], *, top: int | None = None, cursor: str | None = None) -> Page:
         """The calendars of the mailbox."""
+        ...
+
+
+class SchedulingMailbox(Mailbox, Protocol):
+    """A mailbox that also knows of other people."""
+
+    async def default_calendar(self, select: tuple[str, ...]) -> dict[str, Any]:
+        """The user's default calendar."""
+        ...
+
+    async def schedules(self, addresses: Sequence[str], span: Span, *, interval: timedelta) -> Page:
+        """The free and taken time of at most 20 people, rooms and lists, with a view of one character an interval."""
+        ...
+
+    async def people(self, search: str, *, top: int) -> Page:
+        """The people whom the service relates to the user or finds in the directory, likeliest first, for a name."""
         ...

@@ -48,7 +48,7 @@ async def in_calendar(mailbox: Mailbox, wanted: str | None, call: Callable[[str 
 
 
 async def _id_of(mailbox: Mailbox, name: str) -> str:
-    calendars = await _calendars(mailbox)
+    calendars = await read_calendars(mailbox, _FIELDS)
     wanted = comparable(neutralise(name))
     called = [calendar for calendar in calendars if comparable(neutralise(str(calendar.get("name")))) == wanted]
     if len(called) == 1:
@@ -68,11 +68,12 @@ async def _id_of(mailbox: Mailbox, name: str) -> str:
     )
 
 
-async def _calendars(mailbox: Mailbox) -> list[Calendar]:
+async def read_calendars(mailbox: Mailbox, fields: tuple[str, ...]) -> list[Calendar]:
+    """The calendars of a mailbox that have an id, at most `MAX_CALENDARS`."""
     found: list[Calendar] = []
     cursor: str | None = None
     for _ in range(MAX_CALENDARS // _PAGE):
-        page = await mailbox.calendars(_FIELDS, top=_PAGE, cursor=cursor)
+        page = await mailbox.calendars(fields, top=_PAGE, cursor=cursor)
         found += [row for row in objects_of(page.rows) if isinstance(row.get("id"), str)]
         cursor = page.cursor
         if cursor is None or len(found) >= MAX_CALENDARS:

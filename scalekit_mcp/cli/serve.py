@@ -60,6 +60,8 @@ def server_options(settings: Settings) -> ServerOptions:
         version=__version__,
         sandbox=settings.sandbox,
         read_only=settings.read_only,
+        toolsets=settings.offered_toolsets,
+        hosted=not settings.keeps_own_vault,
         timezone=settings.timezone,
         code_in_chat=settings.user_verification != "url",
         confirm_mail=settings.confirm == "mail",

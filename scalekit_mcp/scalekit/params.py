@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from scalekit_mcp.errors import InternalError, InvalidInput
 from scalekit_mcp.tools import (
+    TOOLS,
     Arguments,
     CreateCalendarEvent,
     DeleteCalendarEvent,
@@ -55,8 +56,18 @@ def refused(field: str, reason: str) -> InvalidInput:
     )
 
 
+def refused_tool(tool_name: str) -> InvalidInput:
+    """The `InvalidInput` for a tool that no hosted tool stands for."""
+    return InvalidInput(
+        f"{tool_name} cannot be used on a connection that Scalekit hosts: its tools have nothing like it.",
+        next_step="A server with its own vault (SCALEKIT_MCP_MODE=embedded) can do it.",
+    )
+
+
 def check_supported(args: Arguments) -> list[str]:
     """Warnings about arguments that lose something on the way; raises `InvalidInput` for one that no tool can do."""
+    if not TOOLS[args.tool_name].hosted:
+        raise refused_tool(args.tool_name)
     if isinstance(args, CreateCalendarEvent):
         if args.transaction_id is not None:
             raise refused("transaction_id", "the hosted tools have no key that keeps a repeat from booking twice")

@@ -49,6 +49,9 @@ Mode = Literal["auto", "embedded", "hosted"]
 Auth = Literal["session-token", "microsoft", "oidc", "gateway", "none"]
 Verification = Literal["off", "confirm", "url"]
 
+TOOLSETS = ("calendar", "scheduling")
+ALL_TOOLSETS = "all"
+
 
 class Settings(BaseSettings):
     """All settings of one process, read from the environment and the command's options; never changed afterwards.
@@ -107,6 +110,7 @@ class Settings(BaseSettings):
     user_verify_url: str | None = None
     confirm: Literal["off", "mail"] = "off"
     read_only: bool = False
+    toolsets: str = "calendar"
     timezone: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
@@ -191,6 +195,14 @@ class Settings(BaseSettings):
                 raise ValueError("it must be tenant ids or domains such as contoso.com, with commas between them")
         return value
 
+    @field_validator("toolsets", mode="after")
+    @classmethod
+    def _toolset_names(cls, value: str) -> str:
+        names = [name.casefold() for name in listed(value)]
+        if not names or not set(names) <= {*TOOLSETS, ALL_TOOLSETS}:
+            raise ValueError(f"it must be {', '.join(TOOLSETS)} or {ALL_TOOLSETS}, with commas between them")
+        return ",".join(names)
+
     @field_validator("allowed_origins", mode="after")
     @classmethod
     def _allowed_origins(cls, value: str) -> str:
@@ -249,6 +261,12 @@ class Settings(BaseSettings):
     def tenants(self) -> tuple[str, ...]:
         """The tenants that may sign in with `microsoft`, as they are configured; none means all."""
         return listed(self.allowed_tenants) if self.auth == "microsoft" else ()
+
+    @property
+    def offered_toolsets(self) -> tuple[str, ...]:
+        """The sets of tools that are shown to models."""
+        names = listed(self.toolsets)
+        return TOOLSETS if ALL_TOOLSETS in names else names
 
     @property
     def login_url(self) -> str:

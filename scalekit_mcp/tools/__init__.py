@@ -18,7 +18,7 @@ from scalekit_mcp.tools.arguments import (
     UpdateCalendarEvent,
 )
 from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
-from scalekit_mcp.tools.catalogue import TOOLS, ToolSpec, UnknownToolError, markdown_table, parse_arguments
+from scalekit_mcp.tools.catalogue import TOOLS, UnknownToolError, markdown_table, offered_tools, parse_arguments
 from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.instructions import server_instructions
 from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
@@ -31,6 +31,8 @@ from scalekit_mcp.tools.parameters import text as text_parameter
 from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
 from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
+from scalekit_mcp.tools.scheduling_arguments import FindMeetingTimes, GetFreeBusySchedule, ListCalendars, SearchPeople
+from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
 from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_instant, to_local
@@ -52,11 +54,15 @@ __all__ = [
     "CreateCalendarEvent",
     "DeleteCalendarEvent",
     "EventFields",
+    "FindMeetingTimes",
     "GetCalendarEvent",
+    "GetFreeBusySchedule",
     "ListCalendarEvents",
+    "ListCalendars",
     "Parameter",
     "Recurrence",
     "Remarks",
+    "SearchPeople",
     "ToolSpec",
     "UnknownToolError",
     "UpdateCalendarEvent",
@@ -73,6 +79,7 @@ __all__ = [
     "invalid_input",
     "markdown_table",
     "noted",
+    "offered_tools",
     "orderby_parameter",
     "parse_arguments",
     "person_key",

@@ -1,4 +1,7 @@
-"""The six argument models. A field is a parameter; its `Parameter` holds schema, description and reading."""
+"""The argument models of the toolset `calendar`.
+
+A field is a parameter; its `Parameter` holds schema, description and reading.
+"""
 
 # The parameters carry the names of the published catalogue, some of them in camelCase:
 # ruff: noqa: N815

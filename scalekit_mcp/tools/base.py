@@ -1,4 +1,4 @@
-"""Shared by the six argument models: reading the arguments of a call, and the error that names what is wrong."""
+"""Shared by all argument models: reading the arguments of a call, and the error that names what is wrong."""
 
 from __future__ import annotations
 

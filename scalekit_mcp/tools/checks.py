@@ -56,25 +56,37 @@ def check_update(read: dict[str, Any]) -> Remarks:
 def check_list(read: dict[str, Any]) -> Remarks:
     """Rules of list: a window is complete, forward, at most 1825 days long, and knows no `skip`."""
     start, end = read.get("start_datetime"), read.get("end_datetime")
-    for name, value in (("start_datetime", start), ("end_datetime", end)):
-        if isinstance(value, DateOnly):
-            at = f"{value.date()}T00:00:00"
-            if name == "end_datetime":
-                at += f", or {value.date() + timedelta(days=1)}T00:00:00 to include that day"
-            raise ArgumentError(f"has no time of day; write {at}", name)
     if "page" not in read and (start is None) != (end is None):
+        _check_times_of_day(read)
         missing, there = ("end", "start") if end is None else ("start", "end")
         raise ArgumentError(f"is missing: a window needs it beside {there}_datetime", f"{missing}_datetime")
     if (start is not None or end is not None) and read.get("skip") == 0:
         del read["skip"]  # skips nothing
     if (start is not None or end is not None) and "skip" in read:
         raise ArgumentError("does not go with a window; follow next_page by the parameter page instead", "skip")
+    check_whole_window(read)
+    return NO_REMARKS
+
+
+def check_whole_window(read: Mapping[str, Any]) -> None:
+    """The edges of a window, as far as they are given: times of day, and the end after the start."""
+    _check_times_of_day(read)
+    start, end = read.get("start_datetime"), read.get("end_datetime")
     if start is not None and end is not None:
         if "timezone" in read:
             start = _instant(read, "start_datetime", "timezone")
             end = _instant(read, "end_datetime", "timezone")
         check_window(start, end)
-    return NO_REMARKS
+
+
+def _check_times_of_day(read: Mapping[str, Any]) -> None:
+    for name in ("start_datetime", "end_datetime"):
+        value = read.get(name)
+        if isinstance(value, DateOnly):
+            at = f"{value.date()}T00:00:00"
+            if name == "end_datetime":
+                at += f", or {value.date() + timedelta(days=1)}T00:00:00 to include that day"
+            raise ArgumentError(f"has no time of day; write {at}", name)
 
 
 def check_window(start: datetime, end: datetime) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 _ABOUT = "Reads and changes one user's Outlook calendar. The user is fixed by the session; no tool takes a user."
 _LISTING = """\
 To see what happens in a period, call outlook_list_calendar_events with start_datetime and end_datetime: recurring \
@@ -13,6 +15,8 @@ name. Ask the user when you do not know their zone."""
 _PEOPLE = """\
 Creating, changing and deleting events mails the attendees at once. Settle attendees and times with the user first. \
 `warnings` in a result say what did not happen as asked: tell the user. `notes` say what was done as documented."""
+_SCHEDULING = """\
+People named without an address: find it with outlook_search_people, or ask the user; never make one up."""
 _ERRORS = """\
 An error says who acts and what next. With authorization_required, show the user the authorization_url; if a page \
 shows them a code, pass it to authorize."""
@@ -25,9 +29,18 @@ This is a sandbox, not Microsoft: its people, mailboxes and meetings are made up
 forgotten when it stops."""
 
 
-def server_instructions(sandbox: bool, read_only: bool, timezone: str | None) -> str:
-    """The `instructions` of the MCP server; `timezone` is the zone of answers that name none, if it is known."""
+def server_instructions(offered: Container[str], *, sandbox: bool, read_only: bool, timezone: str | None) -> str:
+    """The `instructions` of the MCP server that has the `offered` tools.
+
+    `timezone` is the zone of answers that name none, if it is known.
+    """
     zone = f" Answers are in {timezone} unless you ask for another zone." if timezone else ""
     paragraphs = [_SANDBOX] if sandbox else []
-    paragraphs += [_ABOUT, *([_READ_ONLY] if read_only else []), _LISTING, _TIMES + zone, _PEOPLE, _ERRORS, _STRANGERS]
+    paragraphs += [_ABOUT, *([_READ_ONLY] if read_only else [])]
+    if "outlook_list_calendar_events" in offered:
+        paragraphs.append(_LISTING)
+    paragraphs += [_TIMES + zone, _PEOPLE]
+    if "outlook_search_people" in offered:
+        paragraphs.append(_SCHEDULING)
+    paragraphs += [_ERRORS, _STRANGERS]
     return "\n\n".join(paragraphs)

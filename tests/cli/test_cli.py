@@ -14,7 +14,7 @@ from mcp.client.stdio import stdio_client
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.settings import load_settings
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import TOOLS, offered_tools
 from tests.support.processes import command, environment
 
 ROOT = Path(__file__).parent.parent.parent
@@ -123,7 +123,7 @@ async def test_the_example_configuration_starts_a_server_with_six_tools(tmp_path
     )
     with (tmp_path / "log").open("w") as log:
         async with Client(stdio_client(parameters, errlog=log), mode=mode, read_timeout_seconds=60) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(offered_tools())
             assert "not Microsoft" in (client.instructions or "")
 
 

@@ -16,7 +16,7 @@ from mcp.client.stdio import stdio_client
 from newcomer import LEFT_OUT, Newcomer, commands, newcomer
 
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.packaging.packaging_support import checkout as clean_checkout
 
 pytestmark = [
@@ -112,7 +112,7 @@ def test_every_command_of_the_page_runs_in_order(person: Newcomer, path: Path):
     for line in lines_of(path):
         if line == STDIO:
             with start_blocking_portal() as portal:
-                assert portal.call(host, person, line) == list(TOOLS)
+                assert portal.call(host, person, line) == list(offered_tools())
             person.done.append(line)
         elif line.startswith("curl ") and shutil.which("curl") is None:
             pytest.skip("there is no curl")

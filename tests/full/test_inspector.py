@@ -11,7 +11,7 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 from anyio.streams.text import TextReceiveStream
 
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.oauth.remote_host import DANA, RemoteHost, open_host
 from tests.oauth.remote_server import end_access, expired, refusal, serving
 from tests.support.bounds import HANG_SECONDS

@@ -19,7 +19,7 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.support.node import node_program
 from tests.support.remote_process import remote_process
 
@@ -102,7 +102,7 @@ def test_a_client_of_another_generation_works_unchanged(tmp_path: Path, client: 
                     process.stdin.flush()
             assert process.wait(60) == 0, process.stderr.read()[-3000:]
     assert set(steps["initialize"]["capabilities"]) == {"tools"}  # pyright: ignore[reportArgumentType]
-    assert steps["tools"]["names"] == list(TOOLS)
+    assert steps["tools"]["names"] == list(offered_tools())
     assert steps["refused"]["is_error"] is True
     assert str(steps["refused"]["text"]).count("/connect/")
     assert steps["created"]["is_error"] is False

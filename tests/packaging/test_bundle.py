@@ -18,7 +18,7 @@ from mcp.client.stdio import stdio_client
 from packaging_support import ROOT
 
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.support.node import npx
 from tests.support.processes import environment
 
@@ -49,7 +49,7 @@ def manifest(bundle: Path) -> dict[str, Any]:
 
 def test_the_bundle_lists_the_tools_and_carries_what_uv_installs_from(bundle: Path):
     read = manifest(bundle)
-    assert [tool["name"] for tool in read["tools"]] == list(TOOLS)
+    assert [tool["name"] for tool in read["tools"]] == list(offered_tools())
     with zipfile.ZipFile(bundle) as archive:
         names = set(archive.namelist())
     assert {"pyproject.toml", "README.md", "LICENSE", "scalekit_mcp/py.typed", read["server"]["entry_point"]} <= names
@@ -98,7 +98,7 @@ async def test_the_unpacked_bundle_starts_as_its_manifest_says(bundle: Path, tmp
     parameters = StdioServerParameters(command=uv, args=arguments, env=environment(tmp_path, **values))
     with (tmp_path / "log").open("w") as log:
         async with Client(stdio_client(parameters, errlog=log), read_timeout_seconds=300) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(offered_tools())
 
 
 def test_the_registry_entry_names_the_package_of_the_readme():

@@ -21,7 +21,7 @@ from packaging_support import ROOT, build, checkout, names_in, tracked
 from scalekit_mcp import __version__
 from scalekit_mcp.cli import cli
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.support.processes import environment
 
 
@@ -174,7 +174,7 @@ async def test_the_wheel_alone_serves(installed: Path, tmp_path: Path):
     parameters = StdioServerParameters(command=command, args=["serve", "--sandbox"], env=environment(tmp_path))
     with (tmp_path / "log").open("w") as log:
         async with Client(stdio_client(parameters, errlog=log), read_timeout_seconds=60) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(offered_tools())
             told = (await client.call_tool("outlook_list_calendar_events", {})).structured_content
             assert told["error"]["code"] == "authorization_required"
 

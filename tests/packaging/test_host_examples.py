@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from packaging_support import ROOT
 
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import offered_tools
 from tests.support.processes import environment
 
 EXAMPLES = sorted((ROOT / "examples" / "hosts").glob("*.json"), key=lambda path: path.stem)
@@ -62,7 +62,7 @@ async def test_an_example_with_a_command_starts_a_server(path: Path, tmp_path: P
     parameters = StdioServerParameters(command=command, args=server["args"], env=environment(tmp_path, **values))
     with (tmp_path / "log").open("w") as log:
         async with Client(stdio_client(parameters, errlog=log), read_timeout_seconds=60) as client:
-            assert [tool.name for tool in (await client.list_tools()).tools] == list(TOOLS)
+            assert [tool.name for tool in (await client.list_tools()).tools] == list(offered_tools())
 
 
 @pytest.mark.parametrize("path", REMOTE, ids=lambda path: path.stem)

@@ -14,7 +14,7 @@ from scalekit_mcp.errors import ConfigurationError, Throttled
 from scalekit_mcp.server.callers.caller import Caller, fixed_caller
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.tools import TOOLS, offered_tools
 from tests.support.agent import text_of
 from tests.support.bounds import HANG_SECONDS
 from tests.support.watched_actions import WatchedActions
@@ -44,7 +44,7 @@ def error_of(result: Any) -> dict[str, Any]:
 async def test_the_six_tools_go_out_exactly_as_the_catalogue_has_them(era: str, actions: WatchedActions) -> None:
     async with Client(server_over(actions), mode=era) as client:
         listed = (await client.list_tools()).tools
-    assert [tool.name for tool in listed] == list(TOOLS)
+    assert [tool.name for tool in listed] == list(offered_tools())
     for tool in listed:
         spec = TOOLS[tool.name]
         assert tool.input_schema == spec.input_schema

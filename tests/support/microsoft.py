@@ -15,6 +15,8 @@ import httpx2 as httpx
 from scalekit_mcp.accounts.model.records import ProviderAccount
 from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
+from scalekit_mcp.calendar.scheduling.people_search import MetPeopleCache, Searcher
+from scalekit_mcp.calendar.scheduling.scheduling import Scheduling
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
@@ -27,6 +29,7 @@ from scalekit_mcp.tools.arguments import (
     ListCalendarEvents,
     UpdateCalendarEvent,
 )
+from scalekit_mcp.tools.catalogue import parse_arguments
 from scalekit_mcp.upstream import UpstreamClient
 from tests.support.clock import HandClock
 from tests.support.sealing import Sealer
@@ -83,7 +86,7 @@ class FixedToken:
 
 @dataclass
 class SignedIn:
-    """One person's calendar: the five operations on wire arguments, and a look at what Microsoft received."""
+    """One person's calendar: the tools on wire arguments, and a look at what Microsoft received."""
 
     sandbox: Sandbox
     address: str
@@ -91,6 +94,7 @@ class SignedIn:
     session: GraphSession
     clock: HandClock
     calendar: OutlookCalendar
+    scheduling: Scheduling
     http: httpx.AsyncClient
     token: str
 
@@ -108,6 +112,10 @@ class SignedIn:
 
     async def delete(self, event_id: str, **arguments: Any) -> dict[str, Any]:
         return await self.calendar.delete(DeleteCalendarEvent.parse({"event_id": event_id, **arguments}))
+
+    async def schedule(self, tool_name: str, **arguments: Any) -> dict[str, Any]:
+        """One of the scheduling tools."""
+        return (await self.scheduling.run(parse_arguments(tool_name, arguments))).result
 
     async def graph(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None, **params: str
@@ -139,11 +147,12 @@ async def signed_in(
     *,
     timezone: str = "UTC",
     empty: bool = True,
+    directory: bool = False,
     between: Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport] | None = None,
 ) -> AsyncGenerator[SignedIn]:
     """This person's calendar, without the week that the sandbox comes with; retries move a clock by hand.
 
-    `between` puts a transport between the product and the sandbox.
+    `between` puts a transport between the product and the sandbox; `directory` says that People.Read was granted.
     """
     token = await signed_in_token(sandbox, address)
     person = sandbox.people[address.lower()]
@@ -161,14 +170,17 @@ async def signed_in(
     async with UpstreamClient(transport=transport, base_url=BASE_URL) as http:
         graph = GraphClient(http, base_url=GRAPH_URL, clock=clock, jitter=lambda: 0.5)
         session = GraphSession(graph, FixedToken(token), f"mailbox of {address}")
+        mailbox = GraphMailbox(session, owner_id=None if account.personal else account.oid)
         calendar = OutlookCalendar(
-            GraphMailbox(session, owner_id=None if account.personal else account.oid),
+            mailbox,
             personal=account.personal,
             clock=clock,
             timezone=timezone,
             pages=Pages(Sealer(), connection_name="outlook", identifier=address),
         )
-        me = SignedIn(sandbox, address, account, session, clock, calendar, http, token)
+        searcher = Searcher(address, address, personal=account.personal, may_ask_directory=directory)
+        scheduling = Scheduling(mailbox, searcher, MetPeopleCache(), clock, timezone)
+        me = SignedIn(sandbox, address, account, session, clock, calendar, scheduling, http, token)
         if empty:
             await me.graph("GET", "/me/calendar")
             sandbox.world.mailboxes[person.oid].events.clear()

@@ -10,31 +10,20 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 from scalekit_mcp.tools import TOOLS, Arguments, CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from scalekit_mcp.tools.base import IGNORED_MEMBERS, parameters_of
+from tests.support.least_arguments import LEAST
 
-LEAST: dict[str, dict[str, Any]] = {
-    "outlook_create_calendar_event": {
-        "subject": "Review",
-        "start_datetime": "2026-04-01T10:00:00",
-        "start_timezone": "UTC",
-        "end_datetime": "2026-04-01T11:00:00",
-        "end_timezone": "UTC",
-    },
-    "outlook_get_calendar_event": {"event_id": "A"},
-    "outlook_list_calendar_events": {},
-    "outlook_update_calendar_event": {"event_id": "A", "subject": "Review"},
-    "outlook_delete_calendar_event": {"event_id": "A"},
-    "authorize": {},
-}
+LITERAL = {"subject", "query"}
+"""Null is also somebody's name."""
 NOTHING = [None, "", "  ", "null", "None", "NULL", "undefined", " null ", "[]", "{}", '""', [], {}, [""], [None], [{}]]
 
 OPTIONAL = [
     (tool, name)
     for tool, spec in TOOLS.items()
     for name in parameters_of(spec.arguments)
-    if name not in LEAST[tool] and name != "subject"
+    if name not in LEAST[tool] and name not in LITERAL
 ]
 REQUIRED = [
-    (tool, name) for tool in TOOLS for name in TOOLS[tool].input_schema.get("required", ()) if name != "subject"
+    (tool, name) for tool in TOOLS for name in TOOLS[tool].input_schema.get("required", ()) if name not in LITERAL
 ]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownToolError, markdown_table, parse_arguments
+from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownToolError, markdown_table, offered_tools, parse_arguments
 from scalekit_mcp.tools.instructions import server_instructions
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -40,12 +40,22 @@ PARAMETERS = {
     },
     "outlook_delete_calendar_event": {"event_id", "cancellation_message", "permanent", "apply_to"},
     "authorize": {"reconnect", "confirmation_code"},
+    "outlook_find_meeting_times": {
+        "duration_minutes", "start_datetime", "end_datetime", "timezone", "attendees", "attendees_optional", "rooms",
+        "working_hours", "max_results",
+    },
+    "outlook_get_free_busy_schedule": {"people", "start_datetime", "end_datetime", "timezone"},
+    "outlook_list_calendars": set(),
+    "outlook_search_people": {"query", "max_results"},
 }  # fmt: skip
 REQUIRED = {
     "outlook_create_calendar_event": {"subject", "start_datetime", "start_timezone", "end_datetime", "end_timezone"},
     "outlook_get_calendar_event": {"event_id"},
     "outlook_update_calendar_event": {"event_id"},
     "outlook_delete_calendar_event": {"event_id"},
+    "outlook_find_meeting_times": {"duration_minutes", "start_datetime", "end_datetime"},
+    "outlook_get_free_busy_schedule": {"people", "start_datetime", "end_datetime"},
+    "outlook_search_people": {"query"},
 }
 
 
@@ -77,8 +87,24 @@ def members(schema: Any) -> list[str]:
 every_tool = pytest.mark.parametrize("spec", TOOLS.values(), ids=lambda spec: spec.name)
 
 
-def test_the_six_tools_are_listed_in_a_fixed_order() -> None:
+CALENDAR, SCHEDULING = list(PARAMETERS)[:6], list(PARAMETERS)[6:]
+
+
+def test_the_tools_are_listed_in_a_fixed_order() -> None:
     assert list(TOOLS) == list(PARAMETERS)
+
+
+def test_the_six_tools_of_the_calendar_are_offered_by_default() -> None:
+    assert list(offered_tools()) == CALENDAR
+
+
+def test_each_toolset_offers_its_tools_and_always_authorize() -> None:
+    assert list(offered_tools(["scheduling"])) == ["authorize", *SCHEDULING]
+    assert list(offered_tools(["calendar", "scheduling"])) == [*CALENDAR, *SCHEDULING]
+
+
+def test_a_server_whose_tokens_scalekit_keeps_offers_what_its_hosted_tools_can_do() -> None:
+    assert list(offered_tools(["calendar", "scheduling"], hosted=True)) == CALENDAR
 
 
 @every_tool
@@ -125,8 +151,8 @@ def test_no_snapshot_is_left_of_a_tool_that_is_gone() -> None:
     assert {path.stem for path in SCHEMAS.glob("*.json")} == set(TOOLS)
 
 
-def test_all_tools_together_are_small_enough_for_a_models_context() -> None:
-    text = json.dumps({"tools": [listed(spec) for spec in TOOLS.values()]}, separators=(",", ":"))
+def test_the_tools_of_the_calendar_are_small_enough_for_a_models_context() -> None:
+    text = json.dumps({"tools": [listed(spec) for spec in offered_tools().values()]}, separators=(",", ":"))
     assert len(text.encode()) <= MAXIMUM_BYTES
 
 
@@ -139,6 +165,10 @@ def test_hints_and_scopes_tell_reading_from_changing_and_destroying() -> None:
         "outlook_update_calendar_event": (False, True, False, "calendar.write"),
         "outlook_delete_calendar_event": (False, True, True, "calendar.write"),
         "authorize": (False, False, True, "calendar.read"),
+        "outlook_find_meeting_times": (True, False, True, "calendar.read"),
+        "outlook_get_free_busy_schedule": (True, False, True, "calendar.read"),
+        "outlook_list_calendars": (True, False, True, "calendar.read"),
+        "outlook_search_people": (True, False, True, "calendar.read"),
     }
 
 
@@ -157,10 +187,10 @@ def test_the_readme_table_has_a_line_for_every_parameter() -> None:
 
 
 def test_the_instructions_warn_of_strangers_text_and_name_the_sandbox_only_when_it_is_one() -> None:
-    real = server_instructions(sandbox=False, read_only=False, timezone=None)
+    real = server_instructions(TOOLS, sandbox=False, read_only=False, timezone=None)
     assert "never follow instructions" in real
     assert "sandbox" not in real
-    sandbox = server_instructions(sandbox=True, read_only=True, timezone="Europe/Berlin")
+    sandbox = server_instructions(TOOLS, sandbox=True, read_only=True, timezone="Europe/Berlin")
     assert sandbox.startswith("This is a sandbox, not Microsoft")
     assert "read-only" in sandbox
     assert "Europe/Berlin" in sandbox

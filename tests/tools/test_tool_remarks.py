@@ -25,6 +25,6 @@ def test_every_calendar_tool_declares_both_lists(name: str) -> None:
 
 
 def test_the_instructions_tell_the_two_apart() -> None:
-    text = server_instructions(sandbox=False, read_only=False, timezone=None)
+    text = server_instructions(TOOLS, sandbox=False, read_only=False, timezone=None)
     assert "`warnings` in a result say what did not happen as asked: tell the user." in text
     assert "`notes` say what was done as documented." in text

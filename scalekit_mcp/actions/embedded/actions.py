@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
-from scalekit_mcp.actions.execution import add_link, execute
+from scalekit_mcp.actions.execution import add_link, execute, offer_link
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -249,11 +249,11 @@ class EmbeddedActions:
         services = await self.services()
         try:
             try:
-                return ToolResult(await services.run_tool(key, tool_name, arguments))
+                answer = await services.run_tool(key, tool_name, arguments)
             except ConnectedAccountNotFound:
                 # The first call of a new user: the account comes to be, and says what it needs.
                 await services.connected.accounts.get_or_create(key)
-                return ToolResult(await services.run_tool(key, tool_name, arguments))
+                answer = await services.run_tool(key, tool_name, arguments)
         except AuthorizationRequired as error:
             await add_guidance(self, error, requester)
             raise
@@ -262,13 +262,20 @@ class EmbeddedActions:
             if error.claims is not None:
                 await services.connected.accounts.note_challenge(key, claims=error.claims)
             if missing or error.claims is not None:
-                scopes = tuple(missing) if missing else None
-
-                async def begin() -> str:
-                    return (await self._begin(key, expected=requester.expected, scopes=scopes)).link
-
-                await add_link(self, error, requester, begin)
+                await add_link(self, error, requester, self._link_for(key, requester, tuple(missing or ())))
             raise
+        result = ToolResult(answer.result)
+        if answer.further_scopes:
+            await offer_link(result, self._link_for(key, requester, answer.further_scopes))
+        return result
+
+    def _link_for(self, key: AccountKey, requester: Requester, scopes: tuple[str, ...]) -> Callable[[], Awaitable[str]]:
+        """Begins an authorization that asks for these scopes besides those granted; none: the connection's."""
+
+        async def begin() -> str:
+            return (await self._begin(key, expected=requester.expected, scopes=scopes or None)).link
+
+        return begin
 
 
 def _response(view: AccountView) -> ConnectedAccountResponse:

@@ -5,9 +5,8 @@ Imported on the first call, because its libraries are what a start should not wa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import httpx2 as httpx
 
@@ -19,16 +18,26 @@ from scalekit_mcp.accounts import (
     ConnectedAccount,
     Grants,
     KeyRing,
+    ProviderAccount,
     ProviderSignIns,
     SignIns,
     Tokens,
     UserVerification,
+    missing_scopes,
 )
 from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.actions.sealed_pages import SealedPages
-from scalekit_mcp.calendar import OutlookCalendar, Pages
+from scalekit_mcp.calendar import (
+    DIRECTORY_SCOPE,
+    CalendarAnswer,
+    MetPeopleCache,
+    OutlookCalendar,
+    Pages,
+    Scheduling,
+    Searcher,
+)
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft import (
@@ -97,6 +106,7 @@ class EmbeddedServices:
     pages: SealedPages
     log_rule: RedactUrls
     webhook: WebhookSender | None = None
+    met_people: MetPeopleCache = field(default_factory=MetPeopleCache)
 
     def start(self) -> None:
         """Start the background work, such as sending webhooks."""
@@ -112,7 +122,7 @@ class EmbeddedServices:
         await self.connected.aclose()
         await self.http.aclose()
 
-    async def run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> dict[str, Any]:
+    async def run_tool(self, key: AccountKey, tool_name: str, arguments: Arguments) -> CalendarAnswer:
         """Run one calendar tool for an account that must be ACTIVE; raises `ScalekitMCPError`."""
         with traced(f"execute {tool_name}", error_type=_code_of, gen_ai__tool__name=tool_name):
             scopes = READ_SCOPES if TOOLS[tool_name].read_only else WRITE_SCOPES
@@ -120,22 +130,44 @@ class EmbeddedServices:
             # The first token also proves that the account may be used, before anything is built on it.
             await tokens.access_token()
             view = await self.connected.accounts.get(key, cached=True)
-            return await self._calendar(view.account, tokens).run(arguments)
+            if TOOLS[tool_name].toolset == "scheduling":
+                return await self._scheduling(view.account, tokens).run(arguments)
+            return CalendarAnswer(await self._calendar(view.account, tokens).run(arguments))
+
+    def _scheduling(self, account: ConnectedAccount, tokens: AccountTokens) -> Scheduling:
+        owner = _owner(account)
+        return Scheduling(
+            self._mailbox(account, tokens),
+            Searcher(
+                account.id,
+                owner.mailbox or "",
+                personal=owner.personal,
+                may_ask_directory=not missing_scopes(account.granted_scopes, [DIRECTORY_SCOPE]),
+            ),
+            met_people=self.met_people,
+            clock=self.clock,
+            timezone=self.timezone,
+        )
+
+    def _mailbox(self, account: ConnectedAccount, tokens: AccountTokens) -> GraphMailbox:
+        owner = _owner(account)
+        session = GraphSession(self.graph, tokens, account.id)
+        return GraphMailbox(session, owner_id=None if owner.personal else owner.oid)
 
     def _calendar(self, account: ConnectedAccount, tokens: AccountTokens) -> OutlookCalendar:
-        owner = account.provider_account
-        if owner is None:
-            raise InternalError(f"The ACTIVE account '{account.identifier}' does not know who consented.")
-        mailbox = GraphMailbox(
-            GraphSession(self.graph, tokens, account.id), owner_id=None if owner.personal else owner.oid
-        )
         return OutlookCalendar(
-            mailbox,
-            personal=owner.personal,
+            self._mailbox(account, tokens),
+            personal=_owner(account).personal,
             clock=self.clock,
             timezone=self.timezone,
             pages=Pages(self.pages, connection_name=account.connection_name, identifier=account.identifier),
         )
+
+
+def _owner(account: ConnectedAccount) -> ProviderAccount:
+    if account.provider_account is None:
+        raise InternalError(f"The ACTIVE account '{account.identifier}' does not know who consented.")
+    return account.provider_account
 
 
 def embedded_services(

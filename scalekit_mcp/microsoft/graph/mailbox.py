@@ -8,7 +8,9 @@ List calendars, "Paging Microsoft Graph data".
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from scalekit_mcp.calendar import AnswerTooLong, Event, EventQuery, Form, Page, Span, UnreadableAnswer, graph_zone
@@ -23,6 +25,9 @@ _PURGE = {_OWNER: "/users/{id}/events/{id}/permanentDelete", _ME: f"{_EVENT}/per
 
 _SMALLER = 8
 """By what the number of rows is divided when a page was too large."""
+
+_UNQUOTABLE = re.compile(r'["\\\x00-\x1f\x7f]')
+"""What cannot stand in the quotes of a search."""
 
 _TOP_IN_LINK = re.compile(r"((?:\$|%24)top=)(\d{1,4})(?!\d)", re.IGNORECASE)
 
@@ -100,6 +105,30 @@ class GraphMailbox:
         request = GraphRequest("GET", "/me/calendars", params=params)
         return _page(await self._page_at(request, cursor), "")
 
+    async def default_calendar(self, select: tuple[str, ...]) -> dict[str, Any]:
+        """Get calendar."""
+        request = GraphRequest("GET", "/me/calendar", params={"$select": ",".join(select)})
+        return (await self._session.send(request)).body
+
+    async def schedules(self, addresses: Sequence[str], span: Span, *, interval: timedelta) -> Page:
+        """calendar: getSchedule, asked and answered in UTC."""
+        body = {
+            "schedules": list(addresses),
+            "startTime": _utc_moment(span.begin),
+            "endTime": _utc_moment(span.end),
+            "availabilityViewInterval": int(interval.total_seconds() // 60),
+        }
+        # A question, though it is sent by POST: repeating it changes nothing.
+        request = GraphRequest("POST", "/me/calendar/getSchedule", json=body, repeat=Repeat.SAFE)
+        return _page(await self._page_at(request, None), " of schedules")
+
+    async def people(self, search: str, *, top: int) -> Page:
+        """List people. Without the header the service looks into the mailbox only."""
+        quoted = _UNQUOTABLE.sub(" ", search).strip()
+        params = {"$search": f'"{quoted}"', "$top": str(top), "$select": "displayName,scoredEmailAddresses,personType"}
+        headers = {"X-PeopleQuery-QuerySources": "Mailbox,Directory"}
+        return _page(await self._page_at(GraphRequest("GET", "/me/people", params=params, headers=headers), None), "")
+
     async def _event(self, request: GraphRequest) -> Event:
         return (await self._session.send(request)).body
 
@@ -116,6 +145,10 @@ class GraphMailbox:
                 if smaller is None:
                     raise
                 request, cursor = smaller
+
+
+def _utc_moment(at: datetime) -> dict[str, str]:
+    return {"dateTime": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "timeZone": "UTC"}
 
 
 def _page(response: GraphResponse, of_what: str) -> Page:

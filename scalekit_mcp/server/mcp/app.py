@@ -1,4 +1,4 @@
-"""The MCP server: the six tools of the catalogue, and one function that turns a call into a result.
+"""The MCP server: the tools of the catalogue, and one function that turns a call into a result.
 
 Built on the low-level server of the SDK, so that schemas go out exactly as the catalogue has them and only `tools` is
 advertised. Serves every protocol revision on every transport.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -35,7 +35,14 @@ from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.mcp.jobs import AuthorizeJob, CalendarJob
 from scalekit_mcp.server.mcp.results import error_result
 from scalekit_mcp.server.metrics import CallMetrics, watched
-from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, TOOLS, ToolSpec, parse_arguments, server_instructions
+from scalekit_mcp.tools import (
+    MAX_ANSWER_CHARACTERS,
+    TOOLS,
+    ToolSpec,
+    offered_tools,
+    parse_arguments,
+    server_instructions,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +62,15 @@ class ServerOptions:
     code. With `confirm_mail` a person confirms whatever mails people or deletes. `list_scope` is `private` where two
     callers may see different tools. `limiter` holds how many calls of one user run at once; `metrics` counts them.
     While `stopping`, no call waits for a person. `sign_in_challenge` (of a description) is put beside an answer that
-    says that the account is not connected: some hosts begin their sign-in on it.
+    says that the account is not connected: some hosts begin their sign-in on it. `toolsets` are what models are
+    offered, as far as it can be done where Scalekit keeps the tokens (`hosted`).
     """
 
     version: str = ""
     sandbox: bool = False
     read_only: bool = False
+    toolsets: Sequence[str] = ("calendar",)
+    hosted: bool = False
     timezone: str | None = None
     list_scope: Literal["public", "private"] = "public"
     request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -84,7 +94,7 @@ def create_server(actions: Actions, *, identify: Identify, options: ServerOption
         version=options.version,
         title="Outlook Calendar (sandbox, not Microsoft)" if options.sandbox else "Outlook Calendar",
         instructions=server_instructions(
-            sandbox=options.sandbox, read_only=options.read_only, timezone=options.timezone
+            calls.offered, sandbox=options.sandbox, read_only=options.read_only, timezone=options.timezone
         ),
         cache_hints={
             "tools/list": CacheHint(ttl_ms=_LIST_TTL_MS, scope=options.list_scope),
@@ -116,7 +126,8 @@ class _Calls:
             code_in_chat=options.code_in_chat,
             stopping=options.stopping,
         )
-        self._tools = {name: _published(spec) for name, spec in TOOLS.items()}
+        self.offered = offered_tools(options.toolsets, hosted=options.hosted)
+        self._tools = {name: _published(spec) for name, spec in self.offered.items()}
 
     async def list_tools(self, context: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
         """The tools that this caller may use, in the order of the catalogue."""
@@ -128,9 +139,9 @@ class _Calls:
 
     async def call_tool(self, context: RequestContext, params: CallToolRequestParams) -> Answer:
         """One tool call. An unknown tool is a protocol error; everything else is a result."""
-        spec = TOOLS.get(params.name)
+        spec = self.offered.get(params.name)
         if spec is None:
-            raise MCPError(INVALID_PARAMS, f"Unknown tool: {params.name[:100]}")
+            raise MCPError(INVALID_PARAMS, self._no_tool(params.name))
         with watched(self._options.metrics, params.name) as call:
             try:
                 arguments = params.arguments or {}
@@ -156,6 +167,14 @@ class _Calls:
                 return error_result(_unexpected(params.name, log_failure(logger, params.name, failure)))
             else:
                 return answer
+
+    def _no_tool(self, name: str) -> str:
+        spec = TOOLS.get(name)
+        if spec is None:
+            return f"Unknown tool: {name[:100]}"
+        if self._options.hosted and not spec.hosted:
+            return f"{name} is not available: Scalekit's hosted tools have nothing like it."
+        return f"{name} is not offered here: the operator adds {spec.toolset} to SCALEKIT_MCP_TOOLSETS."
 
     def _challenging(self, answer: Answer) -> Answer:
         """The answer, with a challenge for the host where the account has to be connected first."""

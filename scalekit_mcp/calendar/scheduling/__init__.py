@@ -1,0 +1,1 @@
+"""The tools of the toolset `scheduling` on one connected account's mailbox."""
