@@ -44,7 +44,7 @@ def test_the_inspector_lists_exactly_the_six_tools(tmp_path, era):
     assert done.returncode == 0, done.stderr[-3000:]
     assert "Warning: tool" not in done.stderr
     answer, _ = json.JSONDecoder().raw_decode(done.stdout[done.stdout.index("{") :])
-    assert [tool["name"] for tool in answer["result"]["tools"]] == list(TOOLS)
+    assert [tool["name"] for tool in answer["result"]["tools"]] == list(offered_tools())
 
 
 class SigningInInspector:
@@ -104,7 +104,7 @@ async def test_the_inspector_refreshes_by_itself_and_signs_in_again_once_its_acc
         async with serving(tmp_path) as (sandbox, server), open_host(server.base) as host:
             inspecting = SigningInInspector(host, tmp_path, era)
             listed = await inspecting.run("--method", "tools/list")
-            assert [tool["name"] for tool in listed["tools"]] == list(TOOLS)
+            assert [tool["name"] for tool in listed["tools"]] == list(offered_tools())
             assert not (await inspecting.run(*CALL)).get("isError")
             assert host.signed_in == 1
 
