@@ -39,9 +39,10 @@ def test_every_step_of_a_remote_host_holds(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert "9 of 9 steps held." in done.stdout
+    assert "10 of 10 steps held." in done.stdout
     assert "REVOKED (grant_revoked)" in done.stdout
     assert "Who acts: user." in done.stdout
+    assert "One app may use it: 127.0.0.1, which calls itself" in done.stdout
     assert "refused (401 invalid_token)" in done.stdout
     assert not list(tmp_path.rglob("*.keys")), "the tour leaves no key in the person's home"
 

@@ -196,9 +196,11 @@ class Grants:
     async def list(self, key: AccountKey) -> Sequence[ClientGrant]:
         """The live grants of an account, the most recently used first."""
         stored = await self._vault.find_account(key)
-        if stored is None:
-            return ()
-        return await self._vault.list_grants(stored.account.id, now=self._clock.now())
+        return () if stored is None else await self.of_account(stored.account.id)
+
+    async def of_account(self, account_id: str) -> Sequence[ClientGrant]:
+        """As `list`, by the account's id."""
+        return await self._vault.list_grants(account_id, now=self._clock.now())
 
     async def _use(self, token: RefreshToken, grant: ClientGrant, now: datetime) -> RefreshOutcome:
         """Whether a token is used for the first time or within its grace; raises `RefreshError`."""

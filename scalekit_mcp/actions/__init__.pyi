@@ -5,6 +5,7 @@ from .authorize import Guidance as Guidance
 from .authorize import Requester as Requester
 from .authorize import guidance_for as guidance_for
 from .authorize import run_authorize as run_authorize
+from .embedded.actions import grant_view as grant_view
 from .embedded.actions import view_of as view_of
 from .embedded.wiring import embedded_services as embedded_services
 from .files import check_key_file as check_key_file
@@ -19,6 +20,7 @@ from .models import AuthorizationOutcome as AuthorizationOutcome
 from .models import AuthorizationPrompt as AuthorizationPrompt
 from .models import ConnectedAccountResponse as ConnectedAccountResponse
 from .models import ConnectedAccountView as ConnectedAccountView
+from .models import GrantView as GrantView
 from .models import ListConnectedAccountsResponse as ListConnectedAccountsResponse
 from .models import OutcomeKind as OutcomeKind
 from .models import ToolResult as ToolResult

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from scalekit_mcp.accounts import AttemptState, AuthorizationOutcome, AuthorizationPrompt, CallsStopped, OutcomeKind
+from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import WhoActs
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "CallsStopped",
     "ConnectedAccountResponse",
     "ConnectedAccountView",
+    "GrantView",
     "ListConnectedAccountsResponse",
     "OutcomeKind",
     "ToolResult",
@@ -54,10 +56,45 @@ class ConnectedAccountView:
 
 
 @dataclass(frozen=True, slots=True)
+class GrantView:
+    """One app that may use an account, because its person signed in there; holds no token and no hash.
+
+    `client_name` is what the app calls itself, `client_host` is where its answers go. `client_kind` is `document` where
+    a host published who the app is, `registration` where the app said so itself. `grant` is the id to end it by.
+    """
+
+    grant: str
+    client_name: str
+    client_host: str
+    client_kind: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program: instants as RFC 3339 writes them."""
+        return {
+            "grant": self.grant,
+            "client_name": self.client_name,
+            "client_host": self.client_host,
+            "client_kind": self.client_kind,
+            "scopes": list(self.scopes),
+            "created_at": rfc3339(self.created_at),
+            "last_used_at": rfc3339(self.last_used_at),
+            "expires_at": rfc3339(self.expires_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectedAccountResponse:
-    """An account, in the wrapper that published samples read: `response.connected_account.status`."""
+    """An account, in the wrapper that published samples read: `response.connected_account.status`.
+
+    `grants` are the apps that may use it, last used first; `get_connected_account` alone looks for them.
+    """
 
     connected_account: ConnectedAccountView
+    grants: tuple[GrantView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Actions(Protocol):
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
-        """The account of `identifier`; raises `ConnectedAccountNotFound`."""
+        """The account of `identifier`, with the apps that may use it; raises `ConnectedAccountNotFound`."""
         ...
 
     async def list_connected_accounts(

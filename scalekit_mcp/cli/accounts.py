@@ -11,6 +11,7 @@ import anyio
 import click
 
 from scalekit_mcp.actions import Actions, ConnectedAccountView, open_actions
+from scalekit_mcp.cli.hosts import print_grants
 from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
@@ -80,12 +81,15 @@ def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
     account = response.connected_account
     values = as_json_value(account)
     if as_json:
-        print_json(values)
+        print_json({**values, "grants": [grant.to_dict() for grant in response.grants]})
         return
     for name, value in values.items():
         if value not in (None, (), [], False):
             text = ", ".join(account.granted_scopes) if name == "granted_scopes" else value
             click.echo(f"{name.replace('_', ' '):26} {text}")
+    if response.grants:
+        click.echo("apps that may use it (`accounts hosts` ends one):")
+        print_grants(response.grants, indent="  ")
 
 
 def run_disconnect(settings: Settings, identifier: str) -> None:

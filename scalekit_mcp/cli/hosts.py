@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 import click
 
 from scalekit_mcp.accounts import AccountKey, AccountServices, ClientGrant, GrantEnd, Grants
+from scalekit_mcp.actions import GrantView, grant_view
 from scalekit_mcp.cli.output import print_json
 from scalekit_mcp.cli.vault import with_accounts
-from scalekit_mcp.clock import SystemClock, rfc3339
+from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.settings import Settings
 
@@ -39,32 +39,25 @@ def run_hosts(settings: Settings, identifier: str, *, end: str | None, as_json: 
             )
         return [grant for grant in found if grant.id != end]
 
-    found = with_accounts(settings, use)
+    found = [grant_view(grant) for grant in with_accounts(settings, use)]
     if as_json:
-        print_json([_as_value(grant) for grant in found])
+        print_json([grant.to_dict() for grant in found])
         return
     if end is not None:
         click.echo("Ended. Its tokens are refused within two seconds; the app asks the person to sign in again.")
     if not found:
         click.echo(f"No app may use the account of '{identifier}'.")
         return
-    for grant in found:
-        click.echo(f"{grant.id}  {grant.client.host}, which calls itself '{grant.client.name}'")
-        click.echo(f"  {' '.join(grant.scopes)}, since {_day(grant.created_at)}, last used {_day(grant.last_used_at)}")
+    print_grants(found)
 
 
-def _as_value(grant: ClientGrant) -> dict[str, Any]:
-    """A grant for a program; never a hash or a token."""
-    return {
-        "grant": grant.id,
-        "client_name": grant.client.name,
-        "client_host": grant.client.host,
-        "client_kind": grant.client.kind.value,
-        "scopes": list(grant.scopes),
-        "created_at": rfc3339(grant.created_at),
-        "last_used_at": rfc3339(grant.last_used_at),
-        "expires_at": rfc3339(grant.expires_at),
-    }
+def print_grants(grants: Sequence[GrantView], *, indent: str = "") -> None:
+    """Print apps for a person, two lines each; the first begins with the id by which one is ended."""
+    for grant in grants:
+        name = f"which calls itself '{grant.client_name}'" if grant.client_name else "which gives no name"
+        days = f"since {_day(grant.created_at)}, last used {_day(grant.last_used_at)}"
+        click.echo(f"{indent}{grant.grant}  {grant.client_host}, {name}")
+        click.echo(f"{indent}  {' '.join(grant.scopes)}, {days}")
 
 
 def _day(instant: datetime) -> str:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
-import subprocess
-import sys
 import tempfile
 import webbrowser
-from base64 import b64encode
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
-import httpx2 as httpx
 import jwt
-from anyio.abc import Process
 from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
@@ -27,9 +18,9 @@ from rich.text import Text
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.demo.picture import week_picture
 from scalekit_mcp.demo.remote_host import CLIENT_NAME, RemoteHost, open_host
+from scalekit_mcp.demo.remote_server import RemoteServer, open_http, remote_server
 from scalekit_mcp.demo.steps import Agent, StepError, Steps, error_of, held
 from scalekit_mcp.demo.tour import MONDAY, PERSON
-from scalekit_mcp.network import Network
 from scalekit_mcp.sandbox import Sandbox
 
 LIST = "outlook_list_calendar_events"
@@ -39,26 +30,25 @@ WEEK = {
     "timezone": "America/Chicago",
     "top": 50,
 }
-START_SECONDS = 60
-END_SECONDS = 20
 REFUSED_SECONDS = 10
 """A server may go on with what it has read of a grant for two seconds."""
 REPAIR_SECONDS = 600
-_OURS = ("SCALEKIT_", "MICROSOFT_")
 
 
 class RemoteTour:
     """State that the steps share: the host, its client, the address of the server, what the person saw."""
 
-    def __init__(self, console: Console, sandbox: Sandbox, base_url: str, *, interactive: bool) -> None:
+    def __init__(self, console: Console, sandbox: Sandbox, server: RemoteServer, *, interactive: bool) -> None:
         self.console = console
         self.sandbox = sandbox
-        self.base_url = base_url
-        self.address = f"{base_url}/mcp"
+        self.base_url = server.base_url
+        self.address = f"{server.base_url}/mcp"
+        self.service_key = server.service_key
         self.interactive = interactive
         self.steps = Steps(console)
         self.metadata: dict[str, Any] = {}
         self.first_page = ""
+        self.identifier = ""
         self.link = ""
 
     # The person
@@ -69,7 +59,7 @@ class RemoteTour:
             self.console.print(f"Your browser opens {url}\nPress Continue, choose {PERSON} and press Accept.")
             await anyio.to_thread.run_sync(webbrowser.open, url)
             return
-        async with _http(cookies=True) as http:
+        async with open_http(cookies=True) as http:
             browser = Browser(http)
             self.first_page = (await browser.open(url)).text  # looking changes nothing; it is opened again below
             page = await consent(browser, url, PERSON)
@@ -80,7 +70,7 @@ class RemoteTour:
 
     async def find(self) -> str:
         """What a host learns from the address alone (RFC 9728, RFC 8414)."""
-        async with _http() as http:
+        async with open_http() as http:
             refused = await http.post(self.address, json={})
             challenge = refused.headers.get("www-authenticate", "")
             held(refused.status_code == 401 and "resource_metadata=" in challenge, f"the server says {refused}")
@@ -117,10 +107,11 @@ class RemoteTour:
             raise StepError("the host holds no token")
         claims: dict[str, Any] = jwt.decode(tokens.access_token, options={"verify_signature": False})
         held((claims["iss"], claims["aud"]) == (self.base_url, self.address), f"the token is for {claims['aud']}")
-        held(str(claims["sub"]).startswith("ms:"), f"the token is about {claims['sub']}")
+        self.identifier = str(claims["sub"])
+        held(self.identifier.startswith("ms:"), f"the token is about {self.identifier}")
         return (
             f"Connected. The host holds a token of this server, for it alone ({tokens.scope}); Microsoft's tokens stay "
-            f"in the vault.\n  The person is known here as {claims['sub']}"
+            f"in the vault.\n  The person is known here as {self.identifier}"
         )
 
     async def list_week(self, agent: Agent, *, picture: bool = True) -> str:
@@ -133,6 +124,29 @@ class RemoteTour:
         if picture:
             self.console.print(week_picture(events, MONDAY, title="The week, times in Chicago"))
         return f"{len(events)} events in the week of 6 April."
+
+    async def look(self, host: RemoteHost) -> str:
+        """What the operator sees of the hosts, over REST."""
+        account = await self.account()
+        [grant] = account["grants"]
+        held((grant["client_name"], grant["client_host"]) == (CLIENT_NAME, "127.0.0.1"), f"the app is {grant}")
+        held(host.storage.tokens and host.storage.tokens.access_token not in str(account), "the operator sees a token")
+        return (
+            f"The account is {account['account_status']}. One app may use it: {grant['client_host']}, which calls "
+            f"itself “{grant['client_name']}”, since {grant['created_at'][:16].replace('T', ' ')} UTC.\n"
+            f"  `scalekit-mcp accounts hosts` ends it by its id, {grant['grant']}."
+        )
+
+    async def account(self) -> dict[str, Any]:
+        """The account as the operator's backend reads it."""
+        async with open_http() as http:
+            answer = await http.get(
+                f"{self.base_url}/api/v1/connected_accounts/details",
+                params={"identifier": self.identifier},
+                headers={"Authorization": f"Bearer {self.service_key}"},
+            )
+        held(answer.status_code == 200, f"the server says {answer.status_code}: {answer.text[:200]}")
+        return answer.json()["connected_account"]
 
     async def renew(self, agent: Agent, host: RemoteHost) -> str:
         """An hour later."""
@@ -176,7 +190,7 @@ class RemoteTour:
                     if not (await agent.call(LIST, {"top": 1}, show=False)).is_error:
                         return "Consent given; no code had to be typed."
                     await anyio.sleep(1)
-        async with _http(cookies=True) as http:
+        async with open_http(cookies=True) as http:
             page = await consent(Browser(http), self.link, PERSON)
         held(page.status == 200 and "is connected" in page.text, f"the last page says {page.status}: {page.text[:200]}")
         return f"Consent given as {PERSON}; no code had to be typed, because the host's token says who asks."
@@ -194,7 +208,7 @@ class RemoteTour:
             raise StepError("the host holds no token")
         own = {"client_id": client.client_id or ""}
         headers = {"Authorization": f"Bearer {tokens.access_token}"}
-        async with _http() as http:
+        async with open_http() as http:
             used = await http.post(self.address, json={}, headers=headers)
             held(used.status_code != 401, "the token was refused before the sign-out")
             revoked = await http.post(
@@ -211,7 +225,12 @@ class RemoteTour:
             fields = {**own, "grant_type": "refresh_token", "refresh_token": tokens.refresh_token or ""}
             renewed = await http.post(self.metadata["token_endpoint"], data=fields)
         held(renewed.status_code == 400 and renewed.json()["error"] == "invalid_grant", f"the server says {renewed}")
-        return "Signed out: the host's token is refused (401 invalid_token), and so is its renewal (invalid_grant)."
+        account = await self.account()
+        held((account["account_status"], account["grants"]) == ("ACTIVE", []), f"the account is {account}")
+        return (
+            "Signed out: the host's token is refused (401 invalid_token), and so is its renewal (invalid_grant).\n"
+            "  The account is still connected, and no app may use it."
+        )
 
     async def run(self) -> int:
         """All steps, in order; the exit status."""
@@ -233,6 +252,7 @@ class RemoteTour:
                 await step("It connects, and the person signs in with Microsoft", connect)
                 await step("It asks what it can do", lambda: agent().list_tools())
                 await step("“What is in my calendar this week?”", lambda: self.list_week(agent()))
+                await step("The operator looks who may use the calendar", lambda: self.look(host))
                 await step("An hour later the host's token has run out", lambda: self.renew(agent(), host))
                 await step("The company's IT takes the grant away", lambda: self.revoked(agent(), host))
                 await step("The person opens the link of the answer", lambda: self.repair(agent()))
@@ -252,84 +272,21 @@ async def run_remote_tour(*, interactive: bool = False, console: Console | None 
         )
         log = folder / "server.log"
         try:
-            base_url = await stack.enter_async_context(_server(folder, log, sandbox.environment(microsoft)))
+            server = await stack.enter_async_context(remote_server(folder, log, sandbox.environment(microsoft)))
         except StepError as problem:
             console.print(Text(f"✗ {problem}", style="bold red"))
             return 1
         console.print(
             Panel(
                 "A remote host, played by the MCP SDK's own OAuth client, talks over HTTP to a real server process\n"
-                f"([cyan]scalekit-mcp serve --transport http --auth microsoft[/]) at {base_url}\n"
+                f"([cyan]scalekit-mcp serve --transport http --auth microsoft[/]) at {server.base_url}\n"
                 f"Instead of Microsoft it uses the built-in sandbox at {microsoft}: this is not Microsoft.",
                 title="scalekit-mcp: the tour of a remote host",
             )
         )
-        tour = RemoteTour(console, sandbox, base_url, interactive=interactive)
+        tour = RemoteTour(console, sandbox, server, interactive=interactive)
         status = await tour.run()
         if status:
             text = await anyio.Path(log).read_text(encoding="utf-8", errors="replace")
             console.print(Panel(Text(text[-4000:] or "(empty)"), title="What the server logged", style="red"))
     return status
-
-
-@asynccontextmanager
-async def _server(folder: Path, log: Path, microsoft: dict[str, str]) -> AsyncGenerator[str]:
-    """A server process of its own on a free port, once it answers; its base address.
-
-    Raises:
-        StepError: it ended, or it does not answer in time.
-    """
-    port = _free_port()
-    base_url = f"http://localhost:{port}"
-    keys = {name: f"demo:{b64encode(secrets.token_bytes(32)).decode()}" for name in ("VAULT", "SESSION")}
-    command = [sys.executable, "-m", "scalekit_mcp", "serve", "--transport", "http", "--auth", "microsoft"]
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith(_OURS)},
-        **microsoft,
-        "SCALEKIT_MCP_MODE": "embedded",
-        "SCALEKIT_MCP_PORT": str(port),
-        "SCALEKIT_MCP_PUBLIC_URL": base_url,
-        "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'vault.sqlite3').as_posix()}",
-        **{f"SCALEKIT_MCP_{name}_KEYS": key for name, key in keys.items()},
-    }
-    with log.open("w", encoding="utf-8") as stderr:
-        process = await anyio.open_process(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr, env=environment
-        )
-        try:
-            await _until_ready(f"{base_url}/readyz", process, log)
-            yield base_url
-        finally:
-            with anyio.CancelScope(shield=True):
-                if process.returncode is None:
-                    process.terminate()
-                with anyio.move_on_after(END_SECONDS) as waited:
-                    await process.wait()
-                if waited.cancelled_caught:
-                    process.kill()
-                    await process.wait()
-
-
-async def _until_ready(url: str, process: Process, log: Path) -> None:
-    with anyio.move_on_after(START_SECONDS):
-        async with _http() as http:
-            while process.returncode is None:
-                try:
-                    if (await http.get(url)).status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                await anyio.sleep(0.1)
-    said = await anyio.Path(log).read_text(encoding="utf-8", errors="replace")
-    raise StepError(f"the server did not start; it said:\n{said[-2000:]}")
-
-
-def _http(*, cookies: bool = False) -> httpx.AsyncClient:
-    return Network().client([], make=httpx.AsyncClient, cookies=cookies)
-
-
-def _free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -80,8 +80,19 @@ async def test_an_account_that_the_operator_disconnects_signs_in_again(tmp_path:
             assert refused.status_code == 400
             assert "sign in with Microsoft" in refused.text
             account = listed["connected_accounts"][0]["id"]
+            details = (await http.get(f"{server.base}/api/v1/connected_accounts/{account}")).json()["connected_account"]
+            [grant] = details["grants"]
+            assert (grant["client_name"], grant["client_host"]) == ("A host", "127.0.0.1")
+            assert grant["scopes"] == ["calendar.read", "calendar.write"]
+            assert grant["grant"].startswith("gr_")
+            assert grant["created_at"] <= grant["last_used_at"]
+            assert "sha256" not in str(details)
             ended = await http.post(f"{server.base}/api/v1/connected_accounts/{account}:disconnect", json={})
             assert ended.status_code == 200, ended.text
+            details = await http.get(
+                f"{server.base}/api/v1/connected_accounts/details", params={"identifier": identifier}
+            )
+            assert details.json()["connected_account"]["grants"] == []
             metrics = (await http.get(f"{server.base}/metrics")).text
         assert 'sign_ins_total{outcome="finished"} 1' in metrics
         assert host.storage.tokens is not None

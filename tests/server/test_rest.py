@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, get_args
 
 import anyio
@@ -15,9 +16,10 @@ import pytest
 from http_support import SERVICE_KEY, Remote, remote
 from starlette.applications import Starlette
 
+from scalekit_mcp.accounts.model.grants import ClientKind
 from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
-from scalekit_mcp.actions.models import ConnectedAccountView
+from scalekit_mcp.actions.models import ConnectedAccountResponse, ConnectedAccountView, GrantView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -36,7 +38,7 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
-from scalekit_mcp.server.rest.wire import openapi_document, wire_account, wire_error
+from scalekit_mcp.server.rest.wire import openapi_document, wire_details, wire_error
 from scalekit_mcp.tools import TOOLS
 from tests.support.watched_actions import DANA, WatchedActions, watched_actions
 
@@ -66,9 +68,10 @@ async def test_an_account_is_created_once_listed_read_disconnected_and_deleted()
         account = created.json()["connected_account"]
         assert (created.status_code, account["status"], account["account_status"]) == (201, "PENDING_AUTH", "PENDING")
         assert (again.status_code, error_code(again)) == (409, "ALREADY_EXISTS")
-        assert (await http.get("/connected_accounts/details", params=key)).json() == {"connected_account": account}
+        shown = {"connected_account": {**account, "grants": []}}
+        assert (await http.get("/connected_accounts/details", params=key)).json() == shown
         assert (await http.get("/connected_accounts/details", params={"id": account["id"]})).status_code == 200
-        assert (await http.get(f"/connected_accounts/{account['id']}")).json() == {"connected_account": account}
+        assert (await http.get(f"/connected_accounts/{account['id']}")).json() == shown
         listed = (await http.get("/connected_accounts")).json()
         assert (listed["total_size"], listed["connected_accounts"]) == (1, [account])
         await server.actions.connect("ana")
@@ -332,7 +335,13 @@ def test_the_description_has_the_words_of_an_account_as_they_are() -> None:
     assert set(fields["status"]["enum"]) == set(STATUS_OF_SCALEKIT)
     assert set(fields["account_status"]["enum"]) == {str(status) for status in AccountStatus}
     assert set(fields["who_acts"]["enum"]) == set(get_args(WhoActs))
-    assert set(fields) == set(wire_account(ConnectedAccountView("ca_1", "outlook", "ana", "ACTIVE", None, "nobody")))
+    now = datetime(2026, 4, 6, tzinfo=UTC)
+    grant = GrantView("gr_1", "An app", "claude.ai", "document", ("calendar.read",), now, now, now)
+    view = ConnectedAccountView("ca_1", "outlook", "ana", "ACTIVE", None, "nobody")
+    shown = wire_details(ConnectedAccountResponse(view, (grant,)))
+    assert set(fields) == set(shown)
+    assert set(schemas["Grant"]["properties"]) == set(shown["grants"][0])
+    assert set(schemas["Grant"]["properties"]["client_kind"]["enum"]) == {str(kind) for kind in ClientKind}
 
 
 def test_every_reference_of_the_description_leads_somewhere() -> None:

@@ -15,6 +15,7 @@ from scalekit_mcp.actions.models import (
     AuthorizationPrompt,
     ConnectedAccountResponse,
     ConnectedAccountView,
+    GrantView,
     ListConnectedAccountsResponse,
     ToolResult,
 )
@@ -29,7 +30,14 @@ from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, resolve_zone
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts import AccountKey, AccountServices, AccountView, AuthorizationLink, DamagedAccount
+    from scalekit_mcp.accounts import (
+        AccountKey,
+        AccountServices,
+        AccountView,
+        AuthorizationLink,
+        ClientGrant,
+        DamagedAccount,
+    )
     from scalekit_mcp.actions.embedded.wiring import EmbeddedServices
     from scalekit_mcp.telemetry import Metrics
 
@@ -100,7 +108,10 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self._connected()).accounts.get(key))
+        services = await self.services()
+        view = await services.connected.accounts.get(key)
+        grants = await services.remote.grants.of_account(view.account.id)
+        return ConnectedAccountResponse(view_of(view), tuple(map(grant_view, grants)))
 
     async def list_connected_accounts(
         self,
@@ -296,6 +307,20 @@ def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
         reason="unknown",
         who_acts=account.problem.who_acts,
         calls_stopped=account.problem,
+    )
+
+
+def grant_view(grant: ClientGrant) -> GrantView:
+    """A grant as all interfaces show it."""
+    return GrantView(
+        grant=grant.id,
+        client_name=grant.client.name,
+        client_host=grant.client.host,
+        client_kind=grant.client.kind.value,
+        scopes=grant.scopes,
+        created_at=grant.created_at,
+        last_used_at=grant.last_used_at,
+        expires_at=grant.expires_at,
     )
 
 

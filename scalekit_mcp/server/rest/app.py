@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scalekit_mcp.actions import Actions, ConnectedAccountView, ToolResult
-from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError
+from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError, VaultError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
 from scalekit_mcp.server.callers.authentication import AuthenticationError, bearer_of, same_secret
@@ -29,6 +29,7 @@ from scalekit_mcp.server.rest.wire import (
     error_body,
     openapi_document,
     wire_account,
+    wire_details,
     wire_error,
     wire_instant,
     wire_tool,
@@ -96,11 +97,24 @@ class Rest:
     async def details(self, request: Request) -> Response:
         """One account, without tokens."""
         given = query_of(request, _SELECTORS)
-        return _account(await self._find(given))
+        return await self._details(given)
 
     async def by_id(self, request: Request) -> Response:
         """One account by its id. `auth`, where Scalekit shows tokens, does not exist here."""
-        return _account(await self._find({"id": request.path_params["id"]}))
+        return await self._details({"id": request.path_params["id"]})
+
+    async def _details(self, given: Mapping[str, Any]) -> Response:
+        """One account, with the apps that may use it; by its id a damaged one is shown too, without them."""
+        view = await self._find(given) if text_of(given, "id") else None
+        connector = view.connection_name if view else text_of(given, "connector")
+        identifier = view.identifier if view else identifier_of(given)
+        try:
+            found = await self._actions.get_connected_account(connection_name=connector, identifier=identifier)
+        except VaultError:
+            if view is None:
+                raise
+            return _account(view)
+        return JSONResponse({"connected_account": wire_details(found)})
 
     async def list_accounts(self, request: Request) -> Response:
         """One page of accounts."""

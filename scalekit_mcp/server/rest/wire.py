@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from scalekit_mcp.accounts import scalekit_status
-from scalekit_mcp.actions import ConnectedAccountView
+from scalekit_mcp.actions import ConnectedAccountResponse, ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -66,6 +66,11 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "calls_stopped": None if view.calls_stopped is None else asdict(view.calls_stopped),
         "last_authorization_error": view.last_authorization_error,
     }
+
+
+def wire_details(found: ConnectedAccountResponse) -> dict[str, Any]:
+    """A connected account with the apps that may use it."""
+    return {**wire_account(found.connected_account), "grants": [grant.to_dict() for grant in found.grants]}
 
 
 def wire_tool(spec: ToolSpec | CatalogueTool) -> dict[str, Any]:
