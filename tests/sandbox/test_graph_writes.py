@@ -243,10 +243,10 @@ async def test_ids_are_152_case_sensitive_characters_of_url_safe_base64():
         assert made["webLink"].startswith("https://outlook.office365.com/")
 
 
-async def test_another_persons_id_is_no_id_of_this_mailbox():
+async def test_another_persons_id_is_not_found_in_this_mailbox():
     graph = Graph()
     async with graph.signed_in() as dana, graph.signed_in("bob@company.com") as bob:
-        assert refusal(await bob.get(path(await create(dana)))) == (400, "ErrorInvalidIdMalformed")
+        assert refusal(await bob.get(path(await create(dana)))) == (404, "ErrorItemNotFound")
 
 
 async def test_a_mutable_id_dies_with_the_move_and_an_immutable_one_lives_until_the_purge():

@@ -14,6 +14,8 @@ from scalekit_mcp.sandbox.control.scheduling import SchedulingControls
 from scalekit_mcp.sandbox.control.state import environment_of, state_of
 from scalekit_mcp.sandbox.graph.calendar.events import Events
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
+from scalekit_mcp.sandbox.graph.calendar.meetings import Reply
+from scalekit_mcp.sandbox.graph.calendar.replies import Replies
 from scalekit_mcp.sandbox.halves import build
 from scalekit_mcp.sandbox.world import AppRegistration, GraphFault, Person, Switches, Tenant, TokenFault, World
 from scalekit_mcp.sandbox.world.mailbox import Calendar
@@ -193,7 +195,7 @@ class Controls:
         mailboxes = Mailboxes(self.world)
         mailbox = mailboxes.of(self.person(address))
         event = lookup.newest_invitation(mailbox, subject)
-        Events(self.world, mailboxes).respond(mailbox, event, response, comment=comment)
+        Replies(self.world, Events(self.world, mailboxes)).reply(mailbox, event, Reply(response, comment))
 
     def add_person(
         self, address: str, name: str | None = None, tenant: str = "Contoso", time_zone: str = "UTC"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a switch's form; `kind` is `person`, `tenant`, `choice`, `number` or `text`."""
+    """One field of a switch's form; `kind` is `person`, `tenant`, `choice`, or the type of an input."""
 
     name: str
     label: str
@@ -68,6 +68,57 @@ FORMS: tuple[tuple[str, tuple[SwitchForm, ...]], ...] = (
             SwitchForm("enable_app", "Enable the enterprise app", (_TENANT,)),
             SwitchForm("delete_app", "Delete the enterprise app", (_TENANT,)),
             SwitchForm("require_assignment", "Require assignment", (_TENANT,)),
+        ),
+    ),
+    (
+        "Other people's time",
+        (
+            SwitchForm(
+                "add_busy",
+                "Block somebody's time",
+                (
+                    _PERSON,
+                    Field("start", "From (their own time)", "datetime-local", "09:00"),
+                    Field("end", "To", "datetime-local", "10:00"),
+                    Field("status", "Status", "choice", "", ("busy", "tentative", "oof", "workingElsewhere", "free")),
+                    Field("subject", "Subject"),
+                ),
+            ),
+            SwitchForm("clear_calendar", "Empty a calendar", (_PERSON,)),
+            SwitchForm(
+                "set_working_hours",
+                "Working hours",
+                (
+                    _PERSON,
+                    Field("starts", "From", "time", "09:00"),
+                    Field("ends", "To", "time", "17:00"),
+                    Field("zone_rules", "Zone", "choice", "", ("name", "custom", "swapped")),
+                ),
+            ),
+            SwitchForm(
+                "share_schedule",
+                "What others see",
+                (
+                    _PERSON,
+                    Field("shows", "Shows", "choice", "", ("availability", "details", "view", "nothing", "no_entry")),
+                ),
+            ),
+            SwitchForm(
+                "add_room",
+                "Add a room, or change one",
+                (
+                    Field("address", "Address", "text", "hall@company.com"),
+                    Field("answers", "Answers", "choice", "", ("automatic", "accept", "decline", "never")),
+                ),
+            ),
+            SwitchForm(
+                "add_list",
+                "Add a list",
+                (
+                    Field("address", "Address", "text", "everybody@company.com"),
+                    Field("members", "Members", "text", "alice@company.com, bob@company.com"),
+                ),
+            ),
         ),
     ),
     (

@@ -30,6 +30,8 @@ def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Respon
         "base_url": base_url,
         "environment": controls.environment(base_url),
         "people": people,
+        "rooms": list(world.rooms.values()),
+        "lists": list(world.lists.values()),
         "tenants": world.tenants,
         "apps": [app for app in world.apps.values() if not app.deleted],
         "weeks": [

@@ -21,7 +21,8 @@ from scalekit_mcp.sandbox.graph.answers import (
 )
 from scalekit_mcp.sandbox.graph.calendar.events import Events, require_live
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
-from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES
+from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES, Reply
+from scalekit_mcp.sandbox.graph.calendar.replies import Replies
 from scalekit_mcp.sandbox.graph.calendar.store import calendar_by_id, event_by_id, instances, listed, view
 from scalekit_mcp.sandbox.graph.calendar.validation import check_span, checked_parameters, moment
 from scalekit_mcp.sandbox.graph.errors import (
@@ -29,14 +30,17 @@ from scalekit_mcp.sandbox.graph.errors import (
     access_denied,
     bad_request,
     invalid_request,
+    item_not_found,
+    malformed_id,
     zone_not_supported,
 )
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
 from scalekit_mcp.sandbox.graph.profile import profile_answer, settings_answer
 from scalekit_mcp.sandbox.graph.request import Answer, Request
+from scalekit_mcp.sandbox.graph.scheduling.rooms import Rooms
 from scalekit_mcp.sandbox.graph.scheduling.schedules import Schedules
 from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
-from scalekit_mcp.sandbox.world import Person, World, zones
+from scalekit_mcp.sandbox.world import Person, World, ids, zones
 from scalekit_mcp.sandbox.world.mailbox import Calendar, Event, Mailbox
 
 _READ = frozenset({"Calendars.Read", "Calendars.ReadWrite", "Calendars.Read.Shared", "Calendars.ReadWrite.Shared",
@@ -55,6 +59,8 @@ class Routes:
         self._world = world
         self._mailboxes = Mailboxes(world)
         self._events = Events(world, self._mailboxes)
+        self._replies = Replies(world, self._events)
+        self._rooms = Rooms(world, self._mailboxes, self._replies)
         self._schedules = Schedules(world, self._mailboxes)
 
     def answer(self, request: Request) -> Answer:
@@ -73,6 +79,7 @@ class Routes:
         need(request, _READ if request.method == "GET" or asks_schedule else _WRITE)
         self._check_zone(request)
         mailbox = self._mailboxes.of(person)
+        self._rooms.answer_due()
         if head == "calendars" and len(rest) == 1:
             return self._calendars(request, mailbox)
         calendar, rest = _calendar_of(mailbox, rest)
@@ -148,12 +155,7 @@ class Routes:
         action = rest[0].removeprefix("microsoft.graph.") if rest else ""
         if len(rest) > 1 or (rest and action not in {*_ACTIONS, "instances"}):
             raise no_segment(rest[-1])
-        event = event_by_id(
-            mailbox,
-            event_id,
-            deleted_too=self._world.switches.deleted_readable or action == "permanentDelete",
-            several_days=self._world.switches.relative_days,
-        )
+        event = self._event(mailbox, event_id, purged=action == "permanentDelete")
         if calendar is not None and event.calendar_key != calendar.key:
             raise GraphError(404, "ErrorItemNotFound", "The specified object was not found in the store.")
         if action:
@@ -167,6 +169,21 @@ class Routes:
         only(request, "DELETE")
         self._events.delete(mailbox, event)
         return Answer(204)
+
+    def _event(self, mailbox: Mailbox, event_id: str, *, purged: bool) -> Event:
+        """The event with this id; that of another mailbox is not found."""
+        switches = self._world.switches
+        readable = switches.deleted_readable or purged
+        try:
+            event = event_by_id(mailbox, event_id, deleted_too=readable, several_days=switches.relative_days)
+        except GraphError as exc:
+            elsewhere = any(ids.decode(oid, event_id) for oid in self._world.mailboxes)
+            if exc.code == malformed_id().code and elsewhere and switches.other_mailbox_id == "not_found":
+                raise item_not_found() from exc
+            raise
+        if event.is_deleted and event.response == "declined" and not (switches.declined_readable or purged):
+            raise item_not_found()
+        return event
 
     def _require_live(self, event: Event) -> None:
         status = self._world.switches.gone_status
@@ -224,14 +241,8 @@ class Routes:
             proposed = (moment(slot.get("start"), switches), moment(slot.get("end"), switches))
             check_span(*proposed, all_day=False)
         send = given.get("SendResponse")
-        self._events.respond(
-            mailbox,
-            event,
-            verb,
-            comment=given.get("Comment") or "",
-            send=True if send is None else send,
-            proposed=proposed,
-        )
+        reply = Reply(verb, given.get("Comment") or "", send=True if send is None else send, proposed=proposed)
+        self._replies.reply(mailbox, event, reply)
 
     def _create(self, request: Request, mailbox: Mailbox, calendar: Calendar) -> Answer:
         event = self._events.create(mailbox, calendar, request.json())

@@ -66,8 +66,7 @@ def _complete(mailbox: Mailbox, event: Event, wishes: Wishes) -> dict[str, Any]:
     change_key = change_key_of(mailbox, event)
     attendees = event.attendees
     if event.hide_attendees and not event.is_organizer:
-        own = mailbox.owner.address.lower()
-        attendees = [attendee for attendee in attendees if attendee.address.lower() == own]
+        attendees = [attendee for attendee in attendees if mailbox.owner.goes_by(attendee.address)]
     full: dict[str, Any] = {
         "@odata.etag": f'W/"{change_key}"',
         "id": item_id,

@@ -1,9 +1,9 @@
-"""What the sandbox keeps of what happened: requests as received, mails as sent. Plain data."""
+"""What the sandbox keeps of what happened: requests as received, mails as sent, what rooms were asked. Plain data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 
@@ -19,6 +19,18 @@ class MailRecord:
     comment: str
     ical_uid: str
     at: datetime
+
+
+@dataclass(frozen=True)
+class RoomRequest:
+    """An invitation that a room has not answered yet; `day` names one date of a series."""
+
+    room: str
+    """The room's address in lower case."""
+    ical_uid: str
+    """That of the meeting or series."""
+    day: date | None
+    due: datetime
 
 
 @dataclass(frozen=True)

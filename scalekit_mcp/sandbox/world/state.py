@@ -16,7 +16,7 @@ from typing import Any
 from scalekit_mcp.sandbox.world.clock import SandboxClock
 from scalekit_mcp.sandbox.world.directory import AppRegistration, DistributionList, EnterpriseApp, Person, Room, Tenant
 from scalekit_mcp.sandbox.world.mailbox import Mailbox
-from scalekit_mcp.sandbox.world.records import MailRecord, RecordedRequest
+from scalekit_mcp.sandbox.world.records import MailRecord, RecordedRequest, RoomRequest
 from scalekit_mcp.sandbox.world.switches import Switches
 
 
@@ -36,6 +36,8 @@ class World:
         """By lower-case address; a room has a mailbox and cannot sign in."""
         self.lists: dict[str, DistributionList] = {}
         """By lower-case address."""
+        self.room_requests: list[RoomRequest] = []
+        """What rooms were invited to and have not answered, in the order of the invitations."""
         self.aliases: dict[str, Person] = {}
         """By further address, in lower case."""
         self.apps: dict[str, AppRegistration] = {}

@@ -183,6 +183,20 @@ class Behaviours:
         "asked", "`scheduleId` repeats the address that was asked for, or gives the mailbox's own."
     )
     schedule_order: Literal["asked", "reversed"] = _of("asked", "The order of the entries of getSchedule.")
+    room_answer_seconds: int = _of(0, "How long a room takes to answer; it never answers before the next request.")
+    declined: Literal["deleted", "kept"] = _of(
+        "deleted", "An event that somebody declines: in Deleted Items, or kept as free (a setting of newer mailboxes)."
+    )
+    declined_readable: bool = _of(False, "A declined event in Deleted Items can still be read by its immutable id.")
+    response_not_requested: Literal["refuse", "accept"] = _of(
+        "refuse", "An answer to a meeting whose organizer asked for none."
+    )
+    comment_without_response: Literal["ErrorInvalidRequest", "ErrorInvalidParameter"] = _of(
+        "ErrorInvalidRequest", "The error of an answer with a comment that is not to be sent."
+    )
+    other_mailbox_id: Literal["not_found", "malformed"] = _of(
+        "not_found", "The id of an event in somebody else's mailbox: 404, or 400 like a text that is no id."
+    )
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 
 

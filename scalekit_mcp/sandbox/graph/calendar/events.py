@@ -131,25 +131,6 @@ class Events:
             self.meetings.changed(mailbox, event, before, everybody=bool(matters), moved=moved)
         return event
 
-    def respond(
-        self,
-        mailbox: Mailbox,
-        event: Event,
-        verb: str,
-        *,
-        comment: str = "",
-        send: bool = True,
-        proposed: tuple[Moment, Moment] | None = None,
-    ) -> None:
-        """Answer an invitation; a declined one moves to Deleted Items.
-
-        Raises:
-            GraphError: 400, see `Meetings.respond`.
-        """
-        self.meetings.respond(mailbox, event, verb, comment=comment, send=send, proposed=proposed)
-        if verb == "decline":
-            self.delete(mailbox, event)
-
     def delete(self, mailbox: Mailbox, event: Event, *, comment: str = "", purge: bool = False) -> None:
         """Move an event, a series or one occurrence to Deleted Items, or purge it; an organizer's guests are mailed."""
         if not mailbox.calendars[event.calendar_key].can_edit:

@@ -6,14 +6,14 @@ a copy in their own calendar with its own id and the same iCalUId; strangers are
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from scalekit_mcp.sandbox.graph.calendar.store import master_of
-from scalekit_mcp.sandbox.graph.errors import GraphError, invalid_request
-from scalekit_mcp.sandbox.world import MailRecord, World
+from scalekit_mcp.sandbox.world import MailRecord, Person, World
 from scalekit_mcp.sandbox.world.mailbox import NEVER, Attendee, Event, Mailbox, Moment
+from scalekit_mcp.sandbox.world.records import RoomRequest
 
 _SHARED = (
     "subject",
@@ -34,7 +34,19 @@ _SHARED = (
     "recurrence",
 )
 _CANCELED = "Canceled: "
+_DATE_DIGITS = 8
+"""At the end of the uid of one date of a series."""
 RESPONSES = {"accept": "accepted", "decline": "declined", "tentativelyAccept": "tentativelyAccepted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer to an invitation: `verb` is a key of `RESPONSES`, `proposed` another start and end."""
+
+    verb: str
+    comment: str = ""
+    send: bool = True
+    proposed: tuple[Moment, Moment] | None = None
 
 
 class MailboxFinder(Protocol):
@@ -104,60 +116,48 @@ class Meetings:
             else:
                 self._deliver(mailbox, master_of(mailbox, event), attendee.address)
 
-    def respond(
-        self,
-        mailbox: Mailbox,
-        event: Event,
-        verb: str,
-        *,
-        comment: str = "",
-        send: bool = True,
-        proposed: tuple[Moment, Moment] | None = None,
-    ) -> None:
-        """Accept, decline or tentatively accept.
-
-        Raises:
-            GraphError: 400, the caller is the organizer, no answer was asked for, or the proposal is not allowed.
-        """
-        if event.is_organizer:
-            raise invalid_request("You can't respond to this meeting because you're the meeting organizer.")
-        if send and not event.response_requested:
-            raise invalid_request("The meeting organizer hasn't requested a response.")
-        if comment and not send:
-            raise invalid_request("'SendResponse' must be true when 'Comment' is not null.")
-        if proposed is not None and not (send and event.allow_new_time_proposals):
-            raise GraphError(400, "ErrorInvalidParameter", "A new time can't be proposed for this meeting.")
-        response, now = RESPONSES[verb], self._world.clock.now()
+    def answered(self, mailbox: Mailbox, event: Event, reply: Reply) -> None:
+        """Note an answer in the own calendar and, if it is sent, mail it and note it in the organizer's."""
+        response, now = RESPONSES[reply.verb], self._world.clock.now()
+        if event.original_date is not None:
+            event = except_occurrence(master_of(mailbox, event), event.original_date)
         self._note_own(mailbox, event, response, now)
-        if send:
-            self._mail("response", event, mailbox.owner.address, event.organizer[1], comment)
-            self._tell_organizer(mailbox, event, response, now, proposed)
+        if reply.send:
+            self._mail("response", event, mailbox.owner.address, event.organizer[1], reply.comment)
+            self._tell_organizer(mailbox, event, response, now, reply.proposed)
 
     def _note_own(self, mailbox: Mailbox, event: Event, response: str, now: datetime) -> None:
-        targets = [event]
-        if event.recurrence is not None:
-            targets += event.exceptions.values()
-        for target in targets:
+        """A series is answered with its dates, those apart that were answered by themselves."""
+        before = (event.response, event.response_time)
+        together = [date for date in event.exceptions.values() if (date.response, date.response_time) == before]
+        theirs = self._organizers_copy(event)
+        for target in (event, *together):
             target.response, target.response_time = response, now
-            target.show_as = {"accepted": "busy", "tentativelyAccepted": "tentative"}.get(response, target.show_as)
-            _note_attendee(target, mailbox.owner.address, response, now, None)
+            accepted = "busy" if theirs is None else _on(theirs, target.original_date).show_as
+            target.show_as = {"tentativelyAccepted": "tentative", "declined": "free"}.get(response, accepted)
+            _note_attendee(target, mailbox.owner, response, now, None)
             target.touch(now)
+        master_of(mailbox, event).touch(now)
 
     def _tell_organizer(
         self, mailbox: Mailbox, event: Event, response: str, now: datetime, proposed: tuple[Moment, Moment] | None
     ) -> None:
-        theirs = self._mailboxes.at_address(event.organizer[1])
-        master = theirs.by_uid(master_of(mailbox, event).ical_uid) if theirs is not None else None
-        if master is None:
+        master = self._organizers_copy(event)
+        if master is None or event.original_date in master.cancelled_dates:
             return
-        target = master
-        if event.original_date is not None:
-            if event.original_date in master.cancelled_dates:
-                return
-            target = except_occurrence(master, event.original_date)
-        _note_attendee(target, mailbox.owner.address, response, now, proposed)
-        target.touch(now)
+        target = master if event.original_date is None else except_occurrence(master, event.original_date)
+        before = _answer_of(target, mailbox.owner)
+        together = [date for date in target.exceptions.values() if _answer_of(date, mailbox.owner) == before]
+        for one in (target, *together):
+            _note_attendee(one, mailbox.owner, response, now, proposed)
+            one.touch(now)
         master.touch(now)
+
+    def _organizers_copy(self, event: Event) -> Event | None:
+        """The organizer's event or series, where the organizer is of this world."""
+        theirs = self._mailboxes.at_address(event.organizer[1])
+        uid = event.ical_uid if event.original_date is None else event.ical_uid[:-_DATE_DIGITS]
+        return theirs.by_uid(uid) if theirs is not None else None
 
     def _deliver(self, mailbox: Mailbox, event: Event, address: str, *, asked_again: Event | None = None) -> None:
         """Give an attendee's mailbox the present state of the meeting; `asked_again`: what has a new time."""
@@ -187,22 +187,38 @@ class Meetings:
                 occurrences={},
             )
             theirs.add(copy)
-        _copy_shared(event, copy, theirs, now)
+            asked_again = event
         copy.is_cancelled = False
         if asked_again is event:
             _ask_again(copy)
-            copy.exceptions = {}
-        copy.cancelled_dates = set(event.cancelled_dates)
+            copy.exceptions, copy.cancelled_dates = {}, set(event.cancelled_dates)
+        _copy_shared(event, copy, theirs, now)
+        copy.forget()
+        self._deliver_dates(event, copy, theirs, asked_again)
+        copy.touch(now)
+        if asked_again is not None and address.lower() in self._world.rooms:
+            self._ask_room(address, copy, asked_again)
+
+    def _deliver_dates(self, event: Event, copy: Event, theirs: Mailbox, asked_again: Event | None) -> None:
+        """Bring the edited and deleted dates of a series up to date; own answers stay, also that a date is declined."""
+        now = self._world.clock.now()
+        asked_day = asked_again.original_date if asked_again is not None else None
+        copy.cancelled_dates = (copy.cancelled_dates - {asked_day}) | event.cancelled_dates
         answered, copy.exceptions = copy.exceptions, {}
-        for day, exception in event.exceptions.items():
+        for day in {**event.exceptions, **answered}:
+            if day in copy.cancelled_dates:
+                continue
             own = except_occurrence(copy, day)
             if day in answered:
                 own.response, own.response_time = answered[day].response, answered[day].response_time
                 own.show_as = answered[day].show_as
-            if asked_again is not None and asked_again.original_date == day:
+            if day == asked_day:
                 _ask_again(own)
-            _copy_shared(exception, own, theirs, now)
-        copy.touch(now)
+            _copy_shared(event.exceptions.get(day) or event.occurrence_on(day), own, theirs, now)
+
+    def _ask_room(self, address: str, copy: Event, asked: Event) -> None:
+        due = self._world.clock.now() + timedelta(seconds=self._world.switches.room_answer_seconds)
+        self._world.room_requests.append(RoomRequest(address.lower(), copy.ical_uid, asked.original_date, due))
 
     def _withdraw(self, event: Event, address: str) -> None:
         theirs = self._mailboxes.at_address(address)
@@ -243,10 +259,9 @@ def except_occurrence(master: Event, day: date) -> Event:
 def _copy_shared(source: Event, copy: Event, theirs: Mailbox, now: datetime) -> None:
     for name in _SHARED:
         setattr(copy, name, getattr(source, name))
-    own = theirs.owner.address.lower()
     copy.attendees = [
         replace(attendee)
-        if attendee.address.lower() != own
+        if not theirs.owner.goes_by(attendee.address)
         else replace(attendee, response=copy.response, response_time=copy.response_time)
         for attendee in source.attendees
     ]
@@ -259,8 +274,17 @@ def _ask_again(copy: Event) -> None:
 
 
 def _note_attendee(
-    event: Event, address: str, response: str, at: datetime, proposed: tuple[Moment, Moment] | None
+    event: Event, person: Person, response: str, at: datetime, proposed: tuple[Moment, Moment] | None
 ) -> None:
     for attendee in event.attendees:
-        if attendee.address.lower() == address.lower():
+        if person.goes_by(attendee.address):
             attendee.response, attendee.response_time, attendee.proposed = response, at, proposed
+
+
+def _on(master: Event, day: date | None) -> Event:
+    """The series, or its edited date on `day`."""
+    return master if day is None else master.exceptions.get(day, master)
+
+
+def _answer_of(event: Event, person: Person) -> tuple[str, datetime] | None:
+    return next(((one.response, one.response_time) for one in event.attendees if person.goes_by(one.address)), None)
