@@ -35,7 +35,7 @@ from scalekit_mcp.tools.scheduling_arguments import FindMeetingTimes, GetFreeBus
 from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
-from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_instant, to_local
+from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_instant, to_local, windows_zones
 
 __all__ = [
     "EVENT_PROPERTIES",
@@ -95,5 +95,6 @@ __all__ = [
     "to_json",
     "to_local",
     "warned",
+    "windows_zones",
     "without_hidden",
 ]

@@ -65,7 +65,8 @@ async def product(*, timezone: str = "UTC") -> AsyncIterator[Product]:
     async with sandbox.serve() as base_url:
         settings = sandbox_settings(sandbox, base_url, timezone=timezone)
         async with open_actions(settings, user_verification="off") as actions:
-            server = create_server(actions, identify=authenticated_caller, options=ServerOptions(list_scope="private"))
+            offered = ServerOptions(list_scope="private", toolsets=("calendar", "scheduling"))
+            server = create_server(actions, identify=authenticated_caller, options=offered)
             app = create_http_app(
                 server,
                 actions,

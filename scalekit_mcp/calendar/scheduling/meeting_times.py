@@ -18,6 +18,9 @@ from scalekit_mcp.tools import FindMeetingTimes, Remarks, Zone, noted, to_local,
 _CHARACTERS_A_BLOCK = 50
 """A block of time is as much work as so much text."""
 
+MOST_WARNINGS = 10
+"""Of how many people it is said why they could not be read."""
+
 MOST_NAMED = 3
 """Of how many people a reason says how much they are taken."""
 
@@ -56,8 +59,10 @@ async def find_meeting_times(
 
 
 def unread(people: Sequence[PersonSchedule]) -> Remarks:
-    """A warning for everybody whose time is not known, or not wholly."""
-    return warned(*(f"{person.address}: {person.problem}" for person in people if person.problem))
+    """Warnings about those whose time is not known, or not wholly."""
+    told = [f"{person.address}: {person.problem}" for person in people if person.problem]
+    more = len(told) - MOST_WARNINGS
+    return warned(*told[:MOST_WARNINGS], f"{more} more people could not be read." if more > 0 else None)
 
 
 def _shown(suggestion: Suggestion, zone: Zone, *, with_rooms: bool) -> dict[str, Any]:
@@ -75,7 +80,7 @@ def _about_hours(question: Question) -> Remarks:
     rough = [person.address for person in question.required if person.hours is not None and person.hours.approximate]
     return noted(
         f"The working hours of {', '.join(unknown[:10])} are not known and were not looked at." if unknown else None,
-        f"The zone of {', '.join(rough[:10])} contradicts itself; their winter time was taken." if rough else None,
+        f"The zone of {', '.join(rough[:10])} has odd rules; their hours may be off by one." if rough else None,
     )
 
 

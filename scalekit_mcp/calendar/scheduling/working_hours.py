@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, cast
 
-from scalekit_mcp.tools import WEEKDAYS, ArgumentError, resolve_zone
+from scalekit_mcp.tools import WEEKDAYS, ArgumentError, Zone, resolve_zone, windows_zones
 
 DAY = timedelta(days=1)
-_NO_CHANGE = (None, None)
 
 ToInstant = Callable[[datetime], datetime]
 """From a local time to the instant; one that the clock leaves out means the moment of the change."""
@@ -23,8 +22,8 @@ Shift = tuple[datetime, datetime]
 class WorkingHours:
     """From `opens` to `closes` by the clock of a zone, on some days of the week (0 is Monday).
 
-    `closes` not after `opens` means on the next day. `approximate` says that the zone's own rules contradict
-    themselves, so that its standard time stands in for them.
+    `closes` not after `opens` means on the next day. `approximate` says that the zone came with rules that no zone has,
+    so that its offset alone was taken.
     """
 
     days: frozenset[int]
@@ -98,26 +97,39 @@ def _instant(rules: tzinfo, local: datetime) -> datetime:
 
 # --- customTimeZone
 
+_YEAR = 2026
+"""In which year the rules of a custom zone are held against those of the known zones."""
+
 
 def _custom_zone(zone: Mapping[str, Any]) -> tuple[ToInstant, bool]:
-    """The rules of a customTimeZone: UTC is local time plus the bias, in summer plus the daylight bias, too."""
+    """The rules of a customTimeZone, and whether they are only an approximation.
+
+    UTC is local time plus the bias, in summer plus the daylight bias, too. The two changes are known to come back
+    swapped, which makes rules that no zone has: then the bias alone is taken.
+    """
     bias = timedelta(minutes=int(zone["bias"]))
-    standard, daylight = _change(zone.get("standardOffset")), _change(zone.get("daylightOffset"))
-    if standard is None or daylight is None:
+    winter, summer = _change(zone.get("standardOffset")), _change(zone.get("daylightOffset"))
+    if winter is None or summer is None:
         return partial(_fixed, bias), False
     shift = timedelta(minutes=int(cast("Mapping[str, Any]", zone["daylightOffset"]).get("daylightBias", 0)))
-    if shift >= timedelta():
-        # Winter time ahead of summer time is no zone; the two changes are known to come back swapped.
-        return partial(_fixed, bias), True
+    known = _known_zone(-bias, -shift, winter(_YEAR), summer(_YEAR))
+    return (partial(_fixed, bias), True) if known is None else (partial(_instant, known.tzinfo), False)
 
-    def to_instant(local: datetime) -> datetime:
-        begins, ends = daylight(local.year), standard(local.year)
-        summer = begins <= local < ends if begins < ends else not ends <= local < begins
-        if summer and begins <= local < begins - shift:
-            local = begins - shift  # the clock leaves this hour out
-        return (local + bias + (shift if summer else timedelta())).replace(tzinfo=UTC)
 
-    return to_instant, False
+@lru_cache(maxsize=256)
+def _known_zone(standard: timedelta, shift: timedelta, winter: datetime, summer: datetime) -> Zone | None:
+    """A zone with this offset from UTC, put forward by `shift` between two local times of a year; None: no zone is."""
+    minute = timedelta(minutes=1)
+    expected = {
+        (summer - standard).replace(tzinfo=UTC) - minute: standard,
+        (summer - standard).replace(tzinfo=UTC): standard + shift,
+        (winter - standard - shift).replace(tzinfo=UTC) - minute: standard + shift,
+        (winter - standard - shift).replace(tzinfo=UTC): standard,
+    }
+    for zone in windows_zones():
+        if all(at.astimezone(zone.tzinfo).utcoffset() == offset for at, offset in expected.items()):
+            return zone
+    return None
 
 
 def _fixed(bias: timedelta, local: datetime) -> datetime:

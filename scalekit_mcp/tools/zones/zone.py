@@ -43,6 +43,15 @@ def resolve_zone(name: str) -> Zone:
     return Zone(given=known[0], iana=known[1], windows=known[2])
 
 
+@lru_cache(maxsize=1)
+def windows_zones() -> tuple[Zone, ...]:
+    """One zone for each Windows name."""
+    found: dict[str, Zone] = {}
+    for given, iana, windows in zone_names().values():
+        found.setdefault(windows, Zone(given, iana, windows))
+    return tuple(found.values())
+
+
 def to_instant(local: datetime, zone: Zone) -> datetime:
     """The instant of a local time, aware in UTC; the first of two in a fold. Raises `ArgumentError` inside a gap."""
     aware = local.replace(tzinfo=zone.tzinfo, fold=0)
