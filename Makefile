@@ -43,9 +43,10 @@ bench: .venv/full.done  ## one report: start, payload, calls, memory, vault, ref
 bench-vault: .venv/full.done  ## reading one account among 1,000 to 1,000,000, SQLite and PostgreSQL
 	@$(BIN)/python -m bench.vault
 
-soak: .venv/dev.done  ## the long ones: 10,000 interleaved calls over each transport and era, memory over 20,000
+soak: .venv/dev.done  ## the long ones: 10,000 interleaved calls over each transport and era, memory over 20,000, a flood of sign-ins
 	@SOAK_CALLS=10000 $(BIN)/pytest -q tests/server/test_http.py -k interleaved
 	@SOAK_CALLS=5000 $(BIN)/pytest -q -s tests/server/test_unread_stdio.py tests/server/test_unread_http.py -k memory
+	@FLOOD_REQUESTS=10000 $(BIN)/pytest -q -s tests/full/test_sign_in_flood.py
 	@$(BIN)/python -m bench.soak
 
 mcp.json: .venv/runtime.done  ## a host configuration for the sandbox, with the absolute path of this checkout

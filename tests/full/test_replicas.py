@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-import secrets
-from base64 import b64encode
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import anyio
-import anyio.to_thread
 import httpx2 as httpx
 import pytest
 from mcp import Client
@@ -24,11 +20,8 @@ from mcp.types import ElicitRequestURLParams, ElicitResult
 
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.demo.browser import Browser, Page
-from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens, parse_keys
-from tests.support import postgres
-from tests.support.remote_process import RemoteProcess, free_port, start
-from tests.support.round_robin import RoundRobin
+from tests.support.replicas import Replicas, replicas
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("postgresql")]
 
@@ -38,79 +31,17 @@ ERAS = ["legacy", "auto"]
 REPLICAS = 3
 
 
-@dataclass
-class Replicas:
-    """The processes behind the proxy, and the look-alike behind them."""
-
-    home: Path
-    values: dict[str, str]
-    proxy: RoundRobin
-    sandbox: Sandbox
-    processes: dict[int, RemoteProcess] = field(default_factory=dict)
-
-    async def start(self, port: int) -> None:
-        server = start(self.home, port=port, **self.values)
-        self.processes[port] = server
-        await anyio.to_thread.run_sync(server.wait_until_ready)
-
-    async def stop(self, port: int, *, kill: bool = False) -> None:
-        await anyio.to_thread.run_sync(lambda: self.processes[port].stop(kill=kill))
-
-    async def restart(self, port: int) -> None:
-        """As a roll-out does it: SIGTERM, wait, start."""
-        await self.stop(port)
-        await self.start(port)
-
-    @contextlib.asynccontextmanager
-    async def client(self, identifier: str, *, era: str, **options: Any) -> AsyncIterator[Client]:
-        audience = f"{self.proxy.base}/mcp"
-        keys = parse_keys(self.values["SCALEKIT_MCP_SESSION_KEYS"])
-        token, _ = SessionTokens(keys, audience=audience, clock=SystemClock()).mint(identifier)
-        async with (
-            httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=120) as http,
-            Client(streamable_http_client(audience, http_client=http), mode=era, **options) as client,
-        ):
-            yield client
-
-    def last(self, method: str, path: str) -> int:
-        """The port of the replica that answered last."""
-        return next(port for m, p, port in reversed(self.proxy.served) if m == method and p.startswith(path))
-
-
-def key() -> str:
-    return f"k1:{b64encode(secrets.token_bytes(32)).decode()}"
-
-
 @contextlib.asynccontextmanager
-async def replicas(home: Path) -> AsyncIterator[Replicas]:
-    with contextlib.ExitStack() as stack:
-        try:
-            server_url = await anyio.to_thread.run_sync(stack.enter_context, postgres.postgresql_server())
-        except postgres.NoPostgreSQL as exc:
-            pytest.skip(str(exc))
-        sandbox = Sandbox()
-        async with (
-            postgres.new_database(server_url) as database_url,
-            sandbox.serve() as microsoft,
-            RoundRobin([free_port() for _ in range(REPLICAS)]).serving() as proxy,
-        ):
-            values = {
-                **sandbox.environment(microsoft),
-                "SCALEKIT_MCP_PUBLIC_URL": proxy.base,
-                "SCALEKIT_MCP_DATABASE_URL": database_url,
-                "SCALEKIT_MCP_VAULT_KEYS": key(),
-                "SCALEKIT_MCP_SESSION_KEYS": key(),
-                "SCALEKIT_MCP_STATELESS": "true",
-            }
-            running = Replicas(home, values, proxy, sandbox)
-            try:
-                async with anyio.create_task_group() as tasks:
-                    for port in proxy.ports:
-                        tasks.start_soon(running.start, port)
-                yield running
-            finally:
-                for port in running.processes:
-                    running.processes[port].stop(kill=True)
+async def client_of(running: Replicas, identifier: str, *, era: str, **options: Any) -> AsyncGenerator[Client]:
+    """A client whose requests go to the replicas in turn."""
+    audience = f"{running.proxy.base}/mcp"
+    keys = parse_keys(running.values["SCALEKIT_MCP_SESSION_KEYS"])
+    token, _ = SessionTokens(keys, audience=audience, clock=SystemClock()).mint(identifier)
+    async with (
+        httpx.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=120) as http,
+        Client(streamable_http_client(audience, http_client=http), mode=era, **options) as client,
+    ):
+        yield client
 
 
 class Person:
@@ -152,21 +83,21 @@ class Person:
 
 async def test_sign_ins_survive_the_restart_of_the_replica_that_began_them(tmp_path: Path) -> None:
     with anyio.fail_after(280):
-        async with replicas(tmp_path) as running:
+        async with replicas(tmp_path, REPLICAS) as running:
 
             async def restart() -> None:
                 await running.restart(running.last("POST", "/connect/"))
 
             # a client of 2026-07-28 that opens pages and shows forms: one call from the question to the answer
             asked = Person(restart)
-            async with running.client("modern", era="auto", elicitation_callback=asked) as client:
+            async with client_of(running, "modern", era="auto", elicitation_callback=asked) as client:
                 answered = await client.call_tool(LIST, {"top": 3})
             assert not answered.is_error, answered.content
             assert asked.urls == 1
 
             # an older client without sessions: the link in words, the code typed into the chat
             told = Person(restart)
-            async with running.client("legacy", era="legacy") as client:
+            async with client_of(running, "legacy", era="legacy") as client:
                 refused = await client.call_tool(LIST, {"top": 3})
                 await told.sign_in(refused.structured_content["error"]["authorization_url"])
                 connected = await client.call_tool("authorize", {"confirmation_code": told.code()})
@@ -175,7 +106,7 @@ async def test_sign_ins_survive_the_restart_of_the_replica_that_began_them(tmp_p
 
             # and a sign-in whose call waits while the replica that answers it goes away
             slow = Person(lambda: running.restart(running.last("POST", "/mcp")))
-            async with running.client("patient", era="auto", elicitation_callback=slow) as client:
+            async with client_of(running, "patient", era="auto", elicitation_callback=slow) as client:
                 assert not (await client.call_tool(LIST, {"top": 3})).is_error
             assert {port for _, _, port in running.proxy.served} == set(running.proxy.ports)
 
@@ -184,14 +115,14 @@ async def test_only_the_call_on_a_killed_replica_fails(tmp_path: Path) -> None:
     failed: list[Exception] = []
     answered: list[Any] = []
     with anyio.fail_after(280):
-        async with replicas(tmp_path) as running:
+        async with replicas(tmp_path, REPLICAS) as running:
             person = Person(anyio.lowlevel.checkpoint)
-            async with running.client("dana", era="auto", elicitation_callback=person) as client:
+            async with client_of(running, "dana", era="auto", elicitation_callback=person) as client:
                 assert not (await client.call_tool(LIST, {"top": 3})).is_error
 
             async def call(era: str) -> None:
                 try:
-                    async with running.client("dana", era=era) as client:
+                    async with client_of(running, "dana", era=era) as client:
                         answered.append(await client.call_tool(LIST, {"top": 3}))
                 except Exception as exc:  # noqa: BLE001 - the client's own error, whatever its class
                     failed.append(exc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import html
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Broken:
 
 
 @contextlib.asynccontextmanager
-async def at_microsoft(home: Path) -> AsyncIterator[tuple[SteppedHost, Broken]]:
+async def at_microsoft(home: Path) -> AsyncGenerator[tuple[SteppedHost, Broken]]:
     """A host whose person has just given consent and has not come back yet."""
     sandbox, vault = Sandbox(), home / "vault.sqlite3"
     async with sandbox.serve() as microsoft:
