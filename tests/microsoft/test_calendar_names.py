@@ -50,6 +50,7 @@ async def test_a_calendar_is_found_by_its_name_to_book_and_to_list(spelling: str
 
 async def test_a_calendar_that_a_colleague_shares_is_found_like_an_own_one() -> None:
     async with signed_in(box := sandbox()) as me:
+        box.behaviour("shared_calendars_need_scope", False)  # this account's grant has no .Shared scope
         box.add_calendar(me.address, "Überblick 🗓\ufe0f", owner="alice@company.com")
         await me.create(**EVENT, calendar_id="überblick 🗓")
         assert await subjects(me, calendar_id="ÜBERBLICK 🗓\ufe0f", **WINDOW) == ["Review"]
@@ -69,6 +70,7 @@ async def test_an_unknown_name_is_refused_with_the_names_there_are_and_nothing_i
 
 async def test_a_name_that_two_calendars_have_is_refused_with_whose_they_are() -> None:
     async with signed_in(box := sandbox()) as me:
+        box.behaviour("shared_calendars_need_scope", False)
         box.add_calendar(me.address, "Team")
         box.add_calendar(me.address, "team", owner="alice@company.com")
         with pytest.raises(CalendarNotFound) as refused:

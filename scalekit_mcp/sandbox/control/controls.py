@@ -10,15 +10,12 @@ from typing import Any, Literal
 
 from scalekit_mcp.sandbox.control import lookup
 from scalekit_mcp.sandbox.control.failures import DEFAULT_CLAIMS, next_token_fault, throttling
+from scalekit_mcp.sandbox.control.mailboxes import answer_newest, calendar_to_share, new_calendar
 from scalekit_mcp.sandbox.control.scheduling import SchedulingControls
 from scalekit_mcp.sandbox.control.state import environment_of, state_of
-from scalekit_mcp.sandbox.graph.calendar.events import Events
-from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.calendar.meetings import Reply
-from scalekit_mcp.sandbox.graph.calendar.replies import Replies
 from scalekit_mcp.sandbox.halves import build
 from scalekit_mcp.sandbox.world import AppRegistration, GraphFault, Person, Switches, Tenant, TokenFault, World
-from scalekit_mcp.sandbox.world.mailbox import Calendar
 from scalekit_mcp.sandbox.world.seed import seed
 from scalekit_mcp.sandbox.world.switches import checked_behaviour
 
@@ -80,11 +77,7 @@ class Controls:
     # Consent
 
     def revoke_grant(
-        self,
-        address: str,
-        by: Literal["user", "admin"] = "user",
-        client_id: str | None = None,
-        numbered: bool = True,
+        self, address: str, by: Literal["user", "admin"] = "user", client_id: str | None = None, numbered: bool = True
     ) -> None:
         """Take consent away: the person removes the application, or an administrator deletes the grants.
 
@@ -188,14 +181,8 @@ class Controls:
         response: Literal["accept", "decline", "tentativelyAccept"] = "accept",
         comment: str = "",
     ) -> None:
-        """Somebody answers the newest invitation with this subject, as with the buttons in Outlook.
-
-        Raises LookupError when there is none in that person's calendar.
-        """
-        mailboxes = Mailboxes(self.world)
-        mailbox = mailboxes.of(self.person(address))
-        event = lookup.newest_invitation(mailbox, subject)
-        Replies(self.world, Events(self.world, mailboxes)).reply(mailbox, event, Reply(response, comment))
+        """Somebody answers the newest invitation with this subject, as with the buttons in Outlook."""
+        answer_newest(self.world, self.person(address), subject, Reply(response, comment))
 
     def add_person(
         self, address: str, name: str | None = None, tenant: str = "Contoso", time_zone: str = "UTC"
@@ -205,12 +192,24 @@ class Controls:
         person = Person(guid, home.id, name or address.partition("@")[0], address, time_zone=time_zone)
         self.world.people[address.strip().lower()] = person
 
-    def add_calendar(self, address: str, name: str, owner: str | None = None, can_edit: bool = True) -> None:
-        """Add an empty calendar to a mailbox; with `owner`, one that this person shares. Several may have one name."""
-        mailbox = Mailboxes(self.world).of(self.person(address))
-        whose = None if owner is None else self.person(owner)
-        calendar = Calendar(self.world.new_guid().replace("-", ""), name, can_edit=can_edit, owner=whose)
-        mailbox.calendars[calendar.key] = calendar
+    def add_calendar(
+        self,
+        address: str,
+        name: str,
+        owner: str | None = None,
+        can_edit: bool = True,
+        source: str | None = None,
+        readable: bool = True,
+    ) -> None:
+        """Add an empty calendar to a mailbox; with `owner`, one that this person shares. Several may have one name.
+
+        `source` names the owner's calendar, `name` when left out; one is made where there is none of that name.
+        """
+        calendar = new_calendar(self.world, self.person(address), name)
+        calendar.can_edit, calendar.readable = can_edit, readable
+        if owner is not None:
+            calendar.owner = self.person(owner)
+            calendar.source_key = calendar_to_share(self.world, calendar.owner, source or name).key
 
     def revoke_sessions(self, address: str) -> None:
         """All sign-in sessions of a person end: refresh tokens (50173), and cp1 access tokens at once."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.sandbox.graph.calendar.store import listed
 from scalekit_mcp.sandbox.identity.store import AdminRequest, IdentityStore
 from scalekit_mcp.sandbox.world import AppRegistration, EnterpriseApp, Person, Tenant, World
-from scalekit_mcp.sandbox.world.mailbox import Event, Mailbox
 from scalekit_mcp.sandbox.world.seed import DEFAULT_CLIENT_ID
 
 
@@ -55,11 +53,3 @@ def pending_request(store: IdentityStore, number: int) -> AdminRequest:
         if request.number == number and request.state == "pending":
             return request
     raise LookupError(f"The sandbox has no request for approval {number} that waits.")
-
-
-def newest_invitation(mailbox: Mailbox, subject: str) -> Event:
-    """The newest event with this subject that somebody else organizes. Raises LookupError when there is none."""
-    for event in listed(mailbox, None):
-        if event.subject == subject and not event.is_organizer:
-            return event
-    raise LookupError(f"'{mailbox.owner.address}' has no invitation with the subject '{subject}'.")

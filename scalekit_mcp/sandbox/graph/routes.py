@@ -10,13 +10,10 @@ from scalekit_mcp.sandbox.graph import odata
 from scalekit_mcp.sandbox.graph.answers import (
     applied,
     context_of,
-    json_answer,
     need,
     next_link,
     no_segment,
     only,
-    picked,
-    selected,
     user_id,
 )
 from scalekit_mcp.sandbox.graph.calendar.events import Events, require_live
@@ -25,6 +22,7 @@ from scalekit_mcp.sandbox.graph.calendar.meetings import RESPONSES, Reply
 from scalekit_mcp.sandbox.graph.calendar.replies import Replies
 from scalekit_mcp.sandbox.graph.calendar.store import calendar_by_id, event_by_id, instances, listed, view
 from scalekit_mcp.sandbox.graph.calendar.validation import check_span, checked_parameters, moment
+from scalekit_mcp.sandbox.graph.calendar_list import CalendarList
 from scalekit_mcp.sandbox.graph.errors import (
     GraphError,
     access_denied,
@@ -39,7 +37,7 @@ from scalekit_mcp.sandbox.graph.profile import profile_answer, settings_answer
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.scheduling.rooms import Rooms
 from scalekit_mcp.sandbox.graph.scheduling.schedules import Schedules
-from scalekit_mcp.sandbox.graph.shape import Wishes, calendar_resource, change_key_of, event_json
+from scalekit_mcp.sandbox.graph.shape import Wishes, change_key_of, event_json
 from scalekit_mcp.sandbox.world import Person, World, ids, zones
 from scalekit_mcp.sandbox.world.mailbox import Calendar, Event, Mailbox
 
@@ -61,6 +59,7 @@ class Routes:
         self._events = Events(world, self._mailboxes)
         self._replies = Replies(world, self._events)
         self._rooms = Rooms(world, self._mailboxes, self._replies)
+        self._calendars = CalendarList(world, self._mailboxes)
         self._schedules = Schedules(world, self._mailboxes)
 
     def answer(self, request: Request) -> Answer:
@@ -81,7 +80,7 @@ class Routes:
         mailbox = self._mailboxes.of(person)
         self._rooms.answer_due()
         if head == "calendars" and len(rest) == 1:
-            return self._calendars(request, mailbox)
+            return self._calendars.listed(request, mailbox)
         calendar, rest = _calendar_of(mailbox, rest)
         if asks_schedule and calendar is not None and len(rest) == 1:
             return self._schedules.answer(request, person)
@@ -113,28 +112,13 @@ class Routes:
             except zones.UnknownZoneError as exc:
                 raise zone_not_supported(request.prefer.zone) from exc
 
-    def _calendars(self, request: Request, mailbox: Mailbox) -> Answer:
-        only(request, "GET")
-        resources = [calendar_resource(self._world, mailbox, calendar) for calendar in mailbox.calendars.values()]
-        names = selected(request)
-        skip = odata.number_option("$skip", request.query.get("$skip", "0"))
-        end = skip + odata.number_option("$top", request.query.get("$top", str(len(resources))))
-        body: dict[str, Any] = {
-            "@odata.context": context_of(request, self._world, mailbox.owner, "calendars"),
-            "value": [picked(resource, names) for resource in resources[skip:end]],
-        }
-        if end < len(resources):
-            body["@odata.nextLink"] = next_link(request, end)
-        return json_answer(200, body)
-
     def _in_calendar(
         self, request: Request, mailbox: Mailbox, calendar: Calendar | None, rest: tuple[str, ...]
     ) -> Answer:
         if not rest:
-            only(request, "GET")
-            resource = calendar_resource(self._world, mailbox, calendar or mailbox.default_calendar)
-            context = context_of(request, self._world, mailbox.owner, "calendars/$entity")
-            return json_answer(200, {"@odata.context": context, **picked(resource, selected(request))})
+            return self._calendars.one(request, mailbox, calendar or mailbox.default_calendar)
+        if calendar is not None:
+            mailbox, calendar = self._calendars.opened(request, mailbox, calendar)
         if rest[0] == "calendarView" and len(rest) == 1:
             only(request, "GET")
             return self._view(request, mailbox, calendar or mailbox.default_calendar)

@@ -53,6 +53,10 @@ class Calendar:
     is_removable: bool = True
     owner: Person | None = None
     """Whose calendar it is when somebody else shared it."""
+    source_key: str | None = None
+    """The key of a shared calendar in its owner's mailbox."""
+    readable: bool = True
+    """False: the owner shares busy times alone."""
 
 
 @dataclass(slots=True)

@@ -93,7 +93,7 @@ class Behaviours:
         "\r\n",
         "Between text, trace id, correlation id and timestamp of an `error_description`; newer answers: a space.",
     )
-    page_size: int = _of(10, "Events on a page when `$top` is not given.", verified=True)
+    page_size: int = _of(10, "Events or calendars on a page when `$top` is not given.", verified=True)
     retry_after_seconds: int = _of(2, "`Retry-After` of a switched 429.")
     concurrency_limit: int = _of(
         0, "Requests that Graph carries out at once before it answers 429; 0: no limit. Microsoft: 4."
@@ -196,6 +196,12 @@ class Behaviours:
     )
     other_mailbox_id: Literal["not_found", "malformed"] = _of(
         "not_found", "The id of an event in somebody else's mailbox: 404, or 400 like a text that is no id."
+    )
+    shared_calendars_need_scope: bool = _of(
+        True, "Events of a calendar that somebody shares need `Calendars.Read.Shared` or `Calendars.ReadWrite.Shared`."
+    )
+    is_default_calendar: Literal["answer", "omit"] = _of(
+        "answer", "Calendars say `isDefaultCalendar`, or not, as some years ago."
     )
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 
