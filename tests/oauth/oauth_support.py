@@ -11,6 +11,7 @@ RING = KeyRing([("one", bytes(range(32)))])
 NEWER = KeyRing([("two", bytes(range(1, 33))), ("one", bytes(range(32)))])
 
 CLAUDE = "https://claude.ai/api/mcp/auth_callback"
+CLAUDE_COM = "https://claude.com/api/mcp/auth_callback"
 REGISTRATIONS: dict[str, tuple[dict[str, Any], str]] = {
     "Claude": (
         {
@@ -22,6 +23,10 @@ REGISTRATIONS: dict[str, tuple[dict[str, Any], str]] = {
             "scope": "calendar.read calendar.write offline_access",
         },
         CLAUDE,
+    ),
+    "Claude at claude.com": (
+        {"client_name": "Claude", "redirect_uris": [CLAUDE_COM], "token_endpoint_auth_method": "none"},
+        CLAUDE_COM,
     ),
     "Claude Code": (
         {
@@ -96,6 +101,53 @@ REGISTRATIONS: dict[str, tuple[dict[str, Any], str]] = {
     ),
 }
 """By host: its registration body as it was seen or published, and the redirect URI with which it comes."""
+
+
+_CHATGPT: dict[str, Any] = {
+    "token_endpoint_auth_method": "private_key_jwt",
+    "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"],
+    "token_endpoint_auth_signing_alg": "RS256",
+    "jwks_uri": "https://chatgpt.com/oauth/jwks.json",
+    "grant_types": ["authorization_code", "refresh_token"],
+    "response_types": ["code"],
+}
+DOCUMENTS: dict[str, tuple[dict[str, Any], str]] = {
+    "Claude": (
+        {"client_name": "Claude", "redirect_uris": [CLAUDE, CLAUDE_COM],
+         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+         "token_endpoint_auth_method": "none"},
+        CLAUDE,
+    ),
+    "Claude Code": (
+        {"client_name": "Claude Code", "redirect_uris": ["http://localhost/callback", "http://127.0.0.1/callback"],
+         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+         "token_endpoint_auth_method": "none"},
+        "http://localhost:52341/callback",
+    ),
+    "VS Code": (
+        {"client_name": "Visual Studio Code", "client_uri": "https://code.visualstudio.com/",
+         "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
+         "grant_types": ["authorization_code", "refresh_token"], "application_type": "native",
+         "token_endpoint_auth_method": "none"},
+        "http://127.0.0.1:50001/",
+    ),
+    "ChatGPT": (
+        {"client_name": "ChatGPT", "client_uri": "https://chatgpt.com/",
+         "redirect_uris": ["https://chatgpt.com/connector_platform_oauth_redirect"], **_CHATGPT},
+        "https://chatgpt.com/connector_platform_oauth_redirect",
+    ),
+    "ChatGPT, one app": (
+        {"client_name": "ChatGPT", "client_uri": "https://chatgpt.com/",
+         "redirect_uris": ["https://chatgpt.com/connector/oauth/abc"], **_CHATGPT},
+        "https://chatgpt.com/connector/oauth/abc",
+    ),
+    "Copilot CLI": (
+        {"client_name": "GitHub Copilot CLI", "redirect_uris": ["http://127.0.0.1/callback"],
+         "token_endpoint_auth_method": "none"},
+        "http://127.0.0.1:41235/callback",
+    ),
+}  # fmt: skip
+"""By host: what its document says beside its `client_id`, and the redirect URI with which it comes."""
 
 
 def body(**members: Any) -> bytes:

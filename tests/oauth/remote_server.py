@@ -23,13 +23,15 @@ SESSION_KEYS = f"one:{'MDEy' * 10}MDE="
 
 
 @asynccontextmanager
-async def serving(home: Path, **values: str) -> AsyncGenerator[tuple[Sandbox, RemoteProcess]]:
+async def serving(
+    home: Path, port: int | None = None, /, **values: str
+) -> AsyncGenerator[tuple[Sandbox, RemoteProcess]]:
     """A server process in this mode whose Microsoft is the sandbox of the test."""
     sandbox = Sandbox()
     async with sandbox.serve() as microsoft:
         own = {"SCALEKIT_MCP_AUTH": "microsoft", "SCALEKIT_MCP_SESSION_KEYS": SESSION_KEYS}
         given = {**own, **sandbox.environment(microsoft), **values}
-        server = start(home, **given)  # type: ignore[arg-type] - all of them are variables
+        server = start(home, port=port, **given)
         try:
             await anyio.to_thread.run_sync(server.wait_until_ready)
             yield sandbox, server

@@ -22,7 +22,7 @@ from scalekit_mcp.server.oauth.documents import MOST_BYTES, DocumentError, Docum
 from scalekit_mcp.server.oauth.redirects import chosen
 from scalekit_mcp.telemetry import Metrics
 from tests.oauth.document_server import DocumentServer, document_server
-from tests.oauth.oauth_support import CLAUDE
+from tests.oauth.oauth_support import CLAUDE, DOCUMENTS
 from tests.support.clock import HandClock
 
 NAME = "client.example"
@@ -100,38 +100,9 @@ async def test_the_request_says_little_and_names_the_host(room: Room):
     assert not {"cookie", "authorization", "referer"} & set(headers)
 
 
-PUBLISHED = {
-    "Claude Code": (
-        {"client_name": "Claude Code", "redirect_uris": ["http://localhost/callback", "http://127.0.0.1/callback"],
-         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
-         "token_endpoint_auth_method": "none"},
-        "http://localhost:52341/callback",
-    ),
-    "VS Code": (
-        {"client_name": "Visual Studio Code", "client_uri": "https://code.visualstudio.com/",
-         "redirect_uris": ["http://127.0.0.1:33418/", "https://vscode.dev/redirect"],
-         "grant_types": ["authorization_code", "refresh_token"], "application_type": "native",
-         "token_endpoint_auth_method": "none"},
-        "http://127.0.0.1:50001/",
-    ),
-    "ChatGPT": (
-        {"client_name": "ChatGPT", "redirect_uris": ["https://chatgpt.com/connector/oauth/abc"],
-         "token_endpoint_auth_method": "private_key_jwt",
-         "token_endpoint_auth_methods_supported": ["private_key_jwt", "none"],
-         "jwks_uri": "https://chatgpt.com/oauth/jwks.json"},
-        "https://chatgpt.com/connector/oauth/abc",
-    ),
-    "Copilot CLI": (
-        {"client_name": "GitHub Copilot CLI", "redirect_uris": ["http://127.0.0.1/callback"],
-         "token_endpoint_auth_method": "none"},
-        "http://127.0.0.1:41235/callback",
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("host", PUBLISHED)
+@pytest.mark.parametrize("host", DOCUMENTS)
 async def test_published_documents_are_taken(room: Room, host: str):
-    members, redirect_uri = PUBLISHED[host]
+    members, redirect_uri = DOCUMENTS[host]
     client = await room.documents.find(room.publish(**members))
     assert client.name == members["client_name"]
     assert client.refreshes
