@@ -297,7 +297,8 @@ async def test_a_state_and_a_code_stand_nowhere_in_the_database(tmp_path):
         code, taken = await room.code_and_sign_in()
         tokens = await room.sign_ins.redeem(presented(code))
     stored = b"".join(each.read_bytes() for each in tmp_path.iterdir())
-    for secret in (code, tokens.refresh_token, taken.secrets.state, taken.secrets.code_verifier, "the app's state"):
+    secrets = (code, tokens.refresh_token, taken.secrets.state, taken.secrets.code_verifier, BROWSER, "the app's state")
+    for secret in secrets:
         assert secret is not None
         assert secret.encode() not in stored
 
