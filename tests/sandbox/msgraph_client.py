@@ -25,11 +25,15 @@ from msgraph.generated.models.recurrence_pattern_type import RecurrencePatternTy
 from msgraph.generated.models.recurrence_range import RecurrenceRange
 from msgraph.generated.models.recurrence_range_type import RecurrenceRangeType
 from msgraph.generated.models.response_type import ResponseType
+from msgraph.generated.models.time_slot import TimeSlot
+from msgraph.generated.users.item.calendar.get_schedule.get_schedule_post_request_body import GetSchedulePostRequestBody
 from msgraph.generated.users.item.calendar_view.calendar_view_request_builder import CalendarViewRequestBuilder
 from msgraph.generated.users.item.events.events_request_builder import EventsRequestBuilder
 from msgraph.generated.users.item.events.item.accept.accept_post_request_body import AcceptPostRequestBody
 from msgraph.generated.users.item.events.item.cancel.cancel_post_request_body import CancelPostRequestBody
+from msgraph.generated.users.item.events.item.decline.decline_post_request_body import DeclinePostRequestBody
 from msgraph.generated.users.item.events.item.instances.instances_request_builder import InstancesRequestBuilder
+from msgraph.generated.users.item.people.people_request_builder import PeopleRequestBuilder
 from msgraph.graph_request_adapter import GraphRequestAdapter, options
 from msgraph.graph_service_client import GraphServiceClient
 from msgraph_core import GraphClientFactory
@@ -43,21 +47,25 @@ __all__ = [
     "CancelPostRequestBody",
     "DateTimeTimeZone",
     "DayOfWeek",
+    "DeclinePostRequestBody",
     "EmailAddress",
     "Event",
     "EventType",
     "EventsRequestBuilder",
     "FreeBusyStatus",
+    "GetSchedulePostRequestBody",
     "InstancesRequestBuilder",
     "ItemBody",
     "ODataError",
     "PatternedRecurrence",
+    "PeopleRequestBuilder",
     "RecurrencePattern",
     "RecurrencePatternType",
     "RecurrenceRange",
     "RecurrenceRangeType",
     "RequestConfiguration",
     "ResponseType",
+    "TimeSlot",
     "client_for",
     "when",
 ]

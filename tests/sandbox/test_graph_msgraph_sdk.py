@@ -6,7 +6,7 @@ import importlib
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import date
+from datetime import date, datetime, time
 from types import ModuleType
 from typing import Any
 
@@ -28,11 +28,13 @@ def sdk() -> ModuleType:
 
 
 @asynccontextmanager
-async def signed_in(sdk: ModuleType, *names: str) -> AsyncIterator[tuple[Any, ...]]:
+async def signed_in(
+    sdk: ModuleType, *names: str, scope: str = "User.Read Calendars.ReadWrite"
+) -> AsyncIterator[tuple[Any, ...]]:
     """A typed client for each of these people of one served sandbox, and the sandbox itself."""
     sandbox = Sandbox(week_of=date(2026, 3, 25))
     async with sandbox.serve() as base_url:
-        pairs = [sdk.client_for(base_url, sandbox.access_token(name)) for name in names]
+        pairs = [sdk.client_for(base_url, sandbox.access_token(name, scope)) for name in names]
         try:
             yield (sandbox, *(client for client, _ in pairs))
         finally:
@@ -134,3 +136,61 @@ async def test_typed_actions(sdk: ModuleType):
         assert seen.attendees[0].status.response is sdk.ResponseType.Accepted
         await dana.me.events.by_event_id(made.id).cancel.post(sdk.CancelPostRequestBody(comment="Sorry"))
         assert (await alice.me.events.by_event_id(copy.id).get()).is_cancelled
+
+
+async def test_typed_schedules(sdk: ModuleType):
+    async with signed_in(sdk, "dana@company.com") as (sandbox, client):
+        sandbox.scheduling.clear_calendar("bob@company.com")
+        block = datetime(2026, 4, 1, 9), datetime(2026, 4, 1, 10)  # noqa: DTZ001 - in the person's own zone
+        sandbox.scheduling.add_busy("bob@company.com", *block, "tentative")
+        sandbox.scheduling.set_working_hours("alice@company.com", "09:30", "18:00", zone_rules="custom")
+        body = sdk.GetSchedulePostRequestBody(
+            schedules=["bob@company.com", "alice@company.com", "nobody@company.com"],
+            start_time=sdk.when("2026-04-01T08:00:00", "UTC"),
+            end_time=sdk.when("2026-04-01T18:00:00", "UTC"),
+            availability_view_interval=60,
+        )
+        bob, alice, nobody = (await client.me.calendar.get_schedule.post(body)).value
+        assert bob.availability_view == "0000010000"
+        (item,) = bob.schedule_items
+        assert (item.status, item.start.date_time) == (sdk.FreeBusyStatus.Tentative, "2026-04-01T13:00:00.0000000")
+        assert bob.working_hours.start_time == time(9)
+        assert bob.working_hours.time_zone.name == "Eastern Standard Time"
+        assert alice.working_hours.start_time == time(9, 30)
+        assert (alice.working_hours.time_zone.bias, alice.working_hours.time_zone.daylight_offset.month) == (360, 3)
+        assert nobody.error.response_code == "5009"
+        body.availability_view_interval = 4
+        with pytest.raises(sdk.ODataError) as caught:
+            await client.me.calendar.get_schedule.post(body)
+        assert caught.value.error.code == "ErrorInvalidMergedFreeBusyInterval"
+
+
+async def test_typed_refusals_with_another_time(sdk: ModuleType):
+    async with signed_in(sdk, "dana@company.com", "alice@company.com") as (_, dana, alice):
+        made = await dana.me.events.post(meeting(sdk))
+        copy = next(event for event in (await alice.me.events.get()).value if event.i_cal_u_id == made.i_cal_u_id)
+        slot = sdk.TimeSlot(start=sdk.when("2026-04-02T10:00:00"), end=sdk.when("2026-04-02T11:00:00"))
+        body = sdk.DeclinePostRequestBody(comment="Thursday?", send_response=True, proposed_new_time=slot)
+        await alice.me.events.by_event_id(copy.id).decline.post(body)
+        attendee = (await dana.me.events.by_event_id(made.id).get()).attendees[0]
+        assert attendee.status.response is sdk.ResponseType.Declined
+        assert attendee.proposed_new_time.start.date_time == "2026-04-02T08:00:00.0000000"
+        with pytest.raises(sdk.ODataError) as caught:
+            await alice.me.events.by_event_id(copy.id).get()
+        assert caught.value.response_status_code == 404
+
+
+async def test_typed_search_for_people(sdk: ModuleType):
+    scope = "User.Read Calendars.ReadWrite People.Read"
+    async with signed_in(sdk, "dana@company.com", scope=scope) as (_, client):
+        options = sdk.PeopleRequestBuilder.PeopleRequestBuilderGetQueryParameters(
+            search='"room"', top=5, select=["displayName", "scoredEmailAddresses", "personType"]
+        )
+        configuration = sdk.RequestConfiguration(query_parameters=options)
+        configuration.headers.add("X-PeopleQuery-QuerySources", "Mailbox,Directory")
+        found = (await client.me.people.get(configuration)).value
+        assert [(one.display_name, one.person_type.subclass) for one in found] == [
+            ("Room Lisbon", "Room"),
+            ("Room Oslo", "Room"),
+        ]
+        assert found[0].scored_email_addresses[0].address == "lisbon@company.com"

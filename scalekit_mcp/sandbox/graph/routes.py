@@ -33,6 +33,7 @@ from scalekit_mcp.sandbox.graph.errors import (
     zone_not_supported,
 )
 from scalekit_mcp.sandbox.graph.filtering import parse_filter
+from scalekit_mcp.sandbox.graph.people.people import People
 from scalekit_mcp.sandbox.graph.profile import profile_answer, settings_answer
 from scalekit_mcp.sandbox.graph.request import Answer, Request
 from scalekit_mcp.sandbox.graph.scheduling.rooms import Rooms
@@ -60,6 +61,7 @@ class Routes:
         self._replies = Replies(world, self._events)
         self._rooms = Rooms(world, self._mailboxes, self._replies)
         self._calendars = CalendarList(world, self._mailboxes)
+        self._people = People(world, self._mailboxes)
         self._schedules = Schedules(world, self._mailboxes)
 
     def answer(self, request: Request) -> Answer:
@@ -74,6 +76,8 @@ class Routes:
         head = rest[0]
         if head in ("mailboxSettings", "outlook"):
             return settings_answer(self._world, self._mailboxes, request, person, rest)
+        if head == "people":
+            return self._people.answer(request, person, rest)
         asks_schedule = len(rest) > 1 and rest[-1].removeprefix("microsoft.graph.") == "getSchedule"
         need(request, _READ if request.method == "GET" or asks_schedule else _WRITE)
         self._check_zone(request)

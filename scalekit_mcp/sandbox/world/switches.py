@@ -203,6 +203,15 @@ class Behaviours:
     is_default_calendar: Literal["answer", "omit"] = _of(
         "answer", "Calendars say `isDefaultCalendar`, or not, as some years ago."
     )
+    people_api: Literal["offered", "absent"] = _of(
+        "offered", "`/me/people` is offered; it is absent in the cloud of China.", verified=True
+    )
+    people_sources: Literal["header", "both"] = _of(
+        "header", "A search for people looks into the directory when a header asks for it, or always.", verified=True
+    )
+    people_fuzzy: bool = _of(True, "A search for people forgives one wrong letter in a word.")
+    people_groups: bool = _of(True, "`/me/people` also answers groups and lists.")
+    people_nameless: bool = _of(True, "`/me/people` also answers entries that have no mail address.")
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 
 

@@ -1,0 +1,1 @@
+"""The people API: whom a person may mean by a name."""
