@@ -295,7 +295,7 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 
 
 @cli.command()
-@settings_options("mode", "microsoft_client_id", "tenant", "public_url", "read_only", "connection")
+@settings_options("mode", "microsoft_client_id", "tenant", "public_url", "auth", "read_only", "connection")
 @click.option(
     "--accounts",
     type=click.Choice(["work", "personal", "both"]),
@@ -304,7 +304,10 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 @click.option("--seen", metavar="AADSTS...", help="A number that somebody saw on Microsoft's page.")
 @click.option("--json", "as_json", is_flag=True)
 def doctor(settings: Settings, *, accounts: Any, seen: str | None, as_json: bool) -> None:
-    """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found."""
+    """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found.
+
+    With --auth microsoft (or oidc) also ask the public address what a remote host asks, and say what it would miss.
+    """
     from scalekit_mcp.cli.doctor.report import run_doctor
 
     if not run_doctor(settings, accounts=accounts, seen=seen, as_json=as_json):

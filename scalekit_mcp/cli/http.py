@@ -63,7 +63,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     keys = session_keys(settings)
     public_url = settings.base_url
     tokens = _session_tokens(settings, keys)
-    resource_metadata = _resource_metadata(settings)
+    resource_metadata = resource_metadata_of(settings)
     async with AsyncExitStack() as stack:
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
@@ -248,7 +248,8 @@ def _oidc_options(settings: Settings) -> OidcOptions:
         )
 
 
-def _resource_metadata(settings: Settings) -> dict[str, Any] | None:
+def resource_metadata_of(settings: Settings) -> dict[str, Any] | None:
+    """The protected-resource metadata that is published for `oidc`; None in other modes."""
     if settings.auth != "oidc":
         return None
     from scalekit_mcp.server import resource_metadata

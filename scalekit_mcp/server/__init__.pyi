@@ -6,6 +6,7 @@ from .callers.caller import fixed_caller as fixed_caller
 from .callers.oidc import OidcOptions as OidcOptions
 from .callers.oidc import OidcTokens as OidcTokens
 from .callers.oidc import resource_metadata as resource_metadata
+from .callers.oidc_keys import metadata_addresses as metadata_addresses
 from .callers.session_tokens import SessionTokens as SessionTokens
 from .callers.session_tokens import parse_keys as parse_keys
 from .http.app import HttpOptions as HttpOptions
@@ -18,6 +19,7 @@ from .mcp.app import create_server as create_server
 from .metrics import AccountNumbers as AccountNumbers
 from .metrics import CallMetrics as CallMetrics
 from .oauth.documents import Documents as Documents
+from .oauth.metadata import OAuthMetadata as OAuthMetadata
 from .oauth.server import AuthorizationServer as AuthorizationServer
 from .oauth.server import AuthorizationServerOptions as AuthorizationServerOptions
 from .rest.app import RestOptions as RestOptions

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx2 as httpx
 
+from scalekit_mcp.actions import CALLBACK_PATH
 from scalekit_mcp.cli.azure_app import redirect_uris
 from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor.wire import Answer, Wire, host_of, numbers_in, read
@@ -210,7 +211,7 @@ class Doctor:
     async def _check_authorize(self) -> bool:
         """Every redirect URI at the configured authority; whether the application itself is refused there."""
         refused = False
-        for uri in redirect_uris(self._settings):
+        for uri in self._redirect_uris():
             answer = await self._wire.authorize(self._settings.microsoft_tenant, uri)
             if answer is None:
                 self.report.add("redirect", "unknown", f"The sign-in page did not answer for {uri}.")
@@ -231,6 +232,13 @@ class Doctor:
             if refused:
                 break
         return refused
+
+    def _redirect_uris(self) -> tuple[str, ...]:
+        """Those of the registration, and the way back of sign-ins where `localhost` does not stand for it."""
+        uris, settings = redirect_uris(self._settings), self._settings
+        own = settings.base_url + CALLBACK_PATH
+        covered = own in uris or urlsplit(own).hostname == "localhost"
+        return uris if settings.auth != "microsoft" or covered else (*uris, own)
 
     async def _check_audience(self, who: WhoSignsIn) -> None:
         """Whether the registration admits the accounts that shall sign in; seen at the authority of their kind."""

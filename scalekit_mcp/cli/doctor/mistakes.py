@@ -105,6 +105,59 @@ MISTAKES: dict[str, Mistake] = {
         "The app requires an assignment, and the user has none",
         "The customer's IT: Enterprise applications > the app > Users and groups > Add; or 'Assignment required': No.",
     ),
+    # at the public address, where remote hosts connect
+    "public_unreachable": Mistake(
+        "The public address does not answer",
+        "Start the server (`scalekit-mcp serve --transport http`); then check SCALEKIT_MCP_PUBLIC_URL, its name in the "
+        "DNS, the firewall, and where the proxy in front sends requests.",
+    ),
+    "certificate_refused": Mistake(
+        "The certificate of the public address is not accepted",
+        "Give the proxy in front a certificate for this name with its whole chain, from an authority that everybody "
+        "trusts. One of your own (SSL_CERT_FILE) is not trusted by Claude, ChatGPT and other hosts.",
+    ),
+    "redirected": Mistake(
+        "An address that hosts ask redirects",
+        "Let the proxy in front hand the request on instead; or set SCALEKIT_MCP_PUBLIC_URL to where it redirects, and "
+        "give people that address.",
+    ),
+    "web_page_instead": Mistake(
+        "A web page answers where machines ask",
+        "Switch off the protection against bots, the limit or the login in front of the server for /mcp, "
+        "/.well-known/, /register, /token and /revoke: remote hosts are machines and cannot pass it.",
+    ),
+    "not_found": Mistake(
+        "A document that hosts look for is not found",
+        "Hand every path on to the server, /.well-known/ too (many proxies keep it for themselves), and check that the "
+        "server runs with the same SCALEKIT_MCP_AUTH as doctor.",
+    ),
+    "challenge_missing": Mistake(
+        "The refusal of a request without a token does not say where to sign in",
+        "Let the proxy in front pass the header WWW-Authenticate of 401 answers on, and put no answer of its own in "
+        "their place.",
+    ),
+    "other_server": Mistake(
+        "What answers at the public address is not this server, or runs with other settings",
+        "Compare SCALEKIT_MCP_PUBLIC_URL and SCALEKIT_MCP_AUTH here and where the server runs, and restart it.",
+    ),
+    "wrong_issuer": Mistake(
+        "The documents for hosts name another address than the public one",
+        "Start the server with the SCALEKIT_MCP_PUBLIC_URL that people paste, without /mcp; hosts compare it character "
+        "by character.",
+    ),
+    "plain_http": Mistake(
+        "The documents for hosts say http where the public address is https",
+        "Start the server with a SCALEKIT_MCP_PUBLIC_URL that begins with https://, also where TLS ends at a proxy.",
+    ),
+    "missing_pkce": Mistake(
+        "The authorization server does not offer PKCE with S256",
+        "Let nothing in front rewrite the document, and restart the server in this version; an authorization server of "
+        "your own has to be set up for PKCE (code_challenge_methods_supported).",
+    ),
+    "cached_document": Mistake(
+        "A cache in front of the server keeps an old document",
+        "Purge /.well-known/ in the proxy or CDN; it may keep these documents for an hour, as they say.",
+    ),
     "unreachable": Mistake(
         "A Microsoft address cannot be reached from this machine",
         "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts.",

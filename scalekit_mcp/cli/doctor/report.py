@@ -45,6 +45,10 @@ async def examine(
     network = settings.network
     async with network.client(settings.addresses, make=UpstreamClient, timeout=REQUEST_SECONDS, cookies=True) as http:
         report = await Doctor(settings, http, clock or SystemClock()).check(accounts)
+    if settings.auth in ("microsoft", "oidc"):
+        from scalekit_mcp.cli.doctor.remote_hosts import check_public_address
+
+        await check_public_address(report, settings)
     check_machine(report, settings)
     vault_evidence(report, await _from_vault(settings))
     if seen is not None:
