@@ -23,6 +23,10 @@ REPLACEMENT = "\ufffd"
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+_ODD_ESCAPE = re.compile(r'\\[^nt"\\]')
+"""In JSON, what stands for a control character that is replaced."""
+
+
 def neutralise(text: str) -> str:
     """The text, unsafe characters replaced by U+FFFD, without what nobody sees, Windows line ends as line feeds."""
     if not text.isprintable():
@@ -37,13 +41,15 @@ def neutralised(value: Any) -> tuple[Any, bool]:
     def clean(part: Any) -> Any:
         nonlocal cut
         if isinstance(part, str):
+            if part.isascii() and part.isprintable() and len(part) <= MAX_TEXT_CHARACTERS:
+                return part  # most texts of an answer, so that the checks are worth their place here
             if len(part) > MAX_TEXT_CHARACTERS:
                 cut = True
                 part = part[:MAX_TEXT_CHARACTERS] + " [...]"
             return neutralise(part)
         if isinstance(part, dict):
             members = cast("Mapping[str, Any]", part).items()
-            return {neutralise(key): clean(member) for key, member in members}
+            return {clean(key): clean(member) for key, member in members}
         if isinstance(part, list):
             return [clean(member) for member in cast("list[Any]", part)]
         return part
@@ -54,9 +60,9 @@ def neutralised(value: Any) -> tuple[Any, bool]:
 def is_harmless(json_text: str) -> bool:
     """Whether a JSON value needs no `neutralised`, told from its text: one pass instead of one for every string.
 
-    Control characters show as backslashes there; an unprintable character or a long text only asks for a closer look.
+    Control characters show as escapes there; an unprintable character or a long text only asks for a closer look.
     """
-    if len(json_text) > MAX_TEXT_CHARACTERS or not json_text.isprintable() or "\\" in json_text:
+    if len(json_text) > MAX_TEXT_CHARACTERS or not json_text.isprintable() or _ODD_ESCAPE.search(json_text):
         return False
     return not has_hidden(json_text)
 

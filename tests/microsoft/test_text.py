@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, microsofts_words, neutralise, neutralised
+from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, is_harmless, microsofts_words, neutralise, neutralised
 
 HARMFUL = ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\u202a", "\u202e", "\u2066", "\u2069", "\ud800"]
 
@@ -60,3 +60,23 @@ def test_microsofts_words_are_one_bounded_line():
     assert said.startswith("No. Because \ufffd")
     assert len(said) == 300
     assert "\n" not in said
+
+
+def as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+@given(json_values)
+def test_what_is_harmless_as_json_text_is_not_changed(value: object):
+    if is_harmless(as_json(value)):
+        assert neutralised(value) == (value, False)
+
+
+@pytest.mark.parametrize("character", [*HARMFUL, "\b", "\f", "\r", "\u200b"], ids=ascii)
+def test_a_harmful_character_shows_in_json_text(character: str):
+    assert not is_harmless(as_json({"body": [f"a{character}b"]}))
+
+
+@pytest.mark.parametrize("text", ["a\nb", 'say "hi"', "C:\\dir", "a\tb", "Grüße 日本語"])
+def test_line_feeds_and_quotes_are_harmless_in_json_text(text: str):
+    assert is_harmless(as_json({"body": text}))
