@@ -23,6 +23,7 @@ from scalekit_mcp.accounts.sign_ins import (
     SignInRefusal,
 )
 from scalekit_mcp.accounts.vault.changes import SignInKey
+from scalekit_mcp.accounts.vault.grants import sign_ins as sign_in_statements
 from scalekit_mcp.accounts.vault.grants.sign_ins import KEPT, MOST_OPEN
 from scalekit_mcp.accounts.vault.sealing.key_ring import sha256_text
 from scalekit_mcp.accounts.vault.tables import sign_ins
@@ -123,6 +124,27 @@ async def test_one_browser_has_a_bounded_number_of_open_sign_ins(room: GrantRoom
         begun.append(await room.sign_ins.begin(request(state=str(number)), browser_secret=BROWSER))
     known = [await room.vault.find_sign_in(SignInKey.ID, each.id) is not None for each in begun]
     assert known == [False, False] + [True] * MOST_OPEN
+
+
+async def test_all_browsers_together_have_a_bounded_number_of_open_sign_ins(
+    room: GrantRoom, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever makes up a browser for every request is bounded by this alone."""
+    monkeypatch.setattr(sign_in_statements, "MOST_OPEN_OF_ALL", 5)
+    monkeypatch.setattr(sign_in_statements, "LOOKED_EVERY", 1)
+    code = await room.code()
+    begun: list[str] = []
+    for number in range(9):
+        room.clock.advance(1)
+        begun.append((await room.sign_ins.begin(request(), browser_secret=f"browser {number}")).id)
+    kept = [each for each in begun if await room.vault.find_sign_in(SignInKey.ID, each) is not None]
+    assert kept == begun[-6:]  # five, and the one that looked
+    assert isinstance(await redemption(room, code), GrantTokens)
+
+
+def test_so_many_are_open_in_all_browsers_together():
+    assert sign_in_statements.MOST_OPEN_OF_ALL == 100_000
+    assert sign_in_statements.LOOKED_EVERY < sign_in_statements.PURGED_AT_ONCE
 
 
 async def test_old_sign_ins_are_purged_when_new_ones_begin(room: GrantRoom):

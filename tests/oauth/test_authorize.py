@@ -199,7 +199,7 @@ async def test_a_request_without_a_resource_is_taken(room: OAuthRoom):
 
 
 @pytest.mark.parametrize(
-    "raw", ["a%26b%3Dc%23d%2Be", "%C3%A9%E4%B8%AD", "%FF%FE%00", "%E2%80%AE", "a+b%20c", "%3Cscript%3E"]
+    "raw", ["a%26b%3Dc%23d%2Be", "%C3%A9%E4%B8%AD", "%FF%FE%00", "%E2%80%AE", "a+b%20c", "%20a%0A", "%3Cscript%3E"]
 )
 async def test_a_state_of_any_characters_comes_back_byte_for_byte(room: OAuthRoom, raw: str):
     query = encoded(room.query(state=None, response_type="token"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, delete, select, type_coerce, update
@@ -16,6 +17,13 @@ from scalekit_mcp.accounts.vault.tables import record_versions, sign_ins
 
 MOST_OPEN = 20
 """How many sign-ins one browser has open at once; one more ends the oldest."""
+MOST_OPEN_OF_ALL = 100_000
+"""How many are open in all browsers together: whoever makes browsers up must not fill the disk. The oldest end.
+
+So large that nobody who signs in within minutes is displaced at the rate that a server can be asked.
+"""
+LOOKED_EVERY = 128
+"""One of so many new sign-ins looks whether there are too many in all; it takes more away than came since."""
 KEPT = timedelta(hours=1)
 """How long a sign-in is kept after its end, so that a code that comes again is known."""
 PURGED_AT_ONCE = 200
@@ -53,6 +61,8 @@ class SignInStatements:
         """
         sign_in = change.sign_in
         self._purge(connection, sign_in)
+        if secrets.randbelow(LOOKED_EVERY) == 0:
+            self._end_surplus(connection)
         theirs = _sign_in.browser_sha256 == sign_in.browser_sha256
         open_ones = select(_sign_in.id, _sign_in.request_sha256).where(theirs, _IS_OPEN)
         found = connection.execute(open_ones.order_by(_sign_in.created_at.desc(), _sign_in.id)).all()
@@ -80,6 +90,13 @@ class SignInStatements:
         old = select(_sign_in.id).where(_sign_in.expires_at < rows.to_micros(sign_in.created_at - KEPT))
         old = old.limit(PURGED_AT_ONCE).with_for_update(skip_locked=True)
         self._forget(connection, list(connection.execute(old).scalars()))
+
+    def _end_surplus(self, connection: Connection) -> None:
+        newest_first = select(_sign_in.id).where(_IS_OPEN).order_by(_sign_in.expires_at.desc(), _sign_in.id)
+        surplus = list(connection.execute(newest_first.offset(MOST_OPEN_OF_ALL).limit(PURGED_AT_ONCE)).scalars())
+        # Locked by a statement of its own: rows that an offset passes over would be locked too.
+        free = select(_sign_in.id).where(_sign_in.id.in_(surplus)).with_for_update(skip_locked=True)
+        self._forget(connection, list(connection.execute(free).scalars()) if surplus else [], only=_IS_OPEN)
 
     def _forget(self, connection: Connection, ids: list[str], *, only: ColumnElement[bool] | None = None) -> None:
         """Remove rows with their versions; `only` those that are still so."""
