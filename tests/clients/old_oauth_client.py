@@ -1,4 +1,7 @@
-"""An app on `mcp` 1.x that signs in. Arguments: the server's address and the redirect URI. See `app_protocol`."""
+"""An app on `mcp` 1.x that signs in. Arguments: the server's address and the redirect URI. See `app_protocol`.
+
+An address that ends with `/sse` is spoken to by HTTP+SSE.
+"""
 
 import asyncio
 import sys
@@ -7,6 +10,7 @@ from contextlib import AsyncExitStack
 from app_protocol import CALL, hear, say, serve
 from mcp import ClientSession
 from mcp.client.auth import OAuthClientProvider
+from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamablehttp_client
 from mcp.shared.auth import OAuthClientMetadata
 
@@ -49,9 +53,8 @@ class OldApp:
 
     async def connect(self):
         await self.stack.aclose()
-        reading, writing, _ = await self.stack.enter_async_context(
-            streamablehttp_client(self.server, auth=self.provider)
-        )
+        speak = sse_client if self.server.endswith("/sse") else streamablehttp_client
+        reading, writing, *_ = await self.stack.enter_async_context(speak(self.server, auth=self.provider, timeout=60))
         self.session = await self.stack.enter_async_context(ClientSession(reading, writing))
         await self.session.initialize()
         return {"tools": [tool.name for tool in (await self.session.list_tools()).tools]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ pytestmark = [pytest.mark.full, pytest.mark.xdist_group("clients")]
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tests" / "clients"
 LIST = "outlook_list_calendar_events"
+Program = Callable[[str, str], Sequence[str]]
+"""The command of an app, for the server's address and the redirect URI."""
 
 
 def python_of(environment: str) -> str:
@@ -35,11 +38,15 @@ def mcp_1(address: str, callback: str) -> Sequence[str]:
     return [python_of("mcp-1"), str(CLIENTS / "old_oauth_client.py"), address, callback]
 
 
+def mcp_2(era: str) -> Program:
+    return lambda address, callback: [sys.executable, str(CLIENTS / "oauth_client.py"), address, callback, era]
+
+
 def fastmcp(address: str, _: str) -> Sequence[str]:
     return [python_of("fastmcp"), str(CLIENTS / "fastmcp_client.py"), address]
 
 
-def typescript(generation: str, era: str) -> Callable[[str, str], Sequence[str]]:
+def typescript(generation: str, era: str) -> Program:
     def program(address: str, callback: str) -> Sequence[str]:
         if not (CLIENTS / "typescript" / "node_modules" / "@modelcontextprotocol" / generation).is_dir():
             pytest.skip("the TypeScript SDKs are not installed (`make test-full` does it)")
@@ -50,20 +57,28 @@ def typescript(generation: str, era: str) -> Callable[[str, str], Sequence[str]]
 
 
 APPS = {
-    "mcp-1": (mcp_1, "An old host"),
-    "fastmcp": (fastmcp, "FastMCP Client"),
-    "typescript-1": (typescript("sdk", "legacy"), "A TypeScript host"),
-    "typescript-2-legacy": (typescript("client", "legacy"), "A TypeScript host"),
-    "typescript-2-modern": (typescript("client", "auto"), "A TypeScript host"),
+    "mcp-1": (mcp_1, "/mcp", "An old host"),
+    "mcp-1-sse": (mcp_1, "/sse", "An old host"),
+    "mcp-2-legacy": (mcp_2("legacy"), "/mcp", "A new host"),
+    "mcp-2-modern": (mcp_2("auto"), "/mcp", "A new host"),
+    "mcp-2-with-a-slash": (mcp_2("auto"), "/mcp/", "A new host"),
+    "mcp-2-sse": (mcp_2("legacy"), "/sse", "A new host"),
+    "fastmcp": (fastmcp, "/mcp", "FastMCP Client"),
+    "typescript-1": (typescript("sdk", "legacy"), "/mcp", "A TypeScript host"),
+    "typescript-1-with-a-slash": (typescript("sdk", "legacy"), "/mcp/", "A TypeScript host"),
+    "typescript-1-sse": (typescript("sdk", "legacy"), "/sse", "A TypeScript host"),
+    "typescript-2-legacy": (typescript("client", "legacy"), "/mcp", "A TypeScript host"),
+    "typescript-2-modern": (typescript("client", "auto"), "/mcp", "A TypeScript host"),
 }
+"""Each with its program, the path of the address that a person pastes, and what it calls itself."""
 
 
 @pytest.mark.parametrize("name", APPS)
 async def test_an_app_refreshes_by_itself_and_signs_in_again_once_its_access_has_ended(tmp_path: Path, name: str):
-    program, client_name = APPS[name]
+    program, path, client_name = APPS[name]
     with anyio.fail_after(HANG_SECONDS):
         async with serving(tmp_path) as (sandbox, server), open_host(server.base) as host:
-            command = program(f"{server.base}/mcp", host.callback)
+            command = program(server.base + path, host.callback)
             async with open_app(command, host, tmp_path, listens=name == "fastmcp") as app:
                 first = await app.do("connect")
                 assert LIST in first["tools"]

@@ -1,5 +1,6 @@
 // An app on one of the official TypeScript SDKs that signs in. Arguments: `sdk` (1.x) or `client` (2.x), the era (2.x
-// alone: `legacy` or `auto`), the server's address, the redirect URI. It is told what to do as `app_protocol.py` says.
+// alone: `legacy` or `auto`), the server's address (HTTP+SSE if it ends with `/sse`), the redirect URI. It is told what to
+// do as `app_protocol.py` says.
 import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 
@@ -13,10 +14,10 @@ const hear = async () => {
 
 const load = async (): Promise<any> => {
   if (generation === "client") return await import("@modelcontextprotocol/client");
-  const parts = ["index", "streamableHttp", "auth"].map((part) => import(`@modelcontextprotocol/sdk/client/${part}.js`));
+  const parts = ["index", "streamableHttp", "sse", "auth"].map((part) => import(`@modelcontextprotocol/sdk/client/${part}.js`));
   return Object.assign({}, ...(await Promise.all(parts)));
 };
-const { Client, StreamableHTTPClientTransport, UnauthorizedError } = await load();
+const { Client, SSEClientTransport, StreamableHTTPClientTransport, UnauthorizedError } = await load();
 
 const provider = {
   redirectUrl,
@@ -70,7 +71,8 @@ let transport: any;
 const connect = async () => {
   const mode = generation === "client" ? { versionNegotiation: { mode: era } } : {};
   client = new Client({ name: "typescript-host", version: "1.0.0" }, mode);
-  transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: provider });
+  const Transport = url.endsWith("/sse") ? SSEClientTransport : StreamableHTTPClientTransport;
+  transport = new Transport(new URL(url), { authProvider: provider });
   await client.connect(transport);
 };
 /** Do a step; where the SDK has sent the person to the browser, finish that and do it again. */
