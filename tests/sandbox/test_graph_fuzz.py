@@ -105,6 +105,43 @@ def test_no_query_makes_a_list_crash(text: str, name: str):
     asyncio.run(asked(text, name))
 
 
+SCHEDULE = st.fixed_dictionaries({}, optional={name: values(kind) for name, kind in TYPES["getSchedule"].items()})
+
+
+async def asked_for_time(body: dict[str, Any]) -> None:
+    graph = Graph()
+    async with graph.signed_in() as client:
+        assert is_graphs(await client.post("/me/calendar/getSchedule", json=body), 200, 500)
+        usual = {
+            "Schedules": ["alice@company.com", "lisbon@company.com"],
+            "StartTime": {"dateTime": "2026-03-25T00:00:00", "timeZone": "UTC"},
+            "EndTime": {"dateTime": "2026-03-26T00:00:00", "timeZone": "UTC"},
+        }
+        assert is_graphs(await client.post("/me/calendar/getSchedule", json={**usual, **body}), 200, 500)
+
+
+@settings(max_examples=60)
+@given(SCHEDULE)
+def test_no_body_makes_a_request_for_schedules_crash(body: dict[str, Any]):
+    asyncio.run(asked_for_time(body))
+
+
+async def searched(text: str, name: str) -> None:
+    graph = Graph()
+    async with graph.signed_in(scopes=frozenset({"People.Read"})) as client:
+        headers = {"X-PeopleQuery-QuerySources": "Mailbox,Directory"}
+        assert is_graphs(await client.get("/me/people", params={name: text}, headers=headers), 200)
+
+
+@settings(max_examples=60)
+@given(
+    st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF), max_size=30),
+    st.sampled_from(["$search", "$filter", "$select", "$top", "$skip"]),
+)
+def test_no_query_makes_a_search_for_people_crash(text: str, name: str):
+    asyncio.run(searched(text, name))
+
+
 async def test_a_body_above_four_megabytes_and_one_with_nan_are_refused():
     graph = Graph()
     async with graph.signed_in() as client:

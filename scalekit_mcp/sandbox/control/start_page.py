@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from scalekit_mcp.sandbox.control.controls import Controls
 
 LATEST_REQUESTS = 12
+CALLS = (
+    ("GET /v1.0/me, /me/mailboxSettings, /me/outlook/supportedTimeZones", "who is signed in, hours, time zones"),
+    ("GET /v1.0/me/calendars, /me/calendar", "own calendars and those that others share"),
+    ("GET /v1.0/me/events, /me/calendarView, /me/events/{id}/instances", "events and dates, also below a calendar"),
+    ("POST, PATCH, DELETE /v1.0/me/events", "create, change, delete; /cancel, /permanentDelete"),
+    (
+        "POST /v1.0/me/events/{id}/accept, /tentativelyAccept, /decline",
+        "answers to invitations; rooms give theirs",
+    ),
+    ("POST /v1.0/me/calendar/getSchedule", "when people, rooms and lists can be met"),
+    ("GET /v1.0/me/people", "search for people, needs People.Read"),
+)
 
 
 def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Response:
@@ -29,6 +41,7 @@ def start_page(controls: Controls, base_url: str, *, turned: str = "") -> Respon
     variables: dict[str, Any] = {
         "base_url": base_url,
         "environment": controls.environment(base_url),
+        "calls": CALLS,
         "people": people,
         "rooms": list(world.rooms.values()),
         "lists": list(world.lists.values()),
