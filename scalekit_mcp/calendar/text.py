@@ -23,7 +23,7 @@ REPLACEMENT = "\ufffd"
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-_ODD_ESCAPE = re.compile(r'\\[^nt"\\]')
+_ODD_ESCAPE = re.compile(r'(?<!\\)(?:\\\\)*\\[^nt"\\]')
 """In JSON, what stands for a control character that is replaced."""
 
 
