@@ -35,6 +35,34 @@ class StopsAtTheApp(httpx.AsyncBaseTransport):
 
 
 @dataclass
+class AuthorizationRequest:
+    """One request for a code, with a `state` and a verifier of its own."""
+
+    base: str
+    client_id: str
+    redirect_uri: str
+    scope: str
+    state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
+    verifier: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
+
+    @property
+    def url(self) -> str:
+        """The address for the browser."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        asked = {
+            "response_type": "code",
+            "client_id": self.client_id,
+            "redirect_uri": self.redirect_uri,
+            "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            "code_challenge_method": "S256",
+            "state": self.state,
+            "scope": self.scope,
+            "resource": f"{self.base}/mcp",
+        }
+        return f"{self.base}/authorize?{urlencode(asked)}"
+
+
+@dataclass
 class PublishedApp:
     """An app at the server `base`, known there as `client_id`; with a secret it proves itself by Basic."""
 
@@ -42,29 +70,24 @@ class PublishedApp:
     client_id: str
     secret: str | None = None
     http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=60), repr=False)
-    last_page: str = ""
+
+    def ask(self, redirect_uri: str, *, scope: str) -> AuthorizationRequest:
+        """What it asks for in the browser."""
+        return AuthorizationRequest(self.base, self.client_id, redirect_uri, scope)
+
+    async def redeem(self, asked: AuthorizationRequest, answer: Mapping[str, str]) -> dict[str, Any]:
+        """A pair of tokens for what came back from the browser."""
+        assert {**answer, "code": ""} == {"code": "", "state": asked.state, "iss": self.base}
+        form = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": asked.redirect_uri}
+        return await self._tokens(**form, code_verifier=asked.verifier)
 
     async def sign_in(self, redirect_uri: str, *, scope: str) -> dict[str, Any]:
         """A pair of tokens for a person who accepts."""
-        verifier, state = secrets.token_urlsafe(32), secrets.token_urlsafe(16)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
-        asked = {
-            "response_type": "code",
-            "client_id": self.client_id,
-            "redirect_uri": redirect_uri,
-            "code_challenge": challenge,
-            "code_challenge_method": "S256",
-            "state": state,
-            "scope": scope,
-            "resource": f"{self.base}/mcp",
-        }
+        asked = self.ask(redirect_uri, scope=scope)
         async with StopsAtTheApp(redirect_uri) as road, httpx.AsyncClient(transport=road, timeout=60) as browser:
-            page = await consent(Browser(browser), f"{self.base}/authorize?{urlencode(asked)}", DANA)
-            [answer] = road.answers or [{"page": page.text}]
-        code = answer.pop("code")
-        assert answer == {"state": state, "iss": self.base}
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
-        return await self._tokens(**form, code_verifier=verifier)
+            page = await consent(Browser(browser), asked.url, DANA)
+            assert road.answers, page.text
+        return await self.redeem(asked, road.answers[0])
 
     async def refresh(self, refresh_token: str) -> dict[str, Any]:
         return await self._tokens(grant_type="refresh_token", refresh_token=refresh_token)

@@ -85,7 +85,8 @@ async def open_host(base: str, *, address: str = DANA) -> AsyncIterator[RemoteHo
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         line = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
-        await hosts[0].took(urlsplit(line).query)
+        if (came := urlsplit(line)).path == "/callback":  # a browser also asks for an icon
+            await hosts[0].took(came.query)
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\nconnection: close\r\n\r\nConnected")
         await writer.drain()
         writer.close()

@@ -38,7 +38,7 @@ def walk(base_url: str, width: int) -> list[str]:
     wide: list[str] = []
     with Chromium(find_chromium() or "") as chromium:
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        chromium._call("Emulation.setDeviceMetricsOverride", **metrics)
+        chromium.call("Emulation.setDeviceMetricsOverride", **metrics)
 
         def check(name: str, text: str) -> None:
             assert "NOT Microsoft" in chromium.wait_for(text), name

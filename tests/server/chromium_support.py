@@ -20,9 +20,12 @@ def find_chromium() -> str | None:
 
 
 class Chromium:
-    """One tab. `wait_for` polls inside the page, so that nothing here sleeps."""
+    """One tab. `wait_for` polls inside the page, so that nothing here sleeps.
 
-    def __init__(self, path: str) -> None:
+    `events` are what the browser has told unasked: its method and parameters, in order.
+    """
+
+    def __init__(self, path: str, *flags: str) -> None:
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         theirs_in, self._out = os.pipe()
         self._in, theirs_out = os.pipe()
@@ -32,7 +35,7 @@ class Chromium:
             "r, w = (fcntl.fcntl(int(fd), fcntl.F_DUPFD, 50) for fd in (r, w));"
             "os.dup2(r, 3); os.dup2(w, 4); os.execv(path, [path, *flags, f'--user-data-dir={profile}', 'about:blank'])"
         )
-        arguments = [path, self._profile.name, str(theirs_in), str(theirs_out), *_FLAGS.split()]
+        arguments = [path, self._profile.name, str(theirs_in), str(theirs_out), *_FLAGS.split(), *flags]
         self._process = subprocess.Popen(
             [sys.executable, "-c", launch, *arguments],
             pass_fds=(theirs_in, theirs_out),
@@ -44,10 +47,11 @@ class Chromium:
         os.close(theirs_out)
         self._rest = b""
         self._last = 0
+        self.events: list[tuple[str, dict[str, Any]]] = []
         self._session: str | None = None
-        target = self._call("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._call("Page.enable")
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        self.call("Page.enable")
 
     def __enter__(self) -> Chromium:
         return self
@@ -60,10 +64,10 @@ class Chromium:
         self._profile.cleanup()
 
     def open(self, url: str) -> None:
-        self._call("Page.navigate", url=url)
+        self.call("Page.navigate", url=url)
 
     def evaluate(self, expression: str) -> Any:
-        answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return answer.get("result", {}).get("value")
 
     def wait_for(self, text: str) -> str:
@@ -82,7 +86,24 @@ class Chromium:
         assert self.evaluate(f"Boolean({found})"), f"there is no button '{text}'"
         self.evaluate(f"{found}.click()")
 
-    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+    def follow(self, text: str) -> None:
+        """Follow the link whose text contains `text`."""
+        wanted = json.dumps(text)
+        found = f"[...document.querySelectorAll('a')].find(a => a.innerText.includes({wanted}))"
+        assert self.evaluate(f"Boolean({found})"), f"there is no link '{text}'"
+        self.evaluate(f"{found}.click()")
+
+    def reload(self) -> None:
+        """Load the page again, and wait until it is another document."""
+        self.evaluate("document.isTheOldOne = true")
+        self.call("Page.reload")
+        for _ in range(_TRIES):
+            if self.evaluate("new Promise(r => setTimeout(() => r(document.isTheOldOne !== true), 50))"):
+                return
+        raise AssertionError("the page never came again")
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """Have the browser do something, and wait for its answer."""
         self._last += 1
         message: dict[str, Any] = {"id": self._last, "method": method, "params": params}
         if self._session is not None:
@@ -92,6 +113,8 @@ class Chromium:
             answer = self._receive()
             if answer.get("id") == self._last:
                 return answer.get("result", {})  # a page that goes away answers with an error: no result
+            if "method" in answer:
+                self.events.append((answer["method"], answer.get("params", {})))
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._rest:

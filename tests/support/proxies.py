@@ -94,7 +94,7 @@ class TestProxy:
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", self.target)
         try:
-            await asyncio.gather(_pump(reader, behind_writer), _pump(behind_reader, writer))
+            await asyncio.gather(pump(reader, behind_writer), pump(behind_reader, writer))
         finally:
             await _close(behind_writer)
 
@@ -147,7 +147,8 @@ class TestProxy:
         return True
 
 
-async def _pump(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
+async def pump(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
+    """Pass on what comes until one side ends."""
     with contextlib.suppress(OSError):
         while data := await source.read(65_536):
             drain.write(data)
