@@ -188,12 +188,17 @@ class ProviderSignIns:
         )
 
 
+_NOT_ALLOWED = {
+    True: "is a personal account, and the operator of this server has allowed none.",
+    False: "belongs to an organization that the operator of this server has not allowed.",
+}
+
+
 def _other_tenant(signed_in: ProviderAccount) -> AuthorizationOutcome:
     return AuthorizationOutcome(
         OutcomeKind.OTHER_ACCOUNT,
         "This account may not sign in here",
-        f"{signed_in.mailbox or 'The account'} belongs to an organization that the operator of this server has not "
-        "allowed. Nothing was kept.",
+        f"{signed_in.mailbox or 'The account'} {_NOT_ALLOWED[signed_in.personal]} Nothing was kept.",
         "Use another account, or ask the operator of this server.",
         mailbox=signed_in.mailbox,
     )

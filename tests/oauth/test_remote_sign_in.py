@@ -115,7 +115,7 @@ async def test_a_tenant_that_is_not_allowed_does_not_come_in(tmp_path: Path):
             with pytest.raises(BaseExceptionGroup):
                 async with pat.connected():
                     pass
-            assert "has not allowed" in pat.last_page
+            assert "is a personal account, and the operator of this server has allowed none" in pat.last_page
             assert pat.storage.tokens is None
 
 

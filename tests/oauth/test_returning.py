@@ -30,8 +30,8 @@ async def back(room: OAuthRoom, state: str, **query: str) -> httpx.Response:
     return await room.browser.get("/oauth/callback", params={"state": state, **(query or {"code": "microsoft's"})})
 
 
-async def page_of_failure(room: OAuthRoom, error: str = "access_denied") -> httpx.Response:
-    answer = await back(room, await left(room), error=error)
+async def page_of_failure(room: OAuthRoom, error: str = "access_denied", **changes: str | None) -> httpx.Response:
+    answer = await back(room, await left(room, **changes), error=error)
     assert answer.status_code == 303
     assert answer.headers["location"] == "/oauth/sign-in"
     return await room.browser.get("/oauth/sign-in")
@@ -116,6 +116,18 @@ async def test_a_failure_stays_on_a_page_until_the_person_chooses(room: OAuthRoo
     told = dict(parse_qsl(urlsplit(html.unescape(link[1])).query))
     assert (told["error"], told["state"], told["iss"]) == ("access_denied", "the host's state", ISSUER)
     assert "AADSTS" not in told["error_description"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("http://127.0.0.1:33418/", "Return to the app on this computer"),
+        ("cursor://anysphere.cursor-mcp/oauth/callback", "Return to the app registered for cursor:"),
+    ],
+)
+async def test_the_way_back_is_called_as_a_person_would(room: OAuthRoom, uri: str, said: str):
+    room.register(redirect_uris=[uri])
+    assert f">{said}</a>" in (await page_of_failure(room, redirect_uri=uri)).text
 
 
 @pytest.mark.parametrize("error", ["access_denied", "server_error", "temporarily_unavailable"])

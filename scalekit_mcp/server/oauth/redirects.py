@@ -36,6 +36,17 @@ class Destination:
     kind: str
     name: str
 
+    @property
+    def app(self) -> str:
+        """The app there, as a person would say it."""
+        match self.kind:
+            case "host":
+                return self.name
+            case "computer":
+                return "the app on this computer"
+            case _:
+                return f"the app registered for {self.name}"
+
 
 def is_acceptable(uri: object) -> bool:
     """Whether an app may have a redirect URI.

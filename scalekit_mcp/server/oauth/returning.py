@@ -131,8 +131,8 @@ class ReturnEndpoint:
         return RedirectResponse(url, status_code=303, headers=dict(PAGE_HEADERS))
 
     def _way_back(self, request: SignInRequest, error: str) -> tuple[str, str]:
-        """Where the app is told about an error: the name of the place, and the address."""
-        where = redirects.destination(request.redirect_uri).name
+        """Where the app is told about an error: what a person calls it, and the address."""
+        where = redirects.destination(request.redirect_uri).app
         return where, error_url(self._browser.issuer, request, error, _TOLD[error])
 
     def _to_the_page(self, failed: NotSignedIn, secret: str) -> Response:
