@@ -424,6 +424,25 @@ async def test_one_address_is_fetched_once_at_a_time_and_few_for_one_host(room: 
     assert len(room.server.requests) == 5
 
 
+async def test_eight_fetches_run_at_once(room: Room):
+    hold = asyncio.Event()
+
+    async def resolve(host: str, _: int) -> Sequence[str]:
+        room.lookups.append(host)
+        await hold.wait()
+        return []
+
+    documents = Documents(room.clock, tls=room.server.trusting, own_hosts=[], resolve=resolve)
+    asked = [asyncio.ensure_future(documents.find(f"https://client{number}.example/c.json")) for number in range(10)]
+    for _ in range(200):  # until everybody has a place or waits for one
+        await asyncio.sleep(0)
+    assert len(room.lookups) == 8
+    hold.set()
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [DocumentError] * 10
+    assert len(room.lookups) == 10
+
+
 async def test_a_slow_host_leaves_places_for_others(room: Room):
     room.server.hold = asyncio.Event()
     slow = [asyncio.ensure_future(room.documents.find(room.publish(f"/{number}.json"))) for number in range(20)]
