@@ -310,8 +310,9 @@ async def test_the_least_recently_used_grants_end_when_there_are_too_many(
     assert await rotated(room, first_again)
 
 
-def test_an_account_has_at_most_fifty_live_grants():
+def test_the_bounds_of_grants():
     assert grant_statements.MOST_GRANTS == 50
+    assert (GRANT_DAYS, GRACE_SECONDS, GRACE_RETRIES, SNAPSHOT_SECONDS) == (90, 120, 10, 2)
 
 
 async def test_the_last_use_is_noted_once_an_hour(room: GrantRoom):
