@@ -128,6 +128,10 @@ class SchedulingMailbox(Mailbox, Protocol):
         """The user's default calendar."""
         ...
 
+    async def respond(self, event_id: str, action: str, body: dict[str, Any]) -> None:
+        """Answer an invitation by one of Graph's actions; raises `ChangeAnswerLostError` like every change."""
+        ...
+
     async def schedules(self, addresses: Sequence[str], span: Span, *, interval: timedelta) -> Page:
         """The free and taken time of at most 20 people, rooms and lists, with a view of one character an interval."""
         ...

@@ -31,7 +31,13 @@ from scalekit_mcp.tools.parameters import text as text_parameter
 from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
 from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
-from scalekit_mcp.tools.scheduling_arguments import FindMeetingTimes, GetFreeBusySchedule, ListCalendars, SearchPeople
+from scalekit_mcp.tools.scheduling_arguments import (
+    FindMeetingTimes,
+    GetFreeBusySchedule,
+    ListCalendars,
+    RespondToEvent,
+    SearchPeople,
+)
 from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
@@ -62,6 +68,7 @@ __all__ = [
     "Parameter",
     "Recurrence",
     "Remarks",
+    "RespondToEvent",
     "SearchPeople",
     "ToolSpec",
     "UnknownToolError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, cast
 
@@ -79,12 +79,21 @@ def check_whole_window(read: Mapping[str, Any]) -> None:
         check_window(start, end)
 
 
-def _check_times_of_day(read: Mapping[str, Any]) -> None:
-    for name in ("start_datetime", "end_datetime"):
+def check_proposed_time(read: Mapping[str, Any]) -> None:
+    """The edges of a proposed time: times of day that exist, and the end after the start."""
+    names = ("proposed_start_datetime", "proposed_end_datetime")
+    _check_times_of_day(read, names)
+    start, end = (_instant(read, name, "proposed_timezone") for name in names)
+    if end <= start:
+        raise ArgumentError("must lie after proposed_start_datetime", "proposed_end_datetime")
+
+
+def _check_times_of_day(read: Mapping[str, Any], names: Sequence[str] = ("start_datetime", "end_datetime")) -> None:
+    for name in names:
         value = read.get(name)
         if isinstance(value, DateOnly):
             at = f"{value.date()}T00:00:00"
-            if name == "end_datetime":
+            if "end" in name:
                 at += f", or {value.date() + timedelta(days=1)}T00:00:00 to include that day"
             raise ArgumentError(f"has no time of day; write {at}", name)
 

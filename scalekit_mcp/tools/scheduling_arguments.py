@@ -53,6 +53,33 @@ class GetFreeBusySchedule(Arguments):
         return checks.check_free_busy(read)
 
 
+class RespondToEvent(Arguments):
+    """Arguments of `outlook_respond_to_event`."""
+
+    tool_name: ClassVar[str] = "outlook_respond_to_event"
+
+    event_id: Annotated[str, p.identifier_of("Id of the invitation in the user's calendar, as list gave it.")]
+    response: Annotated[str, p.choice("The answer.", "accept", "tentative", "decline")]
+    comment: Annotated[
+        str | None, p.text("What the organizer reads.", 10_000, one_line=False, publish=False, literal=True)
+    ] = None
+    send_response: Annotated[bool, p.boolean("Mail the organizer; default true.")] = True
+    proposed_start_datetime: Annotated[
+        datetime | None,
+        p.local_datetime("Another time to propose, with tentative or decline; the next two too.", "proposed_timezone"),
+    ] = None
+    proposed_end_datetime: Annotated[datetime | None, p.local_datetime("Its end.", "proposed_timezone")] = None
+    proposed_timezone: Annotated[
+        str | None, p.zone("Its zone.", "proposed_start_datetime", "proposed_end_datetime")
+    ] = None
+    apply_to: Annotated[str | None, p.choice("this: the date of the id. series: all.", "this", "series")] = None
+
+    @classmethod
+    def check(cls, read: dict[str, Any]) -> Remarks:
+        """See `Arguments.check`."""
+        return checks.check_respond(read)
+
+
 class ListCalendars(Arguments):
     """Arguments of `outlook_list_calendars`: none."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.tools.checks import check_whole_window
+from scalekit_mcp.tools.checks import check_proposed_time, check_whole_window
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
 from scalekit_mcp.tools.values import ArgumentError, shown
@@ -43,6 +43,24 @@ def check_free_busy(read: dict[str, Any]) -> Remarks:
     people = _with_address(read, "people")
     if len(people) > MAXIMUM_PEOPLE:
         raise ArgumentError(f"names {len(people)} people; at most {MAXIMUM_PEOPLE} are looked at", "people")
+    return NO_REMARKS
+
+
+def check_respond(read: dict[str, Any]) -> Remarks:
+    """Rules of respond_to_event: a mail is needed for a comment and for a proposal, and a proposal is whole."""
+    proposal = ("proposed_start_datetime", "proposed_end_datetime", "proposed_timezone")
+    given = [name for name in proposal if name in read]
+    if given:
+        if read["response"] == "accept":
+            raise ArgumentError("cannot be proposed with accept; answer tentative or decline", given[0])
+        missing = [name for name in proposal if name not in read]
+        if missing:
+            raise ArgumentError(f"is missing: {given[0]} needs it", missing[0])
+        check_proposed_time(read)
+    if read.get("send_response") is False:
+        for name in ("comment", "proposed_start_datetime"):
+            if name in read:
+                raise ArgumentError("reaches the organizer by mail only; leave out send_response=false", name)
     return NO_REMARKS
 
 

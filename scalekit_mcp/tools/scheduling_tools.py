@@ -40,6 +40,26 @@ SCHEDULING_TOOLS = (
         hosted=False,
     ),
     ToolSpec(
+        name="outlook_respond_to_event",
+        title="Respond to event",
+        description=(
+            "Accepts, tentatively accepts or declines an invitation to a meeting of somebody else and mails them. "
+            "tentative and decline may propose another time, about which the organizer decides. The user's own "
+            "meetings cannot be answered: update or delete those. A declined event leaves the calendar."
+        ),
+        arguments=a.RespondToEvent,
+        output_properties={
+            "responded": {"type": "string"},
+            "event": {"type": "object"},
+            "told": {"type": "array"},
+            **REMARKS,
+        },
+        destructive=True,
+        idempotent=True,
+        toolset="scheduling",
+        hosted=False,
+    ),
+    ToolSpec(
         name="outlook_list_calendars",
         title="List calendars",
         description=(

@@ -27,6 +27,7 @@ LEAST: dict[str, dict[str, Any]] = {
         "start_datetime": "2026-04-01T09:00:00",
         "end_datetime": "2026-04-01T17:00:00",
     },
+    "outlook_respond_to_event": {"event_id": "A", "response": "accept"},
     "outlook_list_calendars": {},
     "outlook_search_people": {"query": "alice"},
 }

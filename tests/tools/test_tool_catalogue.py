@@ -45,6 +45,10 @@ PARAMETERS = {
         "working_hours", "max_results",
     },
     "outlook_get_free_busy_schedule": {"people", "start_datetime", "end_datetime", "timezone"},
+    "outlook_respond_to_event": {
+        "event_id", "response", "comment", "send_response", "proposed_start_datetime", "proposed_end_datetime",
+        "proposed_timezone", "apply_to",
+    },
     "outlook_list_calendars": set(),
     "outlook_search_people": {"query", "max_results"},
 }  # fmt: skip
@@ -55,6 +59,7 @@ REQUIRED = {
     "outlook_delete_calendar_event": {"event_id"},
     "outlook_find_meeting_times": {"duration_minutes", "start_datetime", "end_datetime"},
     "outlook_get_free_busy_schedule": {"people", "start_datetime", "end_datetime"},
+    "outlook_respond_to_event": {"event_id", "response"},
     "outlook_search_people": {"query"},
 }
 
@@ -167,6 +172,7 @@ def test_hints_and_scopes_tell_reading_from_changing_and_destroying() -> None:
         "authorize": (False, False, True, "calendar.read"),
         "outlook_find_meeting_times": (True, False, True, "calendar.read"),
         "outlook_get_free_busy_schedule": (True, False, True, "calendar.read"),
+        "outlook_respond_to_event": (False, True, True, "calendar.write"),
         "outlook_list_calendars": (True, False, True, "calendar.read"),
         "outlook_search_people": (True, False, True, "calendar.read"),
     }

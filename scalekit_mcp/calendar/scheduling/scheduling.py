@@ -13,8 +13,16 @@ from scalekit_mcp.calendar.scheduling.free_busy import free_busy_schedule
 from scalekit_mcp.calendar.scheduling.meeting_times import find_meeting_times
 from scalekit_mcp.calendar.scheduling.people_search import MetPeopleCache, Searcher, search_people
 from scalekit_mcp.calendar.scheduling.reading_schedules import ScheduleReader
+from scalekit_mcp.calendar.scheduling.respond import respond_to_event
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.tools import Arguments, FindMeetingTimes, GetFreeBusySchedule, ListCalendars, SearchPeople
+from scalekit_mcp.tools import (
+    Arguments,
+    FindMeetingTimes,
+    GetFreeBusySchedule,
+    ListCalendars,
+    RespondToEvent,
+    SearchPeople,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class Scheduling:
                 return CalendarAnswer(
                     await free_busy_schedule(self._reader(), arguments, clock=self.clock, timezone=self.timezone)
                 )
+            case RespondToEvent():
+                return CalendarAnswer(await respond_to_event(self.mailbox, arguments, timezone=self.timezone))
             case SearchPeople():
                 found = await search_people(
                     self.mailbox, arguments, self.searcher, cache=self.met_people, clock=self.clock

@@ -110,6 +110,10 @@ class GraphMailbox:
         request = GraphRequest("GET", "/me/calendar", params={"$select": ",".join(select)})
         return (await self._session.send(request)).body
 
+    async def respond(self, event_id: str, action: str, body: dict[str, Any]) -> None:
+        """event: accept, event: tentativelyAccept, event: decline."""
+        await self._session.send(replace(_on_event("POST", event_id, f"/{action}"), json=body))
+
     async def schedules(self, addresses: Sequence[str], span: Span, *, interval: timedelta) -> Page:
         """calendar: getSchedule, asked and answered in UTC."""
         body = {

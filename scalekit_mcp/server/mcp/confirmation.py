@@ -11,6 +11,7 @@ from scalekit_mcp.tools import attendees
 CREATE = "outlook_create_calendar_event"
 UPDATE = "outlook_update_calendar_event"
 DELETE = "outlook_delete_calendar_event"
+RESPOND = "outlook_respond_to_event"
 PEOPLE_PARAMETERS = (
     "attendees_required",
     "attendees_optional",
@@ -53,6 +54,13 @@ def delete_question(event: Mapping[str, Any]) -> str:
     start = str(cast("Mapping[str, Any]", event.get("start") or {}).get("dateTime") or "").partition(".")[0]
     told = f" and mail a cancellation to {_people(people)}" if people and event.get("isOrganizer") is not False else ""
     return f"Delete '{_plain(event.get('subject'))}' of {_plain(start)}{told}?"
+
+
+def respond_question(tool_input: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+    """The question before an invitation is answered: who gets mail."""
+    organizer = cast("Mapping[str, Mapping[str, str]]", event.get("organizer") or {}).get("emailAddress", {})
+    told = "" if tool_input.get("send_response") is False else f" and mail {_people([organizer.get('address', '')])}"
+    return f"Answer '{_plain(event.get('subject'))}' with {_plain(tool_input.get('response'))}{told}?"
 
 
 def _invited(event: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from scalekit_mcp.tools import Arguments, Authorize
 
 _LIST = "outlook_list_calendar_events"
 _GET = "outlook_get_calendar_event"
-_ASKED_ABOUT = "subject,start,attendees,isOrganizer"
+_ASKED_ABOUT = "subject,start,attendees,isOrganizer,organizer"
 
 
 class CalendarJob:
@@ -69,7 +69,7 @@ class CalendarJob:
         if self._tool_name == confirmation.CREATE and confirmation.mails_on_create(given):
             await self._execute(_LIST, {"top": 1, "select": "id"})
             raise ConfirmationNeededError(confirmation.create_question(given))
-        if self._tool_name not in (confirmation.UPDATE, confirmation.DELETE):
+        if self._tool_name not in (confirmation.UPDATE, confirmation.DELETE, confirmation.RESPOND):
             return
         try:
             event = await self._execute(_GET, {"event_id": given["event_id"], "select": _ASKED_ABOUT})
@@ -77,6 +77,8 @@ class CalendarJob:
             return  # nothing to mail about; the call itself says what that means
         if self._tool_name == confirmation.DELETE:
             raise ConfirmationNeededError(confirmation.delete_question(event))
+        if self._tool_name == confirmation.RESPOND:
+            raise ConfirmationNeededError(confirmation.respond_question(given, event))
         if confirmation.mails_on_update(given, event):
             raise ConfirmationNeededError(confirmation.update_question(given, event))
 
