@@ -107,6 +107,19 @@ async def test_a_shared_calendar_is_the_owners_own_and_so_are_its_events() -> No
         assert "Alice" not in await calendars(alice)
 
 
+async def test_what_somebody_shares_is_their_own_calendar_not_one_that_they_were_given() -> None:
+    sandbox = fixed_sandbox()
+    sandbox.add_calendar(ALICE, "Team", owner="bob@company.com")
+    sandbox.add_calendar(DANA, "Team", owner=ALICE)
+    async with client_of(sandbox, scope=SHARED) as dana:
+        team = (await calendars(dana))["Team"]
+        assert (await dana.post(inside(team), json=CREATED)).status_code == 201
+    async with client_of(sandbox, ALICE) as alice:
+        listed = (await alice.get("/me/calendars")).json()["value"]
+        own = [entry for entry in listed if entry["name"] == "Team" and entry["owner"]["address"] == ALICE]
+        assert [event["subject"] for event in (await alice.get(inside(own[0]))).json()["value"]] == ["Review"]
+
+
 async def test_a_calendar_shared_for_reading_refuses_writes() -> None:
     sandbox = fixed_sandbox()
     sandbox.add_calendar(DANA, "Team", owner=ALICE, can_edit=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -178,9 +178,20 @@ async def test_all_day_events_run_between_the_midnights_of_their_own_zone() -> N
     async with client_of(sandbox) as dana:
         (entry,) = await schedules(dana, BOB)
         (later,) = await schedules(dana, BOB, startTime=at("2029-03-05T15:00:00"))
+        (sooner,) = await schedules(dana, BOB, startTime=at("2029-03-04T16:00:00"), endTime=at("2029-03-04T18:00:00"))
     assert shown(entry) == [("oof", "2029-03-04T15:00", "2029-03-05T15:00")]
     assert entry["availabilityView"] == "3333333000"
     assert later["scheduleItems"] == []
+    assert shown(sooner) == shown(entry)
+
+
+async def test_an_event_without_a_length_is_an_item_and_holds_no_time() -> None:
+    sandbox = fixed_sandbox(BOB)
+    sandbox.scheduling.add_busy(BOB, day(9, 30), day(9, 30), time_zone="UTC")
+    async with client_of(sandbox) as dana:
+        (entry,) = await schedules(dana, BOB)
+    assert shown(entry) == [("busy", "2029-03-05T09:30", "2029-03-05T09:30")]
+    assert entry["availabilityView"] == "0000000000"
 
 
 @pytest.mark.parametrize(("digit", "view"), [("0", "0120000000"), ("4", "4120000000")])
@@ -231,6 +242,7 @@ async def test_subjects_are_told_only_where_they_are_shared_and_of_private_event
 async def test_people_who_cannot_be_read_have_an_error_or_no_entry_or_no_items() -> None:
     sandbox = fixed_sandbox(ALICE, BOB)
     sandbox.add_person("eve@company.com")
+    sandbox.no_mailbox(GUEST, False)
     sandbox.scheduling.share_schedule(BOB, "view")
     sandbox.scheduling.share_schedule("eve@company.com", "no_entry")
     sandbox.scheduling.share_schedule("dave@company.com", "nothing")
@@ -354,6 +366,53 @@ async def test_invitations_cancelled_meetings_and_series_are_in_the_schedule() -
     series = ("tentative", "2029-03-05T15:00", "2029-03-05T16:00")
     for entry, status in ((before, "tentative"), (accepted, "busy"), (cancelled, "free")):
         assert shown(entry) == [(status, "2029-03-05T10:00", "2029-03-05T11:00"), series]
+
+
+@pytest.mark.parametrize("status", [403, 404, 501])
+async def test_what_a_personal_account_is_told_can_be_switched(status: int) -> None:
+    sandbox = fixed_sandbox()
+    sandbox.behaviour("schedule_personal_status", status)
+    async with client_of(sandbox, PAT) as pat:
+        assert (await refused(pat, asked(PAT)))[0] == status
+
+
+async def test_a_window_is_measured_in_hours_also_over_a_change_of_clocks() -> None:
+    def days(count: int) -> dict[str, Any]:
+        first = datetime(2029, 10, 15)  # noqa: DTZ001 - in the zone beside it
+        last = first + timedelta(days=count)
+        chicago = "Central Standard Time"
+        return {"startTime": at(first.isoformat(), chicago), "endTime": at(last.isoformat(), chicago)}
+
+    async with client_of(fixed_sandbox()) as dana:
+        assert (await refused(dana, asked(ALICE, **days(62))))[1] == "ErrorTimeIntervalTooBig"
+        assert (await dana.post("/me/calendar/getSchedule", json=asked(ALICE, **days(61)))).status_code == 200
+
+
+async def test_what_is_not_documented_of_schedules_can_be_switched() -> None:
+    sandbox = fixed_sandbox(DANA, ALICE, BOB)
+    sandbox.behaviour("declined", "kept")
+    midnights = datetime(2029, 3, 5), datetime(2029, 3, 6)  # noqa: DTZ001 - in the zone beside it
+    sandbox.scheduling.add_busy(BOB, *midnights, "oof", time_zone="Asia/Tokyo")
+    async with client_of(sandbox) as dana, client_of(sandbox, ALICE) as alice:
+        for subject in ("Open", "Declined", "Cancelled"):
+            made = await book(dana, subject=subject, attendees=invited(ALICE))
+            copy = await copy_of(alice, made)
+            assert copy is not None
+            if subject == "Declined":
+                await alice.post(path(copy, "/decline"), json={})
+            if subject == "Cancelled":
+                await dana.delete(path(made))
+        (usual,) = await schedules(dana, ALICE)
+        assert sorted(status for status, _, _ in shown(usual)) == ["free", "free", "tentative"]
+        sandbox.behaviour("schedule_unanswered", "omit")
+        sandbox.behaviour("schedule_all_day", "utc_day")
+        alice_now, bob = await schedules(dana, ALICE, BOB)
+        assert [status for status, _, _ in shown(alice_now)] == ["free", "free"]
+        assert shown(bob) == [("oof", "2029-03-05T00:00", "2029-03-06T00:00")]
+        assert bob["availabilityView"] == "3333333333"
+        sandbox.behaviour("schedule_cancelled", "omit")
+        (none,) = await schedules(dana, ALICE)
+    assert none["scheduleItems"] == []
 
 
 async def test_only_the_default_calendar_counts() -> None:

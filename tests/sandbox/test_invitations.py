@@ -65,6 +65,31 @@ async def test_a_meeting_whose_organizer_asked_for_no_answers_refuses_every_answ
         assert (await alice.post(path(mine, f"/{verb}"), json=body)).status_code == 202
 
 
+@pytest.mark.parametrize(("send", "status"), [(True, 400), (False, 202)])
+async def test_such_an_answer_may_be_refused_only_when_it_is_sent(send: bool, status: int) -> None:
+    sandbox = fixed_sandbox()
+    sandbox.behaviour("response_not_requested", "refuse_sent")
+    async with client_of(sandbox) as dana, client_of(sandbox, ALICE) as alice:
+        mine = await copied(alice, await book(dana, attendees=invited(ALICE), responseRequested=False))
+        answer = await alice.post(path(mine, "/accept"), json={"sendResponse": send})
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("switch", "status"), [("accept", 202), ("refuse", 400)])
+async def test_answers_to_what_is_cancelled_or_over_can_be_switched(switch: str, status: int) -> None:
+    sandbox = fixed_sandbox()
+    sandbox.behaviour("response_too_late", switch)
+    over = {"start": at("2029-03-01T07:00:00"), "end": at("2029-03-01T08:00:00")}
+    async with client_of(sandbox) as dana, client_of(sandbox, ALICE) as alice:
+        cancelled = await book(dana, attendees=invited(ALICE))
+        mine = await copied(alice, cancelled)
+        await dana.delete(path(cancelled))
+        past = await copied(alice, await book(dana, attendees=invited(ALICE), **over))
+        ahead = await copied(alice, await book(dana, attendees=invited(ALICE)))
+        for event, expected in ((mine, status), (past, status), (ahead, 202)):
+            assert (await alice.post(path(event, "/accept"), json={})).status_code == expected
+
+
 async def test_answers_that_break_a_rule_are_refused_and_change_nothing() -> None:
     sandbox = fixed_sandbox()
     async with client_of(sandbox) as dana, client_of(sandbox, ALICE) as alice:
@@ -190,6 +215,18 @@ async def test_a_series_is_answered_whole_but_dates_answered_by_themselves_keep_
         await dana.patch(path(made), json={"location": {"displayName": "Hall"}})
         left = [row["start"]["dateTime"][:10] for row in await dates(alice, mine)]
         assert left == ["2029-03-05", "2029-03-19", "2029-03-26"]
+
+
+async def test_an_answer_to_one_date_that_was_not_sent_outlives_the_organizers_update_too() -> None:
+    sandbox = fixed_sandbox()
+    async with client_of(sandbox) as dana, client_of(sandbox, ALICE) as alice:
+        made = await book(dana, attendees=invited(ALICE), recurrence=WEEKLY)
+        mine = await copied(alice, made)
+        await alice.post(path((await dates(alice, mine))[1], "/accept"), json={"sendResponse": False})
+        await dana.patch(path(made), json={"location": {"displayName": "Hall"}})
+        rows = await dates(alice, mine)
+    assert [row["responseStatus"]["response"] for row in rows] == ["notResponded", "accepted", *["notResponded"] * 2]
+    assert {row["location"]["displayName"] for row in rows} == {"Hall"}
 
 
 async def test_a_declined_date_comes_back_when_the_organizer_moves_it() -> None:

@@ -70,8 +70,24 @@ async def test_a_room_answers_only_after_the_time_that_it_takes() -> None:
     async with client_of(sandbox) as dana:
         made = await book(dana, attendees=room())
         assert await answers_of(dana, made) == {LISBON: "none"}
+        second = await book(dana, attendees=room())
+        withdrawn = await book(dana, attendees=room(OSLO))
+        await dana.delete(path(withdrawn))
         sandbox.advance_clock(60)
         assert await answers_of(dana, made) == {LISBON: "accepted"}
+        assert await answers_of(dana, second) == {LISBON: "declined"}
+    assert [mail.sender for mail in sandbox.world.mails if mail.kind == "response"] == [LISBON, LISBON]
+
+
+async def test_a_room_keeps_no_declined_events_whatever_people_do() -> None:
+    sandbox = fixed_sandbox()
+    sandbox.behaviour("declined", "kept")
+    sandbox.scheduling.add_room(OSLO, answers="decline")
+    async with client_of(sandbox) as dana:
+        made = await book(dana, attendees=room(OSLO))
+        assert await answers_of(dana, made) == {OSLO: "declined"}
+        (oslo,) = await schedules(dana, OSLO)
+    assert oslo["scheduleItems"] == []
 
 
 async def test_a_blocked_room_declines_and_a_freed_one_accepts() -> None:

@@ -182,15 +182,28 @@ class Behaviours:
     schedule_id: Literal["asked", "mailbox"] = _of(
         "asked", "`scheduleId` repeats the address that was asked for, or gives the mailbox's own."
     )
+    schedule_personal_status: Literal[403, 404, 501] = _of(
+        403, "The status with which getSchedule refuses a personal account."
+    )
+    schedule_all_day: Literal["zone", "utc_day"] = _of(
+        "zone", "All-day events in getSchedule: the midnights of the zone they were made in, or those of UTC."
+    )
+    schedule_unanswered: Literal["tentative", "omit"] = _of(
+        "tentative", "Invitations without an answer in getSchedule: tentative, or left out."
+    )
+    schedule_cancelled: Literal["free", "omit"] = _of(
+        "free", "Cancelled meetings and declined ones that are kept in getSchedule: free, or left out."
+    )
     schedule_order: Literal["asked", "reversed"] = _of("asked", "The order of the entries of getSchedule.")
     room_answer_seconds: int = _of(0, "How long a room takes to answer; it never answers before the next request.")
     declined: Literal["deleted", "kept"] = _of(
         "deleted", "An event that somebody declines: in Deleted Items, or kept as free (a setting of newer mailboxes)."
     )
     declined_readable: bool = _of(False, "A declined event in Deleted Items can still be read by its immutable id.")
-    response_not_requested: Literal["refuse", "accept"] = _of(
-        "refuse", "An answer to a meeting whose organizer asked for none."
+    response_not_requested: Literal["refuse", "refuse_sent", "accept"] = _of(
+        "refuse", "An answer to a meeting whose organizer asked for none: refused, refused when sent, or accepted."
     )
+    response_too_late: Literal["accept", "refuse"] = _of("accept", "An answer to a meeting that is cancelled or over.")
     comment_without_response: Literal["ErrorInvalidRequest", "ErrorInvalidParameter"] = _of(
         "ErrorInvalidRequest", "The error of an answer with a comment that is not to be sent."
     )
@@ -204,13 +217,17 @@ class Behaviours:
         "answer", "Calendars say `isDefaultCalendar`, or not, as some years ago."
     )
     people_api: Literal["offered", "absent"] = _of(
-        "offered", "`/me/people` is offered; it is absent in the cloud of China.", verified=True
+        "offered", "`/me/people` is offered; it is said to be absent in the cloud of China."
     )
     people_sources: Literal["header", "both"] = _of(
         "header", "A search for people looks into the directory when a header asks for it, or always.", verified=True
     )
     people_fuzzy: bool = _of(True, "A search for people forgives one wrong letter in a word.")
     people_groups: bool = _of(True, "`/me/people` also answers groups and lists.")
+    people_apostrophe: Literal["accept", "refuse"] = _of("accept", "An apostrophe in the `$search` of `/me/people`.")
+    people_primary: Literal["first", "last"] = _of(
+        "first", "Where the primary address stands among the `scoredEmailAddresses` of a person."
+    )
     people_nameless: bool = _of(True, "`/me/people` also answers entries that have no mail address.")
     occurrence_id_extra: bool = _of(False, "Answer the undocumented `occurrenceId` too.")
 

@@ -193,7 +193,6 @@ class Meetings:
             _ask_again(copy)
             copy.exceptions, copy.cancelled_dates = {}, set(event.cancelled_dates)
         _copy_shared(event, copy, theirs, now)
-        copy.forget()
         self._deliver_dates(event, copy, theirs, asked_again)
         copy.touch(now)
         if asked_again is not None and address.lower() in self._world.rooms:

@@ -21,13 +21,17 @@ class Replies:
 
         Raises:
             GraphError: 400, the caller is the organizer, no answer was asked for, a comment or a proposal is not sent,
-                or the organizer allows no proposals.
+                the organizer allows no proposals, or it is too late.
         """
         switches = self._world.switches
         if event.is_organizer:
             raise invalid_request("You can't respond to this meeting because you're the meeting organizer.")
-        if not event.response_requested and switches.response_not_requested == "refuse":
+        refusing = ("refuse", "refuse_sent") if reply.send else ("refuse",)
+        if not event.response_requested and switches.response_not_requested in refusing:
             raise invalid_request("The meeting organizer hasn't requested a response.")
+        is_over = event.recurrence is None and event.end.instant <= self._world.clock.now()
+        if switches.response_too_late == "refuse" and (event.is_cancelled or is_over):
+            raise invalid_request("You can't respond to a meeting that is cancelled or over.")
         if reply.comment and not reply.send:
             rule = invalid_request("'SendResponse' must be true when 'Comment' is not null.")
             raise GraphError(400, switches.comment_without_response, rule.message)

@@ -83,6 +83,8 @@ class People:
         need(request, _SCOPES)
         page = _page_of(request)
         search = _search_of(request)
+        if search is not None and "'" in search and switches.people_apostrophe == "refuse":
+            raise bad_request("The value of the query option '$search' has a character that is not valid.")
         directory = "directory" in _sources(request) or switches.people_sources == "both"
         found = known_to(self._world, self._mailboxes.of(person), directory=directory)
         if search is not None:
@@ -93,11 +95,17 @@ class People:
         shown = found[page.skip : page.skip + page.top]
         body: dict[str, Any] = {
             "@odata.context": context_of(request, self._world, person, "people"),
-            "value": [picked(_resource(one, place), page.select) for place, one in enumerate(shown, page.skip)],
+            "value": [picked(self._resource(one, place), page.select) for place, one in enumerate(shown, page.skip)],
         }
         if page.skip + page.top < len(found) and page.top:
             body["@odata.nextLink"] = next_link(request, page.skip + page.top)
         return json_answer(200, body)
+
+    def _resource(self, one: Known, place: int) -> dict[str, Any]:
+        resource = _resource(one, place)
+        if self._world.switches.people_primary == "last":
+            resource["scoredEmailAddresses"].reverse()
+        return resource
 
     def _is_listed(self, one: Known) -> bool:
         switches = self._world.switches

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.calendar.meetings import Reply
@@ -58,20 +58,14 @@ class Rooms:
         begin, switches = meeting.start.instant, self._world.switches
         end = begin + _HORIZON if meeting.recurrence is not None else meeting.end.instant
         others = [event for event in listed(mailbox, mailbox.default_calendar) if event is not copy]
+        wanted = view([meeting], begin, end, switches)
         taken = view(others, begin, end, switches)
-        if meeting is not copy:
-            taken += self._other_dates(copy, meeting, begin, end)
         return any(
             event.start.instant < date.end.instant and event.end.instant > date.start.instant
             for event in taken
             if _holds(event)
-            for date in view([meeting], begin, end, switches)
+            for date in wanted
         )
-
-    def _other_dates(self, copy: Event, meeting: Event, begin: datetime, end: datetime) -> list[Event]:
-        """The other dates of the same series."""
-        found = view([copy], begin, end, self._world.switches)
-        return [event for event in found if event.original_date != meeting.original_date]
 
 
 def _holds(event: Event) -> bool:

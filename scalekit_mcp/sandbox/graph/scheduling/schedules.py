@@ -8,16 +8,21 @@ from typing import Any
 from scalekit_mcp.sandbox.graph.answers import applied, json_answer, only
 from scalekit_mcp.sandbox.graph.calendar.mailboxes import Mailboxes
 from scalekit_mcp.sandbox.graph.calendar.validation import checked_parameters, moment
-from scalekit_mcp.sandbox.graph.errors import GraphError, access_denied
+from scalekit_mcp.sandbox.graph.errors import GraphError
 from scalekit_mcp.sandbox.graph.request import Answer, Request
-from scalekit_mcp.sandbox.graph.scheduling.busy import Window, availability_view, blocks, item
+from scalekit_mcp.sandbox.graph.scheduling.busy import Block, Window, availability_view, blocks, item
 from scalekit_mcp.sandbox.graph.scheduling.hours import working_hours
 from scalekit_mcp.sandbox.world import Person, World
 from scalekit_mcp.sandbox.world.directory import Sharing
-from scalekit_mcp.sandbox.world.mailbox import Event
 
 _DEFAULT_MINUTES = 30
 _ELSEWHERE = ("5016", "Proxy web request failed.")
+_REFUSALS = {
+    403: ("ErrorAccessDenied", "Access is denied. Check credentials and try again."),
+    404: ("ResourceNotFound", "Resource could not be discovered."),
+    501: ("NotImplemented", "The operation is not supported for this account."),
+}
+"""What a personal account is told, by status."""
 _TOO_MANY_MEMBERS = ("5036", "The number of members of the group is greater than the allowed limit.")
 
 
@@ -36,7 +41,8 @@ class Schedules:
         """
         only(request, "POST")
         if self._world.tenants[person.tenant_id].personal:
-            raise access_denied()
+            status = self._world.switches.schedule_personal_status
+            raise GraphError(status, *_REFUSALS[status])
         given = checked_parameters(request.json(), "getSchedule")
         addresses = self._addresses(given)
         window = self._window(given)
@@ -131,13 +137,13 @@ class Schedules:
         name = found.address if switches.schedule_id == "mailbox" else address
         if sharing.shows == "nothing":
             return {"scheduleId": name, "availabilityView": "", "scheduleItems": []}
-        events = blocks(self._mailboxes.of(found), window, switches)
-        if len(events) > switches.most_schedule_entries:
-            return _failed(name, _too_many(switches.most_schedule_entries, len(events)))
+        shown = blocks(self._mailboxes.of(found), window, switches)
+        if len(shown) > switches.most_schedule_entries:
+            return _failed(name, _too_many(switches.most_schedule_entries, len(shown)))
         named = sharing.shows == "details"
-        entry = self._entry(name, events, window)
+        entry = self._entry(name, shown, window)
         entry["scheduleItems"] = [
-            self._item(request, event, named=named, own=own) for event in ([] if sharing.shows == "view" else events)
+            self._item(request, block, named=named, own=own) for block in ([] if sharing.shows == "view" else shown)
         ]
         if found.working_hours is not None:
             entry["workingHours"] = working_hours(found, found.working_hours, self._world.clock.now())
@@ -159,25 +165,25 @@ class Schedules:
             return _failed(address, _ELSEWHERE)
         if crowded:
             return _failed(address, _TOO_MANY_MEMBERS)
-        events: list[Event] = []
+        shown: list[Block] = []
         for member in listed.members if listed.kind == "list" else ():
             found = self._world.reachable(member)
             if found is None or self._out_of_reach(asker, found, member) is not None:
                 continue
             if found.sharing.error is None and found.sharing.shows not in ("nothing", "no_entry"):
-                events += blocks(self._mailboxes.of(found), window, self._world.switches)
-        events.sort(key=lambda event: event.start.instant)
-        entry = self._entry(address, events, window)
-        entry["scheduleItems"] = [self._item(request, event, named=False, own=False) for event in events]
+                shown += blocks(self._mailboxes.of(found), window, self._world.switches)
+        shown.sort(key=lambda block: block.start.instant)
+        entry = self._entry(address, shown, window)
+        entry["scheduleItems"] = [self._item(request, block, named=False, own=False) for block in shown]
         return entry
 
-    def _entry(self, name: str, events: list[Event], window: Window) -> dict[str, Any]:
+    def _entry(self, name: str, shown: list[Block], window: Window) -> dict[str, Any]:
         digit = self._world.switches.schedule_elsewhere
-        return {"scheduleId": name, "availabilityView": availability_view(events, window, elsewhere=digit)}
+        return {"scheduleId": name, "availabilityView": availability_view(shown, window, elsewhere=digit)}
 
-    def _item(self, request: Request, event: Event, *, named: bool, own: bool) -> dict[str, Any]:
+    def _item(self, request: Request, block: Block, *, named: bool, own: bool) -> dict[str, Any]:
         title_case = self._world.switches.schedule_status == "title"
-        return item(event, zone=request.prefer.zone, named=named, own=own, title_case=title_case)
+        return item(block, zone=request.prefer.zone, named=named, own=own, title_case=title_case)
 
 
 def _unknown(address: str) -> tuple[str, str]:
