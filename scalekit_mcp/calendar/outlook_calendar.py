@@ -15,6 +15,7 @@ from scalekit_mcp.calendar.events.body import create_body
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
 from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome
 from scalekit_mcp.calendar.events.shapes import shown_event
+from scalekit_mcp.calendar.events.told import invited, told_member
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.listing.list import CalendarList
 from scalekit_mcp.calendar.listing.page_tokens import Pages
@@ -37,11 +38,17 @@ from scalekit_mcp.tools import (
     ListCalendarEvents,
     Remarks,
     UpdateCalendarEvent,
+    noted,
     warned,
 )
 
 NO_LINK = "The event has no online-meeting link: Microsoft does not offer the provider asked for on this calendar."
 NO_LINK_PERSONAL = "The event has no Teams link: personal Microsoft accounts cannot have one."
+
+_MAILED_ONCE = (
+    "If this transaction_id was used before, the event is the one made then, and its invitations were mailed then, not "
+    "again."
+)
 
 
 class OutlookCalendar:
@@ -65,7 +72,7 @@ class OutlookCalendar:
         self._timezone = timezone
         self._lists = CalendarList(mailbox, clock=clock, timezone=timezone, pages=pages)
         self._updates = CalendarUpdate(mailbox, personal=personal, timezone=timezone)
-        self._deletions = CalendarDelete(mailbox)
+        self._deletions = CalendarDelete(mailbox, timezone=timezone)
 
     async def run(self, arguments: Arguments) -> dict[str, Any]:
         """Carry out the calendar tool that the arguments belong to; raises what the five operations raise."""
@@ -84,7 +91,7 @@ class OutlookCalendar:
                 raise LookupError(f"no operation for {arguments.tool_name}")
 
     async def create(self, args: CreateCalendarEvent) -> dict[str, Any]:
-        """The event that was created, in its own zone (Create event).
+        """The event that was created, in its own zone, and `told`: who was invited by mail (Create event).
 
         One `transactionId` covers all tries of this call, so that a repeat after a lost answer cannot book twice.
         Raises `Conflict`, naming the event, for a `transaction_id` that was used with other content.
@@ -116,7 +123,12 @@ class OutlookCalendar:
         if args.isOnlineMeeting and join_url(event) is None:
             event = await self._with_link(event, zone_name=args.start_timezone)
             remarks += self._missing_link(event)
-        return event_result(event, asked=zone, remarks=remarks)
+        told, cut = told_member(
+            invited({"attendees": body.get("attendees"), **event}), for_model=args.answer_characters is not None
+        )
+        if told and args.transaction_id is not None:
+            remarks += noted(_MAILED_ONCE)
+        return event_result(event | told, asked=zone, remarks=remarks + cut)
 
     async def get(self, args: GetCalendarEvent) -> dict[str, Any]:
         """One event: attendees with their responses, join URL, master or occurrence (Get event)."""
@@ -138,7 +150,10 @@ class OutlookCalendar:
         return await self._updates.update(args)
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
-        """`{deleted, already_gone, notes?, warnings?}` (Delete event, event: cancel, event: permanentDelete)."""
+        """`{deleted, already_gone, event?, told?, notes?, warnings?}`.
+
+        Sources: Delete event, event: cancel, event: permanentDelete.
+        """
         return await self._deletions.delete(args)
 
     async def _with_link(self, event: Event, *, zone_name: str) -> Event:

@@ -16,6 +16,7 @@ from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
 from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url, series_meant
 from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome, property_equals
 from scalekit_mcp.calendar.events.series import dates_lost_before_start
+from scalekit_mcp.calendar.events.told import ANSWER_LOST, mailed_by_change, told_member
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import (
@@ -48,7 +49,7 @@ class _Change:
     """One update on its way: which event, what it was before (None where it does not matter), and what to tell.
 
     `occurrence` is the one that was named when its series is changed; `at_risk` are edited dates whose loss was
-    accepted; `unconditional`: without the event's etag.
+    accepted; `unconditional`: without the event's etag; `mailed` are those whom Microsoft mailed.
     """
 
     args: UpdateCalendarEvent
@@ -58,6 +59,7 @@ class _Change:
     remarks: Remarks = NO_REMARKS
     at_risk: list[str] = field(default_factory=list[str])
     unconditional: bool = False
+    mailed: list[str] = field(default_factory=list[str])
 
 
 class CalendarUpdate:
@@ -69,13 +71,14 @@ class CalendarUpdate:
         self._timezone = timezone
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
-        """The event after the change, with `notes` and `warnings`."""
+        """The event after the change, with `told`, `notes` and `warnings`."""
         zone = asked_zone(args.start_timezone or args.end_timezone or self._timezone)
         change = await self._begin(args)
         event = await self._carry_out(change, zone)
         remarks = args.remarks + change.remarks + await self._lost_edits(change)
         remarks += warned(*self._shortfalls(change, event))
-        return event_result(event, asked=zone, remarks=remarks)
+        told, cut = told_member(change.mailed, for_model=args.answer_characters is not None)
+        return event_result(event | told, asked=zone, remarks=remarks + cut)
 
     async def _begin(self, args: UpdateCalendarEvent) -> _Change:
         """Find the event that is meant, and read it if the change depends on it."""
@@ -145,6 +148,7 @@ class CalendarUpdate:
             self._mailbox, change.event_id, body, zone=zone, etag=str(etag) if etag else None
         )
         change.remarks += remarks
+        change.mailed = mailed_by_change(body, change.before, event)
         return event
 
     async def _body(self, change: _Change) -> Event:
@@ -164,6 +168,8 @@ class CalendarUpdate:
         if settled is not ChangeOutcome.APPLIED:
             change.before = now
             return settled
+        change.mailed = mailed_by_change(body, change.before, now)
+        change.remarks += noted(ANSWER_LOST if change.mailed else None)
         try:
             return await read_event(self._mailbox, change.event_id, shown_in(zone))
         except ScalekitMCPError:

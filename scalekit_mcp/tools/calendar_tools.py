@@ -6,6 +6,7 @@ from scalekit_mcp.tools import arguments as a
 from scalekit_mcp.tools.tool_spec import REMARKS, ROWS, ToolSpec
 
 _EVENT = {"id": {"type": "string"}, **REMARKS}
+_TOLD = {"told": {"type": "array"}}
 _TIMES = "Times are local time without an offset; the zone is its own parameter. "
 
 CALENDAR_TOOLS = (
@@ -17,7 +18,7 @@ CALENDAR_TOOLS = (
             f"{_TIMES}Use it once per meeting; the answer is the stored event with its id and join URL."
         ),
         arguments=a.CreateCalendarEvent,
-        output_properties=_EVENT,
+        output_properties={**_EVENT, **_TOLD},
     ),
     ToolSpec(
         name="outlook_get_calendar_event",
@@ -63,7 +64,7 @@ CALENDAR_TOOLS = (
             "occurrence's id changes that date only, apply_to=series the whole series."
         ),
         arguments=a.UpdateCalendarEvent,
-        output_properties=_EVENT,
+        output_properties={**_EVENT, **_TOLD},
         destructive=True,
     ),
     ToolSpec(
@@ -75,7 +76,13 @@ CALENDAR_TOOLS = (
             "what is already gone is a success."
         ),
         arguments=a.DeleteCalendarEvent,
-        output_properties={"deleted": {"type": "boolean"}, "already_gone": {"type": "boolean"}, **REMARKS},
+        output_properties={
+            "deleted": {"type": "boolean"},
+            "already_gone": {"type": "boolean"},
+            "event": {"type": "object"},
+            **_TOLD,
+            **REMARKS,
+        },
         destructive=True,
         idempotent=True,
     ),

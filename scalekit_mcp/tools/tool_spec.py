@@ -18,7 +18,8 @@ REMARKS: Mapping[str, Any] = {"notes": _SENTENCES, "warnings": _SENTENCES}
 ROWS: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
 """A list of objects."""
 
-_ERROR = {"error": {"type": "object", "description": "Why the call failed, and who acts; nothing else is set then."}}
+_ERROR: Mapping[str, Any] = {"error": {"type": "object"}}
+"""Why a call failed, and who acts; nothing else is set then."""
 
 
 @dataclass(frozen=True)

@@ -411,7 +411,10 @@ async def test_create_get_update_and_delete_an_event(connected: Bench) -> None:
     assert people(updated, "required") == {"alice@company.com", "dave@company.com"}
     assert people(updated, "optional") == {"carol@company.com"}
 
-    assert await connected.run(DELETE, event_id=created["id"]) == {"deleted": True, "already_gone": False}
+    deleted = await connected.run(DELETE, event_id=created["id"])
+    assert (deleted["deleted"], deleted["already_gone"]) == (True, False)
+    assert deleted["event"]["subject"] == "Kickoff, moved"
+    assert set(deleted["told"]) >= people(updated, "required")
     assert (await connected.run(LIST, filter="subject eq 'Kickoff, moved'"))["value"] == []
     again = await connected.run(DELETE, event_id=created["id"])
     assert again["deleted"] is True
@@ -532,7 +535,8 @@ async def test_one_date_of_a_series_is_changed_and_the_guard_sees_it(connected: 
 async def test_cancelling_with_a_message_mails_it_to_those_invited(connected: Bench) -> None:
     event_id = (await connected.run(CREATE, **KICKOFF))["id"]
     answer = await connected.run(DELETE, event_id=event_id, cancellation_message="Moved to next quarter.")
-    assert answer == {"deleted": True, "already_gone": False}
+    assert (answer["deleted"], answer["already_gone"]) == (True, False)
+    assert "alice@company.com" in answer["told"]
     comments = {(mail.to, mail.comment) for mail in connected.sandbox.world.mails if mail.kind == "cancellation"}
     assert ("alice@company.com", "Moved to next quarter.") in comments
 

@@ -92,6 +92,7 @@ async def test_a_path_that_graph_cannot_parse_is_no_id_either() -> None:
     async with signed_in(sandbox) as me:
         event_id = (await me.create(**MEETING))["id"]
         for call in ("get", "update", "delete"):
-            sandbox.graph_error(400, "RequestBroker--ParseUri", message="Resource not found for the segment 'x'.")
+            for _ in range(2 if call == "delete" else 1):  # which reads first
+                sandbox.graph_error(400, "RequestBroker--ParseUri", message="Resource not found for the segment 'x'.")
             with pytest.raises(EventNotFound):
                 await CALLS[call](me, event_id)
