@@ -94,6 +94,21 @@ async def test_a_sign_in_goes_on_though_everything_restarts_between_any_two_step
         assert (await host.refreshed()).json()["error"] == "invalid_grant"
 
 
+async def test_a_new_session_key_is_rolled_out_replica_by_replica(tmp_path: Path):
+    """At the end of the list everywhere first, then at its front: no replica meets a key that it does not have."""
+    async with two_replicas(tmp_path) as running, new_host(running) as slow:
+        old, new = running.values[KEYS], key("new")
+        roll_out = [(port, ring) for ring in (f"{old},{new}", f"{new},{old}") for port in running.proxy.ports]
+        for number, step in enumerate(STEPS):
+            await getattr(slow, step)()
+            if number < len(roll_out):
+                port, running.values[KEYS] = roll_out[number]
+                await running.restart(port)
+                async with new_host(running) as quick:
+                    for each in STEPS:
+                        await getattr(quick, each)()
+
+
 async def test_without_an_old_session_key_registrations_are_unknown_and_grants_refresh_on(tmp_path: Path):
     async with two_replicas(tmp_path) as running, new_host(running) as begun, new_host(running) as connected:
         await connected.sign_in()
