@@ -10,16 +10,19 @@ import anyio
 import httpx2 as httpx
 import pytest
 
+from scalekit_mcp.sandbox import Sandbox
 from tests.oauth.remote_app import open_app
 from tests.oauth.remote_host import DANA, open_host
-from tests.oauth.remote_server import end_access, expired, refusal, serving
+from tests.oauth.remote_server import end_access, expired, refusal, serving, signing_in_process
 from tests.support.bounds import HANG_SECONDS
 from tests.support.node import node_program
+from tests.support.remote_process import free_port
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("clients")]
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tests" / "clients"
+OTHER_KEYS = f"two:{'OTg3' * 10}OTg="
 LIST = "outlook_list_calendar_events"
 Program = Callable[[str, str], Sequence[str]]
 """The command of an app, for the server's address and the redirect URI."""
@@ -110,3 +113,36 @@ async def test_an_app_refreshes_by_itself_and_signs_in_again_once_its_access_has
                 assert third["client_id"] == second["client_id"]
                 assert LIST in (await app.do("connect"))["tools"]
                 assert host.signed_in == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "asked_at_once"), [("typescript-1", False), ("typescript-2-modern", False), ("fastmcp", True)]
+)
+async def test_an_app_registers_anew_where_the_keys_of_its_registration_are_gone(
+    tmp_path: Path, name: str, asked_at_once: bool
+):
+    """An access token is of no use then, but a refresh token is: whoever has one is asked only once it has ended."""
+    program, path, client_name = APPS[name]
+    sandbox, port = Sandbox(), free_port()
+    base = f"http://localhost:{port}"
+    with anyio.fail_after(HANG_SECONDS):
+        async with (
+            sandbox.serve() as microsoft,
+            open_host(base) as host,
+            open_app(program(base + path, host.callback), host, tmp_path, listens=name == "fastmcp") as app,
+        ):
+            settings = sandbox.environment(microsoft)
+            async with signing_in_process(tmp_path, port, **settings):
+                first = await app.do("connect")
+            async with signing_in_process(tmp_path, port, **settings, SCALEKIT_MCP_SESSION_KEYS=OTHER_KEYS) as server:
+                second = await app.do("connect")
+                assert not (await app.do("call"))["error"]
+                assert host.signed_in == (2 if asked_at_once else 1)
+                assert (second["client_id"] != first["client_id"]) is asked_at_once
+                dana = sandbox.people[DANA]
+                assert set(await end_access(server, f"ms:{dana.tenant_id}:{dana.oid}")) == {client_name}
+                await refusal(server, second["access_token"])
+                third = await app.do("connect")
+                assert not (await app.do("call"))["error"]
+                assert host.signed_in == (3 if asked_at_once else 2)
+                assert third["client_id"] != first["client_id"]

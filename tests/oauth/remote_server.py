@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,22 @@ async def serving(
 ) -> AsyncGenerator[tuple[Sandbox, RemoteProcess]]:
     """A server process in this mode whose Microsoft is the sandbox of the test."""
     sandbox = Sandbox()
-    async with sandbox.serve() as microsoft:
-        own = {"SCALEKIT_MCP_AUTH": "microsoft", "SCALEKIT_MCP_SESSION_KEYS": SESSION_KEYS}
-        given = {**own, **sandbox.environment(microsoft), **values}
-        server = start(home, port=port, **given)
-        try:
-            await anyio.to_thread.run_sync(server.wait_until_ready)
-            yield sandbox, server
-        finally:
-            await anyio.to_thread.run_sync(server.stop)
+    async with AsyncExitStack() as stack:
+        microsoft = await stack.enter_async_context(sandbox.serve())
+        given = {**sandbox.environment(microsoft), **values}
+        yield sandbox, await stack.enter_async_context(signing_in_process(home, port, **given))
+
+
+@asynccontextmanager
+async def signing_in_process(home: Path, port: int | None = None, /, **values: str) -> AsyncGenerator[RemoteProcess]:
+    """A server process in this mode; what an earlier one of the same `home` has kept is there."""
+    given = {"SCALEKIT_MCP_AUTH": "microsoft", "SCALEKIT_MCP_SESSION_KEYS": SESSION_KEYS, **values}
+    server = start(home, port=port, **given)
+    try:
+        await anyio.to_thread.run_sync(server.wait_until_ready)
+        yield server
+    finally:
+        await anyio.to_thread.run_sync(server.stop)
 
 
 def expired(access_token: str) -> str:

@@ -263,6 +263,26 @@ async def test_a_refresh_after_the_key_of_the_registration_is_gone_goes_on(tmp_p
         assert (await room.refresh(secret_token, client_secret=confidential["client_secret"])).status_code == 200
 
 
+@pytest.mark.parametrize("why", ["ended", "expired", "revoked"])
+async def test_an_app_that_must_sign_in_again_is_told_if_it_must_register_anew_first(tmp_path: Path, why: str):
+    """After `invalid_grant` it would come back with a registration that nobody can open any more, and be stuck."""
+    url = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
+    gone = KeyRing([("two", bytes(range(1, 33)))])
+    async with open_oauth(url) as room:
+        token, client_id, clock = (await room.pair())["refresh_token"], room.client_id, room.clock
+        if why == "ended":
+            [grant] = await room.grants.grants.list(KEY)
+            await room.grants.grants.end(grant.id, GrantEnd.ENDED_BY_OPERATOR)
+        elif why == "revoked":
+            await room.grants.move(Cause.REFRESH_REFUSED, Reason.GRANT_REVOKED_BY_ADMIN)
+        else:
+            clock.advance(91 * 86_400)
+        refused(await room.refresh(token), "invalid_grant")
+    async with open_oauth(url, ring=gone, clock=clock) as room:
+        room.client_id = client_id
+        refused(await room.refresh(token), "invalid_client", 401)
+
+
 async def test_replicas_share_every_step_and_a_new_key_changes_nothing(tmp_path: Path):
     url = f"sqlite+aiosqlite:///{(tmp_path / 'vault.sqlite3').as_posix()}"
     async with open_oauth(url) as here, open_oauth(url, ring=NEWER, clock=here.clock) as there:
@@ -456,7 +476,9 @@ async def test_a_secret_is_asked_for_by_the_grant_where_the_registration_does_no
         refused(await room.post("/revoke", **asked), "invalid_client", 401)
         assert (await room.post("/revoke", **asked, client_secret=client["client_secret"])).status_code == 200
         room.client_id = client["client_id"]
-        refused(await room.refresh(pair["refresh_token"], client_secret=client["client_secret"]), "invalid_grant")
+        assert await room.grants.grants.list(KEY) == []
+        answer = await room.refresh(pair["refresh_token"], client_secret=client["client_secret"])
+        refused(answer, "invalid_client", 401)
 
 
 async def test_revocation_names_a_token_and_a_client(room: OAuthRoom):

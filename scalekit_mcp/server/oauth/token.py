@@ -45,6 +45,8 @@ _REFRESH_ERRORS = {
     RefreshOutcome.WIDER_SCOPE: ("invalid_scope", "The scope is wider than what was granted."),
     RefreshOutcome.ACCOUNT_REVOKED: ("invalid_grant", "The Microsoft account is disconnected. Sign in again."),
 }
+_NOT_SIGNED_OUT = (RefreshOutcome.OTHER_CLIENT, RefreshOutcome.WIDER_SCOPE)
+"""Refusals after which the client that the token belongs to need not sign in again."""
 _COUNTED = {
     RefreshOutcome.ROTATED: "rotated",
     RefreshOutcome.GRACE: "grace",
@@ -198,7 +200,8 @@ class TokenEndpoint:
             self._count(refused.why)
             if refused.why is RefreshOutcome.WRONG_SECRET:
                 raise credentials.refused() from None
-            if refused.why is RefreshOutcome.UNKNOWN:
+            if refused.why not in _NOT_SIGNED_OUT:
+                # An app with a registration that opens no more must hear it now: `/authorize` is a dead end for it.
                 self._check_secret(credentials, must_be_known=True)
             default = ("invalid_grant", "The refresh token is unknown, over, or not this client's. Sign in again.")
             raise OAuthError(*_REFRESH_ERRORS.get(refused.why, default)) from None
