@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +18,9 @@ from tests.oauth.remote_server import end_access, expired, refusal, serving
 from tests.support.bounds import HANG_SECONDS
 from tests.support.node import node_program, with_node
 from tests.support.processes import environment
+from tests.support.remote_process import free_port
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("node")]  # the Inspector listens on one port for all its runs
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("node")]
 
 PACKAGE = Path(__file__).parents[1] / "clients" / "inspector" / "node_modules" / "@modelcontextprotocol" / "inspector"
 CALL = ("--method", "tools/call", "--tool-name", "outlook_list_calendar_events", "--tool-arg", "top=1")
@@ -47,12 +49,27 @@ def test_the_inspector_lists_exactly_the_six_tools(tmp_path, era):
     assert [tool["name"] for tool in answer["result"]["tools"]] == list(offered_tools())
 
 
+def callback_port() -> int:
+    """The port where it listens unless it is told otherwise; another one while somebody has that."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", 6276))
+        except OSError:
+            return free_port()
+    return 6276
+
+
 class SigningInInspector:
     """The Inspector at one server; it keeps what it gets in files of `home`."""
 
     def __init__(self, host: RemoteHost, home: Path, era: str) -> None:
         self._host = host
-        self._environment = environment(home, MCP_AUTO_OPEN_ENABLED="true", MCP_INSPECTOR_SECRET_STORE="file")
+        self._environment = environment(
+            home,
+            MCP_AUTO_OPEN_ENABLED="true",
+            MCP_INSPECTOR_SECRET_STORE="file",
+            MCP_OAUTH_CALLBACK_URL=f"http://127.0.0.1:{callback_port()}/oauth/callback",
+        )
         self._era = era
         self._secrets = home / ".mcp-inspector" / "secrets.json"
         self.clients: list[str] = []
