@@ -1,7 +1,13 @@
 """The guided tours, as `make demo` and `scalekit-mcp demo --remote` run them."""
 
 import io
+import os
+import re
+import shlex
 import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from rich.console import Console
@@ -45,6 +51,25 @@ def test_every_step_of_a_remote_host_holds(tmp_path):
     assert "One app may use it: 127.0.0.1, which calls itself" in done.stdout
     assert "refused (401 invalid_token)" in done.stdout
     assert not list(tmp_path.rglob("*.keys")), "the tour leaves no key in the person's home"
+
+
+@pytest.mark.full
+@pytest.mark.skipif(os.name == "nt", reason="BROWSER names a command of a POSIX shell")
+def test_a_person_gives_the_consents_in_a_browser_of_their_own(tmp_path):
+    browser = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).parent / 'docs' / 'person.py'))} %s"
+    done = subprocess.run(
+        command("demo", "--remote", "--interactive"),
+        env=environment(tmp_path, BROWSER=browser, COLUMNS="80"),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    shown = re.findall(r"^Your browser opens (http\S+)$", done.stdout, re.MULTILINE)
+    assert [urlsplit(url).path.split("/")[1] for url in shown] == ["authorize", "connect"]
+    assert dict(parse_qsl(urlsplit(shown[0]).query))["code_challenge_method"] == "S256"
 
 
 def test_a_remote_host_needs_a_vault_of_our_own(tmp_path):

@@ -56,8 +56,7 @@ class RemoteTour:
     async def open_browser(self, url: str) -> None:
         """The person signs in where the host sends them."""
         if self.interactive:
-            self.console.print(f"Your browser opens {url}\nPress Continue, choose {PERSON} and press Accept.")
-            await anyio.to_thread.run_sync(webbrowser.open, url)
+            await self._show(url)
             return
         async with open_http(cookies=True) as http:
             browser = Browser(http)
@@ -65,6 +64,12 @@ class RemoteTour:
             page = await consent(browser, url, PERSON)
         if page.status != 200:
             raise StepError(f"the last page says {page.status}: {page.text[:200]}")
+
+    async def _show(self, url: str) -> None:
+        # in one piece, so that it can be copied where no browser opens
+        self.console.print(f"Your browser opens {url}", soft_wrap=True)
+        self.console.print(f"Press Continue, choose {PERSON} and press Accept.")
+        await anyio.to_thread.run_sync(webbrowser.open, url)
 
     # The steps
 
@@ -183,8 +188,7 @@ class RemoteTour:
         """The person opens the link of the answer and consents again; no code has to be typed."""
         held(self.link, "there is no link to open")
         if self.interactive:
-            self.console.print(f"Your browser opens {self.link}\nPress Continue, choose {PERSON} and press Accept.")
-            await anyio.to_thread.run_sync(webbrowser.open, self.link)
+            await self._show(self.link)
             with anyio.fail_after(REPAIR_SECONDS):
                 while True:
                     if not (await agent.call(LIST, {"top": 1}, show=False)).is_error:

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.abc
 import pytest
 
 from scalekit_mcp.cli.doctor.checks import Report
-from scalekit_mcp.cli.doctor.remote_hosts import MOST_ANSWER_BYTES, Resolve, check_public_address, resolve_name
+from scalekit_mcp.cli.doctor.remote_hosts import (
+    MOST_ANSWER_BYTES,
+    RemoteHosts,
+    Resolve,
+    check_public_address,
+    resolve_name,
+)
 from scalekit_mcp.cli.doctor.report import as_text, examine
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.settings import load_settings
+from scalekit_mcp.upstream import UpstreamClient
 from tests.cli.front import Front, Reply, Spoil, page
 from tests.support.authorization_server import published
 from tests.support.processes import command, environment
@@ -198,6 +206,24 @@ async def test_nothing_at_the_address_is_named():
     assert "does not get an answer" in as_text(report)
 
 
+async def test_an_address_that_takes_requests_and_never_answers_is_given_up():
+    async def never(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            await anyio.sleep_forever()
+
+    port, report = free_port(), Report()
+    base = f"http://127.0.0.1:{port}"
+    settings = load_settings(auth="microsoft", public_url=base, MICROSOFT_CLIENT_ID="an app")
+    listening = await anyio.create_tcp_listener(local_host="127.0.0.1", local_port=port)
+    async with listening, anyio.create_task_group() as tasks:
+        tasks.start_soon(listening.serve, never)
+        async with settings.network.client([base], make=UpstreamClient, timeout=0.3) as http:
+            await RemoteHosts(settings, http, report, resolve_name).check()
+        tasks.cancel_scope.cancel()
+    assert report.mistakes == ("public_unreachable",)
+    assert "does not get an answer. [ReadTimeout]" in as_text(report)
+
+
 async def test_a_name_that_leads_to_a_private_address_is_a_warning():
     async def resolve(_: str) -> list[str]:
         return ["10.0.0.5"]
@@ -205,6 +231,15 @@ async def test_a_name_that_leads_to_a_private_address_is_a_warning():
     report = await seen("https://calendar.invalid", resolve=resolve)
     assert report.mistakes == ("public_unreachable",)
     assert "calendar.invalid leads to 10.0.0.5, which is not on the internet" in as_text(report)
+
+
+async def test_a_name_without_an_ipv4_address_is_a_warning():
+    async def resolve(_: str) -> list[str]:
+        return ["2606:4700::1"]
+
+    report = await seen("https://calendar.invalid", resolve=resolve)
+    assert "calendar.invalid has addresses of IPv6 alone" in as_text(report)
+    assert "not on the internet" not in as_text(report)
 
 
 async def test_documents_that_say_http_where_people_paste_https_are_named(

@@ -20,8 +20,8 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 from pydantic import AnyUrl
 
 from scalekit_mcp.demo.browser import Browser, consent
+from scalekit_mcp.demo.remote_host import HostStorage
 from scalekit_mcp.sandbox import read_page
-from tests.support.host_storage import HostStorage
 from tests.support.mcp_messages import ACCEPT, INITIALIZE
 from tests.support.node import node_program
 from tests.support.remote_process import RemoteProcess, free_port, start

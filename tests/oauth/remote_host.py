@@ -15,7 +15,7 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 from scalekit_mcp.demo.browser import Browser, consent
-from tests.support.host_storage import HostStorage
+from scalekit_mcp.demo.remote_host import HostStorage
 
 DANA = "dana@company.com"
 

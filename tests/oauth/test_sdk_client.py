@@ -13,13 +13,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from scalekit_mcp.accounts.model.grants import ClientKind, GrantEnd
+from scalekit_mcp.demo.remote_host import HostStorage
 from scalekit_mcp.server.callers.authentication import AuthenticationError
 from scalekit_mcp.server.oauth.clients import OAuthClient
 from scalekit_mcp.server.oauth.metadata import OAuthMetadata
 from scalekit_mcp.server.oauth.requests import code_url
 from tests.accounts.grants_support import KEY
 from tests.oauth.oauth_room import COOKIE, ISSUER, OAuthRoom, open_oauth, state_of
-from tests.support.host_storage import HostStorage
 
 REDIRECT_URI = "http://localhost:3030/callback"
 DOCUMENT = "https://client.example/oauth/client.json"

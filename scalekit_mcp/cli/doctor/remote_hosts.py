@@ -125,6 +125,13 @@ class RemoteHosts:
             addresses = await self._resolve(host)
         except OSError:
             return  # told by the first request
+        if addresses and all(":" in address for address in addresses):
+            self._report.add(
+                "public address",
+                "warning",
+                f"{host} has addresses of IPv6 alone; Claude's cloud connects over IPv4.",
+                fix="Give the name an IPv4 address too (an A record).",
+            )
         private = [address for address in addresses if not is_public(address)]
         if private:
             self._report.add(
