@@ -512,6 +512,21 @@ async def test_a_damaged_grant_hides_no_other_and_stops_no_disconnecting(file_an
         assert (await stored(room, whole.grant)).ended_why is GrantEnd.DISCONNECTED
 
 
+async def test_nothing_is_left_of_the_grants_of_a_deleted_account(file_and_engine: tuple[str, Engine]):
+    url, engine = file_and_engine
+    async with open_grants(url) as room:
+        await room.granted()
+        account = await room.account()
+        entry = (await room.vault.history(connection_name=None, identifier=None, since=None, limit=1))[0]
+        assert await room.vault.delete_account(account.id, entry)
+        with engine.connect() as connection:
+            versions = connection.execute(select(record_versions.c.record_id)).scalars().all()
+            left = [connection.execute(select(table.c.id)).scalars().all() for table in (grants, refresh_tokens)]
+        engine.dispose()
+    assert left == [[], []]
+    assert sorted(each[:3] for each in versions) == ["ca_", "si_"]
+
+
 async def test_nothing_is_left_of_purged_records(file_and_engine: tuple[str, Engine]):
     url, engine = file_and_engine
     async with open_grants(url) as room:

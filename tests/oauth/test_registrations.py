@@ -178,6 +178,17 @@ def test_other_response_types_are_refused(registrations: Registrations, member: 
     assert refusal(registrations, body(**member)) == "invalid_client_metadata"
 
 
+@pytest.mark.parametrize(
+    "members", [{"client_name": None}, {"client_name": "\u202e"}, {"client_name": 7, "scope": None}]
+)
+def test_no_member_of_an_answer_is_null_or_empty(registrations: Registrations, members: dict[str, Any]):
+    """The parser of a host fails on null."""
+    sent = {"redirect_uris": [CLAUDE], **members}
+    answer = registrations.register(json.dumps(sent).encode())
+    assert [name for name, value in answer.items() if value is None or value == ""] == []
+    assert "client_name" not in answer
+
+
 def test_requested_members_come_back_if_they_are_short_texts(registrations: Registrations):
     answer = registrations.register(
         body(
