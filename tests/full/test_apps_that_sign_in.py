@@ -18,7 +18,7 @@ from tests.support.bounds import HANG_SECONDS
 from tests.support.node import node_program
 from tests.support.remote_process import free_port
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("clients")]
+pytestmark = pytest.mark.full
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "tests" / "clients"
@@ -71,6 +71,7 @@ APPS = {
     "typescript-1-with-a-slash": (typescript("sdk", "legacy"), "/mcp/", "A TypeScript host"),
     "typescript-1-sse": (typescript("sdk", "legacy"), "/sse", "A TypeScript host"),
     "typescript-2-legacy": (typescript("client", "legacy"), "/mcp", "A TypeScript host"),
+    "typescript-2-sse": (typescript("client", "legacy"), "/sse", "A TypeScript host"),
     "typescript-2-modern": (typescript("client", "auto"), "/mcp", "A TypeScript host"),
 }
 """Each with its program, the path of the address that a person pastes, and what it calls itself."""
