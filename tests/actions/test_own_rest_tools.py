@@ -10,9 +10,9 @@ import pytest
 from actions_support import ALICE, IDENTIFIER, OwnRestBench, own_rest_bench
 from jsonschema import Draft202012Validator
 
+from scalekit_mcp.actions import CATALOGUE_TOOLS
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE
-from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 
 VIEW = "outlook_get_calendar_view"
 INSTANCES = "outlook_list_event_instances"

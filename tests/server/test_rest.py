@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 from scalekit_mcp.accounts.model.grants import ClientKind
 from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
+from scalekit_mcp.actions import CATALOGUE_TOOLS
 from scalekit_mcp.actions.models import ConnectedAccountResponse, ConnectedAccountView, GrantView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
@@ -37,7 +38,6 @@ from scalekit_mcp.errors import (
     WhoActs,
 )
 from scalekit_mcp.server.rest.app import Rest, RestOptions
-from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 from scalekit_mcp.server.rest.wire import openapi_document, wire_details, wire_error
 from scalekit_mcp.tools import TOOLS
 from tests.support.watched_actions import DANA, WatchedActions, watched_actions

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from scalekit_mcp.actions import CATALOGUE_TOOLS
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS
 from scalekit_mcp.tools import TOOLS, Arguments, CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from scalekit_mcp.tools.base import IGNORED_MEMBERS, parameters_of
 from tests.support.least_arguments import LEAST

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.actions import Actions, ConnectedAccountView, ToolResult
+from scalekit_mcp.actions import CATALOGUE_TOOLS, Actions, CatalogueTool, ConnectedAccountView, ToolResult
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError, VaultError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
@@ -24,7 +24,6 @@ from scalekit_mcp.server.failures import log_failure
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.server.rest.input import body_of, identifier_of, query_of, refuse_unknown, required, text_of
-from scalekit_mcp.server.rest.tools import CATALOGUE_TOOLS, CatalogueTool
 from scalekit_mcp.server.rest.wire import (
     error_body,
     openapi_document,

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from scalekit_mcp.accounts import scalekit_status
-from scalekit_mcp.actions import ConnectedAccountResponse, ConnectedAccountView
+from scalekit_mcp.actions import CatalogueTool, ConnectedAccountResponse, ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -26,7 +26,6 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
-from scalekit_mcp.server.rest.tools import CatalogueTool
 from scalekit_mcp.tools import ToolSpec
 
 ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"
