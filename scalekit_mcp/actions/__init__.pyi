@@ -5,8 +5,8 @@ from .authorize import Guidance as Guidance
 from .authorize import Requester as Requester
 from .authorize import guidance_for as guidance_for
 from .authorize import run_authorize as run_authorize
-from .catalogue.events import CATALOGUE_TOOLS as CATALOGUE_TOOLS
-from .catalogue.events import CatalogueTool as CatalogueTool
+from .catalogue.calls import CATALOGUE_TOOLS as CATALOGUE_TOOLS
+from .catalogue.tool import CatalogueTool as CatalogueTool
 from .embedded.actions import grant_view as grant_view
 from .embedded.actions import view_of as view_of
 from .embedded.wiring import embedded_services as embedded_services

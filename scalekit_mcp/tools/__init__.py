@@ -23,11 +23,13 @@ from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.instructions import server_instructions
 from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
 from scalekit_mcp.tools.parameters import EVENT_PROPERTIES, Parameter
+from scalekit_mcp.tools.parameters import boolean as boolean_parameter
 from scalekit_mcp.tools.parameters import identifier_of as identifier_parameter
 from scalekit_mcp.tools.parameters import integer as integer_parameter
 from scalekit_mcp.tools.parameters import orderby as orderby_parameter
 from scalekit_mcp.tools.parameters import select as select_parameter
 from scalekit_mcp.tools.parameters import text as text_parameter
+from scalekit_mcp.tools.parameters import zone as zone_parameter
 from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
 from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
@@ -75,6 +77,7 @@ __all__ = [
     "UpdateCalendarEvent",
     "Zone",
     "attendees",
+    "boolean_parameter",
     "check_all_day",
     "check_lasting_zone_name",
     "comparable",
@@ -104,4 +107,5 @@ __all__ = [
     "warned",
     "windows_zones",
     "without_hidden",
+    "zone_parameter",
 ]

@@ -30,6 +30,8 @@ class FindMeetingTimes(Arguments):
     rooms: Annotated[tuple[Attendee, ...], p.attendees("Addresses of rooms, any one of which will do.")] = ()
     working_hours: Annotated[bool, p.boolean("Only when all who must come work; default true.")] = True
     max_results: Annotated[int, p.integer("Most suggestions; default 5.", 1, 20)] = 5
+    organizer_optional: bool = False
+    """Whether the meeting can be without the user; no parameter of the tool."""
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:

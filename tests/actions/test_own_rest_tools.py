@@ -51,7 +51,7 @@ def refused_field(answer: httpx.Response) -> str:
     return info["validation_error_info"]["field_violations"][0]["field"]
 
 
-@pytest.mark.parametrize("name", list(CATALOGUE_TOOLS))
+@pytest.mark.parametrize("name", [name for name in CATALOGUE_TOOLS if name in CATALOGUE])
 def test_parameters_and_required_ones_are_those_of_the_catalogue(name: str) -> None:
     ours, theirs = CATALOGUE_TOOLS[name].input_schema, CATALOGUE[name].definition()["input_schema"]
     assert {n: s["type"] for n, s in ours["properties"].items()} == {

@@ -44,7 +44,7 @@ BRICKS = (
 ENDS = ("", "\x00", ">", '"')
 
 DYNAMIC = {
-    "scalekit_mcp.actions.catalogue.events",  # names of parameters, in a message of our own
+    "scalekit_mcp.actions.catalogue.tool",  # names of parameters, in a message of our own
 }
 """Modules that make regular expressions of what is not known before, and of what."""
 

@@ -375,10 +375,14 @@ async def test_a_read_only_server_hides_and_refuses_what_changes_something(actio
         cancelled = await http.post("/execute_tool", json=body)
     assert set(names) == {
         "authorize",
+        "outlook_find_meeting_times",
         "outlook_get_calendar_event",
         "outlook_get_calendar_view",
+        "outlook_get_free_busy_schedule",
         "outlook_list_calendar_events",
+        "outlook_list_calendars",
         "outlook_list_event_instances",
+        "outlook_search_people",
     }
     assert (cancelled.status_code, cancelled.json()["code"]) == (403, 7)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from scalekit_mcp.actions import CATALOGUE_TOOLS
+from scalekit_mcp.actions import CATALOGUE_TOOLS, ToolResult
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import TOOLS, Arguments, CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from scalekit_mcp.tools.base import IGNORED_MEMBERS, parameters_of
@@ -103,12 +104,13 @@ def test_members_that_clients_add_are_ignored_and_no_others(tool: str) -> None:
         assert refused.value.details["field"] == name
 
 
-async def test_tools_of_the_catalogue_over_rest_read_nothing_and_added_members_alike() -> None:
+async def test_tools_of_the_catalogue_read_nothing_and_added_members_alike() -> None:
     asked: list[dict[str, Any]] = []
 
-    async def run(tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        asked.append(arguments)
-        return {"value": []}
+    async def run(tool: str, arguments: Mapping[str, Any] | Arguments) -> ToolResult:
+        assert not isinstance(arguments, Arguments)
+        asked.append(dict(arguments))
+        return ToolResult({"value": []})
 
     view = CATALOGUE_TOOLS["outlook_get_calendar_view"]
     window = {"startDateTime": "2026-04-01T00:00:00Z", "endDateTime": "2026-04-02T00:00:00Z"}

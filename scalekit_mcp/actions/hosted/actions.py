@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
+from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 from scalekit_mcp.actions.execution import add_link, execute
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -278,6 +280,18 @@ class HostedActions:
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
+        again = partial(self._execute, identifier, connection_name, expected)
+        answer = await run_of_catalogue(tool_name, tool_input, again)
+        return await again(tool_name, tool_input) if answer is None else answer
+
+    async def _execute(
+        self,
+        identifier: str,
+        connection_name: str | None,
+        expected: ExpectedPerson,
+        tool_name: str,
+        tool_input: Mapping[str, Any] | Arguments | None,
+    ) -> ToolResult:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
         requester = Requester(identifier, verification=self._options.user_verification, expected=expected)

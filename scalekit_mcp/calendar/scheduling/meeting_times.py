@@ -32,8 +32,9 @@ async def find_meeting_times(
     zone = asked_zone(args.timezone or timezone)
     window = Window.of(args.start_datetime, args.end_datetime, zone)
     user = reader.user.casefold()
-    required = [reader.user, *(p.address for p in args.attendees if p.address.casefold() != user)]
+    required = [p.address for p in args.attendees if p.address.casefold() != user]
     optional = [p.address for p in args.attendees_optional if p.address.casefold() != user]
+    (optional if args.organizer_optional else required).insert(0, reader.user)
     rooms = [p.address for p in args.rooms if p.address.casefold() != user]
     read = await reader.read([*required, *optional, *rooms], window.start_instant, window.end_instant, zone)
     people, places = read[: len(required) + len(optional)], read[len(required) + len(optional) :]

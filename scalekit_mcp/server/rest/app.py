@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.actions import CATALOGUE_TOOLS, Actions, CatalogueTool, ConnectedAccountView, ToolResult
+from scalekit_mcp.actions import CATALOGUE_TOOLS, Actions, CatalogueTool, ConnectedAccountView
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, PermissionMissing, ScalekitMCPError, VaultError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.network import trusted_argument
@@ -239,26 +239,22 @@ class Rest:
         check_identifier(identifier)
         execution_id = f"exec_{secrets.token_hex(8)}"
         tool_input = cast("dict[str, Any]", params)
-        asked: dict[str, Any] = {"identifier": identifier, "connection_name": connector}
-
-        async def run(name: str, arguments: dict[str, Any]) -> ToolResult:
-            nonlocal execution_id
-            answer = await self._actions.execute_tool(tool_name=name, tool_input=arguments, **asked)
-            execution_id = answer.execution_id or execution_id
-            return answer
-
         with watched(self._options.metrics, tool_name, identifier=identifier) as call:
             call.acts_on(tool_input)
             try:
                 async with self._limiter.slot(identifier):
-                    theirs = isinstance(spec, CatalogueTool)
-                    result = await (spec.execute(run, tool_input) if theirs else run(tool_name, tool_input))
+                    result = await self._actions.execute_tool(
+                        tool_name=tool_name,
+                        tool_input=tool_input,
+                        identifier=identifier,
+                        connection_name=connector,
+                    )
             except ScalekitMCPError as exc:
                 call.outcome = exc.code
                 return _failure(exc, execution_id)
             call.outcome = "ok"
             call.acts_on(result)
-        return JSONResponse({"data": dict(result), "execution_id": execution_id})
+        return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
 
     async def session_tokens(self, request: Request) -> Response:
         """A session token for one user, for the operator's frontend or agent."""
