@@ -21,6 +21,7 @@ from scalekit_mcp.calendar.listing.list import CalendarList
 from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
+from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     read_event,
@@ -69,9 +70,10 @@ class OutlookCalendar:
     ) -> None:
         self._mailbox = mailbox
         self._personal = personal
+        self._clock = clock
         self._timezone = timezone
         self._lists = CalendarList(mailbox, clock=clock, timezone=timezone, pages=pages)
-        self._updates = CalendarUpdate(mailbox, personal=personal, timezone=timezone)
+        self._updates = CalendarUpdate(mailbox, personal=personal, clock=clock, timezone=timezone)
         self._deletions = CalendarDelete(mailbox, timezone=timezone)
 
     async def run(self, arguments: Arguments) -> dict[str, Any]:
@@ -101,6 +103,9 @@ class OutlookCalendar:
         body = create_body(args, transaction_id=transaction_id, personal=self._personal)
 
         async def send(calendar: str | None) -> Event:
+            if args.only_if_free:
+                planned = Planned(body, calendar, transaction_id=args.transaction_id)
+                await require_free(self._mailbox, planned, self._clock.now())
             return await self._mailbox.create(body, calendar_id=calendar, form=shown_in(zone))
 
         try:

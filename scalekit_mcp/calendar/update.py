@@ -19,6 +19,7 @@ from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.calendar.events.told import ANSWER_LOST, mailed_by_change, told_member
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
+from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     change_event,
@@ -27,6 +28,7 @@ from scalekit_mcp.calendar.reading import (
     shown_in,
 )
 from scalekit_mcp.calendar.single_dates import single_dates
+from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.tools import NO_REMARKS, Remarks, UpdateCalendarEvent, Zone, noted, warned
@@ -65,9 +67,10 @@ class _Change:
 class CalendarUpdate:
     """Carries out `outlook_update_calendar_event` for one connected account."""
 
-    def __init__(self, mailbox: Mailbox, *, personal: bool, timezone: str) -> None:
+    def __init__(self, mailbox: Mailbox, *, personal: bool, clock: Clock, timezone: str) -> None:
         self._mailbox = mailbox
         self._personal = personal
+        self._clock = clock
         self._timezone = timezone
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
@@ -82,7 +85,7 @@ class CalendarUpdate:
 
     async def _begin(self, args: UpdateCalendarEvent) -> _Change:
         """Find the event that is meant, and read it if the change depends on it."""
-        if args.apply_to is None and not patch_body(args).needs_current:
+        if args.apply_to is None and not args.only_if_free and not patch_body(args).needs_current:
             return _Change(args, args.event_id)
         event = await self._read(args.event_id)
         series_id = series_meant(event, args.apply_to)
@@ -101,7 +104,7 @@ class CalendarUpdate:
                 event, remarks = await read_to_show(self._mailbox, change.event_id, shown_in(zone))
                 change.remarks += remarks
                 return event
-            await self._guard_losses(change, body)
+            await self._guard(change, body)
             try:
                 return await self._send(change, body, zone)
             except InvalidInput as exc:
@@ -179,6 +182,11 @@ class CalendarUpdate:
         """What changes depend on, the body as HTML, times in UTC."""
         return await read_event(self._mailbox, event_id, _CURRENT, required=("start", "end", "type"))
 
+    async def _guard(self, change: _Change, body: Event) -> None:
+        """Refuse a change that would lose what nobody agreed to lose, or for which the user is not as free as asked."""
+        await self._guard_losses(change, body)
+        await self._require_free(change, body)
+
     async def _guard_losses(self, change: _Change, body: Event) -> None:
         """Refuse a change of a series that would lose edits of single dates or dates themselves, unless accepted."""
         before = change.before
@@ -194,6 +202,16 @@ class CalendarUpdate:
         change.at_risk = edited
         if earlier is not None:
             change.remarks += noted(f"The dates of the series from {earlier[0]} until {earlier[1]} are gone.")
+
+    async def _require_free(self, change: _Change, body: Event) -> None:
+        if not change.args.only_if_free:
+            return
+        before = change.before or {}
+        event = before | body
+        if "start" in body:
+            event.pop("originalStartTimeZone", None)
+        own = frozenset(str(known) for known in (change.event_id, before.get("seriesMasterId")) if known)
+        await require_free(self._mailbox, Planned(event, own_ids=own), self._clock.now())
 
     async def _edited(self, change: _Change) -> tuple[list[str], str | None]:
         """The dates of a series that were edited or deleted; a warning where not all can be seen."""

@@ -83,6 +83,9 @@ class EventFields(Arguments):
     recurrence_start_date: Annotated[date | None, p.date("Date of the first event.")] = None
     recurrence_end_date: Annotated[date | None, p.date("Last possible date.")] = None
     recurrence_occurrences: Annotated[int | None, p.integer("Number of events.", 1, 999)] = None
+    only_if_free: Annotated[
+        bool | None, p.boolean("Refuse if the user has another event then; a check before the write, no lock.")
+    ] = None
 
     @property
     def recurrence(self) -> Recurrence | None:

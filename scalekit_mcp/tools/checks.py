@@ -42,7 +42,7 @@ def check_update(read: dict[str, Any]) -> Remarks:
         for one, other in ((f"{edge}_datetime", f"{edge}_timezone"), (f"{edge}_timezone", f"{edge}_datetime")):
             if one in read and other not in read:
                 raise ArgumentError(f"is missing: {one} needs it", other)
-    if not set(read) - {"event_id", "apply_to", "discard_exceptions"}:
+    if not set(read) - {"event_id", "apply_to", "discard_exceptions", "only_if_free"}:
         raise NothingToChangeError("alone changes nothing; give what shall change", "event_id")
     remarks = _check_times(read)
     sort_by_kind(read, update=True)

@@ -532,6 +532,17 @@ async def test_one_date_of_a_series_is_changed_and_the_guard_sees_it(connected: 
     assert moved["start"]["dateTime"].startswith("2026-04-06T10:00")
 
 
+async def test_a_booking_only_if_free_is_refused_where_the_user_is_not(connected: Bench) -> None:
+    event_id = (await connected.run(CREATE, **KICKOFF))["id"]
+    mails = len(connected.sandbox.world.mails)
+    with pytest.raises(Conflict) as refused:
+        await connected.run(CREATE, **{**KICKOFF, "subject": "Second"}, only_if_free=True)
+    assert [row["subject"] for row in refused.value.details["conflicts"]] == [KICKOFF["subject"]]
+    assert len(connected.sandbox.world.mails) == mails
+    renamed = await connected.run(UPDATE, event_id=event_id, subject="Renamed", only_if_free=True)
+    assert renamed["subject"] == "Renamed"
+
+
 async def test_cancelling_with_a_message_mails_it_to_those_invited(connected: Bench) -> None:
     event_id = (await connected.run(CREATE, **KICKOFF))["id"]
     answer = await connected.run(DELETE, event_id=event_id, cancellation_message="Moved to next quarter.")

@@ -23,7 +23,7 @@ SHARED = RECURRENCE | {
     "subject", "start_datetime", "start_timezone", "end_datetime", "end_timezone", "body_content", "body_contentType",
     "location", "locations", "attendees_required", "attendees_optional", "attendees_resource", "hideAttendees",
     "isAllDay", "isOnlineMeeting", "onlineMeetingProvider", "isReminderOn", "reminderMinutesBeforeStart", "importance",
-    "sensitivity", "showAs", "categories",
+    "sensitivity", "showAs", "categories", "only_if_free",
 }  # fmt: skip
 PARAMETERS = {
     "outlook_create_calendar_event": SHARED

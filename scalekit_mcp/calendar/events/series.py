@@ -16,7 +16,7 @@ from scalekit_mcp.calendar.events.times import LocalTime, PatchedTimes, local_ed
 from scalekit_mcp.calendar.events.zones import graph_zone
 from scalekit_mcp.tools import ArgumentError, Recurrence, Zone, resolve_zone
 
-_UTC = Zone("UTC", "UTC", "UTC")
+UTC_ZONE = Zone("UTC", "UTC", "UTC")
 _UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
 
 
@@ -81,7 +81,7 @@ def _moved_along(before: Recurrence, had: Mapping[str, Any], times: PatchedTimes
 def _ended_elsewhere(
     before: Recurrence, change: Recurrence, had: Mapping[str, Any], current: Mapping[str, Any]
 ) -> dict[str, Any]:
-    start = before.start_date or local_edge(current, "start", _event_zone(current) or _UTC).date()
+    start = before.start_date or local_edge(current, "start", event_zone(current) or UTC_ZONE).date()
     merged = before.merged(change)
     merged.check_parts()
     if change.start_date not in {None, start}:
@@ -115,7 +115,7 @@ def _named(day: date) -> str:
 
 def _shifted(times: PatchedTimes, by: timedelta, current: Mapping[str, Any]) -> PatchedTimes:
     """Start and end by some days later, at the same local times; raises `ArgumentError` where they do not exist."""
-    zone = _event_zone(current)
+    zone = event_zone(current)
     if zone is None and times.start is None:
         raise ArgumentError(
             "is missing: the series lies in a zone of its own that nobody knows, so that its first event cannot be "
@@ -145,10 +145,10 @@ def _first_date(current: Mapping[str, Any], times: PatchedTimes) -> date:
         return times.start.local.date()
     had = cast("Mapping[str, Any] | None", current.get("recurrence"))
     held = None if had is None else recurrence_from_graph(had).start_date
-    return held or local_edge(current, "start", _event_zone(current) or _UTC).date()
+    return held or local_edge(current, "start", event_zone(current) or UTC_ZONE).date()
 
 
-def _event_zone(current: Mapping[str, Any]) -> Zone | None:
+def event_zone(current: Mapping[str, Any]) -> Zone | None:
     """The zone that the event was made in; None where that is a custom one, whose rules nobody knows."""
     name = current.get("originalStartTimeZone")
     if not name:
@@ -170,7 +170,7 @@ def _sent_zone_name(recurrence: Mapping[str, Any]) -> str | None:
 def _known_zone(name: Any) -> Zone | None:
     text = str(name or "")
     if text.casefold() in _UTC_NAMES:
-        return _UTC
+        return UTC_ZONE
     try:
         return resolve_zone(text)
     except ArgumentError:

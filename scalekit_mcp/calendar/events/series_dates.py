@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -74,6 +74,20 @@ def _week_index(before: Recurrence, days: str, asked: date) -> str:
         if pattern.matches(asked):
             return index
     return "last"
+
+
+def dates_of(series: Recurrence, first: date, last: date) -> Iterator[date]:
+    """The dates of a whole recurrence from its first one on, at most until `last`."""
+    if series.end_date is not None:
+        last = min(last, series.end_date)
+    count = 0
+    for number in range((last - first).days + 1):
+        day = first + timedelta(days=number)
+        if series.matches(day) and _in_step(series, first, day):
+            yield day
+            count += 1
+            if count == series.occurrences:
+                return
 
 
 def vanishing_dates(pattern: Recurrence, begins: date, first: date) -> bool:

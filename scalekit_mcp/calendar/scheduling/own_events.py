@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, time
 
 from scalekit_mcp.calendar.events.event import Event, date_of, instant_of
+from scalekit_mcp.calendar.events.taken_time import takes_time
 from scalekit_mcp.calendar.scheduling.schedules import Block, Status
 from scalekit_mcp.tools import Zone
 
@@ -24,7 +25,7 @@ def blocks_of(events: Iterable[Event], zone: Zone) -> list[Block]:
     found: list[Block] = []
     for event in events:
         status = _STATUSES.get(str(event.get("showAs") or "busy").casefold(), "unknown")
-        if str(event.get("showAs")).casefold() == "free" or event.get("isCancelled") or _is_declined(event):
+        if not takes_time(event):
             continue
         if event.get("isAllDay"):
             start, end = (_midnight(event[edge], zone) for edge in ("start", "end"))
@@ -33,11 +34,6 @@ def blocks_of(events: Iterable[Event], zone: Zone) -> list[Block]:
         if start < end:
             found.append(Block(start, end, status))
     return found
-
-
-def _is_declined(event: Event) -> bool:
-    answer: Event = event.get("responseStatus") or {}
-    return str(answer.get("response")).casefold() == "declined"
 
 
 def _midnight(moment: Event, zone: Zone) -> datetime:
