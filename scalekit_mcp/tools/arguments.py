@@ -24,6 +24,10 @@ MAXIMUM_BODY = 100_000
 _ZONE = "IANA or Windows zone name, e.g. America/New_York."
 _WINDOW_ZONE = p.zone("Zone of the window and of the times in the answer.", "start_datetime", "end_datetime")
 _CALENDAR_ID = p.calendar("Another calendar than the default one, by id or name.")
+_FILTER = (
+    "OData, e.g. startswith(subject,'All'), in a window too; only there "
+    "attendees/any(a:a/emailAddress/address eq 'x@y.com'). Dates quoted, in UTC."
+)
 _EVENT_ID = p.identifier_of("Id of the event, as list or create gave it.")
 _APPLY_TO = p.choice("this: the event the id names. series: the whole series.", "this", "series")
 
@@ -31,19 +35,19 @@ _APPLY_TO = p.choice("this: the event the id names. series: the whole series.", 
 class EventFields(Arguments):
     """What create and update share: every property of an event that may be given."""
 
-    body_content: Annotated[str | None, p.body("Description of the event.", MAXIMUM_BODY)] = None
-    body_contentType: Annotated[str | None, p.choice("Format of body_content; default text.", "text", "html")] = None
-    location: Annotated[str | None, p.place("Name of the place.", 1024)] = None
+    body_content: Annotated[str | None, p.body("Description.", MAXIMUM_BODY)] = None
+    body_contentType: Annotated[str | None, p.choice("Default text.", "text", "html")] = None
+    location: Annotated[str | None, p.place("Name of the place; books no room.", 1024)] = None
     locations: Annotated[
         tuple[dict[str, Any], ...] | None,
-        p.locations("Several places: JSON array of {displayName, address{street, city, ...}, coordinates}."),
+        p.locations("Several: JSON array of {displayName, address{street, city, ...}, coordinates}."),
     ] = None
     attendees_required: Annotated[
-        tuple[Attendee, ...] | None, p.attendees("Comma-separated e-mail addresses; each is mailed an invitation.")
+        tuple[Attendee, ...] | None, p.attendees("Comma-separated addresses; each is mailed an invitation.")
     ] = None
-    attendees_optional: Annotated[tuple[Attendee, ...] | None, p.attendees("Comma-separated e-mail addresses.")] = None
+    attendees_optional: Annotated[tuple[Attendee, ...] | None, p.attendees("Comma-separated addresses.")] = None
     attendees_resource: Annotated[
-        tuple[Attendee, ...] | None, p.attendees("Rooms and equipment: comma-separated e-mail addresses.")
+        tuple[Attendee, ...] | None, p.attendees("Rooms and equipment to book, by address.")
     ] = None
     hideAttendees: Annotated[bool | None, p.boolean("Attendees see only themselves.")] = None
     isAllDay: Annotated[bool | None, p.boolean("Whole days: midnight to midnight, end exclusive, one zone.")] = None
@@ -53,16 +57,17 @@ class EventFields(Arguments):
         p.choice("Default: the calendar's own.", "teamsForBusiness", "skypeForBusiness", "skypeForConsumer"),
     ] = None
     isReminderOn: Annotated[bool | None, p.boolean("Remind before the start.")] = None
-    reminderMinutesBeforeStart: Annotated[int | None, p.integer("Minutes before the start.", 0, 525_600)] = None
+    reminderMinutesBeforeStart: Annotated[int | None, p.integer("Minutes.", 0, 525_600)] = None
     importance: Annotated[str | None, p.choice("Default normal.", "low", "normal", "high")] = None
     sensitivity: Annotated[
-        str | None, p.choice("Who may see details.", "normal", "personal", "private", "confidential")
+        str | None,
+        p.choice("private hides subject and details from others.", "normal", "personal", "private", "confidential"),
     ] = None
     showAs: Annotated[
         str | None,
-        p.choice("Availability shown to others; default busy.", "free", "tentative", "busy", "oof", "workingElsewhere"),
+        p.choice("Shown to others; default busy.", "free", "tentative", "busy", "oof", "workingElsewhere"),
     ] = None
-    categories: Annotated[tuple[str, ...] | None, p.categories("Names of categories, comma-separated.")] = None
+    categories: Annotated[tuple[str, ...] | None, p.categories("Comma-separated names.")] = None
     recurrence_type: Annotated[
         str | None,
         p.choice("absolute: by day of month. relative: by weekday and week_index.", *TYPES, also=SHORT_TYPES),
@@ -77,9 +82,7 @@ class EventFields(Arguments):
     recurrence_first_day_of_week: Annotated[
         str | None, p.choice("For weekly with an interval; default sunday.", *WEEKDAYS)
     ] = None
-    recurrence_range_type: Annotated[
-        str | None, p.choice("How the series ends; follows from the other two.", *RANGE_TYPES)
-    ] = None
+    recurrence_range_type: Annotated[str | None, p.choice("Follows from end_date or occurrences.", *RANGE_TYPES)] = None
     recurrence_start_date: Annotated[date | None, p.date("Date of the first event.")] = None
     recurrence_end_date: Annotated[date | None, p.date("Last possible date.")] = None
     recurrence_occurrences: Annotated[int | None, p.integer("Number of events.", 1, 999)] = None
@@ -146,9 +149,7 @@ class ListCalendarEvents(Arguments):
     ] = None
     end_datetime: Annotated[datetime | None, p.local_datetime("Window end, exclusive.", "timezone")] = None
     timezone: Annotated[str | None, _WINDOW_ZONE] = None
-    filter: Annotated[
-        str | None, p.text("OData, e.g. startswith(subject,'All'); dates quoted, compared in UTC.", 4096, publish=False)
-    ] = None
+    filter: Annotated[str | None, p.text(_FILTER, 4096, publish=False)] = None
     select: Annotated[tuple[str, ...] | None, p.select("Comma-separated properties.")] = None
     orderby: Annotated[str | None, p.orderby("E.g. start/dateTime asc.")] = None
     top: Annotated[int, p.integer("Most events in this answer; default 20.", 1, 1000)] = 20
@@ -174,7 +175,9 @@ class UpdateCalendarEvent(EventFields):
         datetime | None, p.local_datetime("Local start; alone, the duration is kept.", "start_timezone")
     ] = None
     start_timezone: Annotated[str | None, p.zone("Needed with start_datetime.", "start_datetime")] = None
-    end_datetime: Annotated[datetime | None, p.local_datetime("Local end.", "end_timezone")] = None
+    end_datetime: Annotated[
+        datetime | None, p.local_datetime("Local end; alone, the start is kept.", "end_timezone")
+    ] = None
     end_timezone: Annotated[str | None, p.zone("Needed with end_datetime.", "end_datetime")] = None
     attendees_add: Annotated[tuple[Attendee, ...] | None, p.attendees("People to invite as required, in addition.")] = (
         None

@@ -87,13 +87,12 @@ def choice(description: str, *options: str, also: dict[str, str] | None = None) 
     return Parameter(description, values.choice(*options, also=also), {"type": "string", "enum": list(options)})
 
 
-LOCAL_DATETIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2})?$"
-
-
 def local_datetime(description: str, zone_field: str) -> Parameter:
-    """A local date-time whose zone stands in another parameter."""
-    schema = {"type": "string", "pattern": LOCAL_DATETIME_PATTERN}
-    return Parameter(description, values.local_datetime(zone_field), schema)
+    """A local date-time whose zone stands in another parameter.
+
+    No pattern is published: it would keep hosts from sending the plain date of a whole day, which is read, too.
+    """
+    return Parameter(description, values.local_datetime(zone_field))
 
 
 def date(description: str) -> Parameter:

@@ -1,13 +1,16 @@
 import json
+import re
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from scalekit_mcp.calendar.listing.attendee_filter import AttendeeFilter
 from scalekit_mcp.errors import CalendarNotFound, InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
+from scalekit_mcp.tools import TOOLS
 from tests.support.microsoft import SignedIn, signed_in
 
 WEEK: dict[str, Any] = {
@@ -324,3 +327,61 @@ async def test_harmful_characters_of_a_strangers_subject_never_come_out_raw() ->
         got = await me.get(listed[0]["id"])
         text = json.dumps([listed, got], ensure_ascii=False)
         assert not any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" or c == "\x07" for c in text)
+
+
+async def test_the_filter_for_people_that_the_description_shows_finds_them_in_a_window() -> None:
+    shown = TOOLS["outlook_list_calendar_events"].input_schema["properties"]["filter"]["description"]
+    example = re.search(r"attendees/any.*?'x@y.com'\)", shown)
+    assert example is not None
+    wanted = example.group().replace("x@y.com", "alice@company.com")
+    day = {"start_timezone": "UTC", "end_timezone": "UTC"}
+    async with signed_in(Sandbox(week_of=date(2026, 3, 30))) as me:
+        for subject, who in (("With Alice", "alice@company.com,bob@company.com"), ("With Bob", "bob@company.com")):
+            times = {"start_datetime": "2026-04-01T10:00:00", "end_datetime": "2026-04-01T11:00:00"}
+            await me.create(subject=subject, attendees_required=who, **times, **day)
+        window = {"start_datetime": "2026-04-01T00:00:00", "end_datetime": "2026-04-02T00:00:00", "timezone": "UTC"}
+        listed = await me.list(filter=wanted, **window)
+        assert [row["subject"] for row in listed["value"]] == ["With Alice"]
+        assert me.received("GET")[-1].query.get("$filter") is None
+        with pytest.raises(InvalidInput, match="attendees") as refused:
+            await me.list(filter=wanted)
+        assert "start_datetime" in refused.value.next_step
+
+
+async def test_a_filter_for_people_goes_with_others_with_an_order_and_over_pages() -> None:
+    async with signed_in(Sandbox(week_of=date(2026, 3, 30))) as me:
+        for number in range(9):
+            day = f"2026-05-0{number + 1}"
+            times = {"start_datetime": f"{day}T10:00:00", "end_datetime": f"{day}T11:00:00"}
+            who = "O'Brien@company.com,bob@company.com" if number % 2 else "bob@company.com"
+            zones = {"start_timezone": "UTC", "end_timezone": "UTC"}
+            await me.create(subject=f"Talk {number}", attendees_required=who, **times, **zones)
+        window = {"start_datetime": "2026-05-01T00:00:00", "end_datetime": "2026-06-01T00:00:00", "timezone": "UTC"}
+        both = (
+            "attendees/any(p: tolower(p/emailAddress/address) eq 'o''brien@company.com') and startswith(subject, 'T')"
+        )
+        both += " and (subject ne 'Talk 3' or isAllDay eq true)"
+        found: list[str] = []
+        answer = await me.list(filter=both, top=2, select="subject", **window)
+        while True:
+            found += [row["subject"] for row in answer["value"]]
+            assert all(row.keys() == {"id", "subject"} for row in answer["value"])
+            if "next_page" not in answer:
+                break
+            answer = await me.list(page=answer["next_page"])
+        assert found == ["Talk 1", "Talk 5", "Talk 7"]
+        backwards = await me.list(filter=both, orderby="subject desc", **window)
+        assert [row["subject"] for row in backwards["value"]] == found[::-1]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "attendees/any(a:a/emailAddress/address eq 'x@y.com') or subject eq 'A'",
+        "not attendees/any(a:a/emailAddress/address eq 'x@y.com')",
+        "attendees/any(a:b/emailAddress/address eq 'x@y.com')",
+        "subject eq 'attendees/any(a:a/emailAddress/address eq ''x@y.com'')'",
+    ],
+)
+async def test_a_filter_of_another_meaning_is_left_to_microsoft(other: str) -> None:
+    assert AttendeeFilter.of(other) == AttendeeFilter(rest=other)

@@ -56,6 +56,15 @@ async def test_the_six_tools_go_out_exactly_as_the_catalogue_has_them(era: str, 
 
 
 @pytest.mark.parametrize("era", ERAS)
+async def test_the_list_of_the_six_tools_is_small_as_it_is_sent(era: str, actions: WatchedActions) -> None:
+    async with Client(server_over(actions), mode=era) as client:
+        listed = await client.list_tools()
+    sent = listed.model_dump_json(by_alias=True, exclude_none=True)
+    assert sent.count('"inputSchema"') == len(offered_tools())
+    assert len(sent.encode()) <= 16_000
+
+
+@pytest.mark.parametrize("era", ERAS)
 async def test_only_tools_are_advertised(era: str, actions: WatchedActions) -> None:
     async with Client(server_over(actions), mode=era) as client:
         capabilities = client.server_capabilities.model_dump(exclude_none=True)

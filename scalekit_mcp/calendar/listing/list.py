@@ -13,6 +13,7 @@ from typing import Any
 
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
+from scalekit_mcp.calendar.listing.attendee_filter import AttendeeFilter
 from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
 from scalekit_mcp.calendar.listing.pages import Found, Listing, View, in_microsofts_order, in_window_order
 from scalekit_mcp.calendar.listing.window import Window, present
@@ -20,6 +21,7 @@ from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import ListCalendarEvents, Remarks, Zone, noted, shortened, shortening_warning, to_json, warned
 
 MAX_PAGE_SIZE = 1000
@@ -92,6 +94,12 @@ class CalendarList:
         else:
             if args.filter and _DATE_RANGE.search(args.filter):
                 remarks += warned(_NOT_EXPANDED)
+            if AttendeeFilter.of(args.filter).addresses:
+                raise InvalidInput(
+                    "`filter` names attendees, by whom Microsoft does not filter; a window is looked through here.",
+                    field="filter",
+                    next_step="Give start_datetime and end_datetime beside this filter.",
+                )
             wanted = _most_rows(args)
             fields = LIST_FIELDS if selected is None else tuple(sorted(selected))
             source = Listing(self._mailbox, _event_query(args, query, zone, fields, top=wanted))
@@ -121,12 +129,19 @@ class CalendarList:
         after = None if position.start is None else datetime.fromisoformat(position.start)
         wanted = _most_rows(args)
         size = min(wanted + _SPARE_ROWS, MAX_PAGE_SIZE)
-        asked = _event_query(args, query, window.zone, fields, top=size)
+        attendees = AttendeeFilter.of(args.filter)
+        if attendees.addresses:
+            fields = (*fields, "attendees")
+        asked = replace(_event_query(args, query, window.zone, fields, top=size), filter=attendees.rest)
         if args.orderby is not None:
             source = View(self._mailbox, asked, window.span(after=after))
-            return await in_microsofts_order(source, position, wanted, keep=window.holds, required=("start", "end"))
+
+            def keep(event: Event) -> bool:
+                return window.holds(event) and attendees.keeps(event)
+
+            return await in_microsofts_order(source, position, wanted, keep=keep, required=("start", "end"))
         source = View(self._mailbox, replace(asked, orderby=_BY_START), window.span(after=after))
-        return await in_window_order(source, window, position, wanted)
+        return await in_window_order(source, window, position, wanted, keep=attendees.keeps)
 
 
 def _left_out(odd: int) -> str | None:

@@ -141,6 +141,7 @@ class _Ordered:
 
     window: Window
     after: tuple[datetime, str] | None
+    keep: Callable[[Event], bool]
     found: dict[tuple[datetime, str], Event] = field(default_factory=dict[tuple[datetime, str], Event])
     settled: datetime | None = None
     last: datetime | None = None
@@ -152,7 +153,7 @@ class _Ordered:
             if self.last is not None and place < self.last:
                 self.in_order = False
             self.last = place
-            if self.window.holds(row):
+            if self.window.holds(row) and self.keep(row):
                 key = self.window.key(row)
                 if self.after is None or key > self.after:
                     self.found[key] = row
@@ -164,14 +165,18 @@ class _Ordered:
         return self.in_order and settled is not None and sum(key[0] <= settled for key in self.found) >= wanted
 
 
-async def in_window_order(source: View, window: Window, position: Position, wanted: int) -> Found:
-    """The next `wanted` events of a window in its own order, which differs from Microsoft's by up to a day.
+async def in_window_order(
+    source: View, window: Window, position: Position, wanted: int, *, keep: Callable[[Event], bool]
+) -> Found:
+    """The next `wanted` events of a window that are to be kept, in its own order.
+
+    That differs from Microsoft's by up to a day.
 
     Raises `ProviderUnavailable` where Microsoft keeps no order and the window holds more than one call reads.
     """
     after = None if position.start is None else (datetime.fromisoformat(position.start), position.rank or "")
     reading = _Reading(source, position.link, ("start", "end"))
-    ordered = _Ordered(window, after)
+    ordered = _Ordered(window, after, keep)
     ordered.add(await _first_page(reading, ordered))
     while reading.link is not None and reading.may_go_on and not ordered.enough(wanted):
         ordered.add(await reading.page())
