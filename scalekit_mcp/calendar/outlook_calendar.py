@@ -20,6 +20,7 @@ from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnsw
 from scalekit_mcp.calendar.listing.list import CalendarList
 from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
+from scalekit_mcp.calendar.model_answers import answer_for_model
 from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import (
@@ -77,7 +78,14 @@ class OutlookCalendar:
         self._deletions = CalendarDelete(mailbox, timezone=timezone)
 
     async def run(self, arguments: Arguments) -> dict[str, Any]:
-        """Carry out the calendar tool that the arguments belong to; raises what the five operations raise."""
+        """Carry out the calendar tool that the arguments belong to; raises what the five operations raise.
+
+        Arguments with `answer_characters` come from a model, which gets no more of an event than it can use.
+        """
+        answer = await self._run(arguments)
+        return answer if arguments.answer_characters is None else answer_for_model(arguments, answer)
+
+    async def _run(self, arguments: Arguments) -> dict[str, Any]:
         match arguments:
             case CreateCalendarEvent():
                 return await self.create(arguments)

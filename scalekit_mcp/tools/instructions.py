@@ -9,6 +9,9 @@ _LISTING = """\
 To see what happens in a period, call outlook_list_calendar_events with start_datetime and end_datetime: recurring \
 events are expanded. `now` in its answers, and in that of authorize, is the present date, weekday and zone. Do not \
 guess dates."""
+_LEFT_OUT = """\
+Answers leave out what is usual: the user's own meeting, busy, a single event, normal, not online, no answer yet. A \
+meeting with an organizer is somebody else's."""
 _TIMES = """\
 Times are local, without an offset (2026-04-01T10:00:00); the zone is a parameter of its own, an IANA or a Windows \
 name. Ask the user when you do not know their zone."""
@@ -38,7 +41,7 @@ def server_instructions(offered: Container[str], *, sandbox: bool, read_only: bo
     paragraphs = [_SANDBOX] if sandbox else []
     paragraphs += [_ABOUT, *([_READ_ONLY] if read_only else [])]
     if "outlook_list_calendar_events" in offered:
-        paragraphs.append(_LISTING)
+        paragraphs += [_LISTING, _LEFT_OUT]
     paragraphs += [_TIMES + zone, _PEOPLE]
     if "outlook_search_people" in offered:
         paragraphs.append(_SCHEDULING)

@@ -40,7 +40,7 @@ def at(day: str, start: str, end: str, zone: str = NEW_YORK, **more: Any) -> dic
 
 
 def people(event: dict[str, Any]) -> dict[str, str]:
-    return {person["emailAddress"]["address"]: person["type"] for person in event["attendees"]}
+    return {person["emailAddress"]["address"]: person.get("type", "required") for person in event["attendees"]}
 
 
 async def series_in_window(me: Agent) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -258,7 +258,7 @@ async def test_the_join_link_is_that_of_the_online_meeting_and_the_legacy_addres
     async with agent() as me:
         made = await me.did("create", **MEETING, isOnlineMeeting=True)
         event = await me.did("get", event_id=made["id"])
-        assert event["onlineMeetingUrl"] is None
+        assert "onlineMeetingUrl" not in event
         assert event["onlineMeeting"]["joinUrl"].startswith("https://")
 
 
@@ -291,7 +291,7 @@ async def test_a_zone_that_microsoft_does_not_list_goes_out_by_its_windows_name_
         me.sandbox.world.switches.iana_zones = "documented"
         event = await me.did("create", **at("2026-04-01", "10:00", "11:00", "Asia/Calcutta"))
         assert me.received("POST")[0].body["start"]["timeZone"] == "India Standard Time"
-        assert event["start"] == {"dateTime": "2026-04-01T10:00:00.0000000", "timeZone": "Asia/Calcutta"}
+        assert event["start"] == {"dateTime": "2026-04-01T10:00:00", "timeZone": "Asia/Calcutta"}
         refused = await me.refused("create", **at("2026-04-01", "10:00", "11:00", "New York"))
         assert (refused["field"], NEW_YORK in refused["message"]) == ("start_timezone", True)
 

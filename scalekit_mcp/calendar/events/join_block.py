@@ -48,12 +48,12 @@ def keep_join_block(current_html: str, content: str, content_type: str = "text")
         if join_block(content) is not None:
             return f"<html><body>{new}</body></html>"
     else:
-        new = text_as_html(_without_text_block(content))
+        new = text_as_html(without_text_block(content))
     gap = "<br>\r\n" if new else ""
     return f"<html><body>{new}{gap}{block}</body></html>"
 
 
-def _without_text_block(text: str) -> str:
+def without_text_block(text: str) -> str:
     """Text that was read from an event and written back still has the block, as text; it would stand there twice."""
     lines = list(_SEPARATOR.finditer(text))
     if len(lines) < 2 or not _TEXT_LINK.search(text, lines[0].end(), lines[-1].start()):

@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from scalekit_mcp.calendar.events.event import CUT, Event, address_of, presented, shown_moment
+from scalekit_mcp.calendar.events.event import CUT, Event, presented
+from scalekit_mcp.calendar.events.lean import lean_event
 from scalekit_mcp.calendar.text import is_harmless, neutralised
 from scalekit_mcp.tools import Zone
 
@@ -33,23 +34,9 @@ LIST_FIELDS = (
 )
 """What a scheduler reads of a list; without `select` nothing else is asked for."""
 
-ROW_BYTES = 468
+ROW_BYTES = 430
 """What a row of a list without `select` may weigh on average as JSON: twenty rows with all that stands around them
-(the next page, now, warnings) stay below ten kilobytes."""
-
-_USUAL = {
-    "isAllDay": False,
-    "isOrganizer": True,
-    "isOnlineMeeting": False,
-    "isCancelled": False,
-    "showAs": "busy",
-    "type": "singleInstance",
-    "sensitivity": "normal",
-}
-"""What most events say; a row of a list without `select` is silent about it."""
-
-_OF_THE_INVITED = frozenset({"organizer", "responseStatus"})
-"""Said only of other people's meetings, which is also how a row tells whose meeting it is."""
+(the next page, now, warnings) stay below nine kilobytes."""
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
@@ -63,7 +50,7 @@ def rows_result(
     `ROW_BYTES` on average, first by shortening lists of attendees.
     """
     if selected is None:
-        rows = [_lean(event, asked) for event in events]
+        rows = [lean_event(event, asked) for event in events]
         text, warnings = _hold_to_size(rows)
     else:
         shown = (presented(event, asked) for event in events)
@@ -75,76 +62,16 @@ def rows_result(
     return clean, [*warnings, *([CUT] if cut else [])]
 
 
-def _lean(event: Mapping[str, Any], asked: Zone | None) -> Event:
-    invited = event.get("isOrganizer") is False
-    whole_day = bool(event.get("isAllDay"))
-    lean: Event = {}
-    for name, value in event.items():
-        if value is None or value == _USUAL.get(name) or (name in _OF_THE_INVITED and not invited) or name[:1] == "@":
-            continue
-        if name in ("start", "end"):
-            lean[name] = _without_fraction(shown_moment(value, asked, whole_day=whole_day))
-            continue
-        shape = _SHAPES.get(name)
-        shown = value if shape is None else shape(value)
-        if shown is not None:
-            lean[name] = shown
-    return lean
-
-
-def _without_fraction(moment: Event) -> Event:
-    text = str(moment.get("dateTime"))
-    if text[19:].strip(".0") == "":
-        moment["dateTime"] = text[:19]
-    return moment
-
-
-def _place(location: Event) -> Event | None:
-    name = location.get("displayName")
-    return {"displayName": name} if name else None
-
-
-def _people(people: list[Event]) -> list[Event] | None:
-    return [_lean_attendee(person) for person in people] or None
-
-
-def _lean_attendee(person: Event) -> Event:
-    address = address_of(person)
-    mail: Event = person.get("emailAddress") or {}
-    # Somebody without an address, such as a list of people, has a name at least.
-    lean: Event = {"emailAddress": {"address": address} if address else {"name": mail.get("name")}}
-    if (kind := person.get("type", "required")) != "required":
-        lean["type"] = kind
-    status: Event = person.get("status") or {}
-    if (response := status.get("response")) not in (None, "none", "notResponded"):
-        lean["status"] = {"response": response}
-    return lean
-
-
-def _organizer(person: Event) -> Event | None:
-    address = address_of(person)
-    return {"emailAddress": {"address": address}} if address else None
-
-
-_SHAPES: Mapping[str, Callable[[Any], Any]] = {
-    "location": _place,
-    "attendees": _people,
-    "organizer": _organizer,
-    "responseStatus": lambda status: {"response": status.get("response")},
-    "isOrganizer": lambda _: None,
-}
-
-
 def _hold_to_size(rows: list[Event]) -> tuple[str, list[str]]:
     """Make rows smaller in place, step by step, until they keep to the limit; their JSON and what was left out."""
     allowed = ROW_BYTES * max(len(rows), 10)
     text = _to_json(rows)
     touched: dict[str, None] = {}
-    for name, reduce in _REDUCTIONS:
+    for what, reduce in _REDUCTIONS:
         if len(text.encode("utf-8", "replace")) <= allowed:
             break
-        if _reduced(rows, name, reduce):
-            touched[name] = None
+        if _reduced(rows, what.rpartition(" ")[2], reduce):
+            touched[what] = None
             text = _to_json(rows)
     if not touched:
         return text, []
@@ -179,6 +106,16 @@ def _without_answers(people: list[Event]) -> list[Event]:
     return [{name: value for name, value in person.items() if name != "status"} for person in people]
 
 
+def _without_names(people: list[Event]) -> list[Event]:
+    if not any({"name", "address"} <= person["emailAddress"].keys() for person in people):
+        return people
+    return [{**person, "emailAddress": _address_or_name(person["emailAddress"])} for person in people]
+
+
+def _address_or_name(mail: Event) -> Event:
+    return {"address": mail["address"]} if "address" in mail else mail
+
+
 def _short_place(place: Event) -> Event:
     name = str(place.get("displayName"))
     return place if len(name) <= 40 else {"displayName": f"{name[:37]}..."}
@@ -187,6 +124,7 @@ def _short_place(place: Event) -> Event:
 _REDUCTIONS: Sequence[tuple[str, Callable[[Any], Any]]] = (
     ("attendees", _first(10)),
     ("attendees", _first(5)),
+    ("names of attendees", _without_names),
     ("attendees", _without_answers),
     ("attendees", _first(3)),
     ("attendees", _first(2)),
