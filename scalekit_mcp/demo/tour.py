@@ -62,13 +62,22 @@ STANDUP: dict[str, Any] = {
 
 def addresses(event: dict[str, Any], kind: str) -> set[str]:
     """The addresses of one kind of attendee of a Graph event."""
-    return {attendee["emailAddress"]["address"].lower() for attendee in event["attendees"] if attendee["type"] == kind}
+    return {
+        attendee["emailAddress"]["address"].lower()
+        for attendee in event["attendees"]
+        if attendee.get("type", "required") == kind
+    }
 
 
 def join_url(event: dict[str, Any]) -> str:
     """The address of the online meeting, empty if there is none."""
     online: dict[str, Any] = event.get("onlineMeeting") or {}
     return str(online.get("joinUrl") or "")
+
+
+def _response(attendee: dict[str, Any]) -> str:
+    """What somebody answered; an attendee without a status has not."""
+    return str(attendee.get("status", {}).get("response", "no answer yet"))
 
 
 class Tour:
@@ -188,7 +197,7 @@ class Tour:
         held(event["start"]["dateTime"].startswith("2026-04-01T14:00"), f"it starts at {event['start']}")
         held(join_url(event), "there is no join address")
         held("Please review the Q2 roadmap doc" in event["body"]["content"], "the text of the body is lost")
-        answers = ", ".join(f"{a['emailAddress']['address']}: {a['status']['response']}" for a in event["attendees"])
+        answers = ", ".join(f"{a['emailAddress']['address']}: {_response(a)}" for a in event["attendees"])
         return f"Responses: {answers}. Join at {join_url(event)[:60]}…"
 
     async def delete(self) -> str:
