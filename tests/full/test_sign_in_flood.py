@@ -6,24 +6,20 @@ Memory and rows are compared between rounds of the same run; nothing is timed.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sqlite3
 import sys
-from collections.abc import AsyncGenerator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
-import httpx2 as httpx
 import pytest
 
 from scalekit_mcp.accounts.vault.grants.sign_ins import MOST_OPEN
-from scalekit_mcp.sandbox import Sandbox
-from tests.support.remote_process import RemoteProcess, start
-from tests.support.stepped_host import DANA, SteppedHost, shown
+from tests.oauth.remote_server import serving
+from tests.support.remote_process import RemoteProcess
+from tests.support.stepped_host import DANA, SteppedHost, shown, stepped_host
 
 pytestmark = [
     pytest.mark.full,
@@ -34,6 +30,7 @@ REQUESTS = int(os.environ.get("FLOOD_REQUESTS", "1000"))
 ROUNDS = 3
 WORKERS = 8
 GROWTH = 1.1
+VAULT = "vault.sqlite3"
 PEOPLE = (DANA, "alice@company.com", "pat@outlook.example")
 TABLES = ("sign_ins", "grants", "refresh_tokens", "connected_accounts", "record_versions")
 
@@ -53,30 +50,6 @@ class Server:
         """How many rows each table has."""
         with closing(sqlite3.connect(self.vault)) as raw:
             return {name: raw.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in TABLES}  # noqa: S608 - our own names
-
-
-@contextlib.asynccontextmanager
-async def serving(home: Path) -> AsyncGenerator[Server]:
-    sandbox, vault = Sandbox(), home / "vault.sqlite3"
-    async with sandbox.serve() as microsoft:
-        values = {
-            **sandbox.environment(microsoft),
-            "SCALEKIT_MCP_AUTH": "microsoft",
-            "SCALEKIT_MCP_STATELESS": "true",
-            "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{vault.as_posix()}",
-        }
-        process = start(home, port=None, **values)
-        try:
-            await anyio.to_thread.run_sync(process.wait_until_ready)
-            yield Server(process, vault)
-        finally:
-            await anyio.to_thread.run_sync(process.stop)
-
-
-@contextlib.asynccontextmanager
-async def new_host(base: str, address: str = DANA) -> AsyncGenerator[SteppedHost]:
-    async with httpx.AsyncClient(timeout=60) as app, httpx.AsyncClient(timeout=60) as browser:
-        yield SteppedHost(base, app, browser, address)
 
 
 async def flood(stranger: SteppedHost, presser: SteppedHost) -> None:
@@ -103,7 +76,7 @@ async def live(base: str, address: str, over: anyio.Event, done: list[int]) -> N
     """Sign in, call, refresh and call, again and again until `over`; how often is added to `done`."""
     signed_in = 0
     while not (signed_in and over.is_set()):
-        async with new_host(base, address) as host:
+        async with stepped_host(base, address) as host:
             await host.sign_in()
             await host.call()
             await host.refresh()
@@ -116,10 +89,15 @@ async def test_a_flood_of_one_host_hurts_nobody_and_leaves_memory_and_tables_fla
     memory: list[int] = []
     signed_in = 0
     async with (
-        serving(tmp_path) as server,
-        new_host(server.process.base) as stranger,
-        new_host(server.process.base) as presser,
+        serving(
+            tmp_path,
+            SCALEKIT_MCP_STATELESS="true",
+            SCALEKIT_MCP_DATABASE_URL=f"sqlite+aiosqlite:///{(tmp_path / VAULT).as_posix()}",
+        ) as (_, process),
+        stepped_host(process.base) as stranger,
+        stepped_host(process.base) as presser,
     ):
+        server = Server(process, tmp_path / VAULT)
         await presser.register()
         await presser.open_page()  # its browser keeps the cookie
         for number in range(ROUNDS):
@@ -127,7 +105,7 @@ async def test_a_flood_of_one_host_hurts_nobody_and_leaves_memory_and_tables_fla
             done: list[int] = []
             async with anyio.create_task_group() as tasks:
                 for address in PEOPLE:
-                    tasks.start_soon(live, server.process.base, address, over, done)
+                    tasks.start_soon(live, process.base, address, over, done)
                 await flood(stranger, presser)
                 over.set()
             signed_in += sum(done)

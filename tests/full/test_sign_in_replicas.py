@@ -20,7 +20,7 @@ from scalekit_mcp.accounts.vault.grants import grant_rows
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing, sha256_text
 from scalekit_mcp.accounts.vault.tables import refresh_tokens
 from tests.support.replicas import Replicas, key, replicas
-from tests.support.stepped_host import SteppedHost
+from tests.support.stepped_host import stepped_host
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("postgresql")]
 
@@ -34,12 +34,6 @@ async def two_replicas(home: Path) -> AsyncGenerator[Replicas]:
     with anyio.fail_after(280):
         async with replicas(home, 2, SCALEKIT_MCP_AUTH="microsoft") as running:
             yield running
-
-
-@contextlib.asynccontextmanager
-async def new_host(running: Replicas) -> AsyncGenerator[SteppedHost]:
-    async with httpx.AsyncClient(timeout=60) as app, httpx.AsyncClient(timeout=60) as browser:
-        yield SteppedHost(running.proxy.base, app, browser)
 
 
 async def restart_both(running: Replicas) -> None:
@@ -70,7 +64,7 @@ async def test_each_step_is_served_by_the_other_replica_than_the_one_before(tmp_
     async with two_replicas(tmp_path) as running:
         first: list[int] = []
         for _ in range(2):
-            async with new_host(running) as host:
+            async with stepped_host(running.proxy.base) as host:
                 begun = len(running.proxy.served)
                 for step in STEPS:
                     await getattr(host, step)()
@@ -85,7 +79,7 @@ async def test_each_step_is_served_by_the_other_replica_than_the_one_before(tmp_
 
 @pytest.mark.parametrize("new_keys", [False, True])
 async def test_a_sign_in_goes_on_though_everything_restarts_between_any_two_steps(tmp_path: Path, new_keys: bool):
-    async with two_replicas(tmp_path) as running, new_host(running) as host:
+    async with two_replicas(tmp_path) as running, stepped_host(running.proxy.base) as host:
         for number, step in enumerate(STEPS):
             await getattr(host, step)()
             if new_keys:
@@ -96,7 +90,7 @@ async def test_a_sign_in_goes_on_though_everything_restarts_between_any_two_step
 
 async def test_a_new_session_key_is_rolled_out_replica_by_replica(tmp_path: Path):
     """At the end of the list everywhere first, then at its front: no replica meets a key that it does not have."""
-    async with two_replicas(tmp_path) as running, new_host(running) as slow:
+    async with two_replicas(tmp_path) as running, stepped_host(running.proxy.base) as slow:
         old, new = running.values[KEYS], key("new")
         roll_out = [(port, ring) for ring in (f"{old},{new}", f"{new},{old}") for port in running.proxy.ports]
         for number, step in enumerate(STEPS):
@@ -104,13 +98,17 @@ async def test_a_new_session_key_is_rolled_out_replica_by_replica(tmp_path: Path
             if number < len(roll_out):
                 port, running.values[KEYS] = roll_out[number]
                 await running.restart(port)
-                async with new_host(running) as quick:
+                async with stepped_host(running.proxy.base) as quick:
                     for each in STEPS:
                         await getattr(quick, each)()
 
 
 async def test_without_an_old_session_key_registrations_are_unknown_and_grants_refresh_on(tmp_path: Path):
-    async with two_replicas(tmp_path) as running, new_host(running) as begun, new_host(running) as connected:
+    async with (
+        two_replicas(tmp_path) as running,
+        stepped_host(running.proxy.base) as begun,
+        stepped_host(running.proxy.base) as connected,
+    ):
         await connected.sign_in()
         for step in STEPS[:4]:
             await getattr(begun, step)()
@@ -132,7 +130,7 @@ async def test_without_an_old_session_key_registrations_are_unknown_and_grants_r
 
 
 async def test_of_twenty_redemptions_over_both_replicas_one_succeeds(tmp_path: Path):
-    async with two_replicas(tmp_path) as running, new_host(running) as host:
+    async with two_replicas(tmp_path) as running, stepped_host(running.proxy.base) as host:
         for step in STEPS[:4]:
             await getattr(host, step)()
         answers: list[httpx.Response] = []
@@ -153,7 +151,7 @@ async def test_of_twenty_redemptions_over_both_replicas_one_succeeds(tmp_path: P
 
 
 async def test_refreshes_over_both_replicas_work_within_the_grace_and_reuse_after_it_ends_the_grant(tmp_path: Path):
-    async with two_replicas(tmp_path) as running, new_host(running) as host:
+    async with two_replicas(tmp_path) as running, stepped_host(running.proxy.base) as host:
         await host.sign_in()
         first = host.tokens["refresh_token"]
         answers: list[httpx.Response] = []

@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
-import anyio
 import httpx2 as httpx
 
-from scalekit_mcp.sandbox import Sandbox
-from tests.support.remote_process import start
-from tests.support.stepped_host import CALLBACK, SteppedHost, shown
+from tests.oauth.remote_server import serving
+from tests.support.stepped_host import CALLBACK, SteppedHost, shown, stepped_host
 
 
 @dataclass
@@ -33,23 +31,12 @@ class Broken:
 @contextlib.asynccontextmanager
 async def at_microsoft(home: Path) -> AsyncGenerator[tuple[SteppedHost, Broken]]:
     """A host whose person has just given consent and has not come back yet."""
-    sandbox, vault = Sandbox(), home / "vault.sqlite3"
-    async with sandbox.serve() as microsoft:
-        values = {
-            **sandbox.environment(microsoft),
-            "SCALEKIT_MCP_AUTH": "microsoft",
-            "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{vault.as_posix()}",
-        }
-        server = start(home, port=None, **values)
-        try:
-            await anyio.to_thread.run_sync(server.wait_until_ready)
-            async with httpx.AsyncClient(timeout=60) as app, httpx.AsyncClient(timeout=60) as browser:
-                host = SteppedHost(server.base, app, browser)
-                for step in (host.register, host.open_page, host.press_continue):
-                    await step()
-                yield host, Broken(vault)
-        finally:
-            await anyio.to_thread.run_sync(server.stop)
+    vault = home / "vault.sqlite3"
+    url = f"sqlite+aiosqlite:///{vault.as_posix()}"
+    async with serving(home, SCALEKIT_MCP_DATABASE_URL=url) as (_, server), stepped_host(server.base) as host:
+        for step in (host.register, host.open_page, host.press_continue):
+            await step()
+        yield host, Broken(vault)
 
 
 async def test_a_vault_that_fails_after_the_consent_leaves_a_page_with_a_way_on(tmp_path: Path):

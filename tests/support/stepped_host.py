@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -138,6 +140,13 @@ class SteppedHost:
 
     def _own(self) -> dict[str, str]:
         return {"origin": self.base}
+
+
+@asynccontextmanager
+async def stepped_host(base: str, address: str = DANA) -> AsyncGenerator[SteppedHost]:
+    """A new app, and a browser without cookies."""
+    async with httpx.AsyncClient(timeout=60) as app, httpx.AsyncClient(timeout=60) as browser:
+        yield SteppedHost(base, app, browser, address)
 
 
 def shown(answer: httpx.Response) -> Page:
