@@ -35,7 +35,10 @@ def test_an_example_has_at_most_forty_lines_and_a_locked_environment(example):
 
 
 def test_every_example_of_an_agent_is_run():
-    agents = {path.name for path in (ROOT / "examples").glob("*.py")} - {"published_sample.py"}
+    agents = {path.name for path in (ROOT / "examples").glob("*.py")} - {
+        "published_sample.py",
+        "langchain_meeting_planner.py",
+    }
     assert agents == {example.program for example in EXAMPLES}
 
 
