@@ -11,7 +11,7 @@ from datetime import timedelta
 from scalekit_mcp.calendar.events.event import Event, instant_of
 from scalekit_mcp.calendar.events.shapes import objects_of
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox, Span
-from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.errors import Conflict, ScalekitMCPError
 
 MAX_CALENDARS = 20
 """Most calendars of a mailbox that are looked through."""
@@ -34,6 +34,16 @@ async def is_listed(mailbox: Mailbox, event: Event) -> bool:
     except ScalekitMCPError:
         return True
     return False
+
+
+async def calendar_of(mailbox: Mailbox, event: Event) -> str | None:
+    """The id of the calendar that shows the event, None for the default one; raises `Conflict` where none does."""
+    if await _is_in(mailbox, None, event):
+        return None
+    for calendar in objects_of((await mailbox.calendars(("id",), top=MAX_CALENDARS)).rows)[:MAX_CALENDARS]:
+        if await _is_in(mailbox, str(calendar.get("id")), event):
+            return str(calendar["id"])
+    raise Conflict("It cannot be found out in which calendar the event lies. Nothing was changed.")
 
 
 async def _is_in(mailbox: Mailbox, calendar_id: str | None, event: Event) -> bool:

@@ -16,6 +16,7 @@ from scalekit_mcp.calendar.events.told import ANSWER_LOST, MAX_TOLD, invited, to
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import asked_zone, read_event
+from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
 from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.errors import (
     Conflict,
@@ -37,6 +38,10 @@ _NOT_OFFERED = frozenset({400, 404, 405, 501})
 
 _NOTHING_DELETED = "Nothing was deleted by this call: the mailbox has no event with this id any more, or never had one."
 
+_NO_DATE = (
+    "Nothing was deleted by this call: the mailbox has no date of a series with this id any more. If later dates of "
+    "the series are still there, give the id of the first of them."
+)
 _MAILED_OR_NOT = "Whether Microsoft mailed the attendees is not known: the event could not be read before its deletion."
 _PURGED = "Whether Microsoft mails a cancellation for a deletion for good is not known; invited: {people}."
 _OWN_COPY = (
@@ -83,12 +88,21 @@ class CalendarDelete:
     def __init__(self, mailbox: Mailbox, *, timezone: str) -> None:
         self._mailbox = mailbox
         self._timezone = timezone
+        self._splits = SeriesSplit(mailbox, personal=False)
 
     async def delete(self, args: DeleteCalendarEvent) -> dict[str, Any]:
         """`{deleted, already_gone, event?, told?, notes?, warnings?}`; what is gone already is a success.
 
         Raises `EventNotFound` for what is no id of an event: whoever shortened an id means another event.
         """
+        if args.apply_to == "following":
+            series = await self._series_of(args)
+            if series is None:
+                return {"deleted": True, "already_gone": True, **(args.remarks + warned(_NO_DATE)).members()}
+            if not series.is_whole:
+                return await self._end(args, series)
+            whole = {"event_id": series.id, "apply_to": None, "remarks": args.remarks + noted(FIRST_DATE)}
+            args = args.model_copy(update=whole)
         doing = _Deletion(args, args.event_id, remarks=args.remarks)
         try:
             already = await self._carry_out(doing)
@@ -102,6 +116,21 @@ class CalendarDelete:
         told, about_mails = _told(doing)
         shown: Event = {} if doing.before is None else {"event": self._shown(doing.before)}
         return answer | shown | told | (doing.remarks + about_mails).members()
+
+    async def _series_of(self, args: DeleteCalendarEvent) -> CutSeries | None:
+        try:
+            return await read_cut(self._mailbox, args.event_id, asked_zone(self._timezone))
+        except MalformedEventId:
+            raise
+        except EventNotFound:
+            return None
+
+    async def _end(self, args: DeleteCalendarEvent, series: CutSeries) -> dict[str, Any]:
+        remarks = await self._splits.end(series, discard=bool(args.discard_exceptions))
+        people = [neutralise(address) for address in invited(series.master)]
+        told, cut = told_member(people, for_model=args.answer_characters is not None)
+        answer = {"deleted": True, "already_gone": False, "event": self._shown(series.occurrence)}
+        return answer | told | (args.remarks + remarks + cut).members()
 
     def _shown(self, event: Event) -> Event:
         named = {name: event[name] for name in ("subject", "start", "end", "isAllDay", "type") if name in event}

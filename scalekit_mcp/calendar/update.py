@@ -27,6 +27,7 @@ from scalekit_mcp.calendar.reading import (
     read_to_show,
     shown_in,
 )
+from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, listed, read_cut
 from scalekit_mcp.calendar.single_dates import single_dates
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
@@ -72,13 +73,20 @@ class CalendarUpdate:
         self._personal = personal
         self._clock = clock
         self._timezone = timezone
+        self._splits = SeriesSplit(mailbox, personal=personal)
 
     async def update(self, args: UpdateCalendarEvent) -> dict[str, Any]:
         """The event after the change, with `told`, `notes` and `warnings`."""
         zone = asked_zone(args.start_timezone or args.end_timezone or self._timezone)
-        change = await self._begin(args)
+        series = await read_cut(self._mailbox, args.event_id) if args.apply_to == "following" else None
+        if series is not None and not series.is_whole:
+            split = await self._splits.split(args, series, zone, self._clock.now())
+            told, cut = told_member(split.mailed, for_model=args.answer_characters is not None)
+            return event_result(split.event | told, asked=zone, remarks=args.remarks + split.remarks + cut)
+        change = await self._begin(args) if series is None else _of_whole(args, series)
         event = await self._carry_out(change, zone)
-        remarks = args.remarks + change.remarks + await self._lost_edits(change)
+        remarks = args.remarks + noted(None if series is None else FIRST_DATE)
+        remarks += change.remarks + await self._lost_edits(change)
         remarks += warned(*self._shortfalls(change, event))
         told, cut = told_member(change.mailed, for_model=args.answer_characters is not None)
         return event_result(event | told, asked=zone, remarks=remarks + cut)
@@ -230,12 +238,12 @@ class CalendarUpdate:
         try:
             left, _ = await self._edited(change)
         except ScalekitMCPError:
-            return warned(f"Whether edits of single dates were lost could not be read: {_listed(change.at_risk)}.")
+            return warned(f"Whether edits of single dates were lost could not be read: {listed(change.at_risk)}.")
         gone = [day for day in change.at_risk if day not in left]
         kept = [day for day in change.at_risk if day in left]
         return noted(
-            f"Edits of single dates of the series were discarded: {_listed(gone)}." if gone else None,
-            f"Edits of single dates of the series are still there: {_listed(kept)}." if kept else None,
+            f"Edits of single dates of the series were discarded: {listed(gone)}." if gone else None,
+            f"Edits of single dates of the series are still there: {listed(kept)}." if kept else None,
         )
 
     def _shortfalls(self, change: _Change, event: Event) -> list[str]:
@@ -261,11 +269,16 @@ class CalendarUpdate:
         return told
 
 
+def _of_whole(args: UpdateCalendarEvent, series: CutSeries) -> _Change:
+    """The change of a whole series, because it was asked for from its first date on."""
+    return _Change(args, series.id, series.master, series.occurrence)
+
+
 def _loss(edited: list[str], earlier: tuple[date, date] | None) -> Conflict:
     """The refusal that names what a change of a series would lose."""
     told, keep = "", ""
     if edited:
-        told = f"This change would undo edits of single dates of the series: {_listed(edited)}. "
+        told = f"This change would undo edits of single dates of the series: {listed(edited)}. "
     if earlier is not None:
         begins, first = earlier
         told += f"The series would begin on {first}: its dates from {begins} until then would disappear. "
@@ -279,10 +292,6 @@ def _loss(edited: list[str], earlier: tuple[date, date] | None) -> Conflict:
         field="discard_exceptions",
         edited_occurrences=edited,
     )
-
-
-def _listed(days: list[str]) -> str:
-    return ", ".join(days[:20]) + (f" and {len(days) - 20} more" if len(days) > 20 else "")
 
 
 def _moves(body: Event, before: Event) -> bool:

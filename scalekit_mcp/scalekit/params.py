@@ -76,6 +76,7 @@ def check_supported(args: Arguments) -> list[str]:
                 raise refused(name, "the hosted tools always use Outlook's default, true")
     if isinstance(args, CreateCalendarEvent | ListCalendarEvents) and args.calendar_id is not None:
         raise refused("calendar_id", _NO_OTHER_CALENDAR)
+    _check_following(args)
     if isinstance(args, UpdateCalendarEvent):
         for name in _NOT_EMPTIED:
             if name in (args.clear or ()):
@@ -86,6 +87,11 @@ def check_supported(args: Arguments) -> list[str]:
         _check_fields(args)
         return [NAMES_NOT_SENT] if _names_people(args) else []
     return []
+
+
+def _check_following(args: Arguments) -> None:
+    if isinstance(args, UpdateCalendarEvent | DeleteCalendarEvent) and args.apply_to == "following":
+        raise refused("apply_to", "the hosted tools have no key that keeps half of a split from being booked twice")
 
 
 def _check_fields(args: EventFields) -> None:

@@ -28,8 +28,9 @@ _FILTER = (
     "OData, e.g. startswith(subject,'All'), in a window too; only there "
     "attendees/any(a:a/emailAddress/address eq 'x@y.com'). Dates quoted, in UTC."
 )
-_EVENT_ID = p.identifier_of("Id of the event, as list or create gave it.")
-_APPLY_TO = p.choice("this: the event the id names. series: the whole series.", "this", "series")
+_EVENT_ID = p.identifier_of("Id, as list or create gave it.")
+_APPLY_TO = p.choice("this: the event of the id. series: all. following: it and later.", "this", "series", "following")
+_DISCARD = p.boolean("Accept the loss of edited dates.")
 
 
 class EventFields(Arguments):
@@ -186,7 +187,7 @@ class UpdateCalendarEvent(EventFields):
     attendees_remove: Annotated[tuple[str, ...] | None, p.addresses("Addresses to uninvite.")] = None
     clear: Annotated[tuple[str, ...] | None, p.clear("Names to empty: " + ", ".join(p.CLEARABLE) + ".")] = None
     apply_to: Annotated[str | None, _APPLY_TO] = None
-    discard_exceptions: Annotated[bool | None, p.boolean("Accept that edited occurrences of a series are lost.")] = None
+    discard_exceptions: Annotated[bool | None, _DISCARD] = None
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:
@@ -205,6 +206,7 @@ class DeleteCalendarEvent(Arguments):
     ] = None
     permanent: Annotated[bool | None, p.boolean("Purge instead of Deleted Items.")] = None
     apply_to: Annotated[str | None, _APPLY_TO] = None
+    discard_exceptions: Annotated[bool | None, _DISCARD] = None
 
     @classmethod
     def check(cls, read: dict[str, Any]) -> Remarks:

@@ -63,8 +63,8 @@ CALENDAR_TOOLS = (
             f"{_TIMES}Only the organizer can move a meeting: of somebody else's, only the user's copy changes, until "
             "the organizer's next update. Attendees merge by kind: attendees_required replaces only the required "
             "people; attendees_add and attendees_remove change single people. The join link in the body stays. An "
-            "occurrence's id changes that date only, apply_to=series the whole series. It cannot answer invitations "
-            "or move an event to another calendar."
+            "occurrence's id changes that date only (see apply_to). It cannot answer invitations or move an event to "
+            "another calendar."
         ),
         arguments=a.UpdateCalendarEvent,
         output_properties={**_EVENT, **_TOLD},
@@ -76,8 +76,7 @@ CALENDAR_TOOLS = (
         description=(
             "Deletes an event. If the user is the organizer, the attendees are mailed a cancellation (`told`); "
             "somebody else's meeting only leaves the user's calendar, and nobody is told. An occurrence's id deletes "
-            "that date only, apply_to=series the whole series. Deleting what is already gone is a success; nothing "
-            "can be restored."
+            "that date only (see apply_to). Deleting what is already gone is a success; nothing can be restored."
         ),
         arguments=a.DeleteCalendarEvent,
         output_properties={

@@ -114,6 +114,10 @@ def check_delete(read: dict[str, Any]) -> Remarks:
     """Rules of delete."""
     if "cancellation_message" in read and read.get("permanent"):
         raise ArgumentError("cannot be mailed when permanent is true; give one of them", "cancellation_message")
+    if read.get("apply_to") == "following":
+        for name in ("cancellation_message", "permanent"):
+            if read.get(name):
+                raise ArgumentError("does not go with apply_to=following, which ends the series earlier", name)
     return NO_REMARKS
 
 
@@ -224,6 +228,8 @@ def _check_companions(read: Mapping[str, Any], *, update: bool) -> None:
 
 
 def _check_clear(read: Mapping[str, Any]) -> None:
+    if read.get("apply_to") == "following" and "recurrence" in read.get("clear", ()):
+        raise ArgumentError("cannot empty recurrence with apply_to=following: the rest stays a series", "clear")
     for name in cast("tuple[str, ...]", read.get("clear", ())):
         touching = [g for g in read if g == name or (name == "recurrence" and g.startswith("recurrence_"))]
         if name in {"location", "locations"}:

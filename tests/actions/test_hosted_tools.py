@@ -53,6 +53,8 @@ EVENT: dict[str, Any] = {
         (UPDATE, {"clear": "categories"}, "clear"),
         (UPDATE, {"recurrence_day_of_month": 3}, "recurrence_day_of_month"),
         (DELETE, {"permanent": True}, "permanent"),
+        (DELETE, {"apply_to": "following"}, "apply_to"),
+        (UPDATE, {"apply_to": "following", "location": "Room 2"}, "apply_to"),
     ],
 )
 async def test_what_no_hosted_tool_can_do_is_refused_by_name_and_nothing_is_sent(

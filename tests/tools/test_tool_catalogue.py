@@ -39,7 +39,9 @@ PARAMETERS = {
         "event_id", "attendees_add", "attendees_add_optional", "attendees_remove", "clear", "apply_to",
         "discard_exceptions",
     },
-    "outlook_delete_calendar_event": {"event_id", "cancellation_message", "permanent", "apply_to"},
+    "outlook_delete_calendar_event": {
+        "event_id", "cancellation_message", "permanent", "apply_to", "discard_exceptions",
+    },
     "authorize": {"reconnect", "confirmation_code"},
     "outlook_find_meeting_times": {
         "duration_minutes", "start_datetime", "end_datetime", "timezone", "attendees", "attendees_optional", "rooms",

@@ -21,6 +21,9 @@ CUT = f"Text longer than {MAX_TEXT_CHARACTERS} characters was cut; '[...]' stand
 
 _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
+_DATES = frozenset({"occurrence", "exception"})
+"""The types of a date of a series."""
+
 _UTC_NAMES = frozenset({"", "utc", "tzone://microsoft/utc", "tzone://microsoft/custom"})
 """Also a legacy custom zone: its rules are unknown, its instants come in UTC (event resource type)."""
 
@@ -112,14 +115,20 @@ def series_meant(event: Event, apply_to: str | None) -> str | None:
     Raises `InvalidInput` where the event is not what `apply_to` says.
     """
     kind = event.get("type")
+    if apply_to == "following" and kind == "seriesMaster":
+        raise InvalidInput(
+            "The id names a whole series, not the date from which on it shall change.",
+            field="apply_to",
+            next_step="Give the id of that date (a window list shows them), or apply_to=series.",
+        )
     if apply_to == "this" and kind == "seriesMaster":
         raise InvalidInput(
             "The id names a whole series, not one of its events.",
             field="apply_to",
             next_step="Give the id of one occurrence (a window list shows them), or apply_to=series.",
         )
-    if apply_to == "series" and kind == "singleInstance":
+    if apply_to in ("series", "following") and kind == "singleInstance":
         raise InvalidInput(
             "The id names a single event, not a series.", field="apply_to", next_step="Leave apply_to out."
         )
-    return str(event["seriesMasterId"]) if apply_to == "series" and kind in ("occurrence", "exception") else None
+    return str(event["seriesMasterId"]) if apply_to in ("series", "following") and kind in _DATES else None

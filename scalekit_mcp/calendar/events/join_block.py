@@ -34,6 +34,12 @@ def join_block(current_html: str) -> str | None:
     return None if span is None else current_html[span[0] : span[1]]
 
 
+def without_join_block(current_html: str) -> str:
+    """A body without its join block; unchanged where there is none that can be recognised."""
+    span = _block_span(current_html)
+    return current_html if span is None else current_html[: span[0]] + current_html[span[1] :]
+
+
 def keep_join_block(current_html: str, content: str, content_type: str = "text") -> str:
     """A body with `content` (`text` or `html`) in front of the join block of `current_html`, as HTML.
 

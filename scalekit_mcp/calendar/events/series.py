@@ -50,7 +50,7 @@ def dates_lost_before_start(body: Mapping[str, Any], before: Mapping[str, Any]) 
         return None
     pattern, begins = recurrence_from_graph(recurrence), recurrence_from_graph(had).start_date
     start = body.get("start")
-    zone = None if start is None else _known_zone(start.get("timeZone"))
+    zone = None if start is None else known_zone(start.get("timeZone"))
     if zone is not None:
         begins = local_edge(before, "start", zone).date()
     first = pattern.start_date
@@ -63,8 +63,8 @@ def _moved_along(before: Recurrence, had: Mapping[str, Any], times: PatchedTimes
     """The recurrence of a series whose first event is given another time; None where date and zone stay."""
     if times.start is None:
         return None
-    start, zone, name = times.start.local.date(), times.start.zone, _range_zone_name(had)
-    named = _known_zone(name)
+    start, zone, name = times.start.local.date(), times.start.zone, range_zone_name(had)
+    named = known_zone(name)
     if before.start_date == start and (not name or (named is not None and named.windows == zone.windows)):
         return None
     try:
@@ -86,7 +86,7 @@ def _ended_elsewhere(
     merged.check_parts()
     if change.start_date not in {None, start}:
         replace(merged, start_date=change.start_date).complete(start)
-    return graph_recurrence(replace(merged, start_date=start).with_range(), _sent_zone_name(had))
+    return graph_recurrence(replace(merged, start_date=start).with_range(), sent_zone_name(had))
 
 
 def _changed(
@@ -105,7 +105,7 @@ def _changed(
             times = replace(times, notes=(*times.notes, told))
     whole = replace(merged, start_date=change.start_date).complete(first)
     if times.start is None:
-        return graph_recurrence(whole, _sent_zone_name(cast("Mapping[str, Any]", current["recurrence"]))), times
+        return graph_recurrence(whole, sent_zone_name(cast("Mapping[str, Any]", current["recurrence"]))), times
     return graph_recurrence(whole, graph_zone(times.start.zone)), times
 
 
@@ -128,7 +128,7 @@ def _shifted(times: PatchedTimes, by: timedelta, current: Mapping[str, Any]) -> 
         if at is None:
             own = zone or cast(LocalTime, times.start).zone
             if edge == "end" and not current.get("isAllDay"):
-                own = _known_zone(current.get("originalEndTimeZone")) or own
+                own = known_zone(current.get("originalEndTimeZone")) or own
             at = LocalTime(local_edge(current, edge, own), own)
         moved[edge] = LocalTime(at.local + by, at.zone)
         if not current.get("isAllDay"):
@@ -153,21 +153,23 @@ def event_zone(current: Mapping[str, Any]) -> Zone | None:
     name = current.get("originalStartTimeZone")
     if not name:
         name = cast("Mapping[str, Any]", current.get("start") or {}).get("timeZone")
-    return _known_zone(name)
+    return known_zone(name)
 
 
-def _range_zone_name(recurrence: Mapping[str, Any]) -> str:
+def range_zone_name(recurrence: Mapping[str, Any]) -> str:
+    """The name of the zone that the dates of a range are in; empty where it is not said."""
     span: Mapping[str, Any] = recurrence.get("range") or {}
     return str(span.get("recurrenceTimeZone") or "")
 
 
-def _sent_zone_name(recurrence: Mapping[str, Any]) -> str | None:
+def sent_zone_name(recurrence: Mapping[str, Any]) -> str | None:
     """The range's own zone under a name that Graph takes; None, which leaves it alone, for a custom one."""
-    zone = _known_zone(_range_zone_name(recurrence))
+    zone = known_zone(range_zone_name(recurrence))
     return None if zone is None else graph_zone(zone)
 
 
-def _known_zone(name: Any) -> Zone | None:
+def known_zone(name: Any) -> Zone | None:
+    """The zone that Graph calls so; None for a custom one."""
     text = str(name or "")
     if text.casefold() in _UTC_NAMES:
         return UTC_ZONE

@@ -83,7 +83,7 @@ def dates_of(series: Recurrence, first: date, last: date) -> Iterator[date]:
     count = 0
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
-        if series.matches(day) and _in_step(series, first, day):
+        if series.matches(day) and in_step(series, first, day):
             yield day
             count += 1
             if count == series.occurrences:
@@ -97,10 +97,10 @@ def vanishing_dates(pattern: Recurrence, begins: date, first: date) -> bool:
     """
     days = min(first - begins, _FARTHEST).days
     earlier = (begins + timedelta(days=n) for n in range(days))
-    return any(pattern.matches(day) and _in_step(pattern, day, first) for day in earlier)
+    return any(pattern.matches(day) and in_step(pattern, day, first) for day in earlier)
 
 
-def _in_step(pattern: Recurrence, day: date, first: date) -> bool:
+def in_step(pattern: Recurrence, day: date, first: date) -> bool:
     """Whether a whole number of intervals lies between two dates of a pattern."""
     interval = pattern.interval or 1
     kind = str(pattern.type)
