@@ -1,9 +1,11 @@
 """Who is said to have been mailed, held against the mails that the sandbox really sent."""
 
+import json
 from typing import Any
 
 import pytest
 
+from scalekit_mcp.calendar.events.told import invited
 from scalekit_mcp.sandbox.world import GraphFault
 from scalekit_mcp.tools import parse_arguments
 from tests.microsoft.test_calendar_update import MEETING, STANDUP, at, occurrences, sandbox
@@ -26,6 +28,15 @@ async def test_create_tells_everybody_invited_rooms_too_and_not_the_organizer() 
         created = await me.create(**{**MEETING, "attendees_optional": "carol@company.com,dana@company.com"})
         assert created["told"] == EVERYBODY
         assert set(created["told"]) <= set(mailed(me))
+
+
+@pytest.mark.parametrize("marked", [{}, {"status": {"response": "organizer"}}])
+def test_the_organizer_among_the_attendees_is_not_told(marked: dict[str, Any]) -> None:
+    organizer = {"emailAddress": {"address": "Dana@company.com" if not marked else "other@company.com"}}
+    host = {"emailAddress": {"address": "dana@company.com"}, **marked}
+    guest = {"emailAddress": {"address": "bob@company.com"}}
+    directory = {"emailAddress": {"address": "/o=Company/cn=carol"}}
+    assert invited({"organizer": organizer, "attendees": [host, guest, directory, guest]}) == ["bob@company.com"]
 
 
 async def test_an_appointment_tells_nobody() -> None:
@@ -95,6 +106,15 @@ async def test_delete_by_the_organizer_tells_the_attendees(message: str | None) 
         deleted = await me.delete(event["id"], cancellation_message=message)
         assert deleted["told"] == EVERYBODY
         assert mailed(me) == sorted(EVERYBODY)
+        assert "told" not in await me.delete(event["id"])
+
+
+async def test_nobody_is_told_of_the_deletion_of_a_meeting_that_was_cancelled_before() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**MEETING)
+        cancelled = {**await me.graph("GET", f"/me/events/{event['id']}"), "isCancelled": True}
+        fault = GraphFault(status=200, method="GET", body=json.dumps(cancelled))
+        me.sandbox.world.switches.graph_faults.append(fault)
         assert "told" not in await me.delete(event["id"])
 
 
