@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2 as httpx
 import pytest
 
@@ -217,6 +218,7 @@ async def test_a_caller_who_goes_away_leaves_no_half_of_a_split(order: str) -> N
             async def go_away(request: httpx.Request) -> None:
                 if request.method in ("POST", "PATCH"):
                     call.cancel()
+                    await anyio.lowlevel.checkpoint()
 
             me.http.event_hooks = {"request": [go_away]}
             await me.update(cut, **FOLLOWING, **LATER)
