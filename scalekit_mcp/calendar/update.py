@@ -282,10 +282,7 @@ def _loss(edited: list[str], earlier: tuple[date, date] | None) -> Conflict:
     if earlier is not None:
         begins, first = earlier
         told += f"The series would begin on {first}: its dates from {begins} until then would disappear. "
-        keep = (
-            " To keep the earlier dates, change only recurrence_end_date of this series instead, and create a new one "
-            "for the rest."
-        )
+        keep = " To keep the earlier dates, give the id of the first date that shall change, with apply_to=following."
     return Conflict(
         f"{told}Nothing was changed.",
         next_step=f"Ask the user; to accept the loss, repeat the call with discard_exceptions=true.{keep}",

@@ -62,9 +62,7 @@ class RespondToEvent(Arguments):
 
     event_id: Annotated[str, p.identifier_of("Id of the invitation in the user's calendar, as list gave it.")]
     response: Annotated[str, p.choice("The answer.", "accept", "tentative", "decline")]
-    comment: Annotated[
-        str | None, p.text("What the organizer reads.", 10_000, one_line=False, publish=False, literal=True)
-    ] = None
+    comment: Annotated[str | None, p.text("What the organizer reads.", 10_000, one_line=False, publish=False)] = None
     send_response: Annotated[bool, p.boolean("Mail the organizer; default true.")] = True
     proposed_start_datetime: Annotated[
         datetime | None,
