@@ -22,7 +22,8 @@ from rich.panel import Panel
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.demo.picture import week_picture
-from scalekit_mcp.demo.steps import Agent, Steps, held
+from scalekit_mcp.demo.scheduling_act import SchedulingAct
+from scalekit_mcp.demo.steps import SCHEDULING_TOOL_NAMES, TOOL_NAMES, Agent, Steps, held
 from scalekit_mcp.network import Network
 from scalekit_mcp.sandbox import Sandbox
 
@@ -86,7 +87,7 @@ class Tour:
     def __init__(self, console: Console, sandbox: Sandbox, client: Client, *, hosted: bool, interactive: bool) -> None:
         self.console = console
         self.sandbox = sandbox
-        self.agent = Agent(console, client)
+        self.agent = Agent(console, client, TOOL_NAMES if hosted else TOOL_NAMES + SCHEDULING_TOOL_NAMES)
         self.steps = Steps(console)
         self.hosted = hosted
         self.interactive = interactive
@@ -259,6 +260,9 @@ class Tour:
         await step("It reads the kickoff", self.get)
         await step("“Cancel the kickoff”", self.delete)
         await step("It cancels once more", self.delete_again)
+        if not self.hosted and not self.interactive:  # of the person who consents in a browser nothing is known
+            today = self.sandbox.clock.now().date()
+            await SchedulingAct(self.agent, self.sandbox, self.sandbox.url, today).run(self.steps)
         await step("The company's IT takes the grant away", self.revoked)
         await step("The person gives consent again", self.consent)
         await step("The same call works again", self.works_again)
@@ -278,9 +282,10 @@ async def run_tour(*, hosted: bool = False, interactive: bool = False, console: 
             tempfile.TemporaryDirectory(prefix="scalekit-mcp-demo-", ignore_cleanup_errors=True)
         )
         log = stack.enter_context((Path(folder) / "server.log").open("w+", encoding="utf-8"))
+        toolsets = [] if hosted else ["--toolsets", "all"]
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "scalekit_mcp", "serve", "--identifier", IDENTIFIER],
+            args=["-m", "scalekit_mcp", "serve", "--identifier", IDENTIFIER, *toolsets],
             env={
                 **os.environ,
                 **(sandbox.scalekit_environment() if hosted else sandbox.environment(base_url)),
