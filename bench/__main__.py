@@ -77,7 +77,8 @@ async def calls(found: Report) -> None:
         before = over_stdio.children()
         bare = await stack.enter_async_context(Client(over_stdio.quiet(floor)))
         pids["floor"] = next(iter(over_stdio.children() - before), None)
-        await over_stdio.payloads(found, bare, client, LIST, arguments[LIST])
+        answers = {SHORT[tool]: (tool, arguments[tool]) for tool in (LIST, CREATE)}
+        await over_stdio.payloads(found, bare, client, answers)
         local, remote = over_stdio.Local(found, bare, client), Remote(stack, found)
         await remote.start(ours_env, spec)
         for tools in ((LIST, GET), (CREATE,)):  # creating comes last: it makes the mailbox larger

@@ -69,8 +69,8 @@ async def starts(
         report.ratio("Start, stdio", name, (middle[0], middle[1]), "{:.0f} ms", ratio, aim=aim)
 
 
-async def payloads(report: Report, floor: Client, ours: Client, tool: str, arguments: dict[str, Any]) -> None:
-    """Add the sizes of what a host receives."""
+async def payloads(report: Report, floor: Client, ours: Client, calls: dict[str, tuple[str, dict[str, Any]]]) -> None:
+    """Add the sizes of what a host receives: the tools, and the answer of each call under its name."""
     tools = (await ours.list_tools()).model_dump_json(by_alias=True, exclude_none=True)
     group = "Payload"
     size = len(tools.encode())
@@ -78,15 +78,15 @@ async def payloads(report: Report, floor: Client, ours: Client, tool: str, argum
         Row(group, "tools/list, bytes", NONE, f"{size:,}"),
         Row(group, "tools/list, tokens (estimated)", NONE, f"{len(tools) / CHARACTERS_OF_A_TOKEN:,.0f}"),
     )
-    sizes: list[tuple[float, float]] = []
-    for client, given in ((floor, {}), (ours, arguments)):
-        result = await client.call_tool(tool, given)
-        assert len(result.structured_content["value"]) == 20, len(result.structured_content["value"])
-        whole = result.model_dump_json(by_alias=True, exclude_none=True)
-        text = "".join(block.text for block in result.content if isinstance(block, TextContent))
-        sizes.append((len(whole.encode()), len(text) / CHARACTERS_OF_A_TOKEN))
-    report.ratio(group, "list of 20 events, bytes of the result", (sizes[0][0], sizes[1][0]), "{:,.0f}")
-    report.ratio(group, "list of 20 events, tokens of its text (estimated)", (sizes[0][1], sizes[1][1]), "{:,.0f}")
+    for name, (tool, arguments) in calls.items():
+        texts: list[str] = []
+        for client, given in ((floor, {}), (ours, arguments)):
+            result = await client.call_tool(tool, given)
+            assert not result.is_error, result
+            texts.append("".join(block.text for block in result.content if isinstance(block, TextContent)))
+        sizes, tokens = [len(text.encode()) for text in texts], [len(text) / CHARACTERS_OF_A_TOKEN for text in texts]
+        report.ratio(group, f"{name}, bytes of its text", (sizes[0], sizes[1]), "{:,.0f}")
+        report.ratio(group, f"{name}, tokens of its text (estimated)", (tokens[0], tokens[1]), "{:,.0f}")
 
 
 class Local:
