@@ -13,11 +13,11 @@ from urllib.parse import unquote
 
 from sqlalchemy import Connection, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DisconnectionError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.util import greenlet_spawn
 
-from scalekit_mcp.accounts.vault.database.failures import CANNOT_OPEN, translated
+from scalekit_mcp.accounts.vault.database.failures import CANNOT_OPEN, translated, was_refused_by_driver
 from scalekit_mcp.accounts.vault.database.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
 from scalekit_mcp.accounts.vault.tables import HEAD, metadata
 
@@ -99,7 +99,7 @@ class Database:
             with self._reader.connect() as connection:
                 return work(connection)
 
-        return await greenlet_spawn(run)
+        return await _on_open_connection(run)
 
     async def write(self, work: Callable[[Connection], T], *, one_statement: bool = False) -> T:
         """Run a transaction that writes: committed at the end, rolled back on an exception.
@@ -113,7 +113,7 @@ class Database:
             with self._writer.begin() as connection:
                 return work(connection)
 
-        return await greenlet_spawn(run)
+        return await _on_open_connection(run)
 
     async def migrate(self) -> None:
         """Bring the tables to the newest version, one process at a time; an empty database gets them at once.
@@ -163,6 +163,19 @@ class Database:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+async def _on_open_connection(run: Callable[[], T]) -> T:
+    """What `run` returns; once more where the server had closed the connection and nothing was sent on it.
+
+    Between the server's last word and the end of the connection it still looks open, and the driver refuses to send.
+    """
+    try:
+        return await greenlet_spawn(run)
+    except DBAPIError as exc:
+        if not was_refused_by_driver(exc):
+            raise
+    return await greenlet_spawn(run)
 
 
 def _file_name(url: URL) -> str:

@@ -98,6 +98,11 @@ def breaks_a_check(exc: DBAPIError) -> bool:
     return _sqlite_code(exc) == sqlite3.SQLITE_CONSTRAINT_CHECK or _sqlstate(exc) == "23514"
 
 
+def was_refused_by_driver(exc: DBAPIError) -> bool:
+    """Whether asyncpg refused to send the statement (`InternalClientError`), so that the server never saw it."""
+    return any(kind.__name__ == "InternalClientError" for kind in type(exc.orig).__mro__)
+
+
 @contextmanager
 def translated() -> Generator[None]:
     """Turn a database's failure into `VaultError`."""
