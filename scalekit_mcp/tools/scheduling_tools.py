@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from scalekit_mcp.tools import scheduling_arguments as a
 from scalekit_mcp.tools.tool_spec import REMARKS, ROWS, ToolSpec
 
+_reading = partial(
+    ToolSpec, read_only=True, idempotent=True, required_scope="calendar.read", toolset="scheduling", hosted=False
+)
+"""A tool that only looks."""
+
 SCHEDULING_TOOLS = (
-    ToolSpec(
+    _reading(
         name="outlook_find_meeting_times",
         title="Find meeting times",
         description=(
@@ -17,13 +24,8 @@ SCHEDULING_TOOLS = (
         ),
         arguments=a.FindMeetingTimes,
         output_properties={"suggestions": ROWS, "reason": {"type": "string"}, "now": {"type": "object"}, **REMARKS},
-        read_only=True,
-        idempotent=True,
-        required_scope="calendar.read",
-        toolset="scheduling",
-        hosted=False,
     ),
-    ToolSpec(
+    _reading(
         name="outlook_get_free_busy_schedule",
         title="Get free/busy schedule",
         description=(
@@ -33,11 +35,6 @@ SCHEDULING_TOOLS = (
         ),
         arguments=a.GetFreeBusySchedule,
         output_properties={"value": ROWS, "now": {"type": "object"}, **REMARKS},
-        read_only=True,
-        idempotent=True,
-        required_scope="calendar.read",
-        toolset="scheduling",
-        hosted=False,
     ),
     ToolSpec(
         name="outlook_respond_to_event",
@@ -59,7 +56,7 @@ SCHEDULING_TOOLS = (
         toolset="scheduling",
         hosted=False,
     ),
-    ToolSpec(
+    _reading(
         name="outlook_list_calendars",
         title="List calendars",
         description=(
@@ -68,13 +65,8 @@ SCHEDULING_TOOLS = (
         ),
         arguments=a.ListCalendars,
         output_properties={"value": ROWS, "now": {"type": "object"}, **REMARKS},
-        read_only=True,
-        idempotent=True,
-        required_scope="calendar.read",
-        toolset="scheduling",
-        hosted=False,
     ),
-    ToolSpec(
+    _reading(
         name="outlook_search_people",
         title="Search people",
         description=(
@@ -84,10 +76,5 @@ SCHEDULING_TOOLS = (
         ),
         arguments=a.SearchPeople,
         output_properties={"value": ROWS, **REMARKS},
-        read_only=True,
-        idempotent=True,
-        required_scope="calendar.read",
-        toolset="scheduling",
-        hosted=False,
     ),
 )
