@@ -26,7 +26,7 @@ from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnsw
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import WHOLE, read_event, read_to_show, shown_in
-from scalekit_mcp.calendar.single_dates import single_dates
+from scalekit_mcp.calendar.single_dates import listed, loss_refusal, single_dates
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import (
     Conflict,
@@ -188,7 +188,7 @@ class SeriesSplit:
         if not losses.dates and gap is None:
             return losses
         if not discard:
-            raise _loss(losses.dates, gap)
+            raise loss_refusal(losses.dates, gap, edits="edits and deletions", series="The new series")
         if gap is not None:
             losses.remarks += noted(f"The dates of the series from {gap[0]} until {gap[1]} are gone.")
         return losses
@@ -384,22 +384,3 @@ def _half_done(
     if cause.retryable and repeats:
         return ProviderUnavailable(message, next_step=next_step, **details)
     return Conflict(message, next_step=next_step, who_acts=cause.who_acts, **details)
-
-
-def _loss(dates: list[str], gap: Any) -> Conflict:
-    told = ""
-    if dates:
-        told = f"This change would undo edits and deletions of single dates of the series: {listed(dates)}. "
-    if gap is not None:
-        told += f"The new series would begin on {gap[1]}: the dates from {gap[0]} until then would disappear. "
-    return Conflict(
-        f"{told}Nothing was changed.",
-        next_step="Ask the user; to accept the loss, repeat the call with discard_exceptions=true.",
-        field="discard_exceptions",
-        edited_occurrences=dates,
-    )
-
-
-def listed(days: list[str]) -> str:
-    """Dates as part of a sentence."""
-    return ", ".join(days[:20]) + (f" and {len(days) - 20} more" if len(days) > 20 else "")

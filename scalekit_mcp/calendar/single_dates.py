@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
@@ -118,3 +118,23 @@ def _sentence_parts(exceptions: list[Event], deleted: list[str] | None) -> list[
         if day is not None:
             found.add((day.group(), "deleted"))
     return [f"{day} ({how})" for day, how in sorted(found)]
+
+
+def loss_refusal(
+    dates: list[str], gap: tuple[date, date] | None, *, edits: str = "edits", series: str = "The series", keep: str = ""
+) -> Conflict:
+    """The refusal that names what a change would lose: edited dates, and those from `gap[0]` until `gap[1]`."""
+    told = f"This change would undo {edits} of single dates of the series: {listed(dates)}. " if dates else ""
+    if gap is not None:
+        told += f"{series} would begin on {gap[1]}: the dates from {gap[0]} until then would disappear. "
+    return Conflict(
+        f"{told}Nothing was changed.",
+        next_step=f"Ask the user; to accept the loss, repeat the call with discard_exceptions=true.{keep}",
+        field="discard_exceptions",
+        edited_occurrences=dates,
+    )
+
+
+def listed(days: list[str]) -> str:
+    """Dates as part of a sentence."""
+    return ", ".join(days[:20]) + (f" and {len(days) - 20} more" if len(days) > 20 else "")

@@ -7,7 +7,6 @@ else's change in between is noticed (412) and met by reading again. Sources: Upd
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from functools import partial
 from typing import Any
 
@@ -27,8 +26,8 @@ from scalekit_mcp.calendar.reading import (
     read_to_show,
     shown_in,
 )
-from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, listed, read_cut
-from scalekit_mcp.calendar.single_dates import single_dates
+from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
+from scalekit_mcp.calendar.single_dates import listed, loss_refusal, single_dates
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
@@ -40,6 +39,8 @@ _SOMEBODY_ELSES = (
 )
 
 _NOT_KNOWN = "The change was sent, but its answer was lost, and reading the event does not tell whether it was made."
+
+_KEEP_EARLIER = " To keep the earlier dates, give the id of the first date that shall change, with apply_to=following."
 
 _CURRENT = Form(body_format="html", select=CURRENT_SELECT)
 
@@ -206,7 +207,8 @@ class CalendarUpdate:
         if not edited and earlier is None:
             return
         if not change.args.discard_exceptions:
-            raise _loss(edited, earlier)
+            keep = "" if earlier is None else _KEEP_EARLIER
+            raise loss_refusal(edited, earlier, keep=keep)
         change.at_risk = edited
         if earlier is not None:
             change.remarks += noted(f"The dates of the series from {earlier[0]} until {earlier[1]} are gone.")
@@ -272,23 +274,6 @@ class CalendarUpdate:
 def _of_whole(args: UpdateCalendarEvent, series: CutSeries) -> _Change:
     """The change of a whole series, because it was asked for from its first date on."""
     return _Change(args, series.id, series.master, series.occurrence)
-
-
-def _loss(edited: list[str], earlier: tuple[date, date] | None) -> Conflict:
-    """The refusal that names what a change of a series would lose."""
-    told, keep = "", ""
-    if edited:
-        told = f"This change would undo edits of single dates of the series: {listed(edited)}. "
-    if earlier is not None:
-        begins, first = earlier
-        told += f"The series would begin on {first}: its dates from {begins} until then would disappear. "
-        keep = " To keep the earlier dates, give the id of the first date that shall change, with apply_to=following."
-    return Conflict(
-        f"{told}Nothing was changed.",
-        next_step=f"Ask the user; to accept the loss, repeat the call with discard_exceptions=true.{keep}",
-        field="discard_exceptions",
-        edited_occurrences=edited,
-    )
 
 
 def _moves(body: Event, before: Event) -> bool:
