@@ -16,11 +16,14 @@ event loop (where a call blocks that loop; `execute_tool_soon` does not). After 
 
 from __future__ import annotations
 
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from scalekit_mcp.client_core import Core
+from scalekit_mcp.errors import NotOffered
 from scalekit_mcp.process_clients import PROCESS_CLIENTS
 from scalekit_mcp.sdk.actions import SynchronousActions
+from scalekit_mcp.sdk.clients import ConnectedAccountsClient, ToolsClient
+from scalekit_mcp.sdk.refusals import refused_name
 from scalekit_mcp.settings import Settings, check_settings, load_settings
 
 __all__ = ["ScalekitClient", "SynchronousActions", "close_default_client", "default_actions"]
@@ -34,6 +37,9 @@ class ScalekitClient:
     of it. Making one does
     no input or output: the vault, the connections and the sandbox wait for the first call.
 
+    The four parameters of time are those of Scalekit's SDK: the first two are about gRPC, which is not spoken here, and
+    have no effect; the others are refused, because every call has its bound (60 seconds) already.
+
     Closed by `close()`, by `with`, or when neither it nor its `actions` are referred to any more, also at the end of
     the program. Raises `ConfigurationError`, with one sentence per problem.
     """
@@ -43,10 +49,16 @@ class ScalekitClient:
         env_url: str | None = None,
         client_id: str | None = None,
         client_secret: str | None = None,
+        keepalive_time_ms: int | None = None,
+        keepalive_timeout_ms: int | None = None,
+        call_timeout_s: float | None = None,
+        tool_call_timeout_s: float | None = None,
         *,
         sandbox: bool = False,
         settings: Settings | None = None,
     ) -> None:
+        del keepalive_time_ms, keepalive_timeout_ms
+        _check_no_timeouts(call_timeout_s=call_timeout_s, tool_call_timeout_s=tool_call_timeout_s)
         chosen = settings or _settings(env_url, client_id, client_secret, sandbox=sandbox)
         check_settings(chosen)
         self._core = Core(chosen)
@@ -54,6 +66,16 @@ class ScalekitClient:
         self.actions = SynchronousActions(self._core)
         self.connect = self.actions
         """The older name of `actions` in Scalekit's SDK."""
+        self.tools = ToolsClient(self.actions)
+        self.connected_accounts = ConnectedAccountsClient(self.actions)
+
+    if not TYPE_CHECKING:  # so that a type checker still finds names that are misspelt
+
+        def __getattr__(self, name: str) -> Any:
+            """A name of Scalekit's SDK that is refused."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return refused_name(name)
 
     def close(self) -> None:
         """Let calls under way end (at most 5 seconds), then close the vault and the connections; may be called twice.
@@ -86,6 +108,16 @@ def default_actions() -> SynchronousActions:
 def close_default_client() -> None:
     """Close the client that `default_actions` made, if there is one, and forget `use_by_default`."""
     PROCESS_CLIENTS.close()
+
+
+def _check_no_timeouts(**given: float | None) -> None:
+    for name, seconds in given.items():
+        if seconds is not None:
+            raise NotOffered(
+                f"{name} is not taken: every call ends within 60 seconds here.",
+                field=name,
+                instead="leave it out, or cancel the future of execute_tool_soon when your time is over",
+            )
 
 
 def _settings(env_url: str | None, client_id: str | None, client_secret: str | None, *, sandbox: bool) -> Settings:

@@ -6,11 +6,13 @@ ScalekitMCPError
 │   └── AdminApprovalRequired      admin_approval_required     ... and it is the customer's IT
 ├── ConnectionMisconfigured        connection_misconfigured    the operator's Azure app or its secret is wrong
 ├── InvalidInput                   invalid_input               an argument is wrong; `field` names it
-│   └── ConnectedAccountNotFound   invalid_input               no account for this identifier
+│   ├── ConnectedAccountNotFound   invalid_input               no account for this identifier
+│   └── NotOffered                 invalid_input               Scalekit has this, this server has not
 ├── EventNotFound                  event_not_found
 ├── CalendarNotFound               calendar_not_found
 ├── PermissionMissing              permission_missing          a scope or a right is missing; the account stays ACTIVE
 ├── Conflict                       conflict                    somebody else changed it, or a key was reused
+│   └── ConnectedAccountExists     conflict                    a new account was asked for, and there is one
 ├── MailboxUnavailable             mailbox_unavailable         no Exchange Online mailbox behind the account
 ├── Throttled                      throttled                   Microsoft asks for a pause longer than a call may wait
 ├── ProviderUnavailable            provider_unavailable        Microsoft cannot be reached or fails
@@ -119,6 +121,17 @@ class ConnectedAccountNotFound(InvalidInput):
         )
 
 
+class NotOffered(InvalidInput):
+    """Scalekit's SDK or API has this, this server has not; the message says why, `next_step` what to do instead."""
+
+    def __init__(self, message: str, *, instead: str, field: str | None = None) -> None:
+        super().__init__(
+            message,
+            field=field,
+            next_step=f"Instead, {instead}. What works here is listed in docs/coming-from-scalekit.md.",
+        )
+
+
 class EventNotFound(ScalekitMCPError):
     """The event does not exist in this mailbox (any more)."""
 
@@ -151,6 +164,15 @@ class Conflict(ScalekitMCPError):
     code = "conflict"
     default_who_acts = "nobody"
     default_next_step = "Read the event again and decide anew."
+
+
+class ConnectedAccountExists(Conflict):
+    """There is a connected account for this identifier already."""
+
+    default_next_step = "Use the account that there is; get_or_create_connected_account answers it."
+
+    def __init__(self, identifier: str) -> None:
+        super().__init__(f"There is a connected account for '{identifier}' already.", field="identifier")
 
 
 class MailboxUnavailable(ScalekitMCPError):

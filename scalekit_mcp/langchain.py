@@ -5,23 +5,15 @@ Needs the extra `langchain`; nothing of it is imported by any other module.
 
 from __future__ import annotations
 
-import asyncio
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from scalekit_mcp.actions import Actions
 from scalekit_mcp.client import ScalekitClient, SynchronousActions, default_actions
-from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import MAX_ANSWER_CHARACTERS, ToolSpec, fitted, offered_tools, parse_arguments, to_json
-
-try:
-    from langchain_core.tools import StructuredTool, ToolException
-except ModuleNotFoundError as missing:
-    raise ModuleNotFoundError(
-        "scalekit_mcp.langchain needs langchain-core: install `scalekit-mcp[langchain]`.", name=missing.name
-    ) from missing
+from scalekit_mcp.sdk.langchain_tools import LangChainTools, StructuredTool
+from scalekit_mcp.sdk.tool_calls import ToolCalls
+from scalekit_mcp.tools import offered_tools
 
 __all__ = ["get_tools"]
 
@@ -48,72 +40,13 @@ def get_tools(
     `ConfigurationError`.
     """
     check_identifier(identifier)
+    offered = offered_tools(toolsets)
+    make = LangChainTools(_calls_of(actions), connection_name, identifier, raises=on_authorization_required == "raise")
+    return [make.tool(spec) for spec in offered.values() if spec.read_only or not read_only or spec.name == "authorize"]
+
+
+def _calls_of(actions: Actions | SynchronousActions | ScalekitClient | None) -> ToolCalls:
     calls = default_actions() if actions is None else actions
     if isinstance(calls, ScalekitClient):
         calls = calls.actions
-    offered = offered_tools(toolsets)
-    runner = _Runner(calls, connection_name, identifier, raises=on_authorization_required == "raise")
-    return [
-        runner.tool(spec) for spec in offered.values() if spec.read_only or not read_only or spec.name == "authorize"
-    ]
-
-
-class _Runner:
-    def __init__(
-        self, calls: Actions | SynchronousActions, connection_name: str, identifier: str, *, raises: bool
-    ) -> None:
-        self._calls = calls
-        self._connection_name = connection_name
-        self._identifier = identifier
-        self._raises = raises
-
-    def tool(self, spec: ToolSpec) -> StructuredTool:
-        """One tool of the catalogue."""
-
-        def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
-            if not isinstance(self._calls, SynchronousActions):
-                raise ConfigurationError(
-                    "These tools were made from asynchronous calls.", next_step="Call them with `ainvoke`."
-                )
-            try:
-                return _answer(self._calls.execute_tool(**self._call(spec.name, arguments)))
-            except ScalekitMCPError as error:
-                raise self._translated(error) from error
-
-        async def call_async(**arguments: Any) -> tuple[str, dict[str, Any]]:
-            try:
-                given = self._call(spec.name, arguments)
-                if isinstance(self._calls, SynchronousActions):
-                    return _answer(await asyncio.wrap_future(self._calls.execute_tool_soon(**given)))
-                return _answer(await self._calls.execute_tool(**given))
-            except ScalekitMCPError as error:
-                raise self._translated(error) from error
-
-        return StructuredTool.from_function(
-            func=call,
-            coroutine=call_async,
-            name=spec.name,
-            description=spec.description,
-            args_schema=spec.input_schema,
-            infer_schema=False,
-            response_format="content_and_artifact",
-            handle_tool_error=True,
-        )
-
-    def _call(self, tool_name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            "tool_name": tool_name,
-            "tool_input": parse_arguments(tool_name, arguments).with_limit(MAX_ANSWER_CHARACTERS),
-            "identifier": self._identifier,
-            "connection_name": self._connection_name,
-        }
-
-    def _translated(self, error: ScalekitMCPError) -> Exception:
-        if self._raises and isinstance(error, AuthorizationRequired):
-            return error
-        return ToolException(json.dumps({"error": error.to_dict()}, ensure_ascii=False))
-
-
-def _answer(result: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    plain = fitted(result)
-    return to_json(plain), plain
+    return calls.tool_calls if isinstance(calls, SynchronousActions) else ToolCalls(soon=calls.execute_tool)

@@ -24,6 +24,10 @@ USED_FROM_OUTSIDE = (
     ("*", "variable", "exc_*", "the parameters of __exit__ have these names"),
     ("*", "variable", "model_config", "pydantic reads it"),
     ("client.py", "method", "use_by_default", "docs/python.md offers it"),
+    ("sdk/*.py", "method", "*", "docs/coming-from-scalekit.md offers it"),
+    ("sdk/*.py", "property", "*", "code written for Scalekit's SDK reads it"),
+    ("sdk/*.py", "variable", "*", "code written for Scalekit's SDK reads it"),
+    ("actions/models.py", "variable", "post_user_verify_redirect_url", "code written for Scalekit's SDK reads it"),
     ("tools/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
     ("sandbox/control/*.py", "method", "*", "called by name over HTTP"),
     (

@@ -22,6 +22,7 @@ from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.statuses import STATUS_REASONS, WHO_ACTS
 from scalekit_mcp.cli import cli
+from scalekit_mcp.sdk.names import SDK_NAMES, Standing
 from scalekit_mcp.tools import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -97,12 +98,27 @@ def reason_table() -> str:
     return "\n".join(lines)
 
 
+def sdk_table() -> str:
+    """Every name of Scalekit's SDK: what becomes of it, and what is different, or what to do instead."""
+    lines = ["| Scalekit's name | here | what is different, or why not and what instead |", "|---|---|---|"]
+    told: dict[tuple[Standing, str], list[str]] = {}
+    for name in SDK_NAMES.values():
+        keywords = ", ".join(f"`{keyword}`" for keyword in name.keywords)
+        words = [name.note] if name.note else []
+        words += [f"instead, {name.instead}"] if name.instead else []
+        words += [f"refused: {keywords}"] if keywords else []
+        told.setdefault((name.standing, "; ".join(words)), []).append(f"`{name.path}`")
+    lines += [f"| {', '.join(names)} | {standing.value} | {words} |" for (standing, words), names in told.items()]
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "tools": markdown_table,
     "command": lambda: f"```text\n{help_of(cli)}\n```",
     "commands": all_commands,
     "errors": error_table,
     "reasons": reason_table,
+    "sdk": sdk_table,
     **TABLES,
 }
 

@@ -22,6 +22,7 @@ __all__ = [
     "ListConnectedAccountsResponse",
     "OutcomeKind",
     "ToolResult",
+    "VerifiedUserResponse",
 ]
 
 
@@ -53,6 +54,52 @@ class ConnectedAccountView:
     attempt_expires_at: datetime | None = None
     held: bool = False
     calls_stopped: CallsStopped | None = None
+
+    @property
+    def connector(self) -> str:
+        """The connection's name under the name that Scalekit's SDK uses."""
+        return self.connection_name
+
+    @property
+    def provider(self) -> str:
+        """Scalekit's key of the provider."""
+        return "OUTLOOK"
+
+    @property
+    def authorization_type(self) -> str:
+        """Scalekit's word for how the account was authorized."""
+        return "OAUTH"
+
+    @property
+    def authorization_details(self) -> None:
+        """Where Scalekit's SDK has the tokens; they never leave."""
+        return
+
+    @property
+    def api_config(self) -> dict[str, Any]:
+        """The configuration of the account, which has none."""
+        return {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program: the members that Scalekit's SDK has, and the reason; instants as RFC 3339 writes them."""
+        instants = {
+            "token_expires_at": self.token_expires_at,
+            "updated_at": self.updated_at,
+            "last_used_at": self.last_used_at,
+        }
+        return {
+            "id": self.id,
+            "identifier": self.identifier,
+            "provider": self.provider,
+            "connector": self.connector,
+            "status": self.status,
+            "reason": self.reason,
+            "who_acts": self.who_acts,
+            "authorization_type": self.authorization_type,
+            "authorization_details": None,
+            "api_config": self.api_config,
+            **{name: None if instant is None else rfc3339(instant) for name, instant in instants.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +143,17 @@ class ConnectedAccountResponse:
     connected_account: ConnectedAccountView
     grants: tuple[GrantView, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """For a program."""
+        return {"connected_account": self.connected_account.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedUserResponse(ConnectedAccountResponse):
+    """The account whose person was verified; Scalekit's SDK has an address to go on to here, which is always None."""
+
+    post_user_verify_redirect_url: None = None
+
 
 @dataclass(frozen=True, slots=True)
 class ListConnectedAccountsResponse:
@@ -104,6 +162,25 @@ class ListConnectedAccountsResponse:
     connected_accounts: tuple[ConnectedAccountView, ...]
     total_size: int
     next_page_token: str | None = None
+
+    @property
+    def total_count(self) -> int:
+        """The number of all accounts under the name that Scalekit's SDK uses."""
+        return self.total_size
+
+    @property
+    def previous_page_token(self) -> None:
+        """Pages go forward only."""
+        return
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program."""
+        return {
+            "connected_accounts": [account.to_dict() for account in self.connected_accounts],
+            "total_count": self.total_size,
+            "next_page_token": self.next_page_token,
+            "previous_page_token": None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +197,10 @@ class AuthorizationLinkResponse:
         """The same instant under the name that Scalekit's SDK uses."""
         return self.expires_at
 
+    def to_dict(self) -> dict[str, Any]:
+        """For a program."""
+        return {"link": self.link, "expiry": rfc3339(self.expires_at)}
+
 
 class ToolResult(dict[str, Any]):
     """A tool's answer: the Graph-shaped dictionary itself, and the same under `.data` as published samples read it."""
@@ -130,3 +211,7 @@ class ToolResult(dict[str, Any]):
     def data(self) -> dict[str, Any]:
         """The dictionary itself."""
         return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program, in the form that Scalekit's SDK has."""
+        return {"data": dict(self), "execution_id": self.execution_id}

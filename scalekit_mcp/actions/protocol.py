@@ -14,6 +14,7 @@ from scalekit_mcp.actions.models import (
     ListConnectedAccountsResponse,
     ToolResult,
 )
+from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.tools import Arguments
 
 CALLBACK_PATH = "/oauth/callback"
@@ -137,6 +138,20 @@ class Actions(Protocol):
         `tool_input` is what a caller sent, or the `Arguments` that it was read into already.
 
         `expected` is that of `get_authorization_link`, for a link that the call hands out.
+        """
+        ...
+
+    async def request(
+        self,
+        call: ProviderCall,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        timeout_seconds: float = 30.0,
+    ) -> ProviderResponse:
+        """Send a call of the caller's own making to the provider, once, as this user; its answer whatever its status.
+
+        It needs an ACTIVE account, as tools do. No access token is in what comes back.
         """
         ...
 

@@ -2,81 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
 
 from scalekit_mcp.actions import (
+    AccountSelector,
     Actions,
     AuthorizationLinkResponse,
     ConnectedAccountResponse,
     ListConnectedAccountsResponse,
+    ListedTool,
+    Page,
+    ProviderCall,
+    ProviderResponse,
+    ScopedTool,
+    SelectedAccount,
+    ToolFilter,
     ToolResult,
+    VerifiedUserResponse,
+    check_narrowing,
+    check_no_credentials,
+    create_account,
+    listed_tools,
+    page_of,
+    request_body,
+    scoped_tools,
+    select_account,
 )
 from scalekit_mcp.client_core import Core
+from scalekit_mcp.sdk.modifiers import Function, Modifier, Modifiers, ModifierType
+from scalekit_mcp.sdk.refusals import refused_name
+from scalekit_mcp.sdk.tool_calls import ToolCalls
+from scalekit_mcp.sdk.tools_response import ListToolsResponse
 from scalekit_mcp.tools import Arguments
+
+if TYPE_CHECKING:
+    from scalekit_mcp.sdk.langchain_tools import LangChain
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Function)
+ToolInput = Mapping[str, Any] | Arguments | None
+
+MAX_REQUEST_SECONDS = 60.0
 
 
 class SynchronousActions:
     """The calls of `scalekit_mcp.actions.Actions`, each waiting for its answer.
 
     Parameters stand in the order of Scalekit's SDK. `connection_name` left out is the connection of the settings;
-    `identifier` is your own string for a user, 1 to 100 characters without control characters. Every call raises
-    `ScalekitMCPError`, on purpose nothing else; a wrong argument is `InvalidInput`, and its `field` names it.
+    `identifier` is your own string for a user, 1 to 100 characters without control characters. Where the SDK takes
+    `connected_account_id`, it stands for both. `organization_id` and `user_id` are refused unless the latter is the
+    identifier. Every call raises `ScalekitMCPError`, on purpose nothing else; a wrong argument is `InvalidInput`, and
+    its `field` names it; what Scalekit's SDK has and this has not is `NotOffered`.
     """
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._modifiers = Modifiers()
+
+    if not TYPE_CHECKING:  # so that a type checker still finds names that are misspelt
+
+        def __getattr__(self, name: str) -> Any:
+            """A name that is refused, or `mcp`, `google` and `providers`, whose names are."""
+            if name.startswith("_"):
+                raise AttributeError(name)
+            return refused_name(f"actions.{name}")
+
+    # -- accounts
 
     def get_or_create_connected_account(
-        self, connection_name: str | None = None, identifier: str = ""
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        authorization_details: Mapping[str, Any] | None = None,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+        api_config: Mapping[str, Any] | None = None,
     ) -> ConnectedAccountResponse:
         """The account of `identifier`, created as PENDING if there is none; `response.connected_account.status`.
 
         Idempotent, also when several threads or processes call at once.
         """
-        return self._core.call(
-            lambda actions: actions.get_or_create_connected_account(
-                connection_name=connection_name, identifier=identifier
+        check_no_credentials(authorization_details=authorization_details, api_config=api_config)
+
+        async def use(actions: Actions, account: SelectedAccount) -> ConnectedAccountResponse:
+            return await actions.get_or_create_connected_account(
+                connection_name=account.connection_name, identifier=account.identifier
             )
+
+        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+
+    upsert_connected_account = get_or_create_connected_account
+
+    def create_connected_account(
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        authorization_details: Mapping[str, Any] | None = None,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+        api_config: Mapping[str, Any] | None = None,
+    ) -> ConnectedAccountResponse:
+        """A new account, PENDING; raises `ConnectedAccountExists` where there is one."""
+        check_no_credentials(authorization_details=authorization_details, api_config=api_config)
+
+        async def use(actions: Actions, account: SelectedAccount) -> ConnectedAccountResponse:
+            return ConnectedAccountResponse(await create_account(actions, account))
+
+        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+
+    def update_connected_account(
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        authorization_details: Mapping[str, Any] | None = None,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+        connected_account_id: str | None = None,
+        api_config: Mapping[str, Any] | None = None,
+    ) -> ConnectedAccountResponse:
+        """The account as it is; what Scalekit's SDK could change of it is not taken here."""
+        check_no_credentials(authorization_details=authorization_details, api_config=api_config)
+        return self.get_connected_account(
+            connection_name, identifier, connected_account_id, organization_id=organization_id, user_id=user_id
         )
 
     def get_connected_account(
-        self, connection_name: str | None = None, identifier: str = ""
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        connected_account_id: str | None = None,
+        *,
+        organization_id: str | None = None,
+        user_id: str | None = None,
     ) -> ConnectedAccountResponse:
-        """The account of `identifier`; raises `ConnectedAccountNotFound`. Never holds a token."""
-        return self._core.call(
-            lambda actions: actions.get_connected_account(connection_name=connection_name, identifier=identifier)
+        """The account; raises `ConnectedAccountNotFound`. Never holds a token."""
+
+        async def use(actions: Actions, account: SelectedAccount) -> ConnectedAccountResponse:
+            return await actions.get_connected_account(
+                connection_name=account.connection_name, identifier=account.identifier
+            )
+
+        selector = AccountSelector(
+            connection_name=connection_name,
+            identifier=identifier,
+            account_id=connected_account_id,
+            organization_id=organization_id,
+            user_id=user_id,
         )
+        return self._selected(selector, use)
+
+    get_connected_account_details = get_connected_account
 
     def list_connected_accounts(
         self,
         connection_name: str | None = None,
         identifier: str | None = None,
+        provider: str | None = None,
+        connection_names: Sequence[str] | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
         *,
         status: str | None = None,
-        page_size: int = 50,
-        page_token: str | None = None,
+        organization_id: str | None = None,
+        user_id: str | None = None,
     ) -> ListConnectedAccountsResponse:
-        """One page of accounts, in the order of their identifiers; hand `next_page_token` back for the next."""
+        """One page of accounts (50), in the order of their identifiers; hand `next_page_token` back for the next.
+
+        None where `provider` is not Outlook, or `connection_names` has not the connection of the settings.
+        """
+        check_narrowing(identifier, organization_id=organization_id, user_id=user_id)
+        own = self._core.settings.connection
+        wanted = ToolFilter(providers=[provider] if provider else (), connection_names=connection_names or ())
+        if not listed_tools(wanted, own_connection=own):
+            return ListConnectedAccountsResponse((), 0)
         return self._core.call(
             lambda actions: actions.list_connected_accounts(
-                connection_name=connection_name,
+                connection_name=connection_name or (own if connection_names else None),
                 identifier=identifier,
                 status=status,
-                page_size=page_size,
+                page_size=50 if page_size is None else page_size,
                 page_token=page_token,
             )
         )
 
     def get_authorization_link(
         self,
-        identifier: str = "",
+        identifier: str | None = None,
         connection_name: str | None = None,
-        *,
+        connected_account_id: str | None = None,
         state: str | None = None,
         user_verify_url: str | None = None,
+        *,
         reconnect: bool = False,
+        organization_id: str | None = None,
+        user_id: str | None = None,
     ) -> AuthorizationLinkResponse:
         """The link that the user opens to consent: `link.link`, and `link.expires_at` (`link.expiry`), aware, in UTC.
 
@@ -84,15 +208,24 @@ class SynchronousActions:
         `user_verify_url` are for verification at your own page: the browser comes back there with both
         `auth_request_id` and this `state`.
         """
-        return self._core.call(
-            lambda actions: actions.get_authorization_link(
-                connection_name=connection_name,
-                identifier=identifier,
+
+        async def use(actions: Actions, account: SelectedAccount) -> AuthorizationLinkResponse:
+            return await actions.get_authorization_link(
+                connection_name=account.connection_name,
+                identifier=account.identifier,
                 state=state,
                 user_verify_url=user_verify_url,
                 reconnect=reconnect,
             )
+
+        selector = AccountSelector(
+            connection_name=connection_name,
+            identifier=identifier,
+            account_id=connected_account_id,
+            organization_id=organization_id,
+            user_id=user_id,
         )
+        return self._selected(selector, use)
 
     def wait_for_authorization(
         self, identifier: str = "", connection_name: str | None = None, *, timeout_seconds: float = 300.0
@@ -104,17 +237,18 @@ class SynchronousActions:
             )
         )
 
-    def verify_connected_account_user(self, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
+    def verify_connected_account_user(self, auth_request_id: str, identifier: str) -> VerifiedUserResponse:
         """Confirm that `identifier`, taken from your own session, is the person who consented.
 
         `auth_request_id` is what the browser brought to your `user_verify_url`; raises `InvalidInput` for another
         user's, an unknown or an expired one.
         """
-        return self._core.call(
+        found = self._core.call(
             lambda actions: actions.verify_connected_account_user(
                 auth_request_id=auth_request_id, identifier=identifier
             )
         )
+        return VerifiedUserResponse(found.connected_account, found.grants)
 
     def confirm_authorization(
         self, confirmation_code: str, identifier: str = "", connection_name: str | None = None
@@ -132,30 +266,64 @@ class SynchronousActions:
             lambda actions: actions.disconnect(connection_name=connection_name, identifier=identifier)
         )
 
-    def delete_connected_account(self, connection_name: str | None = None, identifier: str = "") -> None:
-        """Remove the record and its tokens for good; no error if there is none."""
-        return self._core.call(
-            lambda actions: actions.delete_connected_account(connection_name=connection_name, identifier=identifier)
+    def delete_connected_account(
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        connected_account_id: str | None = None,
+        *,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+    ) -> None:
+        """Remove the record and its tokens for good; no error if there is none, but for an id that is not known."""
+
+        async def use(actions: Actions, account: SelectedAccount) -> None:
+            await actions.delete_connected_account(
+                connection_name=account.connection_name, identifier=account.identifier
+            )
+
+        selector = AccountSelector(
+            connection_name=connection_name,
+            identifier=identifier,
+            account_id=connected_account_id,
+            organization_id=organization_id,
+            user_id=user_id,
         )
+        return self._selected(selector, use)
+
+    # -- tools
 
     def execute_tool(
         self,
-        tool_input: Mapping[str, Any] | Arguments | None = None,
+        tool_input: ToolInput = None,
         tool_name: str = "",
-        identifier: str = "",
-        *,
+        identifier: str | None = None,
+        tool_request: object = None,
+        connected_account_id: str | None = None,
         connection_name: str | None = None,
+        *,
+        organization_id: str | None = None,
+        user_id: str | None = None,
     ) -> ToolResult:
         """Run one tool; the answer is the Graph-shaped dictionary itself, and the same under `.data`.
 
-        Raises `AuthorizationRequired` when the account is not ACTIVE, with the link for the user in
-        `details["authorization_url"]`, and the other classes of `scalekit_mcp.errors`.
+        `tool_request` is not read, as in Scalekit's SDK. Raises `AuthorizationRequired` when the account is not ACTIVE,
+        with the link for the user in `details["authorization_url"]`, and the other classes of `scalekit_mcp.errors`.
         """
-        return self._core.call(self._execution(tool_input, tool_name, identifier, connection_name))
+        del tool_request
+        selector = AccountSelector(
+            connection_name=connection_name,
+            identifier=identifier,
+            account_id=connected_account_id,
+            organization_id=organization_id,
+            user_id=user_id,
+        )
+        result = self._selected(selector, self._execution(tool_input, tool_name))
+        return self._modifiers.after(tool_name, result)
 
     def execute_tool_soon(
         self,
-        tool_input: Mapping[str, Any] | Arguments | None = None,
+        tool_input: ToolInput = None,
         tool_name: str = "",
         identifier: str = "",
         *,
@@ -163,14 +331,178 @@ class SynchronousActions:
     ) -> Future[ToolResult]:
         """As `execute_tool`, without waiting: a future that asynchronous code can await by `asyncio.wrap_future`.
 
-        Cancelling the future cancels the call.
+        Cancelling the future cancels the call. Functions of `post_modifier` run in a thread of their own.
         """
-        return self._core.call_soon(self._execution(tool_input, tool_name, identifier, connection_name))
+        execute = self._execution(tool_input, tool_name)
+        account = SelectedAccount(connection_name, identifier)
 
-    @staticmethod
+        async def use(actions: Actions) -> ToolResult:
+            result = await execute(actions, account)
+            if not self._modifiers.found(tool_name, "post"):
+                return result
+            return await anyio.to_thread.run_sync(self._modifiers.after, tool_name, result)
+
+        return self._core.call_soon(use)
+
     def _execution(
-        tool_input: Mapping[str, Any] | Arguments | None, tool_name: str, identifier: str, connection_name: str | None
-    ) -> Callable[[Actions], Awaitable[ToolResult]]:
-        return lambda actions: actions.execute_tool(
-            identifier=identifier, tool_name=tool_name, tool_input=tool_input, connection_name=connection_name
+        self, tool_input: ToolInput, tool_name: str
+    ) -> Callable[[Actions, SelectedAccount], Awaitable[ToolResult]]:
+        if not isinstance(
+            tool_input, Arguments
+        ):  # else they were read, after the modifiers, by whoever hands them over
+            tool_input = self._modifiers.before(tool_name, tool_input or {})
+
+        async def use(actions: Actions, account: SelectedAccount) -> ToolResult:
+            return await actions.execute_tool(
+                identifier=account.identifier,
+                tool_name=tool_name,
+                tool_input=tool_input,
+                connection_name=account.connection_name,
+            )
+
+        return use
+
+    def list_tools(
+        self,
+        connection_name: str | None = None,
+        identifier: str | None = None,
+        provider: str | None = None,
+        tool_name: Sequence[str] | str | None = None,
+        query: str | None = None,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+        connected_account_id: str | None = None,
+        summary: bool | None = None,
+        page_size: int | None = None,
+        page_token: str | None = None,
+    ) -> ListToolsResponse:
+        """The tools that `execute_tool` runs; all of them where `page_size` is left out.
+
+        `query` is words that all stand in a tool's name, title or description; `summary` asks for `tool_names` alone.
+        With `identifier` or `connected_account_id`, none where that account does not exist.
+        """
+        check_narrowing(identifier, organization_id=organization_id, user_id=user_id)
+        wanted = ToolFilter(
+            providers=[provider] if provider else (),
+            tool_names=[tool_name] if isinstance(tool_name, str) else tool_name or (),
+            connection_names=[connection_name] if connection_name else (),
+            query=query,
         )
+        tools: Sequence[ListedTool]
+        if identifier or connected_account_id:
+            selector = AccountSelector(identifier=identifier, account_id=connected_account_id)
+            scoped = self._selected(selector, lambda actions, one: scoped_tools(actions, one.identifier, wanted))
+            tools = tuple(row.tool for row in scoped)
+        else:
+            tools = listed_tools(wanted, own_connection=self._core.settings.connection)
+        return ListToolsResponse.of(
+            page_of(tools, page_size=page_size, page_token=page_token), names_only=bool(summary)
+        )
+
+    def list_scoped_tools(
+        self, identifier: str, wanted: ToolFilter, *, page_size: int | None = None, page_token: str | None = None
+    ) -> Page[ScopedTool]:
+        """The tools of the accounts that `identifier` has."""
+        rows = self._core.call(lambda actions: scoped_tools(actions, identifier, wanted))
+        return page_of(rows, page_size=page_size, page_token=page_token)
+
+    # -- the provider's own API
+
+    def request(
+        self,
+        connection_name: str | None,
+        identifier: str,
+        path: str,
+        method: str = "GET",
+        query_params: Mapping[str, Any] | None = None,
+        body: Any = None,
+        form_data: Mapping[str, Any] | None = None,
+        raw_body: bytes | str | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float = 30.0,
+        organization_id: str | None = None,
+        user_id: str | None = None,
+    ) -> ProviderResponse:
+        """Call Microsoft Graph below `/me` (or `/v1.0/me`) as this user; the answer whatever its status.
+
+        It is sent once. `body` goes as JSON, `raw_body` as it is and before both others. No answer holds a token.
+        `timeout` is seconds, at most 60. Raises `AuthorizationRequired` as `execute_tool` does, `InvalidInput` for a
+        path, method or header that is not passed on, and `OutcomeUnknown` for a change whose answer was lost.
+        """
+        content, kind = request_body(body, form_data, raw_body)
+        call = ProviderCall.of(path, method, query=query_params, content=content, headers={**kind, **(headers or {})})
+
+        async def use(actions: Actions, account: SelectedAccount) -> ProviderResponse:
+            return await actions.request(
+                call,
+                connection_name=account.connection_name,
+                identifier=account.identifier,
+                timeout_seconds=min(timeout, MAX_REQUEST_SECONDS),
+            )
+
+        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+
+    # -- modifiers
+
+    def add_modifier(self, modifier: Modifier) -> None:
+        """Add a modifier; those of one tool run in the order in which they were added."""
+        self._modifiers.add(modifier)
+
+    def get_modifiers(self, tool_name: str | None = None, modifier_type: ModifierType | None = None) -> list[Modifier]:
+        """The modifiers of a tool and of a kind; None means any."""
+        return self._modifiers.found(tool_name, modifier_type)
+
+    def pre_modifier(self, tool_names: str | Sequence[str]) -> Callable[[F], F]:
+        """A decorator: the function is given the input of these tools, and returns what takes its place."""
+        return self._decorator(tool_names, "pre")
+
+    def post_modifier(self, tool_names: str | Sequence[str]) -> Callable[[F], F]:
+        """A decorator: the function is given the answer of these tools, and returns what takes its place."""
+        return self._decorator(tool_names, "post")
+
+    def _decorator(self, tool_names: str | Sequence[str], kind: ModifierType) -> Callable[[F], F]:
+        def decorator(function: F) -> F:
+            self._modifiers.add(Modifier(tool_names, kind, func=function))
+            return function
+
+        return decorator
+
+    # -- frameworks
+
+    @property
+    def langchain(self) -> LangChain:
+        """`langchain.get_tools(identifier, ...)`; needs the extra `langchain`, else raises `ModuleNotFoundError`."""
+        from scalekit_mcp.sdk.langchain_tools import LangChain
+
+        return LangChain(self.tool_calls, self._core.settings.connection)
+
+    @property
+    def tool_calls(self) -> ToolCalls:
+        """How an agent framework reaches the tools."""
+
+        def soon(
+            *, tool_name: str, tool_input: Any, identifier: str, connection_name: str | None
+        ) -> Awaitable[ToolResult]:
+            future = self.execute_tool_soon(tool_input, tool_name, identifier, connection_name=connection_name)
+            return asyncio.wrap_future(future)
+
+        return ToolCalls(
+            soon=soon,
+            wait=self.execute_tool,
+            before=self._modifiers.before,
+        )
+
+    def _selected(self, selector: AccountSelector, use: Callable[[Actions, SelectedAccount], Awaitable[T]]) -> T:
+        async def call(actions: Actions) -> T:
+            return await use(actions, await select_account(actions, selector))
+
+        return self._core.call(call)
+
+
+def _pair(
+    connection_name: str | None, identifier: str | None, organization_id: str | None, user_id: str | None
+) -> AccountSelector:
+    return AccountSelector(
+        connection_name=connection_name, identifier=identifier, organization_id=organization_id, user_id=user_id
+    )

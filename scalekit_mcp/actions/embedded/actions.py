@@ -23,8 +23,10 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
+from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
+from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
@@ -239,6 +241,29 @@ class EmbeddedActions:
 
     def present(self) -> dict[str, str]:
         return present(self._options.clock.now(), resolve_zone(self._options.timezone))
+
+    async def request(
+        self,
+        call: ProviderCall,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        timeout_seconds: float = 30.0,
+    ) -> ProviderResponse:
+        call.own_path()  # a path that is refused is refused before anything else
+        key = self._key(connection_name, identifier)
+        requester = Requester(identifier, verification=self._options.user_verification)
+
+        async def send() -> ProviderResponse:
+            services = await self.services()
+            try:
+                return await services.pass_on(key, call)
+            except AuthorizationRequired as error:
+                await add_guidance(self, error, requester)
+                raise
+
+        seconds = min(timeout_seconds, self._options.call_seconds)
+        return await before_deadline(send, clock=self._options.clock, seconds=seconds)
 
     async def execute_tool(
         self,

@@ -28,6 +28,7 @@ from scalekit_mcp.accounts import (
 from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
 from scalekit_mcp.actions.own_vault import listener_alive, vault_of
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
+from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar import (
     DIRECTORY_SCOPE,
@@ -45,6 +46,7 @@ from scalekit_mcp.microsoft import (
     GraphMailbox,
     GraphSession,
     MicrosoftOAuth,
+    PassedRequest,
     credentials_of,
     is_guid,
     tenant_of,
@@ -133,6 +135,19 @@ class EmbeddedServices:
             if TOOLS[tool_name].toolset == "scheduling":
                 return await self._scheduling(view.account, tokens).run(arguments)
             return CalendarAnswer(await self._calendar(view.account, tokens).run(arguments))
+
+    async def pass_on(self, key: AccountKey, call: ProviderCall) -> ProviderResponse:
+        """Send a call of the caller's own to Graph for an account that must be ACTIVE; raises `ScalekitMCPError`.
+
+        Which permission it needs only Microsoft knows, so that a missing one shows in the answer.
+        """
+        passed = PassedRequest(call.method, call.own_path(), call.query, call.content, call.headers)
+        with traced("request", error_type=_code_of, http__request__method=call.method):
+            tokens = AccountTokens(self.connected.tokens, key, ())
+            await tokens.access_token()
+            view = await self.connected.accounts.get(key, cached=True)
+            answer = await self.graph.pass_on(passed, tokens, mailbox=view.account.id)
+        return ProviderResponse.of(answer.status, answer.headers, answer.content)
 
     def _scheduling(self, account: ConnectedAccount, tokens: AccountTokens) -> Scheduling:
         owner = _owner(account)

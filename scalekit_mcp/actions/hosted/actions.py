@@ -24,10 +24,11 @@ from scalekit_mcp.actions.models import (
 )
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import CALLBACK_PATH
+from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
 from scalekit_mcp.concurrency import OpenOnce
-from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, PermissionMissing
+from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered, PermissionMissing
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.tools import Arguments, resolve_zone
 
@@ -269,6 +270,21 @@ class HostedActions:
 
     def present(self) -> dict[str, str]:
         return present(self._options.clock.now(), resolve_zone(self._options.timezone))
+
+    async def request(
+        self,
+        call: ProviderCall,
+        *,
+        connection_name: str | None = None,
+        identifier: str,
+        timeout_seconds: float = 30.0,
+    ) -> ProviderResponse:
+        del call, timeout_seconds
+        self._key(connection_name, identifier)
+        raise NotOffered(
+            "Calls of your own to Microsoft are not made for accounts whose tokens Scalekit keeps.",
+            instead="call Scalekit's proxy yourself",
+        )
 
     async def execute_tool(
         self,

@@ -19,12 +19,14 @@ import httpx2 as httpx
 from scalekit_mcp.calendar import AnswerTooLong, ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import ProviderUnavailable, ScalekitMCPError, Throttled
+from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft.graph.answers import json_object, on_host_of
 from scalekit_mcp.microsoft.graph.errors import GraphFailure, Means, error_for
 from scalekit_mcp.microsoft.graph.requests import (
     GraphRequest,
     GraphResponse,
+    PassedAnswer,
+    PassedRequest,
     Repeat,
     TokenSource,
     segment,
@@ -166,6 +168,43 @@ class GraphClient:
                 token = await self._token(call, tokens, rejected=token, claims=claims)
                 continue
             await self._after_refusal(call, failure, answer)
+
+    async def pass_on(self, passed: PassedRequest, tokens: TokenSource, *, mailbox: str) -> PassedAnswer:
+        """Send a request of the caller's own making once, and return what Graph answers, refusals too.
+
+        Only an access token that Graph refuses is renewed, once. Raises `ProviderUnavailable` where no answer came,
+        `OutcomeUnknown` for a change that may have been carried out, and whatever `tokens` raises.
+        """
+        url = self._base_url + passed.address
+        call = _Call(passed.as_request, url, mailbox, passed.content, call_deadline(self._clock))
+        token = await self._token(call, tokens)
+        answer = await self._once(call, token)
+        if answer.status == 401:
+            claims = claims_challenge(answer.headers.get_list("www-authenticate"))
+            token = await self._token(call, tokens, rejected=token, claims=claims)
+            answer = await self._once(call, token)
+        return PassedAnswer(answer.status, answer.headers, answer.content or b"")
+
+    async def _once(self, call: _Call, token: str) -> _Answer:
+        reads = call.request.method == "GET"
+        try:
+            answer = await self._exchange(call, token)
+        except _NOT_SENT as exc:
+            raise ProviderUnavailable("Microsoft Graph cannot be reached; nothing was sent.") from exc
+        except httpx.RequestError as exc:
+            if reads:
+                raise ProviderUnavailable("Microsoft Graph gives no answer that can be read.") from exc
+            raise OutcomeUnknown(
+                "The request was sent to Microsoft Graph and no answer came: it may or may not have been carried out.",
+                next_step="Read what it was to change before you repeat it.",
+            ) from exc
+        if answer.content is None and reads:
+            raise ProviderUnavailable(
+                "Microsoft Graph's answer is too large to be read.",
+                retryable=False,
+                next_step="Ask for less, by $top or $select.",
+            )
+        return answer
 
     async def _token(
         self, call: _Call, tokens: TokenSource, *, rejected: str | None = None, claims: str | None = None

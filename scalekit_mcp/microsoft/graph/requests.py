@@ -9,6 +9,9 @@ from enum import StrEnum
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
+PASSED_ROUTE = "/me"
+"""The route of requests that are a caller's own, for spans: nothing of their path."""
+
 _QUERY_SAFE = "-._~!$'()*,;:@/"
 _PLAIN = re.compile(r"[A-Za-z0-9\-._~!$'()*,;:@/]*")
 
@@ -86,6 +89,45 @@ class GraphRequest:
         if not self.params:
             return ""
         return "?" + "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in self.params.items()])
+
+
+@dataclass(frozen=True, slots=True)
+class PassedRequest:
+    """A request of the caller's own making, which is checked already.
+
+    `path` is percent-encoded, without the version. `headers` may have `Prefer`; immutable ids are asked for beside it
+    unless it says itself which ids are wanted.
+    """
+
+    method: str
+    path: str = field(repr=False)
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    content: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+
+    @property
+    def address(self) -> str:
+        """The path and the encoded query."""
+        query = "&".join([f"{_encoded(name)}={_encoded(value)}" for name, value in self.query])
+        return f"{self.path}?{query}" if query else self.path
+
+    @property
+    def as_request(self) -> GraphRequest:
+        """What the client has to know of it: its route is that of all of them, because the path is the caller's."""
+        own, prefer = dict(self.headers), self.headers.get("Prefer", "")
+        if "idtype" in prefer.casefold():
+            return GraphRequest(self.method, PASSED_ROUTE, headers=own)
+        own.pop("Prefer", None)
+        return GraphRequest(self.method, PASSED_ROUTE, headers=own, prefer=(prefer,) if prefer else ())
+
+
+@dataclass(frozen=True, slots=True)
+class PassedAnswer:
+    """Graph's answer to such a request, whatever its status; `content` is empty where it was too large to be read."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
