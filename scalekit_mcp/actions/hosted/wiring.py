@@ -18,7 +18,7 @@ from scalekit_mcp.accounts import (
     UserVerification,
     Vault,
 )
-from scalekit_mcp.actions.hosted.tools import HostedTools
+from scalekit_mcp.actions.hosted.tool_calls import HostedTools
 from scalekit_mcp.actions.hosted.views import HostedViews
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
