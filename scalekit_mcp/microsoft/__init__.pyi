@@ -1,7 +1,12 @@
 from .graph.answers import json_object as json_object
 from .graph.answers import json_value as json_value
+from .graph.answers import on_host_of as on_host_of
 from .graph.client import GraphClient as GraphClient
 from .graph.client import GraphSession as GraphSession
+from .graph.endpoint import DirectGraph as DirectGraph
+from .graph.endpoint import Refusal as Refusal
+from .graph.endpoint import Then as Then
+from .graph.endpoint import graph_refusal as graph_refusal
 from .graph.errors import GRAPH_ERRORS as GRAPH_ERRORS
 from .graph.errors import GraphFailure as GraphFailure
 from .graph.errors import clean_reason as clean_reason

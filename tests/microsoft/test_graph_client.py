@@ -32,6 +32,7 @@ from scalekit_mcp.microsoft.graph.client import (
     Repeat,
     segment,
 )
+from scalekit_mcp.microsoft.graph.endpoint import DirectGraph
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from scalekit_mcp.sandbox.world import GraphFault, RecordedRequest
 from tests.support.bounds import HANG_SECONDS
@@ -100,7 +101,7 @@ async def stage(
     sandbox, clock = Sandbox(), HandClock()
     sandbox.clock.freeze(clock.at)
     async with httpx.AsyncClient(transport=transport(sandbox.app)) as http:
-        client = GraphClient(http, base_url=base_url, clock=clock, jitter=jitter)
+        client = GraphClient(http, endpoint=DirectGraph(base_url), clock=clock, jitter=jitter)
         tokens = SandboxTokens(sandbox)
         yield Stage(sandbox, clock, client, tokens, GraphSession(client, tokens, "dana"))
 
@@ -330,7 +331,9 @@ def closed_port() -> int:
 async def test_a_change_is_repeated_while_no_connection_comes_about() -> None:
     clock, sandbox = HandClock(), Sandbox()
     async with httpx.AsyncClient() as http:
-        client = GraphClient(http, base_url=f"http://127.0.0.1:{closed_port()}/v1.0", clock=clock, jitter=lambda: 0.0)
+        client = GraphClient(
+            http, endpoint=DirectGraph(f"http://127.0.0.1:{closed_port()}/v1.0"), clock=clock, jitter=lambda: 0.0
+        )
         with pytest.raises(ProviderUnavailable, match="cannot be reached"):
             await client.send(GraphRequest("DELETE", "/me/events/x"), SandboxTokens(sandbox), mailbox="dana")
     assert clock.sleeps == [0.5, 1.0, 2.0, 4.0, 8.0]
@@ -556,7 +559,7 @@ async def test_a_cancelled_call_gives_its_place_back_and_no_mailbox_is_remembere
 
 async def test_an_answer_that_never_ends_is_given_up() -> None:
     async with stage() as s, httpx.AsyncClient(transport=Gate(s.sandbox.app)) as http:
-        client = GraphClient(http, base_url=BASE, clock=s.clock, request_seconds=0.01)
+        client = GraphClient(http, endpoint=DirectGraph(BASE), clock=s.clock, request_seconds=0.01)
         with pytest.raises(ProviderUnavailable):
             await client.send(LIST, s.tokens, mailbox="dana")
         with pytest.raises(ChangeAnswerLostError):

@@ -9,6 +9,7 @@ import pytest
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphResponse, Repeat, segment
+from scalekit_mcp.microsoft.graph.endpoint import DirectGraph
 from scalekit_mcp.microsoft.graph.error_table import GRAPH_ERRORS
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world import GraphFault
@@ -38,7 +39,7 @@ async def test_a_closed_socket_is_a_lost_answer_for_a_change_and_a_repeat_for_wh
     sandbox, clock = Sandbox(), HandClock()
     with anyio.fail_after(HANG_SECONDS):
         async with sandbox.serve() as base_url, httpx.AsyncClient() as http:
-            client = GraphClient(http, base_url=f"{base_url}/v1.0", clock=clock)
+            client = GraphClient(http, endpoint=DirectGraph(f"{base_url}/v1.0"), clock=clock)
             tokens = SandboxTokens(sandbox)
 
             async def send(request: GraphRequest) -> GraphResponse:

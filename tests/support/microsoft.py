@@ -18,6 +18,7 @@ from scalekit_mcp.calendar.outlook_calendar import OutlookCalendar
 from scalekit_mcp.calendar.scheduling.people_search import MetPeopleCache, Searcher
 from scalekit_mcp.calendar.scheduling.scheduling import Scheduling
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
+from scalekit_mcp.microsoft.graph.endpoint import DirectGraph
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
@@ -168,7 +169,7 @@ async def signed_in(
     if between is not None:
         transport = between(transport)
     async with UpstreamClient(transport=transport, base_url=BASE_URL) as http:
-        graph = GraphClient(http, base_url=GRAPH_URL, clock=clock, jitter=lambda: 0.5)
+        graph = GraphClient(http, endpoint=DirectGraph(GRAPH_URL), clock=clock, jitter=lambda: 0.5)
         session = GraphSession(graph, FixedToken(token), f"mailbox of {address}")
         mailbox = GraphMailbox(session, owner_id=None if account.personal else account.oid)
         calendar = OutlookCalendar(
@@ -191,4 +192,6 @@ async def signed_in(
 async def signed_in_session(sandbox: Sandbox, address: str, http: httpx.AsyncClient, clock: HandClock) -> GraphSession:
     """A Graph session of this person over a client that the caller closes."""
     token = await signed_in_token(sandbox, address)
-    return GraphSession(GraphClient(http, base_url=GRAPH_URL, clock=clock), FixedToken(token), f"mailbox of {address}")
+    return GraphSession(
+        GraphClient(http, endpoint=DirectGraph(GRAPH_URL), clock=clock), FixedToken(token), f"mailbox of {address}"
+    )

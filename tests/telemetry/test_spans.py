@@ -23,6 +23,7 @@ from scalekit_mcp.actions.instrumentation import InstrumentedClient
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Span
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession
+from scalekit_mcp.microsoft.graph.endpoint import DirectGraph
 from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.telemetry import Metrics, noting, traced
@@ -95,7 +96,9 @@ async def test_every_request_to_graph_names_its_route_and_none_of_the_ids_in_it(
     async with InstrumentedClient(
         Metrics(), graph_url=GRAPH_URL, transport=httpx.ASGITransport(app=sandbox.app), base_url=BASE_URL
     ) as http:
-        session = GraphSession(GraphClient(http, base_url=GRAPH_URL, clock=clock), FixedToken(token), "dana")
+        session = GraphSession(
+            GraphClient(http, endpoint=DirectGraph(GRAPH_URL), clock=clock), FixedToken(token), "dana"
+        )
         mailbox = GraphMailbox(session, owner_id="Zanzibar")
         query = EventQuery(Form(), top=2, calendar_id=plan)
         span = Span(clock.now(), clock.now() + timedelta(days=1))

@@ -13,6 +13,7 @@ from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.cli.doctor.checks import Doctor
 from scalekit_mcp.errors import ProviderUnavailable
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphRequest, GraphSession
+from scalekit_mcp.microsoft.graph.endpoint import DirectGraph
 from scalekit_mcp.microsoft.identity.credentials import PublicClient
 from scalekit_mcp.microsoft.identity.oauth import MicrosoftOAuth
 from scalekit_mcp.notifications.webhook import Webhook, WebhookSender
@@ -60,7 +61,9 @@ async def client():
 @answers
 async def test_graph_reads(answer: odd.Bytes) -> None:
     async with odd_service(answer) as base, client() as http:
-        session = GraphSession(GraphClient(http, base_url=base + "/v1.0", clock=HandClock()), FixedToken("t"), "m")
+        session = GraphSession(
+            GraphClient(http, endpoint=DirectGraph(base + "/v1.0"), clock=HandClock()), FixedToken("t"), "m"
+        )
         with pytest.raises(ProviderUnavailable):
             await session.send(GraphRequest("GET", "/me/events"))
 
@@ -68,7 +71,9 @@ async def test_graph_reads(answer: odd.Bytes) -> None:
 @answers
 async def test_graph_changes_were_made_although_their_answer_cannot_be_read(answer: odd.Bytes) -> None:
     async with odd_service(answer) as base, client() as http:
-        session = GraphSession(GraphClient(http, base_url=base + "/v1.0", clock=HandClock()), FixedToken("t"), "m")
+        session = GraphSession(
+            GraphClient(http, endpoint=DirectGraph(base + "/v1.0"), clock=HandClock()), FixedToken("t"), "m"
+        )
         with pytest.raises(ChangeAnswerLostError) as lost:
             await session.send(GraphRequest("PATCH", "/me/events/1", json={}))
     assert lost.value.sent

@@ -42,6 +42,7 @@ from scalekit_mcp.calendar import (
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError, ScalekitMCPError
 from scalekit_mcp.microsoft import (
+    DirectGraph,
     GraphClient,
     GraphMailbox,
     GraphSession,
@@ -233,7 +234,7 @@ def embedded_services(
         provider=provider,
         connected=connected,
         remote=_remote_services(settings, connected, http=http, clock=clock),
-        graph=GraphClient(http, base_url=settings.graph_url, clock=clock),
+        graph=GraphClient(http, endpoint=DirectGraph(settings.graph_url), clock=clock),
         pages=SealedPages(ring, clock),
         log_rule=RedactUrls(settings.login_url, settings.graph_url).attach(),
         webhook=webhook,

@@ -10,7 +10,7 @@ import json as json_codec
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import anyio
@@ -20,8 +20,9 @@ from scalekit_mcp.calendar import AnswerTooLong, ChangeAnswerLostError, Unreadab
 from scalekit_mcp.call_deadline import CallDeadline, call_deadline
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
-from scalekit_mcp.microsoft.graph.answers import json_object, on_host_of
-from scalekit_mcp.microsoft.graph.errors import GraphFailure, Means, error_for
+from scalekit_mcp.microsoft.graph.answers import json_object
+from scalekit_mcp.microsoft.graph.endpoint import GraphEndpoint, Refusal, Then
+from scalekit_mcp.microsoft.graph.errors import Means, error_for
 from scalekit_mcp.microsoft.graph.requests import (
     GraphRequest,
     GraphResponse,
@@ -32,7 +33,7 @@ from scalekit_mcp.microsoft.graph.requests import (
     segment,
 )
 from scalekit_mcp.microsoft.graph.slots import MailboxSlots
-from scalekit_mcp.microsoft.identity.challenge import claims_challenge, retry_after_seconds
+from scalekit_mcp.microsoft.identity.challenge import retry_after_seconds
 from scalekit_mcp.upstream import ROUTE, AnswerTooLargeError
 
 __all__ = [
@@ -59,21 +60,16 @@ _TIMEOUT = httpx.Timeout(20.0, connect=10.0, pool=10.0)
 _IMMUTABLE_ID = 'IdType="ImmutableId"'
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 _PERHAPS_SENT = (httpx.WriteError, httpx.WriteTimeout)
-_NOT_CARRIED_OUT = frozenset({429, 503})
-_PERHAPS_CARRIED_OUT = frozenset({408, 500, 502, 504})
 
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One HTTP answer; `content` is None if the body was larger than the limit."""
+    """One HTTP answer; `content` is None if the body was larger than the limit, `refusal` None for a success."""
 
     status: int
     headers: httpx.Headers
     content: bytes | None
-
-    @property
-    def is_success(self) -> bool:
-        return 200 <= self.status < 300
+    refusal: Refusal | None
 
     @property
     def request_id(self) -> str | None:
@@ -87,6 +83,7 @@ class _Call:
     request: GraphRequest
     url: str
     mailbox: str
+    headers: Mapping[str, str]
     content: bytes | None
     deadline: CallDeadline
     attempts: int = 0
@@ -98,51 +95,51 @@ class _Call:
 class GraphClient:
     """Sends requests to Microsoft Graph: immutable ids, retries within a budget, four requests in flight per mailbox.
 
-    Takes an `httpx2.AsyncClient` that its owner closes, `base_url` with the version (`https://graph.microsoft.com/v1.0`)
-    and `jitter`, a number in [0, 1) for each back-off. `request_seconds` bounds each single request.
+    Takes an `httpx2.AsyncClient` that its owner closes, the `endpoint` where Graph is reached, and `jitter`, a number
+    in [0, 1) for each back-off. `request_seconds` bounds each single request.
     """
 
     def __init__(
         self,
         http: httpx.AsyncClient,
         *,
-        base_url: str,
+        endpoint: GraphEndpoint,
         clock: Clock,
         jitter: Callable[[], float] = random.random,
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._http = http
-        self._base_url = base_url.rstrip("/")
+        self._endpoint = endpoint
         self._clock = clock
         self._jitter = jitter
         self._request_seconds = request_seconds
         self.slots = MailboxSlots()
 
     async def send(
-        self, request: GraphRequest, tokens: TokenSource, *, mailbox: str, next_link: str | None = None
+        self,
+        request: GraphRequest,
+        tokens: TokenSource,
+        *,
+        mailbox: str,
+        headers: Mapping[str, str] | None = None,
+        next_link: str | None = None,
     ) -> GraphResponse:
         """Send one request and return its success.
 
-        `next_link` is an `@odata.nextLink` to follow with the preferences of the first page ("Paging Microsoft Graph
-        data"); only to the configured host and below the configured path, so that a token never leaves for somewhere
-        else. `mailbox` only groups requests that share the limit of four in flight.
+        `next_link` is an `@odata.nextLink` to follow with the preferences of the first page, as far as the endpoint
+        follows it. `mailbox` only groups requests that share the limit of four in flight; `headers` are what the
+        endpoint has to be told about the mailbox.
 
         Raises the error of `graph_errors` for a refusal, `Throttled` or `ProviderUnavailable` when the budget is spent,
         `ChangeAnswerLostError` for a request that may have been carried out and must not be repeated blindly, and
         whatever `tokens` raises.
         """
-        url = self._base_url + request.address + request.query
-        if next_link is not None:
-            if not on_host_of(self._base_url, next_link):
-                raise ProviderUnavailable(
-                    "Microsoft Graph's answer points to its next page on another host, which is not followed.",
-                    retryable=False,
-                    who_acts="operator",
-                    next_step="The operator checks MICROSOFT_GRAPH_URL; without a further page, narrow the window.",
-                )
-            request, url = replace(request, params=None), next_link  # the link has the parameters
+        if next_link is None:
+            url = self._endpoint.url(request.address + request.query)
+        else:
+            request, url = replace(request, params=None), self._endpoint.url_of_next(next_link)  # it has the parameters
         content = None if request.json is None else json_codec.dumps(request.json, separators=(",", ":")).encode()
-        call = _Call(request, url, mailbox, content, call_deadline(self._clock))
+        call = _Call(request, url, mailbox, headers or {}, content, call_deadline(self._clock))
         token = await self._token(call, tokens)
         while True:
             call.attempts += 1
@@ -151,23 +148,21 @@ class GraphClient:
             except httpx.RequestError as exc:
                 await self._after_transport_error(call, exc)
                 continue
-            if answer.is_success:
+            refusal = answer.refusal
+            if refusal is None:
                 response = await self._read(call, answer)
                 if response is not None:
                     return response
-                continue
-            failure = GraphFailure.read(answer.status, answer.content or b"", answer.request_id)
-            claims = claims_challenge(answer.headers.get_list("www-authenticate"))
-            if answer.status == 401 or (answer.status == 403 and claims is not None):
-                if call.refreshed:
-                    raise self._refusal(call, failure, claims=claims)
+            elif refusal.then is Then.RENEW and not call.refreshed:
                 call.refreshed = True
                 logger.info(
-                    "Graph refuses the access token (request-id %s); one refresh, one repeat", failure.request_id
+                    "%s refuses the access token (request-id %s); one refresh, one repeat",
+                    self._endpoint.name,
+                    refusal.failure.request_id,
                 )
-                token = await self._token(call, tokens, rejected=token, claims=claims)
-                continue
-            await self._after_refusal(call, failure, answer)
+                token = await self._token(call, tokens, rejected=token, claims=refusal.claims)
+            else:
+                await self._after_refusal(call, refusal, answer)
 
     async def pass_on(self, passed: PassedRequest, tokens: TokenSource, *, mailbox: str) -> PassedAnswer:
         """Send a request of the caller's own making once, and return what Graph answers, refusals too.
@@ -175,13 +170,12 @@ class GraphClient:
         Only an access token that Graph refuses is renewed, once. Raises `ProviderUnavailable` where no answer came,
         `OutcomeUnknown` for a change that may have been carried out, and whatever `tokens` raises.
         """
-        url = self._base_url + passed.address
-        call = _Call(passed.as_request, url, mailbox, passed.content, call_deadline(self._clock))
+        url = self._endpoint.url(passed.address)
+        call = _Call(passed.as_request, url, mailbox, {}, passed.content, call_deadline(self._clock))
         token = await self._token(call, tokens)
         answer = await self._once(call, token)
-        if answer.status == 401:
-            claims = claims_challenge(answer.headers.get_list("www-authenticate"))
-            token = await self._token(call, tokens, rejected=token, claims=claims)
+        if answer.status == 401 and answer.refusal is not None:
+            token = await self._token(call, tokens, rejected=token, claims=answer.refusal.claims)
             answer = await self._once(call, token)
         return PassedAnswer(answer.status, answer.headers, answer.content or b"")
 
@@ -213,7 +207,7 @@ class GraphClient:
             with anyio.fail_after(call.deadline.remaining()):
                 return await tokens.access_token(rejected=rejected, claims=claims)
         except TimeoutError as exc:
-            raise self._given_up(call, "The access to Microsoft Graph could not be renewed in time.") from exc
+            raise self._given_up(call, f"The access to {self._endpoint.name} could not be renewed in time.") from exc
 
     async def _exchange(self, call: _Call, token: str) -> _Answer:
         request = call.request
@@ -227,10 +221,11 @@ class GraphClient:
             headers["Content-Type"] = "application/json"
         if request.headers:
             headers.update(request.headers)
+        headers.update(call.headers)
         async with self.slots.hold(call.mailbox, at_most=call.deadline.remaining()):
             seconds = min(self._request_seconds, call.deadline.remaining())
             if not seconds:
-                raise self._given_up(call, "There was no time left in this call to ask Microsoft Graph.")
+                raise self._given_up(call, f"There was no time left in this call to ask {self._endpoint.name}.")
             return await self._answered(call, headers, seconds)
 
     async def _answered(self, call: _Call, headers: Mapping[str, str], seconds: float) -> _Answer:
@@ -242,24 +237,29 @@ class GraphClient:
                 response = await self._http.request(
                     call.request.method,
                     call.url,
-                    headers=headers,
+                    headers=httpx.Headers(headers, encoding="utf-8") if call.headers else headers,
                     content=call.content,
                     timeout=_TIMEOUT,
                     follow_redirects=False,
                     extensions={ROUTE: call.request.path},
                 )
-            answer = _Answer(response.status_code, response.headers, response.content)
+            answer = self._answer(response.status_code, response.headers, response.content)
         except TimeoutError as exc:
             raise httpx.ReadTimeout("the answer did not come in time") from exc
         except AnswerTooLargeError as exc:
-            answer = _Answer(exc.status_code, exc.headers, None)
+            answer = self._answer(exc.status_code, exc.headers, None)
         except _NOT_SENT:
             if writes:
                 call.deadline.change_answered(made=False)
             raise
-        if writes and answer.status not in _PERHAPS_CARRIED_OUT:
-            call.deadline.change_answered(made=answer.is_success)
+        refusal = answer.refusal
+        if writes and (refusal is None or refusal.then is not Then.SETTLE):
+            call.deadline.change_answered(made=refusal is None)
         return answer
+
+    def _answer(self, status: int, headers: httpx.Headers, content: bytes | None) -> _Answer:
+        refusal = None if 200 <= status < 300 else self._endpoint.refusal(status, headers, content or b"")
+        return _Answer(status, headers, content, refusal)
 
     async def _read(self, call: _Call, answer: _Answer) -> GraphResponse | None:
         """A success as a response; None where the same request is to be sent once more because its body makes no sense.
@@ -281,28 +281,34 @@ class GraphClient:
         raise AnswerTooLong if content is None else UnreadableAnswer("it is not a JSON object")
 
     async def _after_transport_error(self, call: _Call, exc: httpx.RequestError) -> None:
-        logger.info("Graph connection failed: %s", type(exc).__name__)
+        logger.info("The connection to %s failed: %s", self._endpoint.name, type(exc).__name__)
         if isinstance(exc, _NOT_SENT):
             if not await self._pause(call, None):
-                raise self._given_up(call, "Microsoft Graph cannot be reached.") from exc
+                raise self._given_up(call, f"{self._endpoint.name} cannot be reached.") from exc
             return
         await self._after_lost_answer(call, status=None, request_id=None, pause=None, cause=exc)
 
-    async def _after_refusal(self, call: _Call, failure: GraphFailure, answer: _Answer) -> None:
+    async def _after_refusal(self, call: _Call, refusal: Refusal, answer: _Answer) -> None:
         """Pause before the next attempt, or raise."""
-        status = failure.status
+        failure = refusal.failure
         asked = retry_after_seconds(answer.headers.get("retry-after"), now=self._clock.now())
-        if status in _NOT_CARRIED_OUT:
-            logger.info("Graph answers %s %s (request-id %s)", status, failure.code, failure.request_id)
+        if refusal.then in (Then.WAIT, Then.SETTLE):
+            logger.info(
+                "%s answers %s %s (request-id %s)",
+                self._endpoint.name,
+                failure.status,
+                failure.code,
+                failure.request_id,
+            )
+        if refusal.then is Then.WAIT:
             if not await self._pause(call, asked):
-                raise call.lost or self._spent(call, failure, asked)
-        elif status in _PERHAPS_CARRIED_OUT:
-            logger.info("Graph answers %s %s (request-id %s)", status, failure.code, failure.request_id)
+                raise call.lost or self._spent(call, refusal, asked)
+        elif refusal.then is Then.SETTLE:
             await self._after_lost_answer(
-                call, status=status, request_id=failure.request_id, pause=asked, failure=failure
+                call, status=failure.status, request_id=failure.request_id, pause=asked, refusal=refusal
             )
         else:
-            raise self._refusal(call, failure)
+            raise self._refusal(call, refusal)
 
     async def _after_lost_answer(
         self,
@@ -311,7 +317,7 @@ class GraphClient:
         status: int | None,
         request_id: str | None,
         pause: float | None,
-        failure: GraphFailure | None = None,
+        refusal: Refusal | None = None,
         cause: Exception | None = None,
     ) -> None:
         request = call.request
@@ -321,11 +327,11 @@ class GraphClient:
         if not request.safe and call.lost is not None:
             raise call.lost from cause
         # An ordinary 500 is as likely a query that Graph chokes on as a passing fault: one more try tells them apart.
-        hopeless = failure is not None and status == 500 and not failure.transient and call.attempts > 1
+        hopeless = refusal is not None and status == 500 and not refusal.failure.transient and call.attempts > 1
         if hopeless or not await self._pause(call, pause):
-            if failure is not None and call.lost is None:
-                raise self._refusal(call, failure) if pause is None else self._spent(call, failure, pause)
-            raise self._given_up(call, "Microsoft Graph does not answer.") from cause
+            if refusal is not None and call.lost is None:
+                raise self._refusal(call, refusal) if pause is None else self._spent(call, refusal, pause)
+            raise self._given_up(call, f"{self._endpoint.name} does not answer.") from cause
 
     async def _pause(self, call: _Call, asked: float | None) -> bool:
         """Wait before the next attempt; False if the budget of the call does not allow it."""
@@ -339,19 +345,20 @@ class GraphClient:
         await self._clock.sleep(seconds)
         return True
 
-    def _refusal(self, call: _Call, failure: GraphFailure, *, claims: str | None = None) -> Exception:
+    def _refusal(self, call: _Call, refusal: Refusal) -> Exception:
         """The error of a refusal; one that concerns only the repeat says nothing about a first try that was lost."""
-        if call.lost is not None and failure.status in {401, 403}:
+        if call.lost is not None and refusal.failure.status in {401, 403}:
             return call.lost
-        return error_for(failure, call.request.subject, claims=claims)
+        return refusal.error or error_for(refusal.failure, call.request.subject, claims=refusal.claims)
 
     def _given_up(self, call: _Call, message: str) -> Exception:
         return call.lost or ProviderUnavailable(message)
 
-    def _spent(self, call: _Call, failure: GraphFailure, asked: float | None) -> ScalekitMCPError:
+    def _spent(self, call: _Call, refusal: Refusal, asked: float | None) -> ScalekitMCPError:
         """The error of a refusal that outlasted all tries, or asks for a pause that is too long."""
-        if failure.status != 429 and failure.row.means is not Means.THROTTLED:
-            error = error_for(failure, call.request.subject)
+        failure = refusal.failure
+        if refusal.error is not None or (failure.status != 429 and failure.row.means is not Means.THROTTLED):
+            error = refusal.error or error_for(failure, call.request.subject)
             if asked is not None:
                 error.details["retry_after_seconds"] = max(1, round(asked))
             return error
@@ -369,12 +376,15 @@ class GraphClient:
 
 @dataclass(frozen=True, slots=True)
 class GraphSession:
-    """A client bound to one mailbox and its tokens."""
+    """A client bound to one mailbox and its tokens; `headers` are what the endpoint is told about the mailbox."""
 
     client: GraphClient
     tokens: TokenSource
     mailbox: str
+    headers: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
     async def send(self, request: GraphRequest, *, next_link: str | None = None) -> GraphResponse:
         """As `GraphClient.send`."""
-        return await self.client.send(request, self.tokens, mailbox=self.mailbox, next_link=next_link)
+        return await self.client.send(
+            request, self.tokens, mailbox=self.mailbox, headers=self.headers, next_link=next_link
+        )
