@@ -1,16 +1,14 @@
-"""Scalekit's REST API: one machine token for the process, JSON in, JSON or `ScalekitError` out.
+"""Scalekit's REST API: JSON in, JSON or `ScalekitError` out.
 
-Source: Scalekit's REST API reference, "Authentication" and "Error handling"; the error body is the gRPC status as JSON.
+Source: Scalekit's REST API reference, "Error handling"; the error body is the gRPC status as JSON.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any, cast
 
@@ -28,6 +26,7 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft import json_object
+from scalekit_mcp.scalekit.machine_tokens import MachineTokens, seconds_of
 from scalekit_mcp.upstream import AnswerTooLargeError
 
 logger = logging.getLogger(__name__)
@@ -36,17 +35,10 @@ CALL_SECONDS = 20.0
 TOOL_SECONDS = 65.0
 """Scalekit's load balancer cuts a tool call after 62 s."""
 
-TOKEN_MARGIN_SECONDS = 300
-DEFAULT_TOKEN_SECONDS = 3600.0
 MAX_READ_ATTEMPTS = 3
 FIRST_BACK_OFF_SECONDS = 1.0
 MAX_RETRY_AFTER_SECONDS = 30.0
-MAX_SAID_SECONDS = 86_400.0
-"""Longest pause or lifetime that is believed, in seconds."""
-
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-_TOKEN = re.compile(r"[\x21-\x7e]+")
-"""What fits into a header (RFC 6750 section 2.1)."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 TOOL_ERROR = "TOOL_ERROR"
 
@@ -84,14 +76,19 @@ class ScalekitError(Exception):
     @classmethod
     def read(cls, response: httpx.Response) -> ScalekitError:
         """Read an error answer, whatever its body is."""
-        members = json_object(response.content) or {}
+        return cls.of(response.status_code, response.headers, response.content)
+
+    @classmethod
+    def of(cls, status: int, headers: Mapping[str, str], content: bytes) -> ScalekitError:
+        """The same from the parts of an answer."""
+        members = json_object(content) or {}
         details: list[Any] = members["details"] if isinstance(members.get("details"), list) else []
         infos = [cast("dict[str, Any]", info) for info in details if isinstance(info, dict)]
         tool = _first(infos, "tool_error_info")
         violations: object = _first(infos, "validation_error_info").get("field_violations")
         named = cast("list[dict[str, Any]]", violations) if isinstance(violations, list) else []
         return cls(
-            status=response.status_code,
+            status=status,
             error_code=next((str(info["error_code"]) for info in infos if info.get("error_code")), ""),
             message=microsofts_words(str(members.get("message") or "")),
             tool_error_code=_text(tool.get("tool_error_code")),
@@ -99,8 +96,8 @@ class ScalekitError(Exception):
             execution_id=safe_id(tool.get("execution_id")),
             request_id=safe_id(_first(infos, "request_info").get("request_id")),
             fields=tuple(str(violation.get("field")) for violation in named if violation.get("field")),
-            asks_for=_text(_first(infos, "error").get("field")) if response.status_code == 409 else None,
-            retry_after_seconds=_seconds(response.headers.get("retry-after")),
+            asks_for=_text(_first(infos, "error").get("field")) if status == 409 else None,
+            retry_after_seconds=seconds_of(headers.get("retry-after")),
         )
 
     def as_error(self, what: str) -> ScalekitMCPError:
@@ -149,18 +146,33 @@ class ScalekitError(Exception):
         )
 
 
+class RefusedBy(Enum):
+    """Who refused a call that Scalekit hands on to a provider."""
+
+    PROVIDER = "provider"
+    SCALEKIT = "scalekit"
+    UNSAID = "unsaid"
+    """The answer has neither's form: a page in HTML, an empty body, a word of something in between."""
+
+
+def refused_by(content: bytes) -> RefusedBy:
+    """Who wrote the body of an error answer: a provider's error object, or the gRPC status of Scalekit as JSON."""
+    body = json_object(content) or {}
+    error: object = body.get("error")
+    if isinstance(error, dict) and "code" in error:
+        return RefusedBy.PROVIDER
+    if type(body.get("code")) is int and ("message" in body or "details" in body):
+        from_provider = ScalekitError.of(0, {}, content).from_provider
+        return RefusedBy.PROVIDER if from_provider else RefusedBy.SCALEKIT
+    return RefusedBy.UNSAID
+
+
 class AnswerLostError(Exception):
     """A request that changes something was sent and its answer was lost; `status` is the HTTP status if one came."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__("the answer was lost")
         self.status = status
-
-
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str = field(repr=False)
-    renew_at: datetime
 
 
 class ScalekitRest:
@@ -175,11 +187,10 @@ class ScalekitRest:
     ) -> None:
         self._http = http
         self._env_url = env_url.rstrip("/")
-        self._client_id = client_id
-        self._client_secret = client_secret
         self._clock = clock
-        self._token: _Token | None = None
-        self._renewing = anyio.Lock()
+        self.tokens = MachineTokens(
+            http, env_url=env_url, client_id=client_id, client_secret=client_secret, clock=clock
+        )
 
     async def get(self, path: str, query: Mapping[str, Any]) -> dict[str, Any]:
         """A read below `/api/v1`; repeated when Scalekit is unavailable, at most three times in all."""
@@ -205,13 +216,13 @@ class ScalekitRest:
     async def _call(
         self, method: str, path: str, *, sending: Sending, seconds: float = CALL_SECONDS, **keywords: Any
     ) -> dict[str, Any]:
-        token = await self._access_token()
+        token = await self.tokens.access_token()
         response = await self._exchange(method, path, token, sending, seconds, keywords)
         failure = None if response.is_success else ScalekitError.read(response)
         if failure is not None and failure.status == 401 and not failure.from_provider:
             # Refused before anything was done, so that a repeat with another token is safe for writes, too.
             logger.info("Scalekit refuses the machine token; it is renewed once")
-            token = await self._access_token(rejected=token)
+            token = await self.tokens.access_token(rejected=token)
             response = await self._exchange(method, path, token, sending, seconds, keywords)
             failure = None if response.is_success else ScalekitError.read(response)
         if failure is not None:
@@ -251,41 +262,6 @@ class ScalekitRest:
             deadline.change_answered(made=response.is_success)
         return response
 
-    async def _access_token(self, *, rejected: str | None = None) -> str:
-        async with self._renewing:
-            token = self._token
-            if token is not None and token.text != rejected and self._clock.now() < token.renew_at:
-                return token.text
-            self._token = await self._client_credentials_grant()
-            return self._token.text
-
-    async def _client_credentials_grant(self) -> _Token:
-        """RFC 6749 section 4.4."""
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": self._client_id,
-            "client_secret": self._client_secret,
-        }
-        asked_at = self._clock.now()
-        try:
-            response = await self._http.post(
-                f"{self._env_url}/oauth/token", data=form, timeout=CALL_SECONDS, follow_redirects=False
-            )
-        except httpx.RequestError as exc:
-            raise ProviderUnavailable("Scalekit cannot be reached for an access token.") from exc
-        if response.status_code == 429 or response.status_code >= 500:
-            raise ProviderUnavailable(f"Scalekit gives no access token now (HTTP {response.status_code}).")
-        body = json_object(response.content) or {}
-        text = body.get("access_token")
-        if not isinstance(text, str) or not _TOKEN.fullmatch(text):
-            raise ConnectionMisconfigured(
-                f"Scalekit gives no access token for the API credentials (HTTP {response.status_code}).",
-                next_step="The operator checks SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL.",
-            )
-        seconds = _seconds(body.get("expires_in")) or DEFAULT_TOKEN_SECONDS
-        lifetime = timedelta(seconds=max(seconds - TOKEN_MARGIN_SECONDS, seconds / 2))
-        return _Token(text, asked_at + lifetime)
-
 
 def _object(response: httpx.Response, sending: Sending) -> dict[str, Any]:
     if not response.content.strip():
@@ -314,14 +290,3 @@ def _text(value: object) -> str | None:
 def safe_id(value: object) -> str | None:
     """An id of Scalekit's for a message or an address; None for what does not look like one."""
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
-
-
-def _seconds(value: object) -> float | None:
-    """A number of seconds, at most a day; None for what is no such number."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        seconds = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return min(max(0.0, seconds), MAX_SAID_SECONDS) if math.isfinite(seconds) else None
