@@ -55,6 +55,11 @@ class CallDeadline:
         self._open -= 1
         self._made += made
 
+    @property
+    def has_changed(self) -> bool:
+        """Whether a change of this call was made, or may have been."""
+        return bool(self._open or self._made)
+
     def error(self) -> ScalekitMCPError:
         """The error to raise when the time is over."""
         limit = f"The call was given up after {self.seconds:.0f} seconds."

@@ -33,6 +33,7 @@ BAD = {
     "scalekit_client_id": TAB,
     "scalekit_client_secret": TAB,
     "scalekit_env_url": "ftp://acme.scalekit.example",
+    "hosted_calls": "both",
     "database_url": "mysql://u:planted@localhost/x",
     "vault_keys": "planted",
     "host": TAB,

@@ -61,7 +61,7 @@ def server_options(settings: Settings) -> ServerOptions:
         sandbox=settings.sandbox,
         read_only=settings.read_only,
         toolsets=settings.offered_toolsets,
-        hosted=not settings.keeps_own_vault,
+        hosted=not settings.keeps_own_vault and settings.hosted_calls == "tools",
         timezone=settings.timezone,
         code_in_chat=settings.user_verification != "url",
         confirm_mail=settings.confirm == "mail",

@@ -12,6 +12,8 @@ from .graph.errors import GraphFailure as GraphFailure
 from .graph.errors import clean_reason as clean_reason
 from .graph.errors import error_for as error_for
 from .graph.mailbox import GraphMailbox as GraphMailbox
+from .graph.owner import MailboxOwner as MailboxOwner
+from .graph.owner import mailbox_owner as mailbox_owner
 from .graph.requests import PassedRequest as PassedRequest
 from .graph.requests import Subject as Subject
 from .identity.aadsts_table import AADSTS_TABLE as AADSTS_TABLE

@@ -1,8 +1,15 @@
 from .accounts import ScalekitAccounts as ScalekitAccounts
 from .environment import ScalekitEnvironment as ScalekitEnvironment
 from .keeper import ScalekitKeeper as ScalekitKeeper
+from .machine_tokens import MachineTokens as MachineTokens
 from .mailbox import ScalekitMailbox as ScalekitMailbox
 from .params import check_supported as check_supported
+from .proxied_graph import ProxiedGraph as ProxiedGraph
+from .proxy import ProxyNotEnabled as ProxyNotEnabled
+from .proxy import ScalekitProxy as ScalekitProxy
+from .proxy import account_headers as account_headers
+from .proxy import fits_headers as fits_headers
+from .rest import AnswerLostError as AnswerLostError
 from .rest import ScalekitError as ScalekitError
 from .rest import ScalekitRest as ScalekitRest
 from .wire_account import WireAccount as WireAccount

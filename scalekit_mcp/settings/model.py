@@ -48,6 +48,7 @@ MULTI_LINE = frozenset({"vault_keys", "session_keys"})
 Mode = Literal["auto", "embedded", "hosted"]
 Auth = Literal["session-token", "microsoft", "oidc", "gateway", "none"]
 Verification = Literal["off", "confirm", "url"]
+HostedCalls = Literal["auto", "proxy", "tools"]
 
 TOOLSETS = ("calendar", "scheduling")
 ALL_TOOLSETS = "all"
@@ -85,6 +86,8 @@ class Settings(BaseSettings):
     scalekit_env_url: str | None = Field(
         None, validation_alias=AliasChoices("SCALEKIT_ENV_URL", "SCALEKIT_ENVIRONMENT_URL")
     )
+
+    hosted_calls: HostedCalls = "auto"
 
     database_url: SecretStr | None = None
     vault_keys: SecretStr | None = None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 import httpx2 as httpx
@@ -31,6 +32,7 @@ from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.sandbox.world import RecordedRequest
 from scalekit_mcp.server.rest.app import Rest, RestOptions
 from scalekit_mcp.server.web.app import Web, WebOptions
+from scalekit_mcp.settings import HostedCalls
 from tests.support.clock import SandboxTime
 from tests.support.confirmation_codes import code_on
 from tests.support.dropping import DroppingTransport
@@ -110,7 +112,9 @@ async def embedded_bench(*, user_verification: str = "off") -> AsyncIterator[Ben
 
 
 @asynccontextmanager
-async def hosted_bench(*, user_verification: str = "off", **options: Any) -> AsyncIterator[Bench]:
+async def hosted_bench(
+    *, user_verification: str = "off", calls: HostedCalls = "proxy", **options: Any
+) -> AsyncIterator[Bench]:
     sandbox = Sandbox(week_of=MONDAY)
     scalekit = ScalekitLookAlike(sandbox.world, sandbox.app)
     async with serving(side_by_side(sandbox.app, scalekit.app), port=0, host="127.0.0.1") as base_url:
@@ -126,6 +130,7 @@ async def hosted_bench(*, user_verification: str = "off", **options: Any) -> Asy
                 user_verification=user_verification,
                 **options,
             ),
+            calls=calls,
         )
         try:
             yield Bench("hosted", actions, sandbox, scalekit)
@@ -163,7 +168,9 @@ class HostedBench(Bench):
 
 
 @asynccontextmanager
-async def fast_bench(*, user_verification: str = "off", **options: Any) -> AsyncIterator[HostedBench]:
+async def fast_bench(
+    *, user_verification: str = "off", calls: HostedCalls = "tools", **options: Any
+) -> AsyncIterator[HostedBench]:
     open_vault = options.pop("open_vault", None)
     client_id = options.pop("client_id", SCALEKIT_CLIENT_ID)
     client_secret = options.pop("client_secret", SCALEKIT_CLIENT_SECRET)
@@ -181,6 +188,7 @@ async def fast_bench(*, user_verification: str = "off", **options: Any) -> Async
             CallOptions(clock=clock, link_base=link_base, user_verification=user_verification, **options),
             http=http,
             open_vault=open_vault,
+            calls=calls,
         )
         try:
             yield HostedBench("hosted", actions, sandbox, scalekit, clock=clock)
@@ -265,6 +273,7 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
                     environment,
                     CallOptions(clock=SystemClock(), link_base=link_base, user_verification=user_verification),
                     http=http,
+                    calls="tools",
                 )
                 try:
                     yield OwnRestBench("own_rest", actions, sandbox, inner=inner, http=http)
@@ -272,4 +281,9 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
                     await actions.aclose()
 
 
-BENCHES: dict[str, OpenBench] = {"embedded": embedded_bench, "hosted": hosted_bench, "own_rest": own_rest_bench}
+BENCHES: dict[str, OpenBench] = {
+    "embedded": embedded_bench,
+    "hosted": hosted_bench,
+    "hosted_tools": partial(hosted_bench, calls="tools"),
+    "own_rest": own_rest_bench,
+}

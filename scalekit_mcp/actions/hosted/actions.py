@@ -11,6 +11,7 @@ from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
 from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 from scalekit_mcp.actions.execution import add_link, execute
+from scalekit_mcp.actions.hosted.call_ways import CallWays
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
@@ -27,9 +28,11 @@ from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
+from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered, PermissionMissing
 from scalekit_mcp.scalekit import ScalekitEnvironment
+from scalekit_mcp.settings import HostedCalls
 from scalekit_mcp.tools import Arguments, resolve_zone
 
 if TYPE_CHECKING:
@@ -49,7 +52,8 @@ class HostedActions:
     `environment` may be a function that finds it on first use (the sandbox starts in it). `http` is closed by whoever
     made it; without one a client is made and closed by `aclose`. `open_vault` gives the vault of the attempts, whose
     keys seal page tokens too; without one it is in memory. Except with user verification `off`, the environment has to
-    hold tokens back until a verification ("User Verification" in the Scalekit dashboard).
+    hold tokens back until a verification ("User Verification" in the Scalekit dashboard). `calls` says which way calls
+    to Microsoft take: over Scalekit's proxy, by its tools, or (`auto`) the proxy where Scalekit enables it.
     """
 
     def __init__(
@@ -60,12 +64,14 @@ class HostedActions:
         http: httpx.AsyncClient | None = None,
         open_vault: Callable[[], Vault] | None = None,
         scopes: Sequence[str] = (),
+        calls: HostedCalls = "auto",
     ) -> None:
         self._environment = environment
         self._options = options
         self._http = http
         self._open_vault = open_vault
         self._scopes = tuple(scopes)
+        self._ways = CallWays(calls)
         self._opened = OpenOnce(self._open)
 
     async def aclose(self) -> None:
@@ -94,6 +100,7 @@ class HostedActions:
             http=self._http,
             vault=self._open_vault() if self._open_vault else None,
             scopes=self._scopes,
+            ways=self._ways,
         )
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
@@ -279,12 +286,26 @@ class HostedActions:
         identifier: str,
         timeout_seconds: float = 30.0,
     ) -> ProviderResponse:
-        del call, timeout_seconds
-        self._key(connection_name, identifier)
-        raise NotOffered(
-            "Calls of your own to Microsoft are not made for accounts whose tokens Scalekit keeps.",
-            instead="call Scalekit's proxy yourself",
-        )
+        path = "/v1.0" + call.own_path()  # a path that is refused is refused before anything else
+        key = self._key(connection_name, identifier)
+        if not self._ways.over_proxy:
+            raise NotOffered(
+                "Calls of your own to Microsoft go through Scalekit's proxy, which is not used here.",
+                instead="SCALEKIT_MCP_HOSTED_CALLS=proxy, where Scalekit enables its proxy",
+            )
+        requester = Requester(identifier, verification=self._options.user_verification)
+
+        async def send() -> ProviderResponse:
+            services = await self._services()
+            try:
+                return await services.passed.send(key, path, call)
+            except AuthorizationRequired as error:
+                services.tools.forget(key)
+                await add_guidance(self, error, requester)
+                raise
+
+        seconds = min(timeout_seconds, self._options.call_seconds)
+        return await before_deadline(send, clock=self._options.clock, seconds=seconds)
 
     async def execute_tool(
         self,
@@ -295,7 +316,7 @@ class HostedActions:
         connection_name: str | None = None,
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
-        """See `Actions`. The result and every error's details carry Scalekit's `execution_id`."""
+        """See `Actions`. By Scalekit's tools, the result and every error's details carry its `execution_id`."""
         again = partial(self._execute, identifier, connection_name, expected)
         answer = await run_of_catalogue(tool_name, tool_input, again)
         return await again(tool_name, tool_input) if answer is None else answer

@@ -32,7 +32,9 @@ def hosted_actions(
 
         return vault_of(settings)
 
-    return HostedActions(environment, options, open_vault=open_vault, scopes=settings.scopes)
+    return HostedActions(
+        environment, options, open_vault=open_vault, scopes=settings.scopes, calls=settings.hosted_calls
+    )
 
 
 def environment_of(settings: Settings) -> ScalekitEnvironment:
@@ -47,4 +49,5 @@ def environment_of(settings: Settings) -> ScalekitEnvironment:
         client_id=settings.scalekit_client_id,
         client_secret=secret.get_secret_value(),
         network=settings.network,
+        graph_url=settings.graph_url,
     )

@@ -1,50 +1,29 @@
-"""The calendar tools on hosted accounts: our calendar over Scalekit's tools, on accounts that are ACTIVE."""
+"""The calendar tools of hosted accounts by Scalekit's own tools: our calendar over a `ScalekitMailbox`."""
 
 from __future__ import annotations
 
-from scalekit_mcp.accounts import AccountKey, AccountStatus
-from scalekit_mcp.actions.hosted.views import HostedViews, not_active
-from scalekit_mcp.actions.models import ConnectedAccountView, ToolResult
+from scalekit_mcp.accounts import AccountKey
+from scalekit_mcp.actions.hosted.active_accounts import ACCOUNT_MAY_BE_WHY, ActiveAccounts
+from scalekit_mcp.actions.hosted.views import not_active
+from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.calendar import OutlookCalendar, Pages, PageSealer
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ConnectionMisconfigured, InvalidInput, ScalekitMCPError
-from scalekit_mcp.scalekit import (
-    ScalekitAccounts,
-    ScalekitError,
-    ScalekitMailbox,
-    ScalekitRest,
-    check_supported,
-    meaning_of,
-)
+from scalekit_mcp.scalekit import ScalekitError, ScalekitMailbox, ScalekitRest, check_supported
 from scalekit_mcp.tools import TOOLS, Arguments, UpdateCalendarEvent, warned
 
-ACTIVE_SECONDS = 30
-"""How long an account that was seen ACTIVE is not looked up again; Scalekit checks it at every call anyway."""
 
-MOST_SEEN_ACTIVE = 10_000
-_ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
-
-
-class HostedTools:
-    """Runs calendar tools for the accounts of one connection. `timezone` is that of answers when a call names none."""
+class ToolCalls:
+    """Runs calendar tools by Scalekit's. `timezone` is that of answers when a call names none."""
 
     def __init__(
-        self,
-        rest: ScalekitRest,
-        directory: ScalekitAccounts,
-        views: HostedViews,
-        *,
-        clock: Clock,
-        pages: PageSealer,
-        timezone: str,
+        self, rest: ScalekitRest, active: ActiveAccounts, *, clock: Clock, pages: PageSealer, timezone: str
     ) -> None:
         self._rest = rest
-        self._directory = directory
-        self._views = views
+        self._active = active
         self._clock = clock
         self._pages = pages
         self._timezone = timezone
-        self._seen_active: dict[AccountKey, float] = {}
 
     async def run(self, key: AccountKey, arguments: Arguments) -> ToolResult:
         """Run one tool; raises `ScalekitMCPError`. Result and errors carry the `execution_id` of Scalekit's last call.
@@ -52,7 +31,7 @@ class HostedTools:
         An account that is not ACTIVE is an `AuthorizationRequired` without a link.
         """
         warnings = check_supported(arguments)
-        await self._require_active(key)
+        await self._active.require(key)
         accepted = isinstance(arguments, UpdateCalendarEvent) and bool(arguments.discard_exceptions)
         mailbox = ScalekitMailbox(
             self._rest, connection_name=key.connection_name, identifier=key.identifier, discard_exceptions=accepted
@@ -70,10 +49,6 @@ class HostedTools:
         result.execution_id = mailbox.execution_id
         return result
 
-    def forget(self, key: AccountKey) -> None:
-        """Look the account up at Scalekit again before its next call."""
-        self._seen_active.pop(key, None)
-
     def _calendar(self, mailbox: ScalekitMailbox, key: AccountKey) -> OutlookCalendar:
         # Scalekit does not tell which Microsoft account consented.
         return OutlookCalendar(
@@ -84,29 +59,13 @@ class HostedTools:
             pages=Pages(self._pages, connection_name=key.connection_name, identifier=key.identifier),
         )
 
-    async def _inactive(self, key: AccountKey) -> ConnectedAccountView | None:
-        """How the account stands, unless it is ACTIVE: then the vault, which has its attempts, is not asked."""
-        account = await self._directory.get_or_create(key)
-        return None if meaning_of(account)[0] is AccountStatus.ACTIVE else await self._views.view(account)
-
-    async def _require_active(self, key: AccountKey) -> None:
-        now = self._clock.now().timestamp()
-        if now < self._seen_active.get(key, 0):
-            return
-        view = await self._inactive(key)
-        if view is not None:
-            raise not_active(view)
-        if len(self._seen_active) > MOST_SEEN_ACTIVE:
-            self._seen_active.clear()
-        self._seen_active[key] = now + ACTIVE_SECONDS
-
     async def _refusal(
         self, key: AccountKey, tool_name: str, failure: ScalekitError, mailbox: ScalekitMailbox
     ) -> ScalekitMCPError:
         """Why Scalekit refused a call: most often the account is no longer ACTIVE, which its text does not say."""
-        if failure.status in _ACCOUNT_MAY_BE_WHY:
-            self.forget(key)
-            view = await self._inactive(key)
+        if failure.status in ACCOUNT_MAY_BE_WHY:
+            self._active.forget(key)
+            view = await self._active.inactive(key)
             if view is not None:
                 return not_active(view)
         if failure.status == 400:

@@ -18,12 +18,17 @@ from scalekit_mcp.accounts import (
     UserVerification,
     Vault,
 )
-from scalekit_mcp.actions.hosted.tool_calls import HostedTools
+from scalekit_mcp.actions.hosted.active_accounts import ActiveAccounts
+from scalekit_mcp.actions.hosted.call_ways import CallWays
+from scalekit_mcp.actions.hosted.passed_calls import PassedCalls
+from scalekit_mcp.actions.hosted.proxied import ProxiedCalls
+from scalekit_mcp.actions.hosted.tool_calls import ToolCalls
+from scalekit_mcp.actions.hosted.tools import HostedTools
 from scalekit_mcp.actions.hosted.views import HostedViews
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
 from scalekit_mcp.actions.sealed_pages import SealedPages
-from scalekit_mcp.scalekit import ScalekitAccounts, ScalekitKeeper, ScalekitRest
+from scalekit_mcp.scalekit import ProxiedGraph, ScalekitAccounts, ScalekitKeeper, ScalekitProxy, ScalekitRest
 from scalekit_mcp.telemetry import RedactUrls
 from scalekit_mcp.upstream import UpstreamClient
 
@@ -45,6 +50,7 @@ class HostedServices:
     authorizations: Authorizations
     views: HostedViews
     tools: HostedTools
+    passed: PassedCalls
     own_http: httpx.AsyncClient | None
     log_rule: RedactUrls
 
@@ -65,6 +71,7 @@ def hosted_services(
     http: httpx.AsyncClient | None,
     vault: Vault | None,
     scopes: Sequence[str],
+    ways: CallWays,
 ) -> HostedServices:
     """Put the services together. Opens no connection."""
     clock, connection_name = options.clock, options.connection_name
@@ -72,8 +79,9 @@ def hosted_services(
     if http is None:
         own_http = environment.network.client([environment.env_url], make=UpstreamClient)
     vault = vault or vault_in_memory()
+    client = http or cast("httpx.AsyncClient", own_http)
     rest = ScalekitRest(
-        http or cast("httpx.AsyncClient", own_http),
+        client,
         env_url=environment.env_url,
         client_id=environment.client_id,
         client_secret=environment.client_secret,
@@ -91,8 +99,12 @@ def hosted_services(
         vault, records, keepers, clock=clock, settings=settings, listener_alive=listener_alive
     )
     views = HostedViews(vault, authorizations, vault_connection, clock=clock, verification=verification)
-    tools = HostedTools(
-        rest, accounts, views, clock=clock, pages=SealedPages(vault.key_ring, clock), timezone=options.timezone
-    )
+    pages, active = SealedPages(vault.key_ring, clock), ActiveAccounts(accounts, views, clock=clock)
+    endpoint = ProxiedGraph(environment.env_url, environment.graph_url)
+    proxied = ProxiedCalls(client, rest.tokens, endpoint, clock=clock, pages=pages, timezone=options.timezone)
+    by_tools = ToolCalls(rest, active, clock=clock, pages=pages, timezone=options.timezone)
+    tools = HostedTools(ways, proxied, by_tools, active, clock=clock)
+    proxy = ScalekitProxy(client, rest.tokens, env_url=environment.env_url, clock=clock)
+    passed = PassedCalls(proxy, endpoint, active)
     log_rule = RedactUrls(environment.env_url).attach()
-    return HostedServices(accounts, keeper, vault, records, authorizations, views, tools, own_http, log_rule)
+    return HostedServices(accounts, keeper, vault, records, authorizations, views, tools, passed, own_http, log_rule)

@@ -25,7 +25,7 @@ from scalekit_mcp.calendar.scheduling.known_people import (
 )
 from scalekit_mcp.calendar.text import neutralised
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import InvalidInput, ScalekitMCPError
+from scalekit_mcp.errors import InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.tools import Remarks, SearchPeople, noted, warned
 
 DAYS_BACK = 180
@@ -76,7 +76,8 @@ class MetPeopleCache:
 class Searcher:
     """Who searches: the account's id and the user's own address.
 
-    A `personal` account has no directory to ask; `may_ask_directory` says that an organization's was permitted.
+    A `personal` account has no directory to ask; `may_ask_directory` says that an organization's was permitted, or
+    that nobody but Microsoft knows whether it was.
     """
 
     account_id: str
@@ -114,13 +115,18 @@ async def search_people(
         None if met.whole else f"More than {MAX_MEETINGS} meetings: people of the later ones may be missing."
     )
     further_scopes: tuple[str, ...] = ()
-    if searcher.may_ask_directory and not searcher.personal:
-        in_directory, about_it = await _directory(mailbox, args, words)
-        remarks += about_it
-        for row in in_directory:
-            if row["address"].casefold() != searcher.address.casefold():
-                found.setdefault(row["address"].casefold(), row)
-    elif not searcher.personal and not found:
+    permitted = searcher.may_ask_directory
+    if permitted and not searcher.personal:
+        try:
+            in_directory, about_it = await _directory(mailbox, args, words)
+        except PermissionMissing:
+            permitted = False
+        else:
+            remarks += about_it
+            for row in in_directory:
+                if row["address"].casefold() != searcher.address.casefold():
+                    found.setdefault(row["address"].casefold(), row)
+    if not permitted and not searcher.personal and not found:
         remarks += noted(NO_DIRECTORY)
         further_scopes = (DIRECTORY_SCOPE,)
     rows = list(found.values())[: args.max_results]
@@ -145,9 +151,14 @@ async def _met(mailbox: SchedulingMailbox, searcher: Searcher, cache: MetPeopleC
 async def _directory(
     mailbox: SchedulingMailbox, args: SearchPeople, words: Sequence[str]
 ) -> tuple[list[dict[str, Any]], Remarks]:
-    """The people of the directory; a search is fuzzy there, so that its answers are held against the query."""
+    """The people of the directory; a search is fuzzy there, so that its answers are held against the query.
+
+    Raises `PermissionMissing`.
+    """
     try:
         page = await mailbox.people(args.query, top=args.max_results * 2)
+    except PermissionMissing:
+        raise
     except ScalekitMCPError as refused:
         return [], warned(f"The directory could not be searched: {refused.message}")
     rows: list[dict[str, Any]] = []

@@ -362,6 +362,21 @@ class Controls:
             GraphFault(drop=when, method=method, path_contains=path_contains, person=person, times=times)
         )
 
+    def scalekit_proxy(self, enabled: bool = True) -> None:
+        """Whether the look-alike of Scalekit offers its proxy to Outlook ("proxy not enabled for provider")."""
+        self.world.switches.proxy_enabled = enabled
+
+    def scalekit_proxy_error(
+        self,
+        kind: Literal["provider_401", "machine_401", "silent_401", "throttled", "html"] = "provider_401",
+        times: int = 1,
+    ) -> None:
+        """The next calls through Scalekit's proxy fail: by Microsoft's 401 or Scalekit's, by 429, by a gateway's page.
+
+        `silent_401` has no body, so that nobody can tell whose it is.
+        """
+        self.world.switches.proxy_faults += [kind] * times
+
     def slow(self, seconds: float = 0.0) -> None:
         """Every answer of identity and Graph waits this long (real seconds)."""
         self.world.switches.slow_seconds = seconds
@@ -377,6 +392,7 @@ class Controls:
         """Forget every failure that is still waiting for its request."""
         self.world.switches.token_faults.clear()
         self.world.switches.graph_faults.clear()
+        self.world.switches.proxy_faults.clear()
 
     def switches_off(self) -> None:
         """Every switch of token endpoint, Graph and network back to its default; people and consents stay."""

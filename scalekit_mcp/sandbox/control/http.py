@@ -70,6 +70,8 @@ SWITCHES = (
     "revoke_sessions",
     "roll_signing_keys",
     "rotation",
+    "scalekit_proxy",
+    "scalekit_proxy_error",
     "set_consent_policy",
     "slow",
     "switches_off",

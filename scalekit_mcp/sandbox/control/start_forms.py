@@ -165,6 +165,25 @@ FORMS: tuple[tuple[str, tuple[SwitchForm, ...]], ...] = (
                 (Field("status", "HTTP status", "number", "503"), Field("code", "Error code"), _TIMES),
             ),
             SwitchForm(
+                "scalekit_proxy",
+                "Scalekit's proxy",
+                (Field("enabled", "Enabled", "choice", "", ("false", "true")),),
+            ),
+            SwitchForm(
+                "scalekit_proxy_error",
+                "Next call through the proxy fails",
+                (
+                    Field(
+                        "kind",
+                        "How",
+                        "choice",
+                        "",
+                        ("provider_401", "machine_401", "silent_401", "throttled", "html"),
+                    ),
+                    _TIMES,
+                ),
+            ),
+            SwitchForm(
                 "drop_connection",
                 "Drop the connection",
                 (

@@ -18,7 +18,16 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.scalekit.accounts import ScalekitAccounts
-from scalekit_mcp.sandbox.scalekit.records import AuthRequest, Consent, Fault, Records, ScalekitSwitches
+from scalekit_mcp.sandbox.scalekit.proxy import PROXY_PREFIX, Proxy
+from scalekit_mcp.sandbox.scalekit.records import (
+    Account,
+    AuthRequest,
+    Consent,
+    Fault,
+    HeldTokens,
+    Records,
+    ScalekitSwitches,
+)
 from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderError
 from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE, BadParameters
 from scalekit_mcp.sandbox.scalekit.wire import (
@@ -64,6 +73,7 @@ class ScalekitLookAlike:
         self._prefix = prefix
         self._base_url = base_url
         self._microsoft = Microsoft(world, microsoft, MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)
+        self._proxy = Proxy(world, self._accounts, self._microsoft, self._access_token)
         world.apps[MICROSOFT_CLIENT_ID] = AppRegistration(
             MICROSOFT_CLIENT_ID, "Calendar assistant, hosted by Scalekit", MICROSOFT_CLIENT_SECRET, redirect_uris=()
         )
@@ -167,6 +177,9 @@ class ScalekitLookAlike:
             return await self._callback(request)
         if path == "/connected":
             return page("Connected", "Your account is connected. You can close this page.")
+        if path.startswith(PROXY_PREFIX):
+            self._authenticate(request)
+            return await self._proxied(request, path)
         if not path.startswith("/api/v1/"):
             raise RequestError(5, "NOT_FOUND", "Not Found")
         self._authenticate(request)
@@ -316,13 +329,8 @@ class ScalekitLookAlike:
             raise RequestError(9, "FAILED_PRECONDITION", "connected account is not active")
         execution_id = "exec_" + secrets.token_hex(9)
         try:
-            if account.tokens.expires_at - timedelta(minutes=5) <= self.world.clock.now():
-                account.tokens = await self._microsoft.refresh(account.tokens)
-            data = await self._microsoft.call(built, account.tokens.access_token)
+            data = await self._microsoft.call(built, await self._access_token(account, account.tokens))
         except ProviderError as refused:
-            if refused.grant_is_dead:
-                account.tokens = None
-                self._accounts.set_status(account, "EXPIRED")
             if self.switches.tool_error_statuses == "in_data":
                 return JSONResponse({"execution_id": execution_id, "data": self._wrapped(_error_data(refused))})
             raise self._tool_error(refused, execution_id) from refused
@@ -331,6 +339,24 @@ class ScalekitLookAlike:
         if data is not None:
             answer["data"] = self._wrapped(data)
         return JSONResponse(answer)
+
+    async def _proxied(self, request: Request, path: str) -> Response:
+        try:
+            return await self._proxy.answer(request, path)
+        except ProviderError as refused:
+            raise self._tool_error(refused, "exec_" + secrets.token_hex(9)) from refused
+
+    async def _access_token(self, account: Account, tokens: HeldTokens) -> str:
+        """The account's token for Microsoft, refreshed where little is left; a dead grant is the account's status."""
+        try:
+            if tokens.expires_at - timedelta(minutes=5) <= self.world.clock.now():
+                account.tokens = tokens = await self._microsoft.refresh(tokens)
+        except ProviderError as refused:
+            if refused.grant_is_dead:
+                account.tokens = None
+                self._accounts.set_status(account, "EXPIRED")
+            raise
+        return tokens.access_token
 
     def _wrapped(self, data: dict[str, Any]) -> dict[str, Any]:
         if not self.switches.annotations:

@@ -61,6 +61,15 @@ class Microsoft:
             raise ProviderError(answer.status_code, answer.text)
         return cast("dict[str, Any]", answer.json()) if answer.content else None
 
+    async def forward(
+        self, method: str, path: str, *, headers: list[tuple[str, str]], content: bytes
+    ) -> httpx.Response:
+        """One request as it is, with its path from the root; its answer, whatever it is.
+
+        Raises `ProviderError` where none came.
+        """
+        return await self._send(method, path, headers=headers, content=content)
+
     async def _grant(self, form: dict[str, str]) -> HeldTokens:
         given = {**form, "client_id": self._client_id, "client_secret": self._client_secret}
         answer = await self._send("POST", "/common/oauth2/v2.0/token", data=given)

@@ -249,6 +249,10 @@ class Switches(Behaviours):
     """Scopes that token answers leave out although they were consented to."""
     slow_seconds: float = 0.0
     """Every answer of identity and Graph waits this long."""
+    proxy_enabled: bool = True
+    """Whether Scalekit's proxy is enabled for the provider Outlook."""
+    proxy_faults: list[str] = field(default_factory=list[str])
+    """Failures of the next requests to Scalekit's proxy, by their names."""
     token_faults: list[TokenFault] = field(default_factory=list[TokenFault])
     graph_faults: list[GraphFault] = field(default_factory=list[GraphFault])
 
