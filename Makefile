@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench bench-vault soak lock mcp.json clean
+.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench bench-vault evaluate soak lock mcp.json clean
 
 demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
 	@$(BIN)/scalekit-mcp demo
@@ -42,6 +42,9 @@ bench: .venv/full.done  ## one report: start, payload, calls, memory, vault, ref
 
 bench-vault: .venv/full.done  ## reading one account among 1,000 to 1,000,000, SQLite and PostgreSQL
 	@$(BIN)/python -m bench.vault
+
+evaluate: .venv/runtime.done  ## calendar tasks for a language model of yours (EVALUATION_URL, EVALUATION_MODEL), graded on the sandbox; see docs/evaluation.md
+	@$(BIN)/python -m evaluation $(TASKS)
 
 soak: .venv/dev.done  ## the long ones: 10,000 interleaved calls over each transport and era, memory over 20,000, a flood of sign-ins
 	@SOAK_CALLS=10000 $(BIN)/pytest -q tests/server/test_http.py -k interleaved
