@@ -37,7 +37,7 @@ USED_FROM_OUTSIDE = (
         "a failure that tests of clients switch on",
     ),
     ("sandbox/control/week_picture.py", "variable", "last_hour", "a template reads it"),
-    ("server/web/pages.py", "property", "a_calendar", "a template reads it"),
+    ("accounts/authorization/outcomes.py", "variable", "account_name", "a template reads it"),
     ("sandbox/pytest_plugin.py", "function", "outlook_sandbox", "a fixture of pytest"),
     ("accounts/vault/migrations/versions/*", "variable", "*revision", "Alembic reads it"),
     ("accounts/vault/database/database.py", "attribute", "isolation_level", "the driver reads it"),

@@ -7,6 +7,7 @@ from .authorization.links import LinkRequest as LinkRequest
 from .authorization.outcomes import AuthorizationOutcome as AuthorizationOutcome
 from .authorization.outcomes import AuthorizationPrompt as AuthorizationPrompt
 from .authorization.outcomes import OutcomeKind as OutcomeKind
+from .authorization.texts import trouble as trouble
 from .grants import ACCESS_SECONDS as ACCESS_SECONDS
 from .grants import REFRESH_TOKEN_PREFIX as REFRESH_TOKEN_PREFIX
 from .grants import Grants as Grants

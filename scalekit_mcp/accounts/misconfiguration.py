@@ -54,7 +54,7 @@ class MisconfigurationGuard:
         """Remember a refusal and log it once, not once per user; returns the error to raise."""
         self._remember(_key(account, whole=failure.whole_connection), failure)
         self._log(account.connection_name, failure)
-        return _error(account, _Refusal(failure.message, failure.code, failure.next_step))
+        return _error(account, _Refusal(str(failure.message), failure.code, str(failure.next_step)))
 
     def code_refused(self, connection_name: str, failure: GrantError) -> None:
         """Log that the provider refused a code; if it refused our credentials, the whole connection is stopped."""
@@ -73,7 +73,7 @@ class MisconfigurationGuard:
     def _remember(self, key: tuple[str, str], failure: GrantError) -> None:
         if len(self._refused) >= _MOST_REFUSED:
             self._refused.clear()
-        refusal = _Refusal(failure.message, failure.code, failure.next_step)
+        refusal = _Refusal(str(failure.message), failure.code, str(failure.next_step))
         self._refused[key] = (refusal, self._clock.now() + timedelta(seconds=self._settings.misconfigured_seconds))
 
     def _log(self, connection_name: str, failure: GrantError, *, source: str = "provider") -> None:

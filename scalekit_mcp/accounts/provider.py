@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 
 from scalekit_mcp.accounts.model.records import AccountStatus, ProviderAccount, Reason, TokenSet
 from scalekit_mcp.errors import WhoActs
+from scalekit_mcp.languages import Sentence
 
 
 class GrantFault(StrEnum):
@@ -35,19 +36,19 @@ class GrantFault(StrEnum):
 class GrantError(Exception):
     """An error of the provider in our own terms; it never holds a token, a code or the provider's raw answer.
 
-    `code` is the provider's own number or word (`AADSTS50173`) for support; `message` and `next_step` are words for a
-    person; `claims` is a claims challenge (a JSON text) to be put into the next authorization. `whole_connection` says
+    `code` is the provider's own number or word (`AADSTS50173`) for support; `message` and `next_step` are for a person.
+    `claims` is a claims challenge (a JSON text) to be put into the next authorization. `whole_connection` says
     of a misconfiguration that it meets every account: the application's own credentials are refused.
     """
 
     def __init__(
         self,
         fault: GrantFault,
-        message: str,
+        message: Sentence,
         *,
         code: str,
         who_acts: WhoActs,
-        next_step: str,
+        next_step: Sentence,
         status: AccountStatus | None = None,
         reason: Reason | None = None,
         retry_after_seconds: float | None = None,
@@ -55,7 +56,7 @@ class GrantError(Exception):
         correlation_id: str | None = None,
         whole_connection: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(message.key)
         self.fault = fault
         self.message = message
         self.code = code

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from scalekit_mcp.accounts.allowed_tenants import AllowedTenants
 from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.engine import Authorizations
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.oauth_keeper import OAuthKeeper
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.accounts.model.grants import SignIn, SignInRequest
@@ -22,6 +23,7 @@ from scalekit_mcp.accounts.tokens.scopes import missing_scopes
 from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.identifiers import identifier_naming
+from scalekit_mcp.languages import said
 
 _CLOSE_SECONDS = 30.0
 _ERRORS = {
@@ -39,8 +41,7 @@ class SignInProvider:
 
     name: str
     scopes: tuple[str, ...]
-    admin_consent_url: str | None = None
-    admin_text: str | None = None
+    approval: ApprovalRequest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +102,7 @@ class ProviderSignIns:
         approval = self._authorizations.organization_approval(
             self._connection_name, redirect_uri=self._admin_redirect_uri
         )
-        return SignInProvider(
-            self._keeper.provider_name,
-            self._keeper.scopes,
-            None if approval is None else approval.url,
-            None if approval is None else approval.text,
-        )
+        return SignInProvider(self._keeper.provider_name, self._keeper.scopes, approval)
 
     async def start(self, request: SignInRequest, *, browser_secret: str) -> str:
         """Begin a sign-in bound to a browser; the address of the provider's page."""
@@ -175,8 +171,7 @@ class ProviderSignIns:
         """A refusal with the way to an administrator: a Cancel and a missing approval look the same from here."""
         if outcome.kind is OutcomeKind.FAILED and outcome.who_acts != "it_admin":
             return outcome
-        provider = self.provider()
-        return replace(outcome, admin_consent_url=provider.admin_consent_url, admin_text=provider.admin_text)
+        return replace(outcome, approval=self.provider().approval)
 
     def _url(self, sign_in: SignIn) -> str:
         secrets = sign_in.secrets
@@ -188,17 +183,12 @@ class ProviderSignIns:
         )
 
 
-_NOT_ALLOWED = {
-    True: "is a personal account, and the operator of this server has allowed none.",
-    False: "belongs to an organization that the operator of this server has not allowed.",
-}
-
-
 def _other_tenant(signed_in: ProviderAccount) -> AuthorizationOutcome:
+    kind = "personal" if signed_in.personal else "organization"
     return AuthorizationOutcome(
         OutcomeKind.OTHER_ACCOUNT,
-        "This account may not sign in here",
-        f"{signed_in.mailbox or 'The account'} {_NOT_ALLOWED[signed_in.personal]} Nothing was kept.",
-        "Use another account, or ask the operator of this server.",
+        said("account.refused_title"),
+        said(f"account.refused_{kind}", signed_in=signed_in.mailbox or said("account.the_account")),
+        said("account.refused_next"),
         mailbox=signed_in.mailbox,
     )

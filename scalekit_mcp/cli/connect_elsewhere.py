@@ -114,7 +114,7 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
         )
     except GrantError as failure:
         raise AuthorizationRequired(
-            f"{failure.message} ({failure.code})", next_step=failure.next_step, who_acts=failure.who_acts
+            f"{failure.message} ({failure.code})", next_step=str(failure.next_step), who_acts=failure.who_acts
         ) from failure
     finally:
         await services.aclose()
@@ -132,4 +132,4 @@ def _embedded_only(settings: Settings, flag: str) -> None:
 
 
 def _refused(outcome: AuthorizationOutcome) -> AuthorizationRequired:
-    return AuthorizationRequired(f"{outcome.title}. {outcome.message}", next_step=outcome.next_step)
+    return AuthorizationRequired(f"{outcome.title}. {outcome.message}", next_step=str(outcome.next_step))

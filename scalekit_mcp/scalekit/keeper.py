@@ -27,6 +27,7 @@ from scalekit_mcp.accounts import (
     UserVerification,
 )
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable, ScalekitMCPError, WhoActs
+from scalekit_mcp.languages import said
 from scalekit_mcp.network import trusted_address
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts
 from scalekit_mcp.scalekit.rest import AnswerLostError, ScalekitError, ScalekitRest
@@ -36,59 +37,35 @@ logger = logging.getLogger(__name__)
 
 MAX_LINK_CHARACTERS = 8192
 MAX_REQUEST_CHARACTERS = 1000
-_ASK_ANEW = "Go back to the chat and ask for a new authorization link."
 _ADMIN_NUMBERS = ("AADSTS90094", "AADSTS90095", "AADSTS900941", "AADSTS900981")
 _DECLINED = frozenset({"access_denied", "consent_required"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
+    """`key` is that of its sentence in the section `scalekit` of the language files; the next step is beside it."""
+
     fault: GrantFault
-    message: str
+    key: str
     who_acts: WhoActs
-    next_step: str
+
+    def as_error(self, code: str) -> GrantError:
+        next_step = said("link.ask_anew") if self.key == "ended" else said(f"scalekit.{self.key}_next")
+        return GrantError(
+            self.fault, said(f"scalekit.{self.key}"), code=code, who_acts=self.who_acts, next_step=next_step
+        )
 
 
 _REFUSALS: dict[str, _Refusal] = {
-    "failed_to_exchange": _Refusal(
-        GrantFault.MISCONFIGURED,
-        "Scalekit was not told where to verify the person.",
-        "operator",
-        "The operator checks User Verification in the Scalekit dashboard.",
-    ),
-    "failed_to_exchange_token": _Refusal(
-        GrantFault.RESTART,
-        "Scalekit got no tokens from Microsoft: the page was open too long, or the connection's secret is wrong.",
-        "user",
-        "Try again from the link; if it fails again, tell the operator.",
-    ),
-    "unauthorized_client": _Refusal(
-        GrantFault.MISCONFIGURED,
-        "Microsoft refuses the application of the connection.",
-        "operator",
-        "The operator checks the application that is entered in the Scalekit connection.",
-    ),
-    "invalid_scope": _Refusal(
-        GrantFault.MISCONFIGURED,
-        "Microsoft refuses a permission of the connection.",
-        "operator",
-        "The operator checks the scopes of the Scalekit connection.",
-    ),
+    "failed_to_exchange": _Refusal(GrantFault.MISCONFIGURED, "no_verification", "operator"),
+    "failed_to_exchange_token": _Refusal(GrantFault.RESTART, "no_tokens", "user"),
+    "unauthorized_client": _Refusal(GrantFault.MISCONFIGURED, "app_refused", "operator"),
+    "invalid_scope": _Refusal(GrantFault.MISCONFIGURED, "permission_refused", "operator"),
 }
 """By the `error` of the way back from Scalekit."""
-_ADMIN_APPROVAL = _Refusal(
-    GrantFault.ADMIN_APPROVAL,
-    "Microsoft asks for the approval of your IT administrator before this account can be connected.",
-    "it_admin",
-    "Ask the IT administrator to approve the application; then open the link again.",
-)
-_CANCELLED = _Refusal(
-    GrantFault.DECLINED,
-    "The sign-in was cancelled at Microsoft. Nothing was changed.",
-    "user",
-    "To connect after all, open the link again.",
-)
-_UNKNOWN = _Refusal(GrantFault.OUR_FAULT, "Scalekit or Microsoft ended the sign-in.", "user", _ASK_ANEW)
+_ADMIN_APPROVAL = _Refusal(GrantFault.ADMIN_APPROVAL, "approval", "it_admin")
+_CANCELLED = _Refusal(GrantFault.DECLINED, "cancelled", "user")
+_UNKNOWN = _Refusal(GrantFault.OUR_FAULT, "ended", "user")
 
 
 class ScalekitKeeper:
@@ -205,7 +182,7 @@ def explained(query: Mapping[str, str]) -> GrantError:
         refusal, code = _REFUSALS[error], error
     else:
         refusal, code = _UNKNOWN, "unknown_error"
-    return GrantError(refusal.fault, refusal.message, code=code, who_acts=refusal.who_acts, next_step=refusal.next_step)
+    return refusal.as_error(code)
 
 
 def _no_link(who_acts: WhoActs, next_step: str) -> ProviderUnavailable:

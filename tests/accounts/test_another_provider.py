@@ -36,6 +36,7 @@ from scalekit_mcp.actions.models import AuthorizationOutcome, AuthorizationPromp
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.demo.browser import Browser, Page
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput
+from scalekit_mcp.languages import verbatim
 from scalekit_mcp.sandbox.serving import serving
 from scalekit_mcp.server.web.app import Web, WebOptions
 from scalekit_mcp.server.web.pages import ServiceNames
@@ -70,7 +71,11 @@ class Meadow:
 
     def authorization_response_failure(self, query: dict[str, str]) -> GrantError:
         return GrantError(
-            GrantFault.DECLINED, "You said no.", code=query["error"], who_acts="user", next_step="Open the link again."
+            GrantFault.DECLINED,
+            verbatim("You said no."),
+            code=query["error"],
+            who_acts="user",
+            next_step=verbatim("Open the link again."),
         )
 
     async def authorization_code_grant(
@@ -84,8 +89,8 @@ class Meadow:
     ) -> TokenSet:
         if refresh_token not in self.valid:
             raise GrantError(
-                GrantFault.PERMANENT, "The permission was taken back.", code="invalid_grant", who_acts="user",
-                next_step="Sign in again.", status=AccountStatus.REVOKED, reason=Reason.GRANT_REVOKED,
+                GrantFault.PERMANENT, verbatim("The permission was taken back."), code="invalid_grant", who_acts="user",
+                next_step=verbatim("Sign in again."), status=AccountStatus.REVOKED, reason=Reason.GRANT_REVOKED,
             )  # fmt: skip
         self.valid.remove(refresh_token)
         self.refreshes += 1
@@ -198,7 +203,7 @@ async def test_an_account_of_another_provider_is_connected_refreshed_and_revoked
         assert (await field.refused()).details["reason"] == "grant_revoked"
         view = await field.services.accounts.get(KEY)
         assert view.account.status is AccountStatus.REVOKED
-        assert "Connect a Meadow calendar" in field.texts[0]
+        assert "Connect your Meadow calendar" in field.texts[0]
         assert [text for text in field.texts if FOREIGN.search(text)] == []
 
 

@@ -201,8 +201,8 @@ async def test_a_declined_consent_is_the_reason_of_a_new_account_and_can_be_trie
     async with open_room() as room:
         outcome = await room.consent(accept=False)
         assert outcome.kind is OutcomeKind.DECLINED
-        assert outcome.admin_consent_url
-        assert outcome.admin_text
+        assert outcome.approval is not None
+        assert outcome.approval.url
         view = await room.view()
         assert (view.account.status, view.account.reason) == (AccountStatus.PENDING, Reason.CONSENT_DECLINED)
         with pytest.raises(AuthorizationRequired) as raised:
@@ -239,8 +239,9 @@ async def test_a_need_for_admin_approval_is_only_what_microsoft_calls_so():
         outcome = await room.authorizations.complete(query, [COOKIE])
         assert outcome.kind is OutcomeKind.ADMIN_APPROVAL_REQUIRED
         assert outcome.who_acts == "it_admin"
-        assert outcome.admin_text is not None
-        assert "The last page will not load" in outcome.admin_text
+        assert outcome.approval is not None
+        assert outcome.approval.ends_on_own_computer
+        assert outcome.approval.permissions == ("User.Read", "Calendars.ReadWrite")
         with pytest.raises(AdminApprovalRequired):
             await room.token("fiona")
 

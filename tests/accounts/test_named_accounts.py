@@ -51,7 +51,7 @@ async def test_another_account_is_refused_and_nothing_is_held(
         outcome = await room.consent(dana, ALICE, reconnect=reconnect)
         assert outcome.kind is OutcomeKind.OTHER_ACCOUNT
         assert outcome.confirmation_code is None
-        assert "connect again with the other account" in outcome.next_step
+        assert "connect again with the other account" in str(outcome.next_step)
         view = await room.view(dana)
         assert not view.held
         assert view.account.status is (AccountStatus.ACTIVE if connected else AccountStatus.PENDING)

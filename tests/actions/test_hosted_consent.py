@@ -243,7 +243,7 @@ async def test_an_approval_that_is_missing_is_told_as_such() -> None:
         )
         assert outcome.kind is OutcomeKind.ADMIN_APPROVAL_REQUIRED
         assert outcome.who_acts == "it_admin"
-        assert "AADSTS90094: The" not in outcome.message
+        assert "AADSTS90094: The" not in str(outcome.message)
 
 
 @pytest.mark.parametrize("error", ["failed_to_exchange", "failed_to_exchange_token", "server_error", "<script>"])

@@ -280,7 +280,7 @@ async def test_a_refusal_on_the_way_back_is_translated_without_its_text(
     async with stage() as s:
         failure = s.oauth.authorization_response_failure(query)
         assert (failure.fault, failure.code) == (fault, code)
-        assert "<b>" not in failure.message
+        assert "<b>" not in str(failure.message)
 
 
 async def test_a_code_works_once_and_a_second_try_asks_to_start_again() -> None:
@@ -316,7 +316,7 @@ async def test_a_wrong_secret_is_the_operator_s_and_touches_no_account() -> None
         failure = caught.value
         assert (failure.fault, failure.who_acts, failure.status) == (GrantFault.MISCONFIGURED, "operator", None)
         assert failure.code == "AADSTS7000215"
-        assert "MICROSOFT_CLIENT_SECRET" in failure.next_step
+        assert "MICROSOFT_CLIENT_SECRET" in str(failure.next_step)
 
 
 async def test_ninety_unused_days_make_the_grant_inactive() -> None:

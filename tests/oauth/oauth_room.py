@@ -16,10 +16,12 @@ import httpx2 as httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.model.grants import SignIn, SignInRequest
 from scalekit_mcp.accounts.provider_sign_ins import NotSignedIn, SignedIn, SignInProvider
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions.models import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.languages import verbatim
 from scalekit_mcp.server.oauth.access_tokens import AccessTokens
 from scalekit_mcp.server.oauth.authorize import AuthorizationEndpoint
 from scalekit_mcp.server.oauth.browser import Browser, BrowserOptions
@@ -51,17 +53,15 @@ class Microsoft:
         self.redeemed: list[str] = []
         self.outcome = AuthorizationOutcome(
             kind=OutcomeKind.DECLINED,
-            title="Microsoft did not give access",
-            message="Nothing was changed.",
-            next_step="Try again, or go back to the app.",
-            admin_text="Dear IT, <please> approve.",
-            admin_consent_url="https://login.example/adminconsent",
+            title=verbatim("Microsoft did not give access"),
+            message=verbatim("Nothing was changed."),
+            next_step=verbatim("Try again, or go back to the app."),
+            approval=ApprovalRequest("https://login.example/adminconsent", "<client>", ("Calendars.ReadWrite",)),
         )
 
     async def provider(self) -> SignInProvider:
-        return SignInProvider(
-            "Microsoft", SCOPES, "https://login.example/adminconsent?client_id=1", "Dear IT, <please> approve."
-        )
+        approval = ApprovalRequest("https://login.example/adminconsent?client_id=1", "<client>", ("User.Read",))
+        return SignInProvider("Microsoft", SCOPES, approval)
 
     async def start(self, request: SignInRequest, *, browser_secret: str) -> str:
         return self._left(await self.room.sign_ins.begin(request, browser_secret=browser_secret))

@@ -283,7 +283,7 @@ async def test_the_page_says_first_where_the_answer_goes_and_what_is_wanted(room
     assert "User.Read" in page
     assert "Continue only if you have just started this in that app." in page
     assert "https://login.example/adminconsent?client_id=1" in page
-    assert "Dear IT, &lt;please&gt; approve." in page
+    assert "(application id &lt;client&gt;)" in page
     assert "<img" not in page
     assert page.index("claude.ai</h1>") < page.index("calls itself")
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2 as httpx
 import pytest
 
+from scalekit_mcp.accounts import ApprovalRequest
 from tests.oauth.oauth_room import COOKIE, ISSUER, OAuthRoom, form_of, open_oauth, state_of
 from tests.oauth.oauth_support import CLAUDE
 
@@ -106,7 +107,7 @@ async def test_a_failure_stays_on_a_page_until_the_person_chooses(room: OAuthRoo
         "Microsoft did not give access",
         "Try again",
         "Return to claude.ai",
-        "Dear IT, &lt;please&gt; approve.",
+        "(application id &lt;client&gt;)",
     ):
         assert words in page.text
     assert "https://login.example/adminconsent" in page.text
@@ -172,7 +173,8 @@ async def test_the_page_of_a_failure_is_for_its_browser_and_its_time(room: OAuth
 
 
 async def test_a_long_text_for_it_is_left_out_of_the_cookie(room: OAuthRoom):
-    room.microsoft.outcome = replace(room.microsoft.outcome, admin_text="x" * 5_000)
+    long = ApprovalRequest("https://login.example/" + "x" * 5_000, "a client", ())
+    room.microsoft.outcome = replace(room.microsoft.outcome, approval=long)
     answer = await back(room, await left(room), error="access_denied")
     assert len(answer.headers["set-cookie"]) < 4_096
     assert "Try again" in (await room.browser.get("/oauth/sign-in")).text

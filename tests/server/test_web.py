@@ -8,17 +8,18 @@ import html
 import logging
 import re
 from datetime import timedelta
-from typing import Any
 
 import httpx2 as httpx
 import pytest
 from starlette.applications import Starlette
 
+from scalekit_mcp.accounts import ApprovalRequest
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
 from scalekit_mcp.actions.models import AttemptState, AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.errors import VaultError
+from scalekit_mcp.languages import said, verbatim
 from scalekit_mcp.server.web.app import Web, WebOptions
-from scalekit_mcp.server.web.pages import Pages, scope_descriptions
+from scalekit_mcp.server.web.pages import Pages, permissions
 from tests.support.clock import HandClock
 from tests.support.watched_actions import DANA, WatchedActions
 
@@ -330,13 +331,12 @@ def test_each_kind_of_outcome_renders_escaped(kind: OutcomeKind) -> None:
     hostile = '"><script>alert(1)</script>'
     outcome = AuthorizationOutcome(
         kind=kind,
-        title=hostile,
-        message=hostile,
-        next_step=hostile,
+        title=verbatim(hostile),
+        message=said("connected.message", mailbox=hostile),
+        next_step=verbatim(hostile),
         mailbox=hostile,
         confirmation_code=hostile,
-        admin_consent_url=hostile,
-        admin_text=hostile,
+        approval=ApprovalRequest(hostile, hostile, (hostile,)),
         reference=hostile,
     )
     page = Pages().outcome(outcome, cancel_action="/connect/t", csrf=hostile)
@@ -356,27 +356,22 @@ def test_the_way_to_microsoft_is_a_refresh_and_a_visible_link() -> None:
 
 def test_scopes_are_told_once_each_and_the_calendar_first() -> None:
     scopes = ("openid", "profile", "https://graph.microsoft.com/Calendars.Read", "User.Read", "Mail.Send")
-    assert scope_descriptions(scopes) == [
-        "see the events in your calendar",
-        "see your name and address",
-        "know which Microsoft account you signed in with",
-        "Mail.Send",
+    assert permissions(scopes) == [
+        said("permission.calendars_read"),
+        said("permission.user_read"),
+        said("permission.identity"),
+        verbatim("Mail.Send"),
     ]
 
 
-def test_scopes_that_many_providers_have_are_told_in_the_providers_own_name() -> None:
-    told = scope_descriptions(("openid", "offline_access"), provider="Meadow", has_administrators=False)
-    assert sorted(told) == [
-        "know which Meadow account you signed in with",
-        "stay connected while you are away, until you take it back",
-    ]
-    assert "stay connected while you are away, until you or your IT takes it back" in scope_descriptions(
-        ("offline_access",)
-    )
+def test_who_takes_access_back_depends_on_whether_there_are_administrators() -> None:
+    (alone,) = permissions(("offline_access",), has_administrators=False)
+    assert str(alone) == "stay connected while you are away, until you take it back"
+    (with_it,) = permissions(("offline_access",))
+    assert str(with_it) == "stay connected while you are away, until you or your IT takes it back"
 
 
-def test_a_prompt_without_admin_words_has_no_section_for_it() -> None:
-    values: dict[str, Any] = {"admin_consent_url": None, "admin_text": None}
-    prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), HandClock().now(), **values)
+def test_a_prompt_without_an_approval_has_no_section_for_it() -> None:
+    prompt = AuthorizationPrompt("ana", "outlook", "Microsoft", ("openid",), HandClock().now(), None)
     body = bytes(Pages().connect(prompt, action="/connect/t", csrf="c").body).decode()
     assert "<details>" not in body

@@ -55,6 +55,6 @@ class Acceptance:
             live=attempt.state is not AttemptState.HELD,
             secrets=replace(attempt.secrets, state=None, nonce=None, code_verifier=None, held=None),
         )
-        note = NoteAccount(account.id, last_authorization_error=outcome.message)
+        note = NoteAccount(account.id, last_authorization_error=str(outcome.message))
         await self._records.commit(account, SaveAttempt(failed), note)
         return outcome

@@ -10,9 +10,10 @@ from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
-from scalekit_mcp.accounts.model.records import AccountSettings, AccountStatus, Attempt, ConnectedAccount
+from scalekit_mcp.accounts.model.records import AccountKey, AccountSettings, AccountStatus, Attempt, ConnectedAccount
 from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError, KeyRing
 from scalekit_mcp.clock import Clock
+from scalekit_mcp.identifiers import account_named_by
 
 _ADMIN_STATE = "admin consent"
 
@@ -62,13 +63,23 @@ class Approvals:
         if outcome.kind is OutcomeKind.FAILED and outcome.who_acts != "it_admin":
             return outcome
         request = self.request(attempt, account)
-        return outcome if request is None else replace(outcome, admin_consent_url=request.url, admin_text=request.text)
+        return outcome if request is None else replace(outcome, approval=request)
 
-    def outcome(self, query: Mapping[str, str]) -> AuthorizationOutcome:
+    async def outcome(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """The page for the administrator's return, by the query of the callback; the query proves nothing."""
         try:
             opened = self._ring.open_token(_ADMIN_STATE, "", query.get("state", ""), now=self._clock.now())
         except BrokenSealError:
-            return texts.unknown_approval()
-        whose = {"identifier": str(opened["i"]), "connection_name": str(opened["c"])}
-        return replace(texts.not_approved() if "error" in query else texts.approved(whose["identifier"]), **whose)
+            return texts.unknown_approval(days=self._settings.admin_state_days)
+        identifier, connection_name = str(opened["i"]), str(opened["c"])
+        outcome = (
+            texts.not_approved()
+            if "error" in query
+            else texts.approved(await self._name(connection_name, identifier) if identifier else "")
+        )
+        return replace(outcome, identifier=identifier, connection_name=connection_name)
+
+    async def _name(self, connection_name: str, identifier: str) -> str:
+        """What the administrator knows the person by; empty for an identifier that says nothing to people."""
+        mailbox = await self._records.mailbox(AccountKey(connection_name, identifier))
+        return mailbox or ("" if account_named_by(identifier) is not None else f"'{identifier}'")

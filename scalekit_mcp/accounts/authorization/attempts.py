@@ -13,6 +13,7 @@ from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
+    AccountSettings,
     AccountStatus,
     Attempt,
     AttemptState,
@@ -32,11 +33,19 @@ from scalekit_mcp.identifiers import account_named_by
 class AttemptRecords:
     """Reads and writes attempts of all connections of one vault, and gives the keeper of each connection."""
 
-    def __init__(self, vault: Vault, accounts: Accounts, keepers: Mapping[str, Keeper], clock: Clock) -> None:
+    def __init__(
+        self,
+        vault: Vault,
+        accounts: Accounts,
+        keepers: Mapping[str, Keeper],
+        clock: Clock,
+        settings: AccountSettings,
+    ) -> None:
         self._vault = vault
         self._accounts = accounts
         self._keepers = keepers
         self._clock = clock
+        self._link_minutes = round(settings.attempt_seconds / 60)
 
     def keeper(self, connection_name: str) -> Keeper:
         """The keeper of a configured connection."""
@@ -45,6 +54,12 @@ class AttemptRecords:
     async def account(self, attempt: Attempt) -> StoredAccount | None:
         """The account that an attempt is for; None if it was deleted."""
         return await self._vault.find_account(attempt.key)
+
+    async def mailbox(self, key: AccountKey) -> str | None:
+        """What people call the provider account that is, or was, connected; None if that is not known."""
+        stored = await self._vault.find_account(key)
+        known = None if stored is None else stored.account.provider_account
+        return None if known is None else known.mailbox
 
     async def by_ticket(self, ticket: str) -> Attempt | AuthorizationOutcome:
         """The attempt whose link holds `ticket`, or the outcome to show if the link can no longer be used."""
@@ -77,7 +92,7 @@ class AttemptRecords:
         if attempt.state is AttemptState.SUCCEEDED:
             return texts.used_link(attempt)
         if self.is_expired(attempt) or attempt.state is AttemptState.EXPIRED:
-            return texts.expired_link(attempt)
+            return texts.expired_link(attempt, minutes=self._link_minutes)
         return None if attempt.live else texts.used_link(attempt)
 
     def is_expired(self, attempt: Attempt) -> bool:

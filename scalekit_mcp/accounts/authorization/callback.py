@@ -37,6 +37,7 @@ from scalekit_mcp.accounts.vault.sealing.key_ring import sha256_text
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.confirmation_code import new_code
 from scalekit_mcp.errors import ScalekitMCPError, VaultError
+from scalekit_mcp.languages import said
 
 
 class Callback:
@@ -126,7 +127,8 @@ class Callback:
             moved = pending_reason(stored.account, Cause.TOKENS_HELD, Reason.AWAITING_CONFIRMATION, at=now)
             if await self._records.commit(stored.account, SaveAttempt(holding), *moved):
                 if code is not None:
-                    return texts.confirmation_needed(holding, held.account, code)
+                    minutes = round(self._settings.confirmation_seconds / 60)
+                    return texts.confirmation_needed(holding, held.account, code, minutes=minutes)
                 return texts.verify_at_url(holding, held.account, _verify_url(holding, request_id or ""))
             current = await self._records.current_account(attempt)
             if isinstance(current, AuthorizationOutcome):
@@ -195,5 +197,9 @@ def _verify_url(attempt: Attempt, request_id: str) -> str:
 
 def _not_accepted(error: ScalekitMCPError) -> GrantError:
     return GrantError(
-        GrantFault.RESTART, error.message, code=error.code, who_acts=error.who_acts, next_step=texts.ASK_ANEW
+        GrantFault.RESTART,
+        said("sign_in.not_accepted"),
+        code=error.code,
+        who_acts=error.who_acts,
+        next_step=texts.ASK_ANEW,
     )

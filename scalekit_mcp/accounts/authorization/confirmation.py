@@ -102,7 +102,7 @@ class Confirmation:
             spent.details["field"] = field
             raise
         if outcome.kind is not OutcomeKind.CONNECTED:
-            raise InvalidInput(outcome.message, next_step=outcome.next_step)
+            raise InvalidInput(str(outcome.message), next_step=str(outcome.next_step))
         return await self._accounts.get(attempt.key)
 
     async def _wrong(self, attempt: Attempt, field: str, what: str) -> None:

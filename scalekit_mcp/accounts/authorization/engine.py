@@ -51,7 +51,7 @@ class Authorizations:
         self._accounts = accounts
         self._settings = settings
         self._running = RunningTasks()
-        self._records = AttemptRecords(vault, accounts, keepers, clock)
+        self._records = AttemptRecords(vault, accounts, keepers, clock, settings)
         self._acceptance = Acceptance(self._records)
         self._approvals = Approvals(self._records, vault.key_ring, clock=clock, settings=settings)
         self._links = Links(
@@ -96,7 +96,7 @@ class Authorizations:
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """The page for an administrator who comes back; the query proves nothing, so it connects no account."""
-        return self._approvals.outcome(query)
+        return await self._approvals.outcome(query)
 
     def organization_approval(self, connection_name: str, *, redirect_uri: str) -> ApprovalRequest | None:
         """What to send to an administrator on behalf of somebody who has not signed in yet."""
@@ -142,7 +142,7 @@ class Authorizations:
                 if account_named_by(key.identifier) is not None:
                     raise InvalidInput(
                         f"'{key.identifier}' names another account; {grant.account.mailbox} signed in.",
-                        next_step=texts.NAMED_ACCOUNT_ONLY,
+                        next_step=str(texts.NAMED_ACCOUNT_ONLY),
                     )
                 raise InvalidInput(
                     f"'{key.identifier}' is connected with another account; {grant.account.mailbox} signed in.",

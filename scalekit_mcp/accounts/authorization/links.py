@@ -187,9 +187,9 @@ class Links:
             provider_name=keeper.provider_name,
             scopes=attempt.secrets.scopes,
             expires_at=attempt.expires_at,
-            admin_consent_url=None if approval is None else approval.url,
-            admin_text=None if approval is None else approval.text,
+            approval=approval,
             has_administrators=keeper.has_administrators,
+            account_name=_account_name(attempt, stored.account),
         )
 
     async def start(self, ticket: str, browser_secret: str | None) -> str | AuthorizationOutcome:
@@ -220,6 +220,14 @@ class Links:
             raise
         except ScalekitMCPError as error:
             return texts.no_consent_page(attempt, error)
+
+
+def _account_name(attempt: Attempt, account: ConnectedAccount) -> str | None:
+    """What a person calls the account: its address where it was connected before, or what the caller's token says."""
+    known = account.provider_account
+    if attempt.reconnect or known is None:
+        return attempt.secrets.login_hint
+    return known.mailbox or known.display_name or attempt.secrets.login_hint
 
 
 def _started(attempt: Attempt, browser_secret: str | None) -> Attempt:

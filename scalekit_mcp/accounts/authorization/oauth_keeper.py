@@ -7,11 +7,12 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts.authorization.attempts import same_account
 from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
-from scalekit_mcp.accounts.model import statuses, texts
+from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import (
     AccountSettings,
     AccountStatus,
@@ -34,6 +35,10 @@ from scalekit_mcp.accounts.tokens.scopes import missing_scopes, united
 from scalekit_mcp.accounts.vault.changes import Change, ChangeStatus, ClearTenant, NoteAccount
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InternalError
+from scalekit_mcp.languages import said
+from scalekit_mcp.network import is_loopback
+
+_IDENTITY_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
 
 class OAuthKeeper:
@@ -175,13 +180,12 @@ class OAuthKeeper:
         url = self._approved_by.admin_consent_url(
             tid=None if known is None else known.tid, redirect_uri=redirect_uri, state=state, scopes=self.scopes
         )
-        text = texts.admin_text(
-            scopes=self.scopes,
-            client_id=self._provider.client_id,
-            admin_consent_url=url,
-            admin_redirect_uri=redirect_uri,
+        return ApprovalRequest(
+            url=url,
+            application_id=self._provider.client_id,
+            permissions=tuple(scope for scope in self.scopes if scope not in _IDENTITY_SCOPES),
+            ends_on_own_computer=is_loopback(urlsplit(redirect_uri).hostname),
         )
-        return ApprovalRequest(url, text)
 
 
 def _as_known(account: ConnectedAccount, signed_in: ProviderAccount) -> ProviderAccount:
@@ -204,8 +208,8 @@ def _code_challenge(verifier: str) -> str:
 def _no_answer() -> GrantError:
     return GrantError(
         GrantFault.TRANSIENT,
-        "The sign-in service did not answer in time.",
+        said("sign_in.no_answer"),
         code="timeout",
         who_acts="user",
-        next_step="Open the authorization link again.",
+        next_step=said("sign_in.no_answer_next"),
     )

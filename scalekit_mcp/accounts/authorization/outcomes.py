@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.errors import WhoActs
+from scalekit_mcp.languages import Sentence, said
 
 
 class OutcomeKind(StrEnum):
@@ -33,48 +37,58 @@ class AuthorizationOutcome:
 
     `confirmation_code` goes from the page to the chat (eight Crockford characters). `redirect_url` is set for
     `VERIFY_AT_URL`. `reference` is what support asks for. `ticket` lets the page offer its own link again.
+    `approval` is for an administrator.
     """
 
     kind: OutcomeKind
-    title: str
-    message: str
-    next_step: str
+    title: Sentence
+    message: Sentence
+    next_step: Sentence
     who_acts: WhoActs = "user"
     identifier: str | None = None
     mailbox: str | None = None
     confirmation_code: str | None = field(default=None, repr=False)
     redirect_url: str | None = field(default=None, repr=False)
-    admin_consent_url: str | None = field(default=None, repr=False)
-    admin_text: str | None = field(default=None, repr=False)
+    approval: ApprovalRequest | None = None
     reference: str | None = None
     connection_name: str | None = None
     ticket: str | None = field(default=None, repr=False)
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> AuthorizationOutcome:
+        """The outcome that `dataclasses.asdict` took apart and JSON carried; what was None may be left out."""
+        members: dict[str, Any] = {**value, "kind": OutcomeKind(value["kind"])}
+        for name in ("title", "message", "next_step"):
+            members[name] = Sentence.from_json(members[name])
+        if members.get("approval") is not None:
+            members["approval"] = ApprovalRequest.from_json(members["approval"])
+        return cls(**members)
+
 
 CANCELLED = AuthorizationOutcome(
-    OutcomeKind.CANCELLED,
-    "Cancelled",
-    "The sign-in was discarded; nothing was connected.",
-    "You can close this page. If you asked for the connection yourself, ask for a new link in the chat.",
+    OutcomeKind.CANCELLED, said("cancelled.title"), said("cancelled.message"), said("cancelled.next")
 )
 OTHER_BROWSER = AuthorizationOutcome(
     OutcomeKind.OTHER_BROWSER,
-    "This sign-in was started in another browser",
-    "A sign-in has to end in the browser where it was started, with cookies allowed. Nothing was connected.",
-    "Open the authorization link again and finish in the same browser.",
+    said("browser.started_elsewhere_title"),
+    said("browser.started_elsewhere"),
+    said("browser.started_elsewhere_next"),
 )
 """Without an account; of another browser the identifier is never told."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationPrompt:
-    """The content of our own page before it sends a person to the provider."""
+    """The content of our own page before it sends a person to the provider.
+
+    `account_name` is the address or the name of the account, where it is known.
+    """
 
     identifier: str
     connection_name: str
     provider_name: str
     scopes: tuple[str, ...]
     expires_at: datetime
-    admin_consent_url: str | None = field(repr=False)
-    admin_text: str | None = field(repr=False)
+    approval: ApprovalRequest | None
     has_administrators: bool = True
+    account_name: str | None = None

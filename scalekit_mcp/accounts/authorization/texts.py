@@ -1,4 +1,4 @@
-"""The results of an authorization with their texts for a person in front of a browser.
+"""The results of an authorization as sentences without words: keys of the language files, and facts.
 
 Never a token, a code of the provider, or what a query brought. No provider is named: what is its own to say comes from
 the keeper's refusals.
@@ -18,23 +18,21 @@ from scalekit_mcp.accounts.authorization.outcomes import (
 )
 from scalekit_mcp.accounts.model.records import Attempt, AttemptState, ConnectedAccount, ProviderAccount
 from scalekit_mcp.accounts.provider import GrantError, GrantFault
-from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.errors import ConnectionMisconfigured, ScalekitMCPError, VaultError
 from scalekit_mcp.identifiers import account_named_by
+from scalekit_mcp.languages import Sentence, said
 
-NAMED_ACCOUNT_ONLY = (
-    "Sign in with the account of this connection. To use another one, disconnect this server in your app and connect "
-    "again with the other account."
-)
-SIGN_IN_AGAIN = "Try again, or return to the app."
-ASK_ANEW = "Go back to the chat and ask for a new authorization link."
+NAMED_ACCOUNT_ONLY = said("account.named_next")
+SIGN_IN_AGAIN = said("refused.try_again")
+ASK_ANEW = said("link.ask_anew")
 
-_TITLES: dict[GrantFault, tuple[OutcomeKind, str]] = {
-    GrantFault.DECLINED: (OutcomeKind.DECLINED, "The permission was not given"),
-    GrantFault.ADMIN_APPROVAL: (OutcomeKind.ADMIN_APPROVAL_REQUIRED, "Your organization has to approve first"),
-    GrantFault.RESTART: (OutcomeKind.FAILED, "Please start again"),
-    GrantFault.TRANSIENT: (OutcomeKind.FAILED, "The sign-in service is not available just now"),
+_TITLES: dict[GrantFault, tuple[OutcomeKind, Sentence]] = {
+    GrantFault.DECLINED: (OutcomeKind.DECLINED, said("refused.declined_title")),
+    GrantFault.ADMIN_APPROVAL: (OutcomeKind.ADMIN_APPROVAL_REQUIRED, said("refused.approval_title")),
+    GrantFault.RESTART: (OutcomeKind.FAILED, said("refused.restart_title")),
+    GrantFault.TRANSIENT: (OutcomeKind.FAILED, said("refused.transient_title")),
 }
-_FAILED = "The sign-in failed"
+_FAILED = said("refused.failed_title")
 
 
 def connected(attempt: Attempt, signed_in: ProviderAccount | None) -> AuthorizationOutcome:
@@ -43,22 +41,26 @@ def connected(attempt: Attempt, signed_in: ProviderAccount | None) -> Authorizat
     return _of(
         attempt,
         OutcomeKind.CONNECTED,
-        "Connected",
-        f"The calendar of {mailbox or 'your account'} is connected for '{attempt.identifier}'.",
-        "You can close this page and go back to the chat.",
+        said("connected.title"),
+        said("connected.message", mailbox=mailbox)
+        if mailbox
+        else said("connected.message_unnamed", identifier=attempt.identifier),
+        said("connected.next"),
         mailbox=mailbox,
         who_acts="nobody",
     )
 
 
-def confirmation_needed(attempt: Attempt, signed_in: ProviderAccount | None, code: str) -> AuthorizationOutcome:
+def confirmation_needed(
+    attempt: Attempt, signed_in: ProviderAccount | None, code: str, *, minutes: int
+) -> AuthorizationOutcome:
     """Tokens are held; the code goes from the page to the chat."""
     return _of(
         attempt,
         OutcomeKind.CONFIRMATION_NEEDED,
-        "One more step: type this code into the chat",
-        "Type this only into the chat where you asked. If someone sent you the link, press Cancel.",
-        "The code is good for ten minutes.",
+        said("confirmation.title"),
+        said("confirmation.message"),
+        said("confirmation.next", count=minutes),
         mailbox=_mailbox(signed_in),
         confirmation_code=code,
         ticket=attempt.secrets.ticket,
@@ -70,9 +72,9 @@ def waits_for_code(attempt: Attempt) -> AuthorizationOutcome:
     return _of(
         attempt,
         OutcomeKind.CONFIRMATION_NEEDED,
-        "The sign-in waits for its confirmation",
-        "Somebody signed in with this link already. The code was shown once, on the page after the sign-in.",
-        "Type that code into the chat where you asked, or press Cancel to discard the sign-in.",
+        said("confirmation.waits_title"),
+        said("confirmation.waits"),
+        said("confirmation.waits_next"),
         mailbox=None if attempt.secrets.held is None else _mailbox(attempt.secrets.held.account),
         ticket=attempt.secrets.ticket,
     )
@@ -83,9 +85,9 @@ def verify_at_url(attempt: Attempt, signed_in: ProviderAccount | None, url: str)
     return _of(
         attempt,
         OutcomeKind.VERIFY_AT_URL,
-        "One more step",
-        "You are being sent on to confirm who you are.",
-        "Follow the page that opens.",
+        said("verify.title"),
+        said("verify.message"),
+        said("verify.next"),
         mailbox=_mailbox(signed_in),
         redirect_url=url,
         ticket=attempt.secrets.ticket,
@@ -99,28 +101,29 @@ def cancelled(attempt: Attempt) -> AuthorizationOutcome:
 
 def unknown_link() -> AuthorizationOutcome:
     """Nothing is known under this ticket or state."""
-    return AuthorizationOutcome(
-        OutcomeKind.LINK_UNKNOWN,
-        "This link is not known",
-        "The link is incomplete, was replaced by a newer sign-in, or belongs to another installation.",
+    return AuthorizationOutcome(OutcomeKind.LINK_UNKNOWN, said("link.unknown_title"), said("link.unknown"), ASK_ANEW)
+
+
+def expired_link(attempt: Attempt, *, minutes: int) -> AuthorizationOutcome:
+    """The attempt ran out; `minutes` is how long links are good for."""
+    return _of(
+        attempt,
+        OutcomeKind.LINK_EXPIRED,
+        said("link.expired_title"),
+        said("link.expired", count=minutes),
         ASK_ANEW,
     )
-
-
-def expired_link(attempt: Attempt) -> AuthorizationOutcome:
-    """The attempt ran out."""
-    return _of(
-        attempt, OutcomeKind.LINK_EXPIRED, "This link has expired", "An authorization link is good for 15 minutes.",
-        ASK_ANEW,
-    )  # fmt: skip
 
 
 def superseded_link(attempt: Attempt) -> AuthorizationOutcome:
     """A newer link was asked for."""
     return _of(
-        attempt, OutcomeKind.LINK_USED, "This link was replaced", "A newer authorization link was given since.",
-        "Use the newest link from the chat.",
-    )  # fmt: skip
+        attempt,
+        OutcomeKind.LINK_USED,
+        said("link.replaced_title"),
+        said("link.replaced"),
+        said("link.replaced_next"),
+    )
 
 
 def used_link(attempt: Attempt) -> AuthorizationOutcome:
@@ -129,9 +132,9 @@ def used_link(attempt: Attempt) -> AuthorizationOutcome:
     return _of(
         attempt,
         OutcomeKind.LINK_USED,
-        "This sign-in was used already",
-        "The account was connected with it." if done else "Each sign-in can be used once.",
-        "You can close this page and go back to the chat." if done else ASK_ANEW,
+        said("link.used_title"),
+        said("link.used_done") if done else said("link.used"),
+        said("connected.next") if done else ASK_ANEW,
     )
 
 
@@ -142,24 +145,18 @@ def other_browser(attempt: Attempt) -> AuthorizationOutcome:
 
 def other_account(attempt: Attempt, account: ConnectedAccount, signed_in: ProviderAccount) -> AuthorizationOutcome:
     """Another account of the provider than the connected one, or than the one that the identifier names."""
+    who = signed_in.mailbox or said("account.different")
     if account_named_by(attempt.identifier) is not None:
-        return _of(
-            attempt,
-            OutcomeKind.OTHER_ACCOUNT,
-            "That is another account",
-            f"This link is for one account alone, but {signed_in.mailbox or 'a different account'} signed "
-            "in. Nothing was changed.",
-            NAMED_ACCOUNT_ONLY,
-            mailbox=signed_in.mailbox,
-            ticket=attempt.secrets.ticket,
-        )
+        message, next_step = said("account.switched_named", signed_in=who), NAMED_ACCOUNT_ONLY
+    else:
+        known = _mailbox(account.provider_account) or said("account.another")
+        message, next_step = said("account.switched", known=known, signed_in=who), said("account.switched_next")
     return _of(
         attempt,
         OutcomeKind.OTHER_ACCOUNT,
-        "That is another account",
-        f"'{attempt.identifier}' is connected with {_mailbox(account.provider_account) or 'another account'}, but "
-        f"{signed_in.mailbox or 'a different account'} signed in. Nothing was changed.",
-        "Sign in with the same account, or ask in the chat to reconnect if you want to switch accounts.",
+        said("account.switched_title"),
+        message,
+        next_step,
         mailbox=signed_in.mailbox,
         ticket=attempt.secrets.ticket,
     )
@@ -174,21 +171,22 @@ def refused_by_provider(failure: GrantError) -> AuthorizationOutcome:
         failure.message,
         failure.next_step if failure.who_acts == "it_admin" else SIGN_IN_AGAIN,
         who_acts=failure.who_acts,
-        reference=" ".join(part for part in (failure.code, failure.correlation_id) if part),
+        reference=_reference(failure),
     )
 
 
 def sign_in_not_possible(error: ScalekitMCPError) -> AuthorizationOutcome:
     """Something of ours does not work just now."""
-    return AuthorizationOutcome(OutcomeKind.FAILED, _FAILED, error.message, error.next_step, who_acts=error.who_acts)
+    message, next_step = trouble(error)
+    return AuthorizationOutcome(OutcomeKind.FAILED, _FAILED, message, next_step, who_acts=error.who_acts)
 
 
 def calendar_not_granted(missing: Sequence[str]) -> AuthorizationOutcome:
     """The person signed in and left out what the app is for."""
     return AuthorizationOutcome(
         OutcomeKind.DECLINED,
-        "The calendar was left out",
-        f"The sign-in did not include the permission {', '.join(missing)}, so nothing was connected.",
+        said("refused.left_out_title"),
+        said("refused.left_out", permissions=", ".join(missing)),
         SIGN_IN_AGAIN,
     )
 
@@ -203,30 +201,49 @@ def failed(attempt: Attempt, failure: GrantError) -> AuthorizationOutcome:
         failure.message,
         failure.next_step,
         who_acts=failure.who_acts,
-        reference=" ".join(part for part in (failure.code, failure.correlation_id) if part),
+        reference=_reference(failure),
         ticket=attempt.secrets.ticket,
     )
 
 
 def no_consent_page(attempt: Attempt, error: ScalekitMCPError) -> AuthorizationOutcome:
     """There is no address to send the browser to just now."""
+    message, next_step = trouble(error)
     return _of(
-        attempt, OutcomeKind.FAILED, _FAILED, error.message, error.next_step, who_acts=error.who_acts,
+        attempt,
+        OutcomeKind.FAILED,
+        _FAILED,
+        message,
+        next_step,
+        who_acts=error.who_acts,
         ticket=attempt.secrets.ticket,
-    )  # fmt: skip
+    )
+
+
+def trouble(error: ScalekitMCPError) -> tuple[Sentence, Sentence]:
+    """What a person is told about an error of ours, and what to do: who acts on it decides.
+
+    The error's own words are for models, programs and logs.
+    """
+    if isinstance(error, VaultError):
+        message = "vault"
+    elif isinstance(error, ConnectionMisconfigured):
+        message = "misconfigured"
+    else:
+        message = "unavailable" if error.retryable else "ours"
+    return said(f"trouble.{message}"), said(f"trouble.{error.who_acts}_next")
 
 
 # The administrator's page
 
 
-def unknown_approval() -> AuthorizationOutcome:
-    """Nothing is known of the link that was approved, or not."""
+def unknown_approval(*, days: int) -> AuthorizationOutcome:
+    """Nothing is known of the link that was approved, or not; `days` is how long such links are good for."""
     return AuthorizationOutcome(
         OutcomeKind.LINK_UNKNOWN,
-        "This page was not reached from a valid link",
-        "The approval link is unknown, damaged, or older than 30 days. If the sign-in service said that the "
-        "approval was given, it was.",
-        "Ask the user for a new admin consent link if the approval was not given.",
+        said("admin.unknown_title"),
+        said("admin.unknown", count=days),
+        said("admin.unknown_next"),
         who_acts="it_admin",
     )
 
@@ -235,29 +252,20 @@ def not_approved() -> AuthorizationOutcome:
     """The sign-in service reports an error."""
     return AuthorizationOutcome(
         OutcomeKind.DECLINED,
-        "The approval was not given",
-        "The sign-in service says that the approval for the organization was declined or is not possible with "
-        "this account.",
-        "Open the link again with an account that may approve applications.",
+        said("admin.declined_title"),
+        said("admin.declined"),
+        said("admin.declined_next"),
         who_acts="it_admin",
     )
 
 
-def approved(identifier: str) -> AuthorizationOutcome:
-    """The sign-in service reports the approval, which proves nothing. `identifier` is empty where nobody had one."""
-    if not identifier:
-        return AuthorizationOutcome(
-            OutcomeKind.ADMIN_APPROVED,
-            "Thank you: the sign-in service reports the approval",
-            "Nobody is connected by the approval itself. The people of the organization can sign in now.",
-            "Tell the user to connect this server in the app again.",
-            who_acts="user",
-        )
+def approved(who: str) -> AuthorizationOutcome:
+    """The sign-in service reports the approval, which proves nothing. `who` is empty where nobody asked for it."""
     return AuthorizationOutcome(
         OutcomeKind.ADMIN_APPROVED,
-        "Thank you: the sign-in service reports the approval",
-        f"Nobody is connected by the approval itself. '{identifier}' can sign in now.",
-        "Tell the user to open the authorization link from the chat, or to ask for a new one.",
+        said("admin.approved_title"),
+        said("admin.approved", who=who) if who else said("admin.approved_all"),
+        said("admin.approved_next") if who else said("admin.approved_all_next"),
         who_acts="user",
     )
 
@@ -266,8 +274,12 @@ def _mailbox(account: ProviderAccount | None) -> str | None:
     return None if account is None else account.mailbox
 
 
+def _reference(failure: GrantError) -> str:
+    return " ".join(part for part in (failure.code, failure.correlation_id) if part)
+
+
 def _of(
-    attempt: Attempt, kind: OutcomeKind, title: str, message: str, next_step: str, **more: Any
+    attempt: Attempt, kind: OutcomeKind, title: Sentence, message: Sentence, next_step: Sentence, **more: Any
 ) -> AuthorizationOutcome:
     return AuthorizationOutcome(
         kind,

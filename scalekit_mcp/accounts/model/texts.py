@@ -1,15 +1,13 @@
-"""Texts for people: what each reason means, what to do about it, and a mail for the customer's IT administrator."""
+"""English texts of errors, for models and programs: what each reason means, and what to do about it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts.model import statuses
 from scalekit_mcp.accounts.model.records import AccountStatus, CallsStopped, ConnectedAccount, Reason
 from scalekit_mcp.errors import AdminApprovalRequired, AuthorizationRequired, PermissionMissing, WhoActs
-from scalekit_mcp.network import is_loopback
 
 _SIGN_IN = "Ask the user to open authorization_url in a browser and sign in, then repeat the call."
 _SIGN_IN_AGAIN = "Ask the user to open authorization_url in a browser and sign in again, then repeat the call."
@@ -154,24 +152,6 @@ def permission_missing(account: ConnectedAccount, missing: Sequence[str]) -> Per
         status=account.status.value,
         missing_scopes=list(missing),
     )
-
-
-def admin_text(*, scopes: Sequence[str], client_id: str, admin_consent_url: str, admin_redirect_uri: str) -> str:
-    """A text that can be sent to the customer's IT as it is."""
-    wanted = ", ".join(scope for scope in scopes if scope not in {"openid", "profile", "email", "offline_access"})
-    text = (
-        "Hello,\n\n"
-        "I would like to connect my calendar to an assistant. Our organization asks for an administrator's approval "
-        f"of the application (application id {client_id}). It acts only on behalf of users who sign in themselves and "
-        f"asks for these delegated permissions: {wanted}.\n\n"
-        "Please open this link with an administrator account, check what it asks for, and approve it for our "
-        f"organization:\n{admin_consent_url}\n"
-    )
-    if is_loopback(urlsplit(admin_redirect_uri).hostname):
-        text += (
-            "\nThe last page will not load, because it points to my own computer. The approval is done nevertheless.\n"
-        )
-    return text + "\nThank you"
 
 
 def seconds_until(instant: datetime, now: datetime) -> int:

@@ -48,6 +48,7 @@ from scalekit_mcp.errors import (
     ProviderUnavailable,
     VaultError,
 )
+from scalekit_mcp.languages import said
 
 _log = logging.getLogger(__name__)
 
@@ -238,10 +239,10 @@ class Refresher:
         except TimeoutError:
             failure = GrantError(
                 GrantFault.TRANSIENT,
-                "The sign-in service did not answer in time.",
+                said("sign_in.no_answer"),
                 code="timeout",
                 who_acts="nobody",
-                next_step="Repeat the call in a minute.",
+                next_step=said("sign_in.repeat_next"),
             )
             return await self._refused(found, need, owner, failure)
         except BaseException:
@@ -334,7 +335,7 @@ class Refresher:
             raise self._unavailable(found, f"{failure.message} ({failure.code})") from failure
         await self._vault.commit(ReleaseLease(account.id, owner))
         _log.error("A refresh request of ours was refused as malformed: %s", failure.code)
-        raise InternalError(f"{failure.message} ({failure.code})", next_step=failure.next_step) from failure
+        raise InternalError(f"{failure.message} ({failure.code})", next_step=str(failure.next_step)) from failure
 
     async def _dead(self, account: ConnectedAccount, failure: GrantError, claims: str | None) -> Exception:
         """Write a permanent refusal; answers the error to raise. `claims` go into the next authorization."""

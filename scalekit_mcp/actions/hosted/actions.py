@@ -31,6 +31,7 @@ from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered, PermissionMissing
+from scalekit_mcp.languages import said
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import HostedCalls
 from scalekit_mcp.tools import Arguments, resolve_zone
@@ -250,9 +251,9 @@ class HostedActions:
         del query
         return AuthorizationOutcome(
             OutcomeKind.LINK_UNKNOWN,
-            "This page has no use here",
-            "The application is registered with Scalekit, which receives approvals itself.",
-            "Tell the user to open the authorization link from the chat.",
+            said("admin.elsewhere_title"),
+            said("admin.elsewhere"),
+            said("admin.elsewhere_next"),
         )
 
     async def wait_for_authorization(

@@ -357,7 +357,7 @@ def seen_number(report: Report, number: int) -> None:
     if name is not None:
         report.add_mistake("seen", name, f"AADSTS{number}")
     elif row is not None:
-        report.add("seen", "warning", f"AADSTS{number}: {row.message}", fix=row.verdict.next_step)
+        report.add("seen", "warning", f"AADSTS{number}: {row.message}", fix=str(row.verdict.next_step))
     else:
         report.add(
             "seen", "unknown", f"AADSTS{number} is not known here.", fix="https://login.microsoftonline.com/error"

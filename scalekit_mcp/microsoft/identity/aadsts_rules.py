@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from scalekit_mcp.accounts import GrantFault
+from scalekit_mcp.languages import Sentence
 from scalekit_mcp.microsoft.identity.aadsts_table import AADSTS_TABLE, CLASSES, SUBERRORS, AadstsRow
 from scalekit_mcp.microsoft.identity.verdicts import (
     ADMIN_APPROVAL,
@@ -28,6 +29,7 @@ from scalekit_mcp.microsoft.identity.verdicts import (
     UNKNOWN,
     WAIT,
     Verdict,
+    sentence,
 )
 
 
@@ -48,14 +50,19 @@ class Ruling:
 
     code: str
     verdict: Verdict
-    message: str
+    key: str
+
+    @property
+    def message(self) -> Sentence:
+        """The sentence that says what happened."""
+        return sentence(self.key)
 
 
 _PASSING = frozenset({"temporarily_unavailable", "server_error", "authorization_pending", "slow_down"})
 _GRANT_ERRORS = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required"})
-_NOT_UNDERSTOOD = (WAIT, "Microsoft refused the request with an error that is not known here.")
+_NOT_UNDERSTOOD = (WAIT, "not_understood")
 """An `error` word outside every specification: no account is given up for something nobody understands."""
-_REMOVED = "The user removed the application from the Microsoft account."
+_REMOVED = "removed_by_user"
 
 
 def rule(
@@ -67,12 +74,12 @@ def rule(
     """
     row = _row(numbers)
     code = f"AADSTS{row.code if row is not None else numbers[0]}" if numbers else _word(error)
-    verdict, message = _verdict(error, suberror, row, personal=personal)
+    verdict, key = _verdict(error, suberror, row, personal=personal)
     if phase is Phase.REFRESH:
         verdict = _at_refresh(verdict)
     else:
-        verdict, message = _at_sign_in(error, verdict, message, row)
-    return Ruling(code, verdict, message)
+        verdict, key = _at_sign_in(error, verdict, key, row)
+    return Ruling(code, verdict, key)
 
 
 def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, personal: bool | None) -> tuple[Verdict, str]:
@@ -90,7 +97,7 @@ def _verdict(error: str, suberror: str | None, row: AadstsRow | None, *, persona
         return by_class
     if error == "invalid_client" and row.verdict.fault in {GrantFault.PERMANENT, GrantFault.TENANT}:
         return by_class
-    return row.verdict, row.message
+    return row.verdict, row.key
 
 
 _TELLING_SUBERRORS = frozenset({"consent_required", "user_password_expired"})
@@ -104,17 +111,17 @@ def _at_refresh(verdict: Verdict) -> Verdict:
     return UNKNOWN if verdict in (OTHER_ACCOUNT, AT_SIGN_IN_BY_IT, ADMIN_APPROVAL, DECLINED) else verdict
 
 
-def _at_sign_in(error: str, verdict: Verdict, message: str, row: AadstsRow | None) -> tuple[Verdict, str]:
+def _at_sign_in(error: str, verdict: Verdict, key: str, row: AadstsRow | None) -> tuple[Verdict, str]:
     """During a sign-in no grant exists yet: what ends a grant ends only this attempt."""
     if row is not None and row.code in _APP_UNKNOWN and verdict in (APP_DISABLED, APP_DISABLED_IN_TENANT):
-        return MISCONFIGURED, "Microsoft does not know the application: its id, cloud or account types are wrong."
+        return MISCONFIGURED, "app_not_known"
     if verdict is CONSENT_GONE or (row is None and error == "consent_required"):
-        return DECLINED, "The consent to the application is missing."
+        return DECLINED, "consent_missing"
     if error == "invalid_grant" and verdict in (UNKNOWN, GRANT_EXPIRED, SPA_GRANT_EXPIRED, REVOKED_BY_USER):
-        return START_AGAIN, "This sign-in has expired or was already used."
+        return START_AGAIN, "expired_or_used"
     if row is None and (error in {"interaction_required", "login_required"} or error not in CLASSES):
-        return START_AGAIN, message
-    return verdict, message
+        return START_AGAIN, key
+    return verdict, key
 
 
 _APP_UNKNOWN = frozenset({700016, 700011})

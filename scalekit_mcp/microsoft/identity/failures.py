@@ -8,10 +8,12 @@ from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 from scalekit_mcp.accounts import GrantError, GrantFault
+from scalekit_mcp.languages import Sentence
 from scalekit_mcp.microsoft.identity import aadsts_table, verdicts
 from scalekit_mcp.microsoft.identity.aadsts_rules import Phase, Ruling, rule
 from scalekit_mcp.microsoft.identity.challenge import json_object_text
 from scalekit_mcp.microsoft.identity.id_token import IdTokenError, is_guid
+from scalekit_mcp.microsoft.identity.verdicts import sentence
 
 _AADSTS_NUMBER = re.compile(r"AADSTS(\d{4,8})")
 _CORRELATION_ID = re.compile(r"Correlation ID: ([0-9a-fA-F-]{36})")
@@ -49,11 +51,7 @@ def token_failure(
     """
     error = body.get("error") if body is not None else None
     if status in {408, 429} or status >= 500 or not isinstance(error, str) or body is None:
-        message = (
-            "Microsoft's sign-in service asks for a pause."
-            if status == 429
-            else "Microsoft's sign-in service does not work at the moment."
-        )
+        message = sentence("asks_for_pause" if status == 429 else "not_working")
         # A number that would end a grant is not believed from a service in trouble.
         known = [number for number in _numbers_of_body(body or {}) if _is_passing(number)]
         code = f"AADSTS{known[0]}" if known else f"http_{status}"
@@ -97,7 +95,7 @@ def ruled_failure(
     )
 
 
-def transient_failure(message: str, *, code: str, retry_after_seconds: float | None = None) -> GrantError:
+def transient_failure(message: Sentence, *, code: str, retry_after_seconds: float | None = None) -> GrantError:
     """The `GrantError` for a temporary failure, which says nothing about the grant."""
     return GrantError(
         GrantFault.TRANSIENT,
@@ -114,7 +112,7 @@ def id_token_failure(refused: IdTokenError) -> GrantError:
     verdict = verdicts.START_AGAIN if refused.claim == "nonce" else verdicts.MISCONFIGURED
     return GrantError(
         verdict.fault,
-        str(refused),
+        refused.message,
         code=f"id_token_{refused.claim}" if refused.claim != "id_token" else "id_token",
         who_acts=verdict.who_acts,
         next_step=verdict.next_step,

@@ -15,6 +15,7 @@ from typing import Any
 from scalekit_mcp.accounts import ProviderAccount
 from scalekit_mcp.calendar import neutralise
 from scalekit_mcp.clock import numeric_date
+from scalekit_mcp.languages import said
 
 PERSONAL_TENANT = "9188040d-6c67-4c5b-b112-36a304b66dad"
 """The tenant of all personal Microsoft accounts."""
@@ -27,11 +28,15 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 
 
 class IdTokenError(Exception):
-    """A claim is missing or wrong; `claim` names it. The message holds no value of the token."""
+    """A claim is missing or wrong; `claim` names it. The message holds no value of the token.
 
-    def __init__(self, claim: str, message: str) -> None:
-        super().__init__(message)
+    `key` is that of its sentence in the section `id_token` of the language files.
+    """
+
+    def __init__(self, claim: str, key: str) -> None:
+        super().__init__(key)
         self.claim = claim
+        self.message = said(f"id_token.{key}")
 
 
 def is_guid(value: str) -> bool:
@@ -49,17 +54,17 @@ def account_from_id_token(
     """
     claims = _claims(id_token)
     if claims.get("aud") != client_id:
-        raise IdTokenError("aud", "The id_token was issued to another application.")
+        raise IdTokenError("aud", "aud")
     tid, oid = claims.get("tid"), claims.get("oid")
     if not isinstance(tid, str) or not is_guid(tid):
-        raise IdTokenError("tid", "The id_token names no tenant.")
+        raise IdTokenError("tid", "no_tenant")
     if not isinstance(oid, str) or not is_guid(oid):
-        raise IdTokenError("oid", "The id_token names no user; the scope `profile` is needed.")
+        raise IdTokenError("oid", "no_user")
     if claims.get("iss") != f"{login_url.rstrip('/')}/{tid}/v2.0":
-        raise IdTokenError("iss", "The id_token was issued by another authority than the configured login host.")
+        raise IdTokenError("iss", "iss")
     _check_time(claims, now.timestamp())
     if nonce is not None and not _equal(claims.get("nonce"), nonce):
-        raise IdTokenError("nonce", "The id_token belongs to another sign-in.")
+        raise IdTokenError("nonce", "nonce")
     personal = tid.lower() == PERSONAL_TENANT
     _check_tenant(tid.lower(), tenant.lower(), personal=personal)
     return ProviderAccount(
@@ -77,17 +82,17 @@ def _claims(id_token: str) -> dict[str, Any]:
     try:
         return jwt.decode(id_token, options={"verify_signature": False})
     except (jwt.PyJWTError, ValueError, RecursionError) as exc:
-        raise IdTokenError("id_token", "The id_token cannot be read as a signed JWT.") from exc
+        raise IdTokenError("id_token", "unreadable") from exc
 
 
 def _check_time(claims: dict[str, Any], now: float) -> None:
     exp = numeric_date(claims.get("exp"))
     if exp is None or now >= exp + LEEWAY_SECONDS:
-        raise IdTokenError("exp", "The id_token has expired; the server's clock may be wrong.")
+        raise IdTokenError("exp", "expired")
     begin = claims.get("nbf", claims.get("iat"))
     nbf = numeric_date(begin)
     if begin is not None and (nbf is None or now < nbf - LEEWAY_SECONDS):
-        raise IdTokenError("nbf", "The id_token is not valid yet; the server's clock may be wrong.")
+        raise IdTokenError("nbf", "too_early")
 
 
 def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
@@ -97,7 +102,7 @@ def _check_tenant(tid: str, tenant: str, *, personal: bool) -> None:
         or (tenant == "organizations" and personal)
     )
     if wrong:
-        raise IdTokenError("tid", "The account belongs to another tenant than the configured one.")
+        raise IdTokenError("tid", "other_tenant")
 
 
 def _equal(value: object, expected: str) -> bool:

@@ -35,6 +35,7 @@ from scalekit_mcp.microsoft.identity.failures import (
 )
 from scalekit_mcp.microsoft.identity.id_token import MAX_NAME_CHARACTERS, IdTokenError, account_from_id_token, is_guid
 from scalekit_mcp.microsoft.identity.scopes import granted_scopes, graph_resource, wire_scopes
+from scalekit_mcp.microsoft.identity.verdicts import sentence
 from scalekit_mcp.upstream import ROUTE, AnswerTooLargeError
 
 logger = logging.getLogger(__name__)
@@ -176,9 +177,7 @@ class MicrosoftOAuth:
         device_code, user_code = answer.get("device_code"), answer.get("user_code")
         verification_uri = answer.get("verification_uri") or answer.get("verification_url")
         if not (isinstance(device_code, str) and isinstance(user_code, str) and isinstance(verification_uri, str)):
-            raise transient_failure(
-                "Microsoft's answer to the device authorization cannot be understood.", code="bad_answer"
-            )
+            raise transient_failure(sentence("device_answer"), code="bad_answer")
         message = answer.get("message")
         return DeviceAuthorization(
             device_code=device_code,
@@ -248,14 +247,13 @@ class MicrosoftOAuth:
                 )
         except (TimeoutError, httpx.TimeoutException) as exc:
             logger.info("token request timed out")
-            raise transient_failure("Microsoft's sign-in service did not answer in time.", code="timeout") from exc
+            raise transient_failure(sentence("no_answer"), code="timeout") from exc
         except AnswerTooLargeError as exc:
             logger.info("token request failed: the answer is too large")
-            message = "Microsoft's sign-in service answered with more than can be read."
-            raise transient_failure(message, code="bad_answer") from exc
+            raise transient_failure(sentence("too_large"), code="bad_answer") from exc
         except httpx.HTTPError as exc:
             logger.info("token request failed: %s", type(exc).__name__)
-            raise transient_failure("Microsoft's sign-in service cannot be reached.", code="network_error") from exc
+            raise transient_failure(sentence("unreachable"), code="network_error") from exc
         body = _json_object(response.content)
         if response.is_success and body is not None:
             return body
@@ -276,7 +274,7 @@ class MicrosoftOAuth:
         tokens = self._token_set(answer, scopes)
         id_token = answer.get("id_token")
         if not isinstance(id_token, str):
-            raise id_token_failure(IdTokenError("id_token", "Microsoft sent no id_token."))
+            raise id_token_failure(IdTokenError("id_token", "missing"))
         try:
             account = account_from_id_token(
                 id_token,
@@ -294,7 +292,7 @@ class MicrosoftOAuth:
         access_token, refresh_token = answer.get("access_token"), answer.get("refresh_token")
         token_type = answer.get("token_type", "Bearer")
         if not isinstance(access_token, str) or not access_token or str(token_type).lower() != "bearer":
-            raise transient_failure("Microsoft's answer holds no access token.", code="bad_answer")
+            raise transient_failure(sentence("no_token"), code="bad_answer")
         echoed = answer.get("scope")
         return TokenSet(
             access_token=access_token,

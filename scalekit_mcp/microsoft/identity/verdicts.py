@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from scalekit_mcp.accounts import AccountStatus, GrantFault, Reason
 from scalekit_mcp.errors import WhoActs
+from scalekit_mcp.languages import Sentence, said
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,18 +19,27 @@ class Verdict:
 
     fault: GrantFault
     who_acts: WhoActs
-    next_step: str
+    next_step: Sentence
     status: AccountStatus | None = None
     reason: Reason | None = None
     pause_seconds: float | None = None
 
 
-def _dead(status: AccountStatus, reason: Reason, who_acts: WhoActs, next_step: str) -> Verdict:
-    return Verdict(GrantFault.PERMANENT, who_acts, next_step, status, reason)
+def sentence(key: str) -> Sentence:
+    """What happened, by its key in the section `microsoft` of the language files."""
+    return said(f"microsoft.{key}")
 
 
-_SIGN_IN_AGAIN = "Open a new authorization link and sign in again."
-_IT_THEN_SIGN_IN = "After the IT administrator has acted, open a new authorization link and sign in again."
+def next_step(key: str) -> Sentence:
+    """What to do next, by its key in the section `microsoft_next`."""
+    return said(f"microsoft_next.{key}")
+
+
+def _dead(status: AccountStatus, reason: Reason, who_acts: WhoActs, what_next: Sentence) -> Verdict:
+    return Verdict(GrantFault.PERMANENT, who_acts, what_next, status, reason)
+
+
+_SIGN_IN_AGAIN = next_step("sign_in_again")
 
 INACTIVE = _dead(AccountStatus.EXPIRED, Reason.INACTIVE, "user", _SIGN_IN_AGAIN)
 GRANT_EXPIRED = _dead(AccountStatus.EXPIRED, Reason.GRANT_EXPIRED, "user", _SIGN_IN_AGAIN)
@@ -37,64 +47,64 @@ SPA_GRANT_EXPIRED = _dead(
     AccountStatus.EXPIRED,
     Reason.GRANT_EXPIRED,
     "user",
-    "Sign in again; so that this does not come back daily, the operator registers the redirect URI as Web, not SPA.",
+    next_step("as_web"),
 )
 INTERACTION = _dead(
     AccountStatus.EXPIRED,
     Reason.INTERACTION_REQUIRED,
     "user",
-    "Open a new authorization link, sign in and do what Microsoft asks for there.",
+    next_step("do_what_is_asked"),
 )
 POLICY = _dead(
     AccountStatus.EXPIRED,
     Reason.POLICY_BLOCKED,
     "it_admin",
-    "Ask the IT administrator to allow this application, or sign in again from a device that the organization manages.",
+    next_step("allow_app"),
 )
 UNKNOWN = _dead(
     AccountStatus.EXPIRED,
     Reason.UNKNOWN,
     "user",
-    "Open a new authorization link and sign in again; if Microsoft refuses, show its page to the IT administrator.",
+    next_step("show_it"),
 )
 AT_SIGN_IN_BY_IT = _dead(
     AccountStatus.EXPIRED,
     Reason.UNKNOWN,
     "it_admin",
-    f"Show the error number to the IT administrator. {_IT_THEN_SIGN_IN}",
+    next_step("number_to_it"),
 )
 REVOKED = _dead(AccountStatus.REVOKED, Reason.GRANT_REVOKED, "user", _SIGN_IN_AGAIN)
 CONSENT_GONE = _dead(
     AccountStatus.REVOKED,
     Reason.GRANT_REVOKED,
     "user",
-    "Open a new authorization link and consent; if Microsoft asks for an administrator, send IT the consent link.",
+    next_step("consent_again"),
 )
 REVOKED_BY_USER = _dead(
     AccountStatus.REVOKED,
     Reason.GRANT_REVOKED_BY_USER,
     "user",
-    "To use the calendar again, open a new authorization link and consent.",
+    next_step("consent_anew"),
 )
 NOT_ASSIGNED = _dead(
     AccountStatus.REVOKED,
     Reason.GRANT_REVOKED_BY_ADMIN,
     "it_admin",
-    f"Ask the IT administrator to assign the user to the application. {_IT_THEN_SIGN_IN}",
+    next_step("assign"),
 )
 ACCOUNT_DISABLED = _dead(
     AccountStatus.REVOKED,
     Reason.ACCOUNT_DISABLED,
     "it_admin",
-    f"Ask the IT administrator to enable the account. {_IT_THEN_SIGN_IN}",
+    next_step("enable_account"),
 )
 ACCOUNT_DELETED = _dead(
     AccountStatus.REVOKED,
     Reason.ACCOUNT_DELETED,
     "it_admin",
-    "Ask the IT administrator to restore the account, or connect another one.",
+    next_step("restore_account"),
 )
-APP_DISABLED_NEXT = f"Ask the IT administrator to enable the application for the organization. {_IT_THEN_SIGN_IN}"
+APP_DISABLED_NEXT = next_step("enable_app")
 APP_DISABLED = _dead(AccountStatus.REVOKED, Reason.APP_DISABLED, "it_admin", APP_DISABLED_NEXT)
 APP_DISABLED_IN_TENANT = Verdict(
     GrantFault.TENANT, "it_admin", APP_DISABLED_NEXT, AccountStatus.REVOKED, Reason.APP_DISABLED
@@ -102,44 +112,40 @@ APP_DISABLED_IN_TENANT = Verdict(
 DECLINED = Verdict(
     GrantFault.DECLINED,
     "user",
-    "Open the authorization link again and accept; if Microsoft asked for an administrator, send IT the consent link.",
+    next_step("accept"),
 )
 ADMIN_APPROVAL = Verdict(
     GrantFault.ADMIN_APPROVAL,
     "it_admin",
-    "Send the admin consent link to the IT administrator; after the approval, sign in again.",
+    next_step("approve"),
 )
-START_AGAIN = Verdict(GrantFault.RESTART, "user", "Open a new authorization link and sign in again.")
-OTHER_ACCOUNT = Verdict(
-    GrantFault.RESTART, "user", "Open a new authorization link and sign in with the account that holds the calendar."
-)
+START_AGAIN = Verdict(GrantFault.RESTART, "user", next_step("sign_in_again"))
+OTHER_ACCOUNT = Verdict(GrantFault.RESTART, "user", next_step("right_account"))
 LOCKED_OUT = Verdict(
     GrantFault.TRANSIENT,
     "user",
-    "Wait some minutes and sign in again; if it lasts, ask the IT administrator.",
+    next_step("wait_minutes"),
     pause_seconds=60.0,
 )
-WAIT = Verdict(GrantFault.TRANSIENT, "nobody", "Try again in a minute.")
-BACK_OFF = Verdict(GrantFault.TRANSIENT, "nobody", "Try again in a few minutes.", pause_seconds=60.0)
-MISCONFIGURED = Verdict(
-    GrantFault.MISCONFIGURED, "operator", "The operator corrects the application's registration or the settings."
-)
+WAIT = Verdict(GrantFault.TRANSIENT, "nobody", next_step("wait_minute"))
+BACK_OFF = Verdict(GrantFault.TRANSIENT, "nobody", next_step("wait_few"), pause_seconds=60.0)
+MISCONFIGURED = Verdict(GrantFault.MISCONFIGURED, "operator", next_step("registration"))
 SECRET = Verdict(
     GrantFault.MISCONFIGURED,
     "operator",
-    "The operator creates a new client secret and sets MICROSOFT_CLIENT_SECRET to its value (not to its id).",
+    next_step("new_secret"),
 )
 CERTIFICATE = Verdict(
     GrantFault.MISCONFIGURED,
     "operator",
-    "The operator checks that MICROSOFT_CLIENT_CERTIFICATE is the registered one and current, and the server's clock.",
+    next_step("certificate"),
 )
-WRONG_TENANT = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator corrects MICROSOFT_TENANT.")
+WRONG_TENANT = Verdict(GrantFault.MISCONFIGURED, "operator", next_step("tenant"))
 WRONG_AUDIENCE = Verdict(
     GrantFault.MISCONFIGURED,
     "operator",
-    "The operator sets the registration's supported account types and MICROSOFT_TENANT so that they fit each other.",
+    next_step("audience"),
 )
-WRONG_CLOUD = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator sets MICROSOFT_CLOUD to the tenant's cloud.")
-WRONG_SCOPES = Verdict(GrantFault.MISCONFIGURED, "operator", "The operator corrects MICROSOFT_SCOPES.")
-OUR_FAULT = Verdict(GrantFault.OUR_FAULT, "operator", "Report the error number to the maintainers of the server.")
+WRONG_CLOUD = Verdict(GrantFault.MISCONFIGURED, "operator", next_step("cloud"))
+WRONG_SCOPES = Verdict(GrantFault.MISCONFIGURED, "operator", next_step("scopes"))
+OUR_FAULT = Verdict(GrantFault.OUR_FAULT, "operator", next_step("report"))

@@ -58,7 +58,7 @@ class AuthorizationEndpoint:
         query: bytes = request.scope["query_string"]
         asked = await self._checks.of_query(query.decode("utf-8", "surrogateescape"))
         secret = self._browser.secret(request) or new_secret()
-        response = self._browser.pages.consent(await self._page(asked, secret))
+        response = self._browser.pages.for_reader(request).consent(await self._page(asked, secret))
         self._browser.keep_secret(response, secret)
         return response
 
@@ -69,7 +69,7 @@ class AuthorizationEndpoint:
         asked = await self._checks.of_parameters(kept["parameters"], kept["resources"])
         url = await self._sign_ins.start(asked.request, browser_secret=secret)
         self._browser.tell("begun", asked.request.client.host)
-        return self._browser.pages.redirect_to_provider(url)
+        return self._browser.pages.for_reader(request).redirect_to_provider(url)
 
     async def _page(self, asked: AuthorizationRequest, secret: str) -> ConsentPage:
         provider = await self._sign_ins.provider()
@@ -84,8 +84,7 @@ class AuthorizationEndpoint:
             access=tuple(SCOPE_WORDS[scope] for scope in request.scopes),
             provider_name=provider.name,
             provider_scopes=provider.scopes,
-            admin_consent_url=provider.admin_consent_url,
-            admin_text=provider.admin_text,
+            approval=provider.approval,
             cancel_url=error_url(self._browser.issuer, request, "access_denied", "The person did not go on."),
             action=AUTHORIZE,
             sealed_request=sealed,

@@ -15,9 +15,18 @@ from typing import Any
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 
-from scalekit_mcp.accounts import SIGN_IN_SECONDS, BrokenSealError, KeyRing, SignInError, SignInRefusal, same_text
+from scalekit_mcp.accounts import (
+    SIGN_IN_SECONDS,
+    BrokenSealError,
+    KeyRing,
+    SignInError,
+    SignInRefusal,
+    same_text,
+    trouble,
+)
 from scalekit_mcp.actions import AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.languages import said
 from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.hosts import matches
 from scalekit_mcp.server.oauth.answers import OAuthError, form_of
@@ -26,17 +35,12 @@ from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages
 from scalekit_mcp.telemetry import Metrics
 
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
-_START_AGAIN = "Go back to the app and connect again."
-_OTHER_BROWSER = PageError(
-    "Continue in the browser where the page was opened",
-    "This browser does not hold the cookie that the page has set. Nothing was changed.",
-    "Allow cookies for this site, then go back to the app and connect again.",
-)
+_OTHER_BROWSER = PageError(said("browser.cookie_app_title"), said("browser.cookie"), said("browser.cookie_app_next"))
 _REFUSALS = {
     SignInRefusal.OTHER_BROWSER: _OTHER_BROWSER,
-    SignInRefusal.EXPIRED: PageError("This sign-in took too long", "Nothing was changed."),
-    SignInRefusal.USED: PageError("This sign-in was used already", "Nothing was changed by opening it again."),
-    SignInRefusal.UNKNOWN: PageError("This sign-in is not known", "A newer one may have taken its place."),
+    SignInRefusal.EXPIRED: PageError(said("request.slow_title"), said("browser.foreign")),
+    SignInRefusal.USED: PageError(said("request.used_title"), said("request.used")),
+    SignInRefusal.UNKNOWN: PageError(said("request.unknown_title"), said("request.unknown")),
 }
 
 logger = logging.getLogger(__name__)
@@ -52,6 +56,14 @@ class BrowserOptions:
     origins: Callable[[], Collection[str]]
     secure: bool
     ring: KeyRing
+
+
+class CanBeReloadedError(Exception):
+    """An error while an answer of the provider was taken, which was not used up: the page can be loaded again."""
+
+    def __init__(self, error: ScalekitMCPError) -> None:
+        super().__init__(error.code)
+        self.error = error
 
 
 class Browser:
@@ -102,7 +114,7 @@ class Browser:
         origin = request.headers.get("origin")
         foreign = origin is not None and origin != "null" and not matches(origin, self._options.origins())
         if foreign or request.headers.get("sec-fetch-site") == "cross-site":
-            raise PageError("This request came from another site", "Nothing was changed.")
+            raise PageError(said("browser.foreign_title"), said("browser.foreign"))
         secret = self.secret(request)
         try:
             form, _ = await form_of(request)
@@ -122,7 +134,7 @@ class Browser:
         try:
             return self._options.ring.open_token(kind, "", text, now=now)
         except BrokenSealError:
-            raise PageError("This page was open for too long", "Nothing was changed.") from None
+            raise PageError(said("request.open_long_title"), said("browser.foreign")) from None
 
     # Faults
 
@@ -135,23 +147,27 @@ class Browser:
             except RedirectError as fault:
                 self.tell("refused", fault.error)
                 if request.method == "POST":  # the policy keeps a form from redirecting away
-                    return self.pages.redirect_to_app(fault.url)
+                    return self.pages.for_reader(request).redirect_to_app(fault.url)
                 return RedirectResponse(fault.url, status_code=302, headers=dict(PAGE_HEADERS))
             except (PageError, SignInError) as refused:
                 fault = _REFUSALS[refused.why] if isinstance(refused, SignInError) else refused
-                self.tell("refused", fault.title)
-                return self._fault_page(fault, status=400)
+                self.tell("refused", str(fault.title))
+                return self._fault_page(request, fault, status=400)
             except ClientDisconnect:
                 raise  # nobody is there to be answered; the outer layer knows
-            except ScalekitMCPError as exc:
+            except (ScalekitMCPError, CanBeReloadedError) as exc:
+                error = exc.error if isinstance(exc, CanBeReloadedError) else exc
                 reference = new_reference()
-                logger.warning("A sign-in could not go on: %s, reference %s", exc.code, reference)
-                fault = PageError("That did not work", exc.message, exc.next_step)
-                return self._fault_page(fault, status=503, reference=reference)
+                logger.warning("A sign-in could not go on: %s (%s), reference %s", error.code, error.message, reference)
+                message, next_step = trouble(error)
+                if error is not exc:
+                    next_step = said("request.reload_next")
+                fault = PageError(said("trouble.title"), message, next_step)
+                return self._fault_page(request, fault, status=503, reference=reference)
             except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
                 reference = log_failure(logger, request.url.path, failure)
-                fault = PageError("That did not work", "Something went wrong on our side.", _START_AGAIN)
-                return self._fault_page(fault, status=500, reference=reference)
+                fault = PageError(said("trouble.title"), said("trouble.ours"))
+                return self._fault_page(request, fault, status=500, reference=reference)
 
         return handle
 
@@ -160,7 +176,7 @@ class Browser:
         self._metrics.count("sign_ins_total", outcome=outcome)
         logger.info("A sign-in was %s: %s", outcome, what, extra={"event": "sign_in", "outcome": outcome})
 
-    def _fault_page(self, fault: PageError, *, status: int, reference: str | None = None) -> Response:
+    def _fault_page(self, request: Request, fault: PageError, *, status: int, reference: str | None = None) -> Response:
         outcome = AuthorizationOutcome(
             kind=OutcomeKind.FAILED,
             title=fault.title,
@@ -168,7 +184,7 @@ class Browser:
             next_step=fault.next_step,
             reference=reference,
         )
-        return self.pages.outcome(outcome, status_code=status)
+        return self.pages.for_reader(request).outcome(outcome, status_code=status)
 
 
 def new_secret() -> str:

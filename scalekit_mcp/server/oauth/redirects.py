@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
 
+from scalekit_mcp.languages import Sentence, said, verbatim
+
 MOST_CHARACTERS = 1000
 MOST_URIS = 10
 
@@ -37,15 +39,15 @@ class Destination:
     name: str
 
     @property
-    def app(self) -> str:
+    def app(self) -> Sentence:
         """The app there, as a person would say it."""
         match self.kind:
             case "host":
-                return self.name
+                return verbatim(self.name)
             case "computer":
-                return "the app on this computer"
+                return said("consent.the_computer")
             case _:
-                return f"the app registered for {self.name}"
+                return said("consent.scheme", name=self.name)
 
 
 def is_acceptable(uri: object) -> bool:

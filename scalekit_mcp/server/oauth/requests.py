@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from scalekit_mcp.accounts import Client, SignInRequest, sha256_text
+from scalekit_mcp.languages import Sentence, said
 from scalekit_mcp.server.oauth import redirects
 from scalekit_mcp.server.oauth.answers import unique_parameters
 from scalekit_mcp.server.oauth.clients import OAuthClient, Registrations
@@ -22,7 +23,7 @@ from scalekit_mcp.server.oauth.scopes import granted_scopes, is_our_resource
 MOST_STATE_CHARACTERS = 4096
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _NOT_SUPPORTED = ("request", "request_uri", "registration")
-_START_AGAIN = "Go back to the app and connect again."
+_START_AGAIN = said("request.start_again")
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,8 @@ logger = logging.getLogger(__name__)
 class PageError(Exception):
     """A fault for the person, on a page of ours; nobody is told by a redirect."""
 
-    def __init__(self, title: str, message: str, next_step: str = _START_AGAIN) -> None:
-        super().__init__(message)
+    def __init__(self, title: Sentence, message: Sentence, next_step: Sentence = _START_AGAIN) -> None:
+        super().__init__(message.key)
         self.title = title
         self.message = message
         self.next_step = next_step
@@ -85,7 +86,7 @@ class RequestChecks:
         try:
             parameters, lists = unique_parameters(query, repeatable=("resource",))
         except ValueError:
-            raise PageError("This request cannot be read", "A parameter came twice, or there are too many.") from None
+            raise PageError(said("request.unreadable_title"), said("request.twice")) from None
         return await self.of_parameters(parameters, lists["resource"])
 
     async def of_parameters(self, parameters: Mapping[str, str], resources: Sequence[str]) -> AuthorizationRequest:
@@ -94,16 +95,10 @@ class RequestChecks:
         asked = parameters.get("redirect_uri")
         redirect_uri = redirects.chosen(client.redirect_uris, asked)
         if redirect_uri is None:
-            raise PageError(
-                "The app named an address that is not its own",
-                "The address to which the app wants the answer is not among those that it gave us, or it named none. "
-                "Nothing was sent there.",
-            )
+            raise PageError(said("request.address_title"), said("request.address"))
         state = parameters.get("state")
         if state is not None and len(state) > MOST_STATE_CHARACTERS:
-            raise PageError(
-                "This request cannot be read", f"Its state is longer than {MOST_STATE_CHARACTERS} characters."
-            )
+            raise PageError(said("request.unreadable_title"), said("request.state_long", count=MOST_STATE_CHARACTERS))
         fault = self._fault(parameters, resources)
         if fault is not None:
             error, description = fault
@@ -127,22 +122,20 @@ class RequestChecks:
 
     async def _client(self, client_id: str | None) -> OAuthClient:
         if client_id is None:
-            raise PageError("This request cannot be read", "It does not say which app it comes from.")
+            raise PageError(said("request.unreadable_title"), said("request.no_app"))
         if client_id.startswith("https://"):
             try:
                 return await self._documents.find(client_id)
             except DocumentError as refused:
                 raise PageError(
-                    "The app could not show who it is",
-                    f"It names a document about itself that this server cannot use. {refused.rule}",
-                    "Try again in a minute; if it stays, tell the maker of the app.",
+                    said("request.document_title"),
+                    said("request.document", rule=refused.rule),
+                    said("request.document_next"),
                 ) from None
         client = self._registrations.find(client_id)
         if client is None:
             raise PageError(
-                "This server does not know the app",
-                "The app's registration is not one of this server, or was made before its keys were changed.",
-                "Remove the connector in the app and add it again.",
+                said("request.unknown_app_title"), said("request.unknown_app"), said("request.unknown_app_next")
             )
         return client
 

@@ -15,12 +15,13 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from scalekit_mcp.accounts import NotSignedIn, SignedIn, SignIn, SignInRequest, same_text
-from scalekit_mcp.actions import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.actions import AuthorizationOutcome
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.languages import Sentence, said
 from scalekit_mcp.server.oauth import redirects
 from scalekit_mcp.server.oauth.answers import unique_parameters
-from scalekit_mcp.server.oauth.browser import Browser, proof
+from scalekit_mcp.server.oauth.browser import Browser, CanBeReloadedError, proof
 from scalekit_mcp.server.oauth.requests import PageError, code_url, error_url
 from scalekit_mcp.server.web.consent_page import FailedPage
 from scalekit_mcp.server.web.pages import PAGE_HEADERS
@@ -75,10 +76,9 @@ class ReturnEndpoint:
         """Why nothing came of the sign-in, and what next; changes nothing."""
         secret, text = self._browser.secret(request), self._browser.cookie(request, _COOKIE)
         if secret is None or not text:
-            raise PageError("This page is no longer available", "It could be read in the browser of the sign-in.")
+            raise PageError(said("request.gone_title"), said("request.gone"))
         kept = self._browser.opened(_KIND, text, self._clock.now())
-        told = kept["outcome"]
-        outcome = AuthorizationOutcome(kind=OutcomeKind(told.pop("kind")), **told)
+        outcome = AuthorizationOutcome.from_json(kept["outcome"])
         try:
             sign_in = await self._sign_ins.failed(kept["id"], browser_secret=secret)
             where, return_url = self._way_back(sign_in.request, kept["error"])
@@ -86,7 +86,7 @@ class ReturnEndpoint:
             # The vault may be what failed the sign-in; the way back stands in the cookie, if it is short enough.
             if "way_back" not in kept or not same_text(proof(secret, kept["id"]), kept["browser"]):
                 raise
-            where, return_url = kept["way_back"]
+            where, return_url = Sentence.from_json(kept["way_back"][0]), kept["way_back"][1]
         page = FailedPage(
             outcome=outcome,
             action=FAILED_PATH,
@@ -95,7 +95,7 @@ class ReturnEndpoint:
             where=where,
             return_url=return_url,
         )
-        return self._browser.pages.sign_in_failed(page)
+        return self._browser.pages.for_reader(request).sign_in_failed(page)
 
     async def submit(self, request: Request) -> Response:
         """Try again was pressed."""
@@ -103,34 +103,33 @@ class ReturnEndpoint:
         kept = self._browser.opened(_KIND, form.get("request", ""), self._clock.now())
         url = await self._sign_ins.try_again(kept["id"], browser_secret=secret)
         self._browser.tell("begun", "again")
-        return self._browser.pages.redirect_to_provider(url)
+        return self._browser.pages.for_reader(request).redirect_to_provider(url)
 
     async def _callback(self, request: Request) -> Response:
         try:
             query, _ = unique_parameters(request.scope["query_string"].decode("utf-8", "surrogateescape"))
         except ValueError:
-            raise PageError("This answer cannot be read", "A parameter came twice. Nothing was changed.") from None
+            raise PageError(said("trouble.unreadable_title"), said("trouble.twice")) from None
         secret = self._browser.secret(request)
         try:
             completed = await self._sign_ins.complete(query, browser_secret=secret)
         except ScalekitMCPError as error:
-            error.next_step = "Reload this page in a minute: the answer of the provider was not used up."
-            raise
+            raise CanBeReloadedError(error) from error
         if isinstance(completed, SignedIn):
             self._browser.tell("finished", completed.request.client.host)
             return self._to_the_app(
-                completed.request, code_url(self._browser.issuer, completed.request, completed.code)
+                request, completed.request, code_url(self._browser.issuer, completed.request, completed.code)
             )
         self._browser.tell("failed", completed.error)
         return self._to_the_page(completed, secret or "")
 
-    def _to_the_app(self, request: SignInRequest, url: str) -> Response:
+    def _to_the_app(self, browser: Request, request: SignInRequest, url: str) -> Response:
         """303 to the app. An app of this device is opened by a page: its scheme may need the person's hand."""
         if redirects.destination(request.redirect_uri).kind == "app":
-            return self._browser.pages.redirect_to_app(url)
+            return self._browser.pages.for_reader(browser).redirect_to_app(url)
         return RedirectResponse(url, status_code=303, headers=dict(PAGE_HEADERS))
 
-    def _way_back(self, request: SignInRequest, error: str) -> tuple[str, str]:
+    def _way_back(self, request: SignInRequest, error: str) -> tuple[Sentence, str]:
         """Where the app is told about an error: what a person calls it, and the address."""
         where = redirects.destination(request.redirect_uri).app
         return where, error_url(self._browser.issuer, request, error, _TOLD[error])
@@ -138,15 +137,16 @@ class ReturnEndpoint:
     def _to_the_page(self, failed: NotSignedIn, secret: str) -> Response:
         """303 to a clean address, so that neither history nor a log keeps a query; a sealed cookie says why."""
         told = {name: value for name, value in asdict(failed.outcome).items() if value is not None}
+        where, return_url = self._way_back(failed.sign_in.request, failed.error)
         kept = {
             "id": failed.sign_in.id,
             "error": failed.error,
             "outcome": told,
             "browser": proof(secret, failed.sign_in.id),
-            "way_back": self._way_back(failed.sign_in.request, failed.error),
+            "way_back": (asdict(where), return_url),
         }
         text = self._browser.sealed(_KIND, kept, self._clock.now())
-        for left_out, member in ((kept, "way_back"), (told, "admin_text")):
+        for left_out, member in ((kept, "way_back"), (told, "approval")):
             if len(text) > _COOKIE_CHARACTERS:
                 left_out.pop(member, None)
                 text = self._browser.sealed(_KIND, kept, self._clock.now())

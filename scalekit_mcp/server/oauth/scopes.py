@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from scalekit_mcp.languages import said
 from scalekit_mcp.server.callers.caller import READ_SCOPE, WRITE_SCOPE
 
 OFFLINE_ACCESS = "offline_access"
@@ -11,8 +12,8 @@ OFFLINE_ACCESS = "offline_access"
 RESOURCE_PATHS = ("", "/mcp", "/sse")
 
 SCOPE_WORDS = {
-    READ_SCOPE: "see the events in your calendar and when others are free",
-    WRITE_SCOPE: "create, change and delete events in your calendar",
+    READ_SCOPE: said("permission.calendar_read"),
+    WRITE_SCOPE: said("permission.calendar_write"),
 }
 
 

@@ -22,10 +22,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from scalekit_mcp.accounts import STATE_PREFIX, BrokenSealError, KeyRing
+from scalekit_mcp.accounts import STATE_PREFIX, BrokenSealError, KeyRing, trouble
 from scalekit_mcp.actions import ADMIN_CALLBACK_PATH, CALLBACK_PATH, Actions, AuthorizationOutcome, OutcomeKind
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import ScalekitMCPError
+from scalekit_mcp.languages import Sentence, said
 from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.hosts import matches
 from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages, ServiceNames
@@ -84,12 +85,14 @@ class Web:
         """The page behind the authorization link; sets the attempt's cookie and changes nothing else."""
         ticket = request.path_params["ticket"]
         if not _TICKET.fullmatch(ticket):
-            return self._pages.outcome(_unknown_link())
+            return self._pages.for_reader(request).outcome(_UNKNOWN_LINK)
         prompt = await self._actions().authorization_prompt(ticket)
         if isinstance(prompt, AuthorizationOutcome):
-            return self._pages.outcome(prompt)
+            return self._pages.for_reader(request).outcome(prompt)
         secret = self._browser_secret(request, ticket) or secrets.token_urlsafe(32)
-        page = self._pages.connect(prompt, action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket))
+        page = self._pages.for_reader(request).connect(
+            prompt, action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket)
+        )
         self._set_cookie(page, _attempt_name(ticket), secret, _ATTEMPT_SECONDS)
         return page
 
@@ -98,21 +101,21 @@ class Web:
         ticket = request.path_params["ticket"]
         origin = request.headers.get("origin")
         if origin is not None and origin != "null" and not matches(origin, self._options.origins()):
-            return self._pages.outcome(_foreign_form())
+            return self._pages.for_reader(request).outcome(_FOREIGN_FORM)
         if request.headers.get("sec-fetch-site") == "cross-site":
-            return self._pages.outcome(_foreign_form())
+            return self._pages.for_reader(request).outcome(_FOREIGN_FORM)
         form = await _form(request)
         secret = self._browser_secret(request, ticket)
         given = form.get("csrf", "").encode()
         if secret is None or not hmac.compare_digest(_csrf_token(secret, ticket).encode(), given):
-            return self._pages.outcome(_other_browser())
+            return self._pages.for_reader(request).outcome(_OTHER_BROWSER)
         if form.get("action") == "cancel":
             outcome = await self._actions().cancel_held_authorization(ticket, browser_secret=secret)
             return self._finished(outcome, request, ticket=ticket)
         started = await self._actions().start_authorization(ticket, browser_secret=secret)
         if isinstance(started, AuthorizationOutcome):
             return self._finished(started, request, ticket=ticket)
-        page = self._pages.redirect_to_provider(started)
+        page = self._pages.for_reader(request).redirect_to_provider(started)
         state = _state_of(started)
         if state is not None:
             # the way back brings the state and no ticket
@@ -125,7 +128,7 @@ class Web:
             return await self._options.sign_in_callback(request)
         query = _query(request)
         if query is None:
-            return self._finished(_malformed(), request)
+            return self._finished(_MALFORMED, request)
         ticket = self._ticket_of(request, query.get("state"))
         secret = self._browser_secret(request, ticket) if ticket else None
         browser_secrets = [secret] if secret else self._all_browser_secrets(request)
@@ -140,7 +143,7 @@ class Web:
     async def admin_consent(self, request: Request) -> Response:
         """What the admin-consent endpoint sent back; for display only."""
         query = _query(request)
-        outcome = _malformed() if query is None else await self._actions().complete_admin_consent(query)
+        outcome = _MALFORMED if query is None else await self._actions().complete_admin_consent(query)
         return self._finished(outcome, request)
 
     async def outcome(self, request: Request) -> Response:
@@ -150,14 +153,15 @@ class Web:
         text = request.cookies.get(self._prefix + name) if _OUTCOME_ID.fullmatch(outcome_id) else None
         kept = self._opened(name, text) if text else None
         if kept is None:
-            return self._pages.outcome(_outcome_gone())
+            return self._pages.for_reader(request).outcome(_OUTCOME_GONE)
         ticket = kept.pop("ticket", None)
-        kind = OutcomeKind(kept.pop("kind"))
-        outcome = AuthorizationOutcome(kind=kind, **kept)
+        outcome = AuthorizationOutcome.from_json(kept)
         secret = self._browser_secret(request, ticket) if ticket else None
         if outcome.kind is OutcomeKind.CONFIRMATION_NEEDED and ticket and secret:
-            return self._pages.outcome(outcome, cancel_action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket))
-        return self._pages.outcome(outcome)
+            return self._pages.for_reader(request).outcome(
+                outcome, cancel_action=f"/connect/{ticket}", csrf=_csrf_token(secret, ticket)
+            )
+        return self._pages.for_reader(request).outcome(outcome)
 
     def _finished(self, outcome: AuthorizationOutcome, request: Request, *, ticket: str | None = None) -> Response:
         """303 to the clean address; the outcome travels in a sealed cookie, so that any replica can show it."""
@@ -168,7 +172,7 @@ class Web:
             kept["ticket"] = ticket
         text = self._sealed(name, kept)
         if len(text) > _COOKIE_BYTES:
-            kept.pop("admin_text", None)
+            kept.pop("approval", None)
             text = self._sealed(name, kept)
         response = RedirectResponse(f"/oauth/outcome/{outcome_id}", status_code=303, headers=dict(PAGE_HEADERS))
         self._set_cookie(response, name, text, _OUTCOME_SECONDS)
@@ -199,14 +203,15 @@ class Web:
                 raise  # nobody is there to be answered; the outer layer knows
             except ScalekitMCPError as exc:
                 reference = new_reference()
-                logger.warning("%s could not be served: %s, reference %s", handler.__name__, exc.code, reference)
-                return self._pages.outcome(_failed(exc.message, exc.next_step, reference), status_code=503)
+                logger.warning(
+                    "%s could not be served: %s (%s), reference %s", handler.__name__, exc.code, exc.message, reference
+                )
+                outcome = _failed(*trouble(exc), reference)
+                return self._pages.for_reader(request).outcome(outcome, status_code=503)
             except Exception as failure:  # noqa: BLE001 - logged with its traceback by `log_failure`
                 reference = log_failure(logger, handler.__name__, failure)
-                return self._pages.outcome(
-                    _failed("Something went wrong on our side.", "Ask the assistant for a new link.", reference),
-                    status_code=500,
-                )
+                outcome = _failed(said("trouble.ours"), said("trouble.ask_anew"), reference)
+                return self._pages.for_reader(request).outcome(outcome, status_code=500)
 
         return handle
 
@@ -277,56 +282,22 @@ async def _form(request: Request) -> Mapping[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _unknown_link() -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.LINK_UNKNOWN,
-        title="This link is not known",
-        message="It may have been cut off when it was copied.",
-        next_step="Go back to your chat and ask the assistant for a new link.",
-    )
+_UNKNOWN_LINK = AuthorizationOutcome(
+    OutcomeKind.LINK_UNKNOWN, said("link.unknown_title"), said("link.cut_off"), said("trouble.ask_anew")
+)
+_FOREIGN_FORM = AuthorizationOutcome(
+    OutcomeKind.OTHER_BROWSER, said("browser.foreign_title"), said("browser.foreign"), said("browser.foreign_next")
+)
+_OTHER_BROWSER = AuthorizationOutcome(
+    OutcomeKind.OTHER_BROWSER, said("browser.cookie_title"), said("browser.cookie"), said("browser.cookie_next")
+)
+_MALFORMED = AuthorizationOutcome(
+    OutcomeKind.FAILED, said("trouble.unreadable_title"), said("trouble.twice"), said("trouble.ask_anew")
+)
+_OUTCOME_GONE = AuthorizationOutcome(
+    OutcomeKind.LINK_EXPIRED, said("link.gone_title"), said("link.gone"), said("link.gone_next")
+)
 
 
-def _foreign_form() -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.OTHER_BROWSER,
-        title="This request came from another site",
-        message="Nothing was changed.",
-        next_step="Open the link from your chat again and press the button there.",
-    )
-
-
-def _other_browser() -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.OTHER_BROWSER,
-        title="Continue in the browser where you opened the link",
-        message="This browser does not hold the cookie that the page has set. Nothing was changed.",
-        next_step="Allow cookies for this site, then open the link from your chat again.",
-    )
-
-
-def _malformed() -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.FAILED,
-        title="This answer cannot be read",
-        message="A parameter came twice. Nothing was changed.",
-        next_step="Go back to your chat and ask the assistant for a new link.",
-    )
-
-
-def _outcome_gone() -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.LINK_EXPIRED,
-        title="This page is no longer available",
-        message="It could be read for a short time, in the browser where the sign-in ended.",
-        next_step="Go back to your chat; the assistant can say whether the calendar is connected.",
-    )
-
-
-def _failed(message: str, next_step: str, reference: str) -> AuthorizationOutcome:
-    return AuthorizationOutcome(
-        kind=OutcomeKind.FAILED,
-        title="That did not work",
-        message=message,
-        next_step=next_step,
-        reference=reference,
-    )
+def _failed(message: Sentence, next_step: Sentence, reference: str) -> AuthorizationOutcome:
+    return AuthorizationOutcome(OutcomeKind.FAILED, said("trouble.title"), message, next_step, reference=reference)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from scalekit_mcp.accounts import ApprovalRequest
 from scalekit_mcp.actions import AuthorizationOutcome
+from scalekit_mcp.languages import Sentence, said, verbatim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,29 +23,28 @@ class ConsentPage:
     destination_name: str
     client_name: str
     document_host: str | None
-    access: tuple[str, ...]
+    access: tuple[Sentence, ...]
     provider_name: str
     provider_scopes: tuple[str, ...]
-    admin_consent_url: str | None = None
-    admin_text: str | None = None
+    approval: ApprovalRequest | None = None
     cancel_url: str = field(repr=False)
     action: str
     sealed_request: str = field(repr=False)
     csrf: str = field(repr=False)
 
     @property
-    def where(self) -> str:
-        """Where the answer goes, in words."""
+    def where(self) -> Sentence:
+        """Where the answer goes."""
         match self.destination:
             case "host":
-                return self.destination_name
+                return verbatim(self.destination_name)
             case "computer":
-                return f"an app on this computer ({self.destination_name})"
+                return said("consent.computer", name=self.destination_name)
             case _:
-                return f"the app registered for {self.destination_name}"
+                return said("consent.scheme", name=self.destination_name)
 
     @property
-    def warning(self) -> Literal["computer", "other host", "scheme"] | None:
+    def warning(self) -> Literal["computer", "other_host", "scheme"] | None:
         """What the person should look at twice.
 
         Any program of this computer can stand behind a loopback address or a scheme; and an app whose document is on
@@ -54,7 +55,7 @@ class ConsentPage:
         if self.destination == "app":
             return "scheme"
         if self.document_host is not None and self.document_host.casefold() != self.destination_name.casefold():
-            return "other host"
+            return "other_host"
         return None
 
 
@@ -66,5 +67,5 @@ class FailedPage:
     action: str
     sealed_request: str = field(repr=False)
     csrf: str = field(repr=False)
-    where: str
+    where: Sentence
     return_url: str = field(repr=False)

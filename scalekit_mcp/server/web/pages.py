@@ -7,40 +7,42 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from scalekit_mcp.accounts import ApprovalRequest
 from scalekit_mcp.actions import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
+from scalekit_mcp.languages import LANGUAGES, Sentence, Words, preferred, said, verbatim, words_in
 from scalekit_mcp.server.web.consent_page import ConsentPage, FailedPage
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 _TEMPLATES = Path(__file__).with_name("templates")
+_PRODUCT = "scalekit-mcp"
 
-SCOPE_DESCRIPTIONS: Mapping[str, str] = {
-    "calendars.readwrite": "see, create, change and delete events in your calendar",
-    "calendars.read": "see the events in your calendar",
-    "calendars.readwrite.shared": "see and change calendars that others share with you",
-    "calendars.read.shared": "see calendars that others share with you",
-    "onlinemeetings.readwrite": "create Teams meetings for you",
-    "mailboxsettings.read": "see your time zone and working hours",
-    "user.read": "see your name and address",
-    "offline_access": "stay connected while you are away, until you or your IT takes it back",
-    "openid": "know which {provider} account you signed in with",
-    "profile": "know which {provider} account you signed in with",
-    "email": "know which {provider} account you signed in with",
+_PERMISSIONS: Mapping[str, str] = {
+    "calendars.readwrite": "calendars_readwrite",
+    "calendars.read": "calendars_read",
+    "calendars.readwrite.shared": "calendars_readwrite_shared",
+    "calendars.read.shared": "calendars_read_shared",
+    "onlinemeetings.readwrite": "onlinemeetings_readwrite",
+    "mailboxsettings.read": "mailboxsettings_read",
+    "user.read": "user_read",
+    "offline_access": "offline_access",
+    "openid": "identity",
+    "profile": "identity",
+    "email": "identity",
 }
-_WITHOUT_ADMINISTRATORS: Mapping[str, str] = {
-    **SCOPE_DESCRIPTIONS,
-    "offline_access": "stay connected while you are away, until you take it back",
-}
+"""The scopes that pages have words for, in the order in which they are told, with their keys in `permission`."""
 
 _TONES: Mapping[OutcomeKind, str] = {
     OutcomeKind.CONNECTED: "good",
@@ -70,14 +72,6 @@ class ServiceNames:
     provider: str = "Microsoft"
     calendar: str = "Outlook"
 
-    @property
-    def a_calendar(self) -> str:
-        """One calendar there, with its article."""
-        return f"{'an' if self.calendar[:1].upper() in _VOWELS else 'a'} {self.calendar} calendar"
-
-
-_VOWELS = frozenset("AEIOU")
-
 
 class Pages:
     """Renders each page as a response with its security headers; the templates are read on first use."""
@@ -85,44 +79,55 @@ class Pages:
     def __init__(self, *, sandbox: bool = False, names: ServiceNames | None = None) -> None:
         self._sandbox = sandbox
         self._names = names or ServiceNames()
+        self._words = words_in(LANGUAGES[0])
+        self._templates = _Templates()
+
+    def for_reader(self, request: Request) -> Pages:
+        """The same pages in the language that a browser asks for."""
+        language = preferred(request.headers.get("accept-language"), LANGUAGES)
+        theirs = copy(self)
+        theirs._words = words_in(language)
+        return theirs
 
     def connect(self, prompt: AuthorizationPrompt, *, action: str, csrf: str) -> HTMLResponse:
         """The page that explains the consent, with Continue and Cancel. Opening it changes nothing."""
         return self._render(
             "connect.html",
-            script=True,
             prompt=prompt,
-            scopes=scope_descriptions(
-                prompt.scopes, provider=prompt.provider_name, has_administrators=prompt.has_administrators
-            ),
-            expires_at=_clock_time(prompt.expires_at),
+            permissions=permissions(prompt.scopes, has_administrators=prompt.has_administrators),
+            provider=prompt.provider_name,
+            mail=self._mail(prompt.approval),
             action=action,
             csrf=csrf,
         )
 
     def consent(self, page: ConsentPage) -> HTMLResponse:
         """Which app wants what, before a sign-in. Changes nothing by being looked at."""
-        words = scope_descriptions(page.provider_scopes, provider=page.provider_name, has_administrators=True)
-        return self._render("consent.html", script=True, page=page, provider_words=words)
+        return self._render(
+            "consent.html",
+            page=page,
+            provider_permissions=permissions(page.provider_scopes),
+            provider=page.provider_name,
+            mail=self._mail(page.approval),
+        )
 
     def sign_in_failed(self, page: FailedPage) -> HTMLResponse:
         """Why nothing came of a sign-in: another try, or back to the app, as the person chooses."""
-        tone = _TONES.get(page.outcome.kind, "bad")
-        return self._render("sign_in_failed.html", script=True, page=page, outcome=page.outcome, tone=tone)
+        return self._render("sign_in_failed.html", page=page, **self._told(page.outcome))
 
     def redirect_to_provider(self, url: str) -> HTMLResponse:
         """A page that leads on to the provider by meta refresh and a link.
 
         No redirect: the page's security policy (`form-action 'self'`) forbids a form to redirect to another site.
         """
-        return self._redirect(url, "the sandbox" if self._sandbox else self._names.provider)
+        return self._redirect(url, said("leaving.sandbox") if self._sandbox else verbatim(self._names.provider))
 
     def redirect_to_app(self, url: str) -> HTMLResponse:
         """As `redirect_to_provider`, back to the app that asked for a sign-in."""
-        return self._redirect(url, "the app")
+        return self._redirect(url, said("leaving.app"))
 
-    def _redirect(self, url: str, to: str) -> HTMLResponse:
-        return self._render("redirect_to_provider.html", url=url, provider=to)
+    def _redirect(self, url: str, to: Sentence) -> HTMLResponse:
+        return self._render("redirect_to_provider.html", script=False, url=url, to=to)
 
     def outcome(
         self,
@@ -136,18 +141,71 @@ class Pages:
         return self._render(
             "outcome.html",
             status_code=status_code or _STATUS.get(outcome.kind, 200),
-            script=True,
-            outcome=outcome,
-            tone=_TONES.get(outcome.kind, "bad"),
             cancel_action=cancel_action,
             csrf=csrf,
+            **self._told(outcome),
         )
 
-    def _render(self, name: str, *, status_code: int = 200, script: bool = False, **values: Any) -> HTMLResponse:
-        values |= {"sandbox": self._sandbox, "names": self._names}
-        template = self._environment.get_template(name)
-        body = template.render(css=self._asset("page.css"), script=self._asset("copy.js") if script else None, **values)
-        return HTMLResponse(body, status_code=status_code, headers=self._headers)
+    def _told(self, outcome: AuthorizationOutcome) -> dict[str, Any]:
+        """What the templates of outcomes need; the account is named once."""
+        message = self._words.text(outcome.message)
+        return {
+            "outcome": outcome,
+            "tone": _TONES.get(outcome.kind, "bad"),
+            "mailbox": None if outcome.mailbox and outcome.mailbox in message else outcome.mailbox,
+            "mail": self._mail(outcome.approval),
+        }
+
+    def _mail(self, approval: ApprovalRequest | None) -> str | None:
+        """The mail to an administrator, in the language of the person who sends it."""
+        if approval is None:
+            return None
+        mail = said(
+            "approval.mail",
+            application_id=approval.application_id,
+            permissions=", ".join(approval.permissions),
+            url=approval.url,
+            last_page=said("approval.last_page") if approval.ends_on_own_computer else "",
+        )
+        return self._words.text(mail)
+
+    def _render(self, name: str, *, status_code: int = 200, script: bool = True, **values: Any) -> HTMLResponse:
+        usual = {"product": _PRODUCT, "provider": self._names.provider, "calendar": self._names.calendar}
+        usual |= {name: values.pop(name) for name in ("provider",) if name in values}
+        say = Saying(self._words, usual)
+        body = self._templates.render(name, script=script, t=say.key, say=say, sandbox=self._sandbox, **usual, **values)
+        headers = {**self._templates.headers, "content-language": self._words.language}
+        return HTMLResponse(body, status_code=status_code, headers=headers)
+
+
+class Saying:
+    """Turns sentences into markup: our own words and places are escaped once, and what is markup already stays."""
+
+    def __init__(self, words: Words, usual: Mapping[str, str]) -> None:
+        self._usual = usual
+        self.words = words
+
+    def __call__(self, sentence: Sentence) -> Markup:
+        """A sentence."""
+        return self.key(sentence.key, **dict(sentence.facts))
+
+    def key(self, key: str, **facts: Any) -> Markup:
+        """The sentence under a key; beside its own facts it knows the product, the provider and the calendar."""
+        from markupsafe import escape
+
+        told = {name: self(fact) if isinstance(fact, Sentence) else fact for name, fact in facts.items()}
+        return escape(self.words.pattern(key, facts.get("count"))).format(**{**self._usual, **told})
+
+
+class _Templates:
+    """The templates, style sheet and script; read on first use, once for all languages."""
+
+    def render(self, name: str, *, script: bool, **values: Any) -> str:
+        from markupsafe import Markup
+
+        css = Markup(_asset_text("page.css"))  # noqa: S704 - our own file
+        js = Markup(_asset_text("page.js")) if script else None  # noqa: S704 - our own file
+        return self._environment.get_template(name).render(css=css, script=js, **values)
 
     @cached_property
     def _environment(self) -> Environment:
@@ -157,16 +215,12 @@ class Pages:
             loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
         )
 
-    def _asset(self, name: str) -> Any:
-        from markupsafe import Markup
-
-        return Markup(_asset_text(name))  # noqa: S704 - our own files
-
     @cached_property
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
+        """What every page is sent with."""
         policy = (
             "default-src 'none'; "
-            f"style-src {_source_hash('page.css')}; script-src {_source_hash('copy.js')}; "
+            f"style-src {_source_hash('page.css')}; script-src {_source_hash('page.js')}; "
             "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         )
         return {**PAGE_HEADERS, "content-security-policy": policy}
@@ -179,20 +233,18 @@ PAGE_HEADERS: Mapping[str, str] = {
     "x-frame-options": "DENY",
     "x-robots-tag": "noindex",
     "cross-origin-opener-policy": "same-origin",
+    "vary": "Accept-Language",
 }
 """On every answer to a browser."""
 
 
-def scope_descriptions(
-    scopes: tuple[str, ...], *, provider: str = "Microsoft", has_administrators: bool = True
-) -> list[str]:
-    """One sentence for each scope, the calendar first, without repeats; an unknown scope is named as it is."""
-    table = SCOPE_DESCRIPTIONS if has_administrators else _WITHOUT_ADMINISTRATORS
-    known_words = {scope: words.format(provider=provider) for scope, words in table.items()}
-    words = [known_words.get(scope.rsplit("/", 1)[-1].casefold(), scope) for scope in scopes]
-    order = list(known_words.values())
-    known = sorted({word for word in words if word in order}, key=order.index)
-    return known + [word for word in dict.fromkeys(words) if word not in order]
+def permissions(scopes: Sequence[str], *, has_administrators: bool = True) -> list[Sentence]:
+    """A sentence for each scope, the calendar first, without repeats; an unknown scope is named as it is."""
+    names = [scope.rsplit("/", 1)[-1].casefold() for scope in scopes]
+    keys = dict.fromkeys(_PERMISSIONS[scope] for scope in _PERMISSIONS if scope in names)
+    unknown = dict.fromkeys(scope for scope, name in zip(scopes, names, strict=True) if name not in _PERMISSIONS)
+    told = [f"{key}_alone" if key == "offline_access" and not has_administrators else key for key in keys]
+    return [*(said(f"permission.{key}") for key in told), *map(verbatim, unknown)]
 
 
 def _asset_text(name: str) -> str:
@@ -202,7 +254,3 @@ def _asset_text(name: str) -> str:
 def _source_hash(name: str) -> str:
     digest = hashlib.sha256(_asset_text(name).encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
-
-
-def _clock_time(instant: datetime) -> str:
-    return instant.astimezone(UTC).strftime("%H:%M UTC")
