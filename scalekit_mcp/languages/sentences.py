@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from scalekit_mcp.languages.plurals import CATEGORIES, PLURALS
 
-LANGUAGES: Final = ("en",)
+LANGUAGES: Final = tuple(PLURALS)
 """The languages that there are files for, as BCP 47 tags; the first one is for readers who want none of them."""
 
 
