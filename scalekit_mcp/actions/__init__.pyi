@@ -34,6 +34,7 @@ from .protocol import Actions as Actions
 from .protocol import LinkBase as LinkBase
 from .provider_call import ProviderCall as ProviderCall
 from .provider_call import ProviderResponse as ProviderResponse
+from .provider_call import passed_on as passed_on
 from .provider_call import request_body as request_body
 from .remote_sign_in import RemoteSignIn as RemoteSignIn
 from .selection import AccountSelector as AccountSelector

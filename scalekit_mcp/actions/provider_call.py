@@ -132,6 +132,11 @@ class ProviderResponse:
             )
 
 
+def passed_on(headers: Mapping[str, str]) -> dict[str, str]:
+    """Those headers of a request that reach the provider."""
+    return {name: headers[name] for name in PASSED_ON if name in headers}
+
+
 def request_body(
     body: object = None, form_data: Mapping[str, Any] | None = None, raw_body: bytes | str | None = None
 ) -> tuple[bytes | None, dict[str, str]]:

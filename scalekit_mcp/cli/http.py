@@ -106,6 +106,8 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                     public_url=public_url,
                     version=__version__,
                     read_only=settings.read_only,
+                    connection_name=settings.connection,
+                    proxy=settings.rest_proxy,
                     session_tokens=None if settings.auth == "microsoft" else tokens,
                     metrics=metrics,
                     limiter=limiter,

@@ -22,7 +22,7 @@ from .oauth.documents import Documents as Documents
 from .oauth.metadata import OAuthMetadata as OAuthMetadata
 from .oauth.server import AuthorizationServer as AuthorizationServer
 from .oauth.server import AuthorizationServerOptions as AuthorizationServerOptions
-from .rest.app import RestOptions as RestOptions
+from .rest.options import RestOptions as RestOptions
 from .stdio.listener import Listener as Listener
 from .stdio.server import serve_stdio as serve_stdio
 from .stopping import StopDeadline as StopDeadline

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     oidc_authorization_server: str | None = None
     oidc_scopes: str = ""
     service_key: SecretStr | None = None
+    rest_proxy: bool = False
     stateless: bool = False
     stop_delay_seconds: float = Field(0, ge=0, le=300)
     user_verification: Verification | None = None

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.routing import BaseRoute, Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions import Actions
@@ -47,7 +47,7 @@ from scalekit_mcp.server.metrics import CONTENT_TYPE, CallMetrics
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import KeyRing
     from scalekit_mcp.server.oauth.server import AuthorizationServer
-    from scalekit_mcp.server.rest.app import RestOptions
+    from scalekit_mcp.server.rest.options import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
 
 logger = logging.getLogger(__name__)
@@ -190,9 +190,9 @@ def create_http_app(
     if options.rest is not None:
         from scalekit_mcp.server.rest.app import Rest
 
-        routes.append(
-            Mount("/api/v1", app=shutdown.around(Router(Rest(actions, options.rest).routes(), redirect_slashes=False)))
-        )
+        rest = Rest(actions, options.rest)
+        routes.append(Mount("/api/v1", app=shutdown.around(rest.application())))
+        routes += rest.root_routes()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:

@@ -122,15 +122,23 @@ def open_to_all(handler: Handler, *, methods: str) -> Handler:
             }
             response = Response(status_code=204, headers=headers)
         else:
-            response = await _answered(handler, request)
+            response = await answered(handler)(request)
         response.headers["access-control-allow-origin"] = "*"
         return response
 
     return handle
 
 
-async def _answered(handler: Handler, request: Request) -> Response:
-    """The handler's answer; a failure of ours is told by a number and never as a page."""
+def answered(handler: Handler) -> Handler:
+    """A handler that answers its errors, too; a failure of ours is told by a number and never as a page."""
+
+    async def handle(request: Request) -> Response:
+        return await _answer(handler, request)
+
+    return handle
+
+
+async def _answer(handler: Handler, request: Request) -> Response:
     try:
         return await handler(request)
     except OAuthError as error:

@@ -8,10 +8,13 @@ from typing import Any, cast
 
 from starlette.requests import Request
 
+from scalekit_mcp.actions import AccountSelector
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier, has_lone_surrogate
 
 MAX_BODY_BYTES = 1_048_576
+SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user_id"})
+"""What selects an account; the last two are refused unless they say nothing new."""
 
 
 def query_of(request: Request, allowed: frozenset[str]) -> dict[str, str]:
@@ -27,11 +30,7 @@ async def body_of(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
     Raises `InvalidInput` for more than 1 MiB, for what is no JSON object in UTF-8, and for a member that is not in
     `allowed`.
     """
-    raw = bytearray()
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MAX_BODY_BYTES:
-            raise InvalidInput("The body is larger than 1 MiB.")
+    raw = await raw_body_of(request, MAX_BODY_BYTES)
     try:
         text = raw.decode("utf-8-sig")
         parsed: object = json.loads(text or "{}")
@@ -43,6 +42,16 @@ async def body_of(request: Request, allowed: frozenset[str]) -> dict[str, Any]:
     body = {str(name): value for name, value in cast("dict[Any, Any]", parsed).items() if value is not None}
     refuse_unknown(body, allowed)
     return body
+
+
+async def raw_body_of(request: Request, most_bytes: int) -> bytes:
+    """The body as it came; raises `InvalidInput` for a longer one."""
+    raw = bytearray()
+    async for chunk in request.stream():
+        raw += chunk
+        if len(raw) > most_bytes:
+            raise InvalidInput(f"The body is larger than {most_bytes // 1024 // 1024} MiB.")
+    return bytes(raw)
 
 
 def _refuse_lone_surrogates(parsed: object, text: str) -> None:
@@ -61,6 +70,18 @@ def refuse_unknown(given: Mapping[str, Any], allowed: frozenset[str]) -> None:
     for name, value in given.items():
         if name not in allowed and value not in ("", None):
             raise InvalidInput(f"'{name[:60]}' is not supported here.", field=name[:60])
+
+
+def selector_of(given: Mapping[str, Any]) -> AccountSelector:
+    """The account that a query or a body selects; raises `InvalidInput` for what is no text."""
+    identifier = text_of(given, "identifier")
+    return AccountSelector(
+        connection_name=text_of(given, "connector"),
+        identifier=None if identifier is None else check_identifier(identifier),
+        account_id=text_of(given, "connected_account_id") or text_of(given, "id"),
+        organization_id=text_of(given, "organization_id"),
+        user_id=text_of(given, "user_id"),
+    )
 
 
 def text_of(given: Mapping[str, Any], name: str, maximum: int = 400) -> str | None:

@@ -9,12 +9,13 @@ from importlib.resources import files
 from typing import Any
 
 from scalekit_mcp.accounts import scalekit_status
-from scalekit_mcp.actions import CatalogueTool, ConnectedAccountResponse, ConnectedAccountView
+from scalekit_mcp.actions import ConnectedAccountResponse, ConnectedAccountView
 from scalekit_mcp.clock import rfc3339
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     CalendarNotFound,
     Conflict,
+    ConnectedAccountExists,
     ConnectedAccountNotFound,
     EventNotFound,
     InvalidInput,
@@ -26,13 +27,13 @@ from scalekit_mcp.errors import (
     Throttled,
     VaultError,
 )
-from scalekit_mcp.tools import ToolSpec
 
 ERROR_INFO = "type.googleapis.com/scalekit.v1.errdetails.ErrorInfo"
 OUR_ERROR = "scalekit-mcp/error"
 
 _STATUSES: tuple[tuple[type[ScalekitMCPError], int, int, str], ...] = (
     (ConnectedAccountNotFound, 404, 5, "RESOURCE_NOT_FOUND"),
+    (ConnectedAccountExists, 409, 6, "ALREADY_EXISTS"),
     (InvalidInput, 400, 3, "INVALID_ARGUMENT"),
     (AuthorizationRequired, 400, 9, "AUTHORIZATION_REQUIRED"),
     (EventNotFound, 404, 5, "TOOL_ERROR"),
@@ -72,27 +73,6 @@ def wire_details(found: ConnectedAccountResponse) -> dict[str, Any]:
     return {**wire_account(found.connected_account), "grants": [grant.to_dict() for grant in found.grants]}
 
 
-def wire_tool(spec: ToolSpec | CatalogueTool) -> dict[str, Any]:
-    """One tool of the catalogue with its schemas."""
-    return {
-        "id": spec.name,
-        "provider": "OUTLOOK",
-        "definition": {
-            "name": spec.name,
-            "display_name": spec.title,
-            "description": spec.description,
-            "input_schema": spec.input_schema,
-            "output_schema": spec.output_schema,
-            "annotations": {
-                "read_only_hint": spec.read_only,
-                "destructive_hint": spec.destructive,
-                "idempotent_hint": spec.idempotent,
-                "open_world_hint": spec.open_world,
-            },
-        },
-    }
-
-
 def wire_instant(value: datetime | None) -> str | None:
     """RFC 3339 in UTC; None for what has no time."""
     return None if value is None else rfc3339(value)
@@ -125,9 +105,17 @@ def error_body(
     return {"code": code, "message": message, "details": details}
 
 
-def openapi_document(*, server_url: str, version: str) -> dict[str, Any]:
-    """The OpenAPI 3.1 description of the routes, as `openapi.json` beside this module has it."""
+def openapi_document(*, public_url: str, base_path: str, version: str, proxy: bool) -> dict[str, Any]:
+    """The OpenAPI 3.1 description of the routes, as `openapi.json` beside this module has it.
+
+    Paths that `servers` stands beside are those below the public address itself; `proxy`: that one is served.
+    """
     document = json.loads(files("scalekit_mcp.server.rest").joinpath("openapi.json").read_text("utf-8"))
     document["info"]["version"] = version
-    document["servers"] = [{"url": server_url}]
+    document["servers"] = [{"url": public_url + base_path}]
+    if not proxy:
+        del document["paths"]["/proxy/{path}"]
+    for item in document["paths"].values():
+        if "servers" in item:
+            item["servers"] = [{"url": public_url or "/"}]
     return document
