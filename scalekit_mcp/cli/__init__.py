@@ -50,6 +50,9 @@ OPTIONS: dict[str, Callable[..., Any]] = {
     "client_metadata_hosts": click.option(
         "--client-metadata-hosts", help="--auth microsoft: private hosts whose client documents may be fetched."
     ),
+    "rest_proxy": click.option(
+        "--rest-proxy", is_flag=True, default=None, help="Pass a backend's own calls on to Microsoft."
+    ),
     "stateless": click.option("--stateless", is_flag=True, default=None, help="No sessions for older clients."),
     "user_verification": click.option(
         "--user-verification",
@@ -124,6 +127,7 @@ def cli() -> None:
     "auth",
     "allowed_tenants",
     "client_metadata_hosts",
+    "rest_proxy",
     "stateless",
     "user_verification",
     "log_level",
