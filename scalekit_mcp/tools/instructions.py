@@ -11,7 +11,8 @@ events are expanded. `now` in its answers, and in that of authorize, is the pres
 guess dates."""
 _LEFT_OUT = """\
 Answers leave out what is usual: the user's own meeting, busy, a single event, normal, not online, no answer yet. A \
-meeting with an organizer is somebody else's."""
+meeting with an organizer is somebody else's. In a long list a person's name stands with the first mention of the \
+address alone, and an end without a zone has that of its start."""
 _TIMES = """\
 Times are local, without an offset (2026-04-01T10:00:00); the zone is a parameter of its own, an IANA or a Windows \
 name. Ask the user when you do not know their zone."""

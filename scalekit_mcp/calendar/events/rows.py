@@ -42,16 +42,20 @@ _to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def rows_result(
-    events: Sequence[Mapping[str, Any]], selected: frozenset[str] | None, asked: Zone | None = None
+    events: Sequence[Mapping[str, Any]],
+    selected: frozenset[str] | None,
+    asked: Zone | None = None,
+    *,
+    for_model: bool = False,
 ) -> tuple[list[Event], list[str]]:
     """The rows of a list and the warnings about them; `asked` is the zone that the request preferred.
 
     `selected` are the properties that were asked for; None is a list without `select`, whose rows are lean and held to
-    `ROW_BYTES` on average, first by shortening lists of attendees.
+    `ROW_BYTES` on average, `for_model` first by leaving out what was said before, then by cutting lists of attendees.
     """
     if selected is None:
         rows = [lean_event(event, asked) for event in events]
-        text, warnings = _hold_to_size(rows)
+        text, warnings = _hold_to_size(rows, for_model=for_model)
     else:
         shown = (presented(event, asked) for event in events)
         rows = [{name: value for name, value in row.items() if name in selected} for row in shown]
@@ -62,10 +66,13 @@ def rows_result(
     return clean, [*warnings, *([CUT] if cut else [])]
 
 
-def _hold_to_size(rows: list[Event]) -> tuple[str, list[str]]:
+def _hold_to_size(rows: list[Event], *, for_model: bool) -> tuple[str, list[str]]:
     """Make rows smaller in place, step by step, until they keep to the limit; their JSON and what was left out."""
     allowed = ROW_BYTES * max(len(rows), 10)
     text = _to_json(rows)
+    if for_model and len(text.encode("utf-8", "replace")) > allowed:
+        _say_once(rows)
+        text = _to_json(rows)
     touched: dict[str, None] = {}
     for what, reduce in _REDUCTIONS:
         if len(text.encode("utf-8", "replace")) <= allowed:
@@ -77,6 +84,30 @@ def _hold_to_size(rows: list[Event]) -> tuple[str, list[str]]:
         return text, []
     left_out = " and ".join(touched)
     return text, [f"To keep this answer small, {left_out} were shortened or left out; `select` gives them whole."]
+
+
+def _say_once(rows: list[Event]) -> None:
+    """Leave out what was said before, so that nothing is lost: a person's name, and the zone of an end."""
+    named: set[tuple[str, str]] = set()
+
+    def told(person: Event) -> Event:
+        mail = person["emailAddress"]
+        if not {"name", "address"} <= mail.keys():
+            return person
+        who = (str(mail["address"]).casefold(), str(mail["name"]))
+        if who in named:
+            return {**person, "emailAddress": {"address": mail["address"]}}
+        named.add(who)
+        return person
+
+    for row in rows:
+        start, end = row.get("start"), row.get("end")
+        if start and end and start.get("timeZone") == end.get("timeZone"):
+            row["end"] = {"dateTime": end["dateTime"]}
+        if "attendees" in row:
+            row["attendees"] = [told(person) for person in row["attendees"]]
+        if "organizer" in row:
+            row["organizer"] = told(row["organizer"])
 
 
 def _reduced(rows: list[Event], name: str, reduce: Callable[[Any], Any]) -> bool:

@@ -104,7 +104,7 @@ class CalendarList:
             fields = LIST_FIELDS if selected is None else tuple(sorted(selected))
             source = Listing(self._mailbox, _event_query(args, query, zone, fields, top=wanted))
             found = await in_microsofts_order(source, position, wanted)
-        rows, about_rows = rows_result(found.events, selected, zone)
+        rows, about_rows = rows_result(found.events, selected, zone, for_model=args.answer_characters is not None)
         remarks += warned(*about_rows, _left_out(found.odd))
         now = present(self._clock.now(), zone)
 
