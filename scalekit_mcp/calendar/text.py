@@ -23,8 +23,8 @@ REPLACEMENT = "\ufffd"
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-_ODD_ESCAPE = re.compile(r'(?<!\\)(?:\\\\)*\\[^nt"\\]')
-"""In JSON, what stands for a control character that is replaced."""
+_ORDINARY_JSON = re.compile(r'(?:[^\\]++|\\[nt"\\])*+')
+"""JSON text without the escape of a control character that is replaced. Possessive, so that it never goes back."""
 
 
 def neutralise(text: str) -> str:
@@ -62,7 +62,7 @@ def is_harmless(json_text: str) -> bool:
 
     Control characters show as escapes there; an unprintable character or a long text only asks for a closer look.
     """
-    if len(json_text) > MAX_TEXT_CHARACTERS or not json_text.isprintable() or _ODD_ESCAPE.search(json_text):
+    if len(json_text) > MAX_TEXT_CHARACTERS or not json_text.isprintable() or not _ORDINARY_JSON.fullmatch(json_text):
         return False
     return not has_hidden(json_text)
 

@@ -18,7 +18,6 @@ from scalekit_mcp.tools import (
     offered_tools,
     parse_arguments,
     shown,
-    to_json,
 )
 
 try:
@@ -90,8 +89,8 @@ class LangChainTools:
 
 
 def _answer(result: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    plain = fitted(result)
-    return to_json(plain), plain
+    plain, text = fitted(result)
+    return text, plain
 
 
 class LangChain:

@@ -58,14 +58,16 @@ def _largest_allowed(sizes: list[int], room: int) -> int:
     return max(sizes, default=0)
 
 
-def fitted(answer: Mapping[str, Any], limit: int = MAX_ANSWER_CHARACTERS) -> dict[str, Any]:
-    """The answer, shortened with a warning where it is too long for a model."""
-    if len(to_json(answer)) <= limit:
-        return dict(answer)
+def fitted(answer: Mapping[str, Any], limit: int = MAX_ANSWER_CHARACTERS) -> tuple[dict[str, Any], str]:
+    """The answer and its JSON text, shortened with a warning where it is too long for a model."""
+    text = to_json(answer)
+    if len(text) <= limit:
+        return dict(answer), text
     smaller, cut = shortened(answer, limit - _ROOM_FOR_A_WARNING)
     said = smaller.get("warnings")
     told = [*(cast("list[str]", said) if isinstance(said, list) else []), shortening_warning(cut, limit)]
-    return smaller | {"warnings": told}
+    smaller |= {"warnings": told}
+    return smaller, to_json(smaller)
 
 
 def shortening_warning(cut: list[str], limit: int = MAX_ANSWER_CHARACTERS) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world.mailbox import Moment
-from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, shortened
+from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, shortened, to_json
 from scalekit_mcp.tools.arguments import ListCalendarEvents
 from tests.support.microsoft import SignedIn, signed_in
 
@@ -135,7 +135,7 @@ async def test_code_gets_a_list_as_long_as_it_asked_for() -> None:
 
 def test_an_answer_that_fits_stays_as_it_is() -> None:
     answer = {"id": "A", "attendees": [1, 2], "warnings": ["x"]}
-    assert fitted(answer) == answer
+    assert fitted(answer) == (answer, to_json(answer))
 
 
 def test_an_answer_that_is_too_long_says_what_was_cut() -> None:
@@ -146,7 +146,7 @@ def test_an_answer_that_is_too_long_says_what_was_cut() -> None:
         "attendees": [{"emailAddress": {"address": f"{n}@company.example"}} for n in range(3000)],
         "warnings": ["Something else."],
     }
-    short = fitted(answer)
+    short = fitted(answer)[0]
     assert size(short) <= MAX_ANSWER_CHARACTERS
     assert (short["id"], short["subject"]) == ("A", "Review")
     assert short["warnings"][0] == "Something else."
@@ -168,5 +168,5 @@ def test_an_answer_that_is_too_long_says_what_was_cut() -> None:
     ids=["text", "warnings", "members", "deep", "numbers", "escaped"],
 )
 def test_whatever_an_answer_holds_it_fits_then(answer: dict[str, Any]) -> None:
-    assert size(fitted(answer)) <= MAX_ANSWER_CHARACTERS
+    assert size(fitted(answer)[0]) <= MAX_ANSWER_CHARACTERS
     assert size(shortened(answer, 5000)[0]) <= 5000

@@ -117,7 +117,7 @@ def _date(value: Any) -> Checked:
 
 def _moment(value: Any) -> Checked:
     """A dateTimeTimeZone; half of one is of no use."""
-    moment, whole = _object({"dateTime": _local_time, "timeZone": _text})(value)
+    moment, whole = _MOMENT(value)
     return (moment, True) if whole and moment.get("dateTime") is not None else _BAD
 
 
@@ -167,6 +167,7 @@ def _object(shape: Mapping[str, Check]) -> Check:
 def _members(value: dict[str, Any], shape: Mapping[str, Check]) -> tuple[dict[str, Any], list[str]]:
     found: dict[str, Any] = {}
     odd: list[str] = []
+    known = shape.get
     for name, member in value.items():
         if member is None:
             if name in _NEVER_NULL and shape is _EVENT:
@@ -174,11 +175,12 @@ def _members(value: dict[str, Any], shape: Mapping[str, Check]) -> tuple[dict[st
             else:
                 found[name] = None
             continue
-        check = shape.get(name, _anything)
-        usable, whole = check(member)
-        if not whole:
-            odd.append(name if name in shape else "an unknown member")
-        if whole or usable is not None:
+        usable, whole = known(name, _anything)(member)
+        if whole:
+            found[name] = usable
+            continue
+        odd.append(name if name in shape else "an unknown member")
+        if usable is not None:
             found[name] = usable
     return found, odd
 
@@ -200,6 +202,7 @@ def _anything(value: Any) -> Checked:
     return _BAD
 
 
+_MOMENT = _object({"dateTime": _local_time, "timeZone": _text})
 _MAIL = _object({"name": _text, "address": _text})
 _ANSWER = _object({"response": _text, "time": _text})
 _PLACE = _object(

@@ -20,8 +20,8 @@ ACTORS = {
 
 def success_result(content: Mapping[str, Any]) -> CallToolResult:
     """A success: structured content and the same JSON as text."""
-    plain = fitted(content)
-    return CallToolResult(content=[TextContent(type="text", text=to_json(plain))], structured_content=plain)
+    plain, text = fitted(content)
+    return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=plain)
 
 
 def error_result(error: ScalekitMCPError) -> CallToolResult:
