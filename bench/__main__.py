@@ -54,8 +54,14 @@ async def calls(found: Report) -> None:
         assert sandbox.stdout is not None
         environment = json.loads(await sandbox.stdout.receive())
         base = environment["MICROSOFT_GRAPH_URL"].removesuffix("/v1.0")
-        ours_env = {
+        # As after an installation: byte code is written once, also where the caller's environment forbids it.
+        machine = {
             **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "",
+            "PYTHONPYCACHEPREFIX": str(folder / "byte-code"),
+        }
+        ours_env = {
+            **machine,
             **environment,
             "SCALEKIT_MCP_LOG_LEVEL": "WARNING",
             "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(folder / 'vault.sqlite3').as_posix()}",
@@ -65,13 +71,15 @@ async def calls(found: Report) -> None:
         ours = StdioServerParameters(command=sys.executable, args=serve, env=ours_env)
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=20))
         pids: dict[str, int | None] = {}
+        async with Client(over_stdio.quiet(ours)) as first:  # loads what a call needs, so that its byte code is written
+            await first.call_tool(LIST, {"top": 20})
         before = over_stdio.children()
         client = await stack.enter_async_context(Client(over_stdio.quiet(ours)))
         pids["ours"] = next(iter(over_stdio.children() - before), None)
         arguments, spec = await recorded(client, http, base)
 
         floor = StdioServerParameters(
-            command=sys.executable, args=["-m", "bench.floor"], env={**os.environ, "FLOOR": spec}
+            command=sys.executable, args=["-m", "bench.floor"], env={**machine, "FLOOR": spec}
         )
         await over_stdio.starts(found, floor, ours, LIST, arguments[LIST])
         before = over_stdio.children()

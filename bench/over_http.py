@@ -160,7 +160,7 @@ class Remote:
         }
         commands = (
             (["-m", "scalekit_mcp", "serve", "--transport", "http"], values),
-            (["-m", "bench.http_floor", str(floor)], {**os.environ, "FLOOR": floor_spec}),
+            (["-m", "bench.http_floor", str(floor)], {**environment, "FLOOR": floor_spec}),
         )
         pids: list[int] = []
         for arguments, env in commands:
