@@ -162,3 +162,10 @@ class Actions(Protocol):
     async def check(self) -> None:
         """Raise `ScalekitMCPError` if no call could work: embedded writes and reads the vault and tries its keys."""
         ...
+
+    async def prepare(self) -> None:
+        """Load and open what a first call needs, ahead of it; asks no service for anything.
+
+        Raises `ScalekitMCPError` where the first call would.
+        """
+        ...

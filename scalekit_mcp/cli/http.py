@@ -15,8 +15,9 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import Actions, open_actions
-from scalekit_mcp.cli.serve import configure_logging, server_options, warn_of_exposed_files
+from scalekit_mcp.cli.serve import configure_logging, prepare_calls, server_options, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
+from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings, listed
@@ -122,10 +123,13 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             clock=clock,
             shutdown=shutdown,
         )
+        ahead = RunningTasks()
+        stack.push_async_callback(ahead.aclose, 0)
         path = "/sse" if sse else "/mcp"
         serving = f"Serving {public_url}{path} (callers: {settings.auth}). Ctrl-C stops."
 
         def listening() -> None:
+            ahead.start(prepare_calls(actions))
             if settings.log_format == "json":
                 logger.info(serving)
             else:

@@ -14,7 +14,8 @@ import anyio
 
 from scalekit_mcp import __version__, telemetry
 from scalekit_mcp.actions import Actions, open_actions
-from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.concurrency import RunningTasks
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
 if TYPE_CHECKING:
@@ -110,14 +111,28 @@ def run_stdio(settings: Settings) -> None:
     warn_of_exposed_files(settings)
 
     async def run() -> None:
+        ahead = RunningTasks()
         async with stdio_composition(settings) as actions:
             identify = fixed_caller(settings.identifier or SANDBOX_IDENTIFIER)
             server = create_server(actions, identify=identify, options=server_options(settings))
             starting.close()
-            await serve_stdio(server, deadline=StopDeadline())
+            try:
+                await serve_stdio(
+                    server, deadline=StopDeadline(), when_listed=lambda: ahead.start(prepare_calls(actions))
+                )
+            finally:
+                await ahead.aclose(0)
 
     with starting:
         anyio.run(run)
+
+
+async def prepare_calls(actions: Actions) -> None:
+    """Make ready what a first call needs while the person still types; what is wrong there, the call itself tells."""
+    try:
+        await actions.prepare()
+    except ScalekitMCPError as error:
+        logger.debug("The first call was not made ready: %s", error.code)
 
 
 def run_sandbox(*, port: int, host: str, week_of: date | None) -> None:

@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,37 @@ async def test_the_setting_confirm_mail_reaches_the_person_before_a_deletion(tmp
     assert refused.structured_content["error"]["code"] == "permission_missing"
     assert "Delete '" in asked[0]
     assert not still.is_error
+
+
+async def test_what_a_first_call_needs_is_opened_once_the_tools_were_listed(tmp_path: Path) -> None:
+    vault = tmp_path / "vault.sqlite3"
+    parameters = processes.server(
+        tmp_path,
+        MICROSOFT_CLIENT_ID="5a9db0c5-0000-4000-8000-00000000c11e",
+        SCALEKIT_MCP_DATABASE_URL=f"sqlite+aiosqlite:///{vault.as_posix()}",
+        SCALEKIT_MCP_IDENTIFIER="ana",
+    )
+    with anyio.fail_after(HANG_SECONDS):
+        async with Client(parameters, mode="legacy") as client:
+            assert not vault.exists()
+            await client.list_tools()
+            while not (vault.exists() and vault.stat().st_size):
+                await anyio.lowlevel.checkpoint()
+
+
+async def test_a_vault_that_cannot_be_opened_ahead_of_a_call_is_told_by_the_call(tmp_path: Path) -> None:
+    vault = tmp_path / "vault.sqlite3"
+    vault.write_bytes(b"This is no database. " * 100)
+    parameters = processes.server(
+        tmp_path,
+        MICROSOFT_CLIENT_ID="5a9db0c5-0000-4000-8000-00000000c11e",
+        SCALEKIT_MCP_DATABASE_URL=f"sqlite+aiosqlite:///{vault.as_posix()}",
+        SCALEKIT_MCP_VAULT_KEYS=f"k1:{b64encode(bytes(32)).decode()}",
+        SCALEKIT_MCP_IDENTIFIER="ana",
+    )
+    with anyio.fail_after(HANG_SECONDS):
+        async with Client(parameters, mode="legacy") as client:
+            assert len((await client.list_tools()).tools) == 6
+            refused = await client.call_tool("outlook_list_calendar_events", {})
+            assert refused.structured_content["error"]["code"] == "vault_error"
+            assert len((await client.list_tools()).tools) == 6

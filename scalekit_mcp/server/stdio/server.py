@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any
@@ -44,11 +45,13 @@ async def serve_stdio(
     listener: AbstractAsyncContextManager[Any] | None = None,
     drain_seconds: float = DRAIN_SECONDS,
     deadline: StopDeadline | None = None,
+    when_listed: Callable[[], object] = lambda: None,
 ) -> None:
     """Serve one client until it closes stdin or the process is told to stop (SIGINT, SIGTERM).
 
     Either way the calls in flight have `drain_seconds` to finish. `listener` (the browser pages) is open meanwhile.
-    `deadline` ends a process that hangs nevertheless.
+    `deadline` ends a process that hangs nevertheless. `when_listed` is called once, when the client has the answer of
+    its first tools/list and nobody waits for anything.
     """
 
     def begin_to_end() -> None:
@@ -69,7 +72,7 @@ async def serve_stdio(
 
             stack.enter_context(on_stop_signal(lines.end, at_once=begin_to_end))
             pipe = stack.enter_context(stdout_pipe(gone))
-            requests = _Requests(lines, pipe, drain_seconds)
+            requests = _Requests(lines, pipe, drain_seconds, when_listed)
             reading: Any = _Reading(requests, pipe)
             writing: Any = _Writing(requests, pipe)
             await server.run(reading, writing, server.create_initialization_options())
@@ -80,10 +83,14 @@ async def serve_stdio(
 class _Requests:
     """The client's messages in order; at most `RUNNING_REQUESTS` of its requests run at once."""
 
-    def __init__(self, lines: LineQueue, pipe: StdoutPipe, drain_seconds: float) -> None:
+    def __init__(
+        self, lines: LineQueue, pipe: StdoutPipe, drain_seconds: float, when_listed: Callable[[], object]
+    ) -> None:
         self._lines = lines
         self._pipe = pipe
         self._drain_seconds = drain_seconds
+        self._when_listed: Callable[[], object] | None = when_listed
+        self._listing: str | None = None
         self._end: float | None = None
         self._running: Counter[str] = Counter()
         self._held: deque[JSONRPCRequest] = deque()
@@ -114,6 +121,9 @@ class _Requests:
         else:
             del self._running[key]
         self._lines.changed.set()
+        if key == self._listing and self._when_listed is not None:
+            self._when_listed()
+            self._when_listed = None
 
     def _give_up(self) -> None:
         logger.warning(
@@ -159,6 +169,8 @@ class _Requests:
     def _run(self, request: JSONRPCRequest) -> SessionMessage:
         self._lines.make_room()
         self._running[str(request.id)] += 1
+        if request.method == "tools/list":
+            self._listing = str(request.id)
         return SessionMessage(request)
 
     def _cancelled(self, request_id: object) -> None:
