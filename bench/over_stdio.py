@@ -21,6 +21,8 @@ STARTS = int(os.environ.get("BENCH_STARTS", "9"))
 CALLS = int(os.environ.get("BENCH_CALLS", "64"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "9"))
 CHARACTERS_OF_A_TOKEN = 4
+THINKING_SECONDS = 1.0
+"""How long a first call waits after tools/list: less than a person and a model need."""
 
 
 def quiet(command: StdioServerParameters):
@@ -37,35 +39,44 @@ def children() -> set[int]:
     return found
 
 
-async def started(command: StdioServerParameters, tool: str, arguments: dict[str, Any]) -> tuple[float, float, float]:
-    """Seconds from the start of the process to tools/list, of the first call after it, and of both."""
+async def started(
+    command: StdioServerParameters, tool: str, arguments: dict[str, Any], *, pause_seconds: float = 0
+) -> tuple[float, float, float]:
+    """Seconds from the start of the process to tools/list, of the first call a pause after it, and of all of it."""
     began = time.perf_counter()
     async with Client(quiet(command)) as client:
         await client.list_tools()
         listed = time.perf_counter()
+        await anyio.sleep(pause_seconds)
+        asked = time.perf_counter()
         result = await client.call_tool(tool, arguments)
         called = time.perf_counter()
         assert not result.is_error, result
-        return listed - began, called - listed, called - began
+        return listed - began, called - asked, called - began
 
 
 async def starts(
     report: Report, floor: StdioServerParameters, ours: StdioServerParameters, tool: str, arguments: dict[str, Any]
 ) -> None:
-    """Add cold start and first call; the account is signed in already."""
+    """Add cold start and first call, at once and later; the account is signed in already."""
     for command in (floor, ours):
         await started(command, tool, arguments)  # writes byte code and warms the disk
     pairs = [
         (await started(floor, tool, arguments), await started(ours, tool, arguments)) for _ in range(max(1, STARTS))
     ]
-    names = (
-        ("process start to the answer of tools/list", 1.15),
-        ("first list call after that", None),
-        ("process start to the answer of the first list call", None),
+    later = [
+        tuple([await started(command, tool, arguments, pause_seconds=THINKING_SECONDS) for command in (floor, ours)])
+        for _ in range(max(1, STARTS))
+    ]
+    rows = (
+        ("process start to the answer of tools/list", pairs, 0, 1.15),
+        ("first list call at once after that", pairs, 1, None),
+        (f"first list call {THINKING_SECONDS:g} s after that, as a model thinks first", later, 1, 1.5),
+        ("process start to the answer of a first list call at once", pairs, 2, None),
     )
-    for number, (name, aim) in enumerate(names):
-        middle = tuple(statistics.median(pair[who][number] for pair in pairs) * 1e3 for who in (0, 1))
-        ratio = statistics.median(pair[1][number] / pair[0][number] for pair in pairs)
+    for name, measured, number, aim in rows:
+        middle = tuple(statistics.median(pair[who][number] for pair in measured) * 1e3 for who in (0, 1))
+        ratio = statistics.median(pair[1][number] / pair[0][number] for pair in measured)
         report.ratio("Start, stdio", name, (middle[0], middle[1]), "{:.0f} ms", ratio, aim=aim)
 
 
