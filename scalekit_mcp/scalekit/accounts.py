@@ -24,6 +24,7 @@ MAX_PAGE_SIZE = 99
 MAX_FILTERED_PAGES = 200
 MAX_TOKEN_CHARACTERS = 4096
 MAX_COUNT_DIGITS = 18
+_DISCONNECTED = "DISCONNECTED"
 
 Page = tuple[list[WireAccount], int, str | None]
 """Accounts in the order of their identifiers, how many there are in all, and the token of the next page."""
@@ -97,7 +98,7 @@ class ScalekitAccounts:
             answer = await self._post(path, {}, "disconnect the account", expected=404)
         except OutcomeUnknown:
             account = await self.known(key)
-            if account.status != "DISCONNECTED":
+            if account.status != _DISCONNECTED:
                 raise
             return account
         if answer is None:
@@ -107,7 +108,18 @@ class ScalekitAccounts:
                 who_acts="operator",
                 next_step="Delete the account instead, or ask Scalekit to enable disconnecting.",
             )
-        return self._account(answer, key) if answer else await self.known(key)
+        left = self._account(answer, key) if answer else account
+        if left.id != account.id:
+            raise unusable("Scalekit answered with another account than the one that it was told to disconnect.")
+        if left.status != _DISCONNECTED:  # the answer may be of the moment before
+            left = await self.known(key)
+        if left.status == "ACTIVE":
+            raise ProviderUnavailable(
+                "Scalekit was told to disconnect the account and says that it did, but the account is still active.",
+                who_acts="operator",
+                next_step="Look at the account in a minute; delete it if it is still active.",
+            )
+        return left
 
     async def delete(self, key: AccountKey) -> None:
         """Remove the account and its tokens; no error if there is none."""
@@ -209,6 +221,8 @@ def _total(value: object) -> int:
     """How many accounts there are in all; raises `ProviderUnavailable` for what is no count."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < MAX_COUNT_DIGITS:
         value = int(value)  # the wire's 64-bit numbers are text
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        value = int(value)  # some gateways write every number with a point
     if value is None:
         return 0
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 10**MAX_COUNT_DIGITS:

@@ -23,7 +23,7 @@ DEFAULT_TOKEN_SECONDS = 3600.0
 MAX_SAID_SECONDS = 86_400.0
 """Longest pause or lifetime that is believed, in seconds."""
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16000}")
 """What fits into a header (RFC 6750 section 2.1)."""
 
 
@@ -78,7 +78,7 @@ class MachineTokens:
             raise ProviderUnavailable(f"Scalekit gives no access token now (HTTP {response.status_code}).")
         body = json_object(response.content) or {}
         text = body.get("access_token")
-        if not isinstance(text, str) or not _TOKEN.fullmatch(text):
+        if not response.is_success or not isinstance(text, str) or not _TOKEN.fullmatch(text):
             raise ConnectionMisconfigured(
                 f"Scalekit gives no access token for the API credentials (HTTP {response.status_code}).",
                 next_step="The operator checks SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL.",

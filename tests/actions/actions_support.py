@@ -11,9 +11,7 @@ from typing import Any
 
 import httpx2 as httpx
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.actions import Actions, open_actions
@@ -250,13 +248,10 @@ class OwnRestBench(Bench):
 
 @asynccontextmanager
 async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[OwnRestBench]:
-    """Our own REST routes speak Scalekit's wire; the machine token is the service key."""
+    """Our own REST routes speak Scalekit's wire; the client's secret is the service key."""
 
     async def inner_base() -> str:
         return INNER_PAGES
-
-    async def token(request: Request) -> JSONResponse:
-        return JSONResponse({"access_token": SERVICE_KEY, "token_type": "Bearer", "expires_in": 3600})
 
     sandbox = Sandbox(week_of=MONDAY)
     async with sandbox.serve() as base_url:
@@ -265,10 +260,10 @@ async def own_rest_bench(*, user_verification: str = "off") -> AsyncIterator[Own
         )
         async with open_actions(settings, link_base=inner_base, user_verification="url") as inner:
             rest = Rest(inner, RestOptions(service_key=SERVICE_KEY, public_url=INNER_PAGES))
-            routes = [Route("/oauth/token", token, methods=["POST"]), Mount("/api/v1", routes=rest.routes())]
+            routes = [*rest.root_routes(), Mount("/api/v1", app=rest.application())]
             transport = httpx.ASGITransport(app=Starlette(routes=routes))
             async with httpx.AsyncClient(transport=transport, timeout=20) as http:
-                environment = ScalekitEnvironment(INNER_PAGES, "skc_own", "unused")
+                environment = ScalekitEnvironment(INNER_PAGES, "skc_own", SERVICE_KEY)
                 actions = HostedActions(
                     environment,
                     CallOptions(clock=SystemClock(), link_base=link_base, user_verification=user_verification),

@@ -171,15 +171,26 @@ BY_ROUTE = {
 }
 
 
+MACHINE_TOKENS = st.tuples(
+    st.sampled_from([200, 200, 200, 200, 200, 200, 302, 400, 401, 429, 503]),
+    st.fixed_dictionaries({"access_token": st.just("token") | st.just("token") | ODD, "expires_in": ODD}) | ODD,
+).map(lambda found: (found[0], _json(found[1])))
+"""Status and body of an answer to the client credentials grant."""
+
+
 def respond(draw: Callable[[st.SearchStrategy[Any]], Any], request: httpx.Request, settled: bool) -> httpx.Response:
     """An answer to a request; `settled` accounts are ACTIVE, so that tool calls get through to their own answers."""
     path = request.url.path.removeprefix("/scalekit").removeprefix("/api/v1")
     if path == "/oauth/token":
-        token = {"access_token": "token", "token_type": "Bearer", "expires_in": 3600 if settled else draw(ODD)}
-        return httpx.Response(200, content=_json(token))
+        if settled:
+            return httpx.Response(200, content=_json({"access_token": "token", "expires_in": 3600}))
+        status, body = draw(MACHINE_TOKENS)
+        return httpx.Response(status, content=body)
     if settled and path == "/connected_accounts/details":
         return httpx.Response(200, content=_json({"connected_account": ACTIVE}))
-    strategy = BY_ROUTE.get(f"{request.method} {path}", st.tuples(st.just(200), ODD))
+    published = path if not path.endswith(":disconnect") else "/connected_accounts/details"
+    method = request.method if published == path else "GET"  # a preview, answered as the account's details are
+    strategy = BY_ROUTE.get(f"{method} {published}", st.tuples(st.just(200), ODD))
     status, body = draw(strategy)
     return httpx.Response(status, content=_json(body))
 
@@ -205,6 +216,10 @@ ACCOUNT_CALLS: dict[str, Use] = {
     "get": lambda actions: actions.get_connected_account(identifier=IDENTIFIER),
     "get or create": lambda actions: actions.get_or_create_connected_account(identifier=IDENTIFIER),
     "list": lambda actions: actions.list_connected_accounts(),
+    "list a later page": lambda actions: actions.list_connected_accounts(page_token="t1", page_size=1),
+    "list one user's": lambda actions: actions.list_connected_accounts(identifier=IDENTIFIER),
+    "wait": lambda actions: actions.wait_for_authorization(identifier=IDENTIFIER, timeout_seconds=2),
+    "confirm": lambda actions: actions.confirm_authorization(identifier=IDENTIFIER, confirmation_code="ABCD-EFGH"),
     "list by status": lambda actions: actions.list_connected_accounts(status="ACTIVE"),
     "list by id": lambda actions: actions.list_connected_accounts(account_id="ca_1"),
     "disconnect": lambda actions: actions.disconnect(identifier=IDENTIFIER),
