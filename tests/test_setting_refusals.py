@@ -22,6 +22,8 @@ BAD = {
     "sandbox": "perhaps",
     "identifier": "x" * 101,
     "connection": TAB,
+    "connections": "outlook/gmail",
+    "tools": "gmail/*",
     "microsoft_client_id": TAB,
     "microsoft_client_secret": TAB,
     "microsoft_client_certificate": "nowhere.pem",

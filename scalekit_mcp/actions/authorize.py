@@ -48,17 +48,29 @@ class Requester:
     identifier: str
     verification: str
     expected: ExpectedPerson = NOBODY_EXPECTED
+    further_connection: str | None = None
+    """The connection, where it is another than that of the calendar."""
 
 
-def guidance_for(account: ConnectedAccountView, verification: str, *, reconnect: bool = False) -> Guidance:
-    """What this account needs and who must act; `reconnect` is True when the person wants to sign in again."""
+def guidance_for(
+    account: ConnectedAccountView, verification: str, *, reconnect: bool = False, further_connection: str | None = None
+) -> Guidance:
+    """What this account needs and who must act; `reconnect` is True when the person wants to sign in again.
+
+    `further_connection` names the connection where it is another than that of the calendar.
+    """
     stopped = account.calls_stopped
     if account.held and not reconnect:
         step = FINISH_THE_PAGE if verification == "url" else TYPE_THE_CODE
+        if further_connection is not None and step == TYPE_THE_CODE:
+            step += f" Pass connection='{further_connection}' beside it."
         return Guidance(AccountNeed.CODE, "user", step)
     if stopped is not None and (stopped.who_acts == "operator" or not reconnect):
         return Guidance(AccountNeed.STOPPED, stopped.who_acts, stopped.next_step)
     if account.status == "ACTIVE" and not reconnect:
+        if further_connection is not None:
+            step = f"The connection '{further_connection}' is connected; its tools work."
+            return Guidance(AccountNeed.CONNECTED, "nobody", step)
         mailbox = f" as {account.mailbox}" if account.mailbox else ""
         return Guidance(AccountNeed.CONNECTED, "nobody", f"The account is connected{mailbox}; calendar tools work.")
     if stopped is not None and stopped.reason is not None:
@@ -66,7 +78,8 @@ def guidance_for(account: ConnectedAccountView, verification: str, *, reconnect:
     if account.status == "ACTIVE":
         return Guidance(AccountNeed.LINK, "user", next_step(Reason.NEVER_AUTHORIZED))
     reason = Reason(account.reason or Reason.UNKNOWN)
-    return Guidance(AccountNeed.LINK, account.who_acts, next_step(reason, account.who_acts))
+    step = next_step(reason, account.who_acts, has_administrators=further_connection is None)
+    return Guidance(AccountNeed.LINK, account.who_acts, step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +131,7 @@ async def run_authorize(actions: Actions, arguments: Authorize, requester: Reque
     """
     if arguments.confirmation_code is not None:
         await actions.confirm_authorization(
+            connection_name=requester.further_connection,
             identifier=requester.identifier,
             confirmation_code=arguments.confirmation_code,
         )
@@ -130,29 +144,34 @@ async def add_guidance(actions: Actions, error: AuthorizationRequired, requester
     if found.guidance.need is not AccountNeed.CONNECTED:
         found.add_to(error)
         return
-    # Microsoft refused what the record calls connected: its keeper does not know yet, or the person just signed in.
-    link = await actions.get_authorization_link(identifier=requester.identifier, expected=requester.expected)
+    # The provider refused what the record calls connected: its keeper does not know yet, or the person just signed in.
+    link = await actions.get_authorization_link(
+        connection_name=requester.further_connection, identifier=requester.identifier, expected=requester.expected
+    )
     error.details["authorization_url"] = link.link
 
 
 async def account_guidance(actions: Actions, requester: Requester, *, reconnect: bool = False) -> AccountGuidance:
     """The guidance for an account, with a link if a sign-in is needed; `reconnect` asks for a new sign-in."""
-    identifier = requester.identifier
-    account = (await actions.get_or_create_connected_account(identifier=identifier)).connected_account
-    guidance = guidance_for(account, requester.verification, reconnect=reconnect)
+    identifier, further = requester.identifier, requester.further_connection
+    now = actions.present() if further is None else None
+    response = await actions.get_or_create_connected_account(connection_name=further, identifier=identifier)
+    account = response.connected_account
+    guidance = guidance_for(account, requester.verification, reconnect=reconnect, further_connection=further)
     if guidance.need is not AccountNeed.LINK:
-        return AccountGuidance(account, guidance, now=actions.present())
+        return AccountGuidance(account, guidance, now=now)
     link: AuthorizationLinkResponse | None = None
     try:
         link = await actions.get_authorization_link(
-            identifier=identifier, reconnect=reconnect, expected=requester.expected
+            connection_name=further, identifier=identifier, reconnect=reconnect, expected=requester.expected
         )
     except AuthorizationRequired:  # tokens came in meanwhile and wait for their confirmation
         reconnect = False
-    account = (await actions.get_connected_account(identifier=identifier)).connected_account
-    guidance = guidance_for(account, requester.verification, reconnect=reconnect)
+    response = await actions.get_connected_account(connection_name=further, identifier=identifier)
+    account = response.connected_account
+    guidance = guidance_for(account, requester.verification, reconnect=reconnect, further_connection=further)
     if guidance.need is not AccountNeed.LINK:
-        return AccountGuidance(account, guidance, now=actions.present())
+        return AccountGuidance(account, guidance, now=now)
     if link is not None and link.admin_consent_url and guidance.who_acts == "user":
         guidance = replace(guidance, next_step=guidance.next_step + _IF_IT_MUST_APPROVE)
-    return AccountGuidance(account, guidance, link, actions.present())
+    return AccountGuidance(account, guidance, link, now)

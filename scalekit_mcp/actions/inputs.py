@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalekit_mcp.accounts import AccountKey
@@ -10,16 +10,28 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
 from scalekit_mcp.tools import Arguments, UnknownToolError, parse_arguments, shown
 
+_ADD_IT = "Use one of these, or the operator adds the connection to SCALEKIT_MCP_CONNECTIONS."
+_NEEDS_SCALEKIT = (
+    "Use that one. Other connections need Scalekit: the operator sets SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET, "
+    "SCALEKIT_ENV_URL, SCALEKIT_MCP_MODE=hosted and SCALEKIT_MCP_CONNECTIONS."
+)
 
-def account_key(connection_name: str | None, identifier: str, *, own_connection: str) -> AccountKey:
-    """The key of a call's account; `own_connection` is the only configured connection, and the default.
 
-    Raises `InvalidInput` for another connection, and for an identifier that cannot be one.
+def account_key(
+    connection_name: str | None, identifier: str, *, connections: Sequence[str], hosted: bool
+) -> AccountKey:
+    """The key of a call's account; the first of the configured `connections` is the default.
+
+    Raises `InvalidInput` for another connection, saying what would be needed for it, and for an identifier that cannot
+    be one.
     """
-    name = connection_name or own_connection
-    if name != own_connection:
+    name = connection_name or connections[0]
+    if name not in connections:
+        has = ", ".join(f"'{one}'" for one in connections)
         raise InvalidInput(
-            f"There is no connection {shown(name, 100)}; this server has '{own_connection}'.", field="connection_name"
+            f"There is no connection {shown(name, 100)}; this server has {has}.",
+            field="connection_name",
+            next_step=_ADD_IT if hosted else _NEEDS_SCALEKIT,
         )
     return AccountKey(name, identifier)
 

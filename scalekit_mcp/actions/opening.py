@@ -59,6 +59,7 @@ async def open_actions(
             clock=clock or SystemClock(),
             link_base=link_base or base_url,
             connection_name=settings.connection,
+            further_connections=settings.further_connections,
             timezone=settings.timezone or timezone or "UTC",
             user_verification=settings.user_verification or user_verification,
             user_verify_url=settings.user_verify_url,

@@ -15,7 +15,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
-from scalekit_mcp.tools import Arguments
+from scalekit_mcp.tools import Arguments, ConnectorTools
 
 CALLBACK_PATH = "/oauth/callback"
 ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
@@ -152,6 +152,13 @@ class Actions(Protocol):
         """Send a call of the caller's own making to the provider, once, as this user; its answer whatever its status.
 
         It needs an ACTIVE account, as tools do. No access token is in what comes back.
+        """
+        ...
+
+    async def connector_tools(self, *, identifier: str, connection_name: str | None = None) -> ConnectorTools:
+        """The tools that Scalekit runs for `identifier` on the connections beside the calendar's, or on one of them.
+
+        What could not be read is in `failures`; nothing is raised for it. There are none where Scalekit is not used.
         """
         ...
 

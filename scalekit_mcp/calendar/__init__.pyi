@@ -26,3 +26,4 @@ from .scheduling.scheduling import CalendarAnswer as CalendarAnswer
 from .scheduling.scheduling import Scheduling as Scheduling
 from .text import microsofts_words as microsofts_words
 from .text import neutralise as neutralise
+from .text import neutralised as neutralised

@@ -30,6 +30,12 @@ class Halves:
     pages: Pages
     _scalekit: ScalekitLookAlike | None = None
 
+    def revoke_connection(self, connection: str, identifier: str) -> None:
+        """Take a connection of the hosted API away from a person; raises LookupError where there is none."""
+        if self._scalekit is None:
+            raise LookupError("nobody has used the hosted API")
+        self._scalekit.revoke(connection, identifier)
+
     def scalekit(self, microsoft: ASGIApp) -> ScalekitLookAlike:
         """The look-alike of Scalekit's hosted API, which is a client of `microsoft` like any other."""
         if self._scalekit is None:

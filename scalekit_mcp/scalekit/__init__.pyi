@@ -1,4 +1,8 @@
 from .accounts import ScalekitAccounts as ScalekitAccounts
+from .connector_answers import connector_content as connector_content
+from .connector_answers import connector_error as connector_error
+from .connector_answers import connector_outcome_unknown as connector_outcome_unknown
+from .connector_tools import ScalekitTools as ScalekitTools
 from .environment import ScalekitEnvironment as ScalekitEnvironment
 from .keeper import ScalekitKeeper as ScalekitKeeper
 from .machine_tokens import MachineTokens as MachineTokens
@@ -12,5 +16,6 @@ from .proxy import fits_headers as fits_headers
 from .rest import AnswerLostError as AnswerLostError
 from .rest import ScalekitError as ScalekitError
 from .rest import ScalekitRest as ScalekitRest
+from .services import service_name as service_name
 from .wire_account import WireAccount as WireAccount
 from .wire_account import meaning_of as meaning_of

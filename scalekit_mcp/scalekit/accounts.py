@@ -1,4 +1,4 @@
-"""The connected accounts of one connection at Scalekit: look up, create, list, disconnect, delete.
+"""The connected accounts of connections at Scalekit: look up, create, list, disconnect, delete.
 
 Source: Scalekit's REST API reference, "Connected accounts". The call that also shows a user's tokens is never made.
 """
@@ -31,11 +31,14 @@ Page = tuple[list[WireAccount], int, str | None]
 
 
 class ScalekitAccounts:
-    """The accounts of one connection at Scalekit. Its methods raise `ScalekitMCPError` and nothing else on purpose."""
+    """The accounts of one connection at Scalekit, or of several, which lists show together.
 
-    def __init__(self, rest: ScalekitRest, connection_name: str) -> None:
+    Its methods raise `ScalekitMCPError` and nothing else on purpose.
+    """
+
+    def __init__(self, rest: ScalekitRest, *connection_names: str) -> None:
         self._rest = rest
-        self._connection_name = connection_name
+        self._names = {name.casefold(): name for name in connection_names}
 
     async def find(self, key: AccountKey) -> WireAccount | None:
         """The account without its secrets; None if there is none."""
@@ -48,7 +51,7 @@ class ScalekitAccounts:
         return self._account(answer, key)
 
     async def by_id(self, account_id: str) -> WireAccount | None:
-        """The account with this id on our connection; None if there is none."""
+        """The account with this id on one of our connections; None if there is none."""
         try:
             answer = await self._rest.get("/connected_accounts/details", {"id": account_id})
         except ScalekitError as failure:
@@ -58,9 +61,10 @@ class ScalekitAccounts:
         value = answer.get("connected_account")
         members = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
         connector: object = members.get("connector")
-        if not isinstance(connector, str) or connector.casefold() != self._connection_name.casefold():
+        name = self._names.get(connector.casefold()) if isinstance(connector, str) else None
+        if name is None:
             return None  # the id says nothing about the connection, so that the account has to
-        account = WireAccount.read(members, connection_name=self._connection_name, identifier=None)
+        account = WireAccount.read(members, connection_name=name, identifier=None)
         return account if account.id == account_id else None
 
     async def known(self, key: AccountKey) -> WireAccount:
@@ -146,8 +150,9 @@ class ScalekitAccounts:
         return every[end - size : end], len(every), str(end) if end < len(every) else None
 
     async def _page(self, identifier: str | None, size: int, token: str | None) -> Page:
+        names = list(self._names.values())
         query = {
-            "connector": self._connection_name,
+            **({"connector": names[0]} if len(names) == 1 else {"connection_names": names}),
             "identifier": identifier,
             "page_size": size,
             "page_token": token,
@@ -167,11 +172,17 @@ class ScalekitAccounts:
         if following is not None and following == token:
             raise unusable("Scalekit answers one page of accounts again and again.")
         accounts = [
-            WireAccount.read(row, connection_name=self._connection_name, identifier=identifier)
+            WireAccount.read(row, connection_name=self._name_in(row), identifier=identifier)
             for row in cast("list[object]", rows)
         ]
         accounts.sort(key=lambda account: account.identifier)
         return accounts, max(_total(answer.get("total_size")), len(accounts)), following
+
+    def _name_in(self, row: object) -> str:
+        """The connection of a row, as it is spelled here; the first where the row names none of ours."""
+        connector: object = cast("dict[str, Any]", row).get("connector") if isinstance(row, dict) else None
+        known = self._names.get(connector.casefold()) if isinstance(connector, str) else None
+        return known or next(iter(self._names.values()))
 
     async def _every_account(self, identifier: str | None) -> list[WireAccount]:
         found: list[WireAccount] = []

@@ -49,10 +49,14 @@ class _Refusal:
     key: str
     who_acts: WhoActs
 
-    def as_error(self, code: str) -> GrantError:
+    def as_error(self, code: str, provider: str) -> GrantError:
         next_step = said("link.ask_anew") if self.key == "ended" else said(f"scalekit.{self.key}_next")
         return GrantError(
-            self.fault, said(f"scalekit.{self.key}"), code=code, who_acts=self.who_acts, next_step=next_step
+            self.fault,
+            said(f"scalekit.{self.key}", provider=provider),
+            code=code,
+            who_acts=self.who_acts,
+            next_step=next_step,
         )
 
 
@@ -71,7 +75,6 @@ _UNKNOWN = _Refusal(GrantFault.OUR_FAULT, "ended", "user")
 class ScalekitKeeper:
     """A `Keeper` over Scalekit's REST API, for one connection there. The vault has its attempts and no tokens."""
 
-    provider_name = "Microsoft"
     has_administrators = True
 
     def __init__(
@@ -81,8 +84,10 @@ class ScalekitKeeper:
         connection_name: str,
         *,
         scopes: Sequence[str] = (),
+        provider_name: str = "Microsoft",
     ) -> None:
         self.scopes = tuple(scopes)
+        self.provider_name = provider_name
         self._rest = rest
         self._accounts = accounts
         self._connection_name = connection_name
@@ -105,17 +110,21 @@ class ScalekitKeeper:
             raise failure.as_error("make an authorization link") from failure
         except (AnswerLostError, ScalekitMCPError) as lost:
             logger.warning("Scalekit gave no authorization link: %s", type(lost).__name__)
-            raise _no_link("user", "Try again from the link in a minute.") from lost
+            raise self._no_link("user", "Try again from the link in a minute.") from lost
         link = answer.get("link")
         if not _is_safe_link(link):
-            raise _no_link("operator", "Try again from the link in a minute.")
+            raise self._no_link("operator", "Try again from the link in a minute.")
         return link
+
+    def _no_link(self, who_acts: WhoActs, next_step: str) -> ProviderUnavailable:
+        message = f"Scalekit gave no link to {self.provider_name}."
+        return ProviderUnavailable(message, who_acts=who_acts, next_step=next_step)
 
     async def redeem(self, attempt: Attempt, query: Mapping[str, str]) -> Held:
         """See `Keeper`: Scalekit holds the tokens already; nothing is sent."""
         request_id = query.get("auth_request_id", "")
         if "error" in query or not 1 <= len(request_id) <= MAX_REQUEST_CHARACTERS:
-            raise explained(query)
+            raise explained(query, self.provider_name)
         return HeldRequest(request_id, attempt.secrets.status_before)
 
     async def accept(self, account: ConnectedAccount, held: Held) -> Sequence[Change]:
@@ -170,7 +179,7 @@ class ScalekitKeeper:
             ) from lost
 
 
-def explained(query: Mapping[str, str]) -> GrantError:
+def explained(query: Mapping[str, str], provider: str) -> GrantError:
     """The error of a redirect without `auth_request_id`; its text is never shown, only searched for AADSTS numbers."""
     error, description = query.get("error", ""), query.get("error_description", "")
     number = next((number for number in _ADMIN_NUMBERS if number in description), None)
@@ -182,11 +191,7 @@ def explained(query: Mapping[str, str]) -> GrantError:
         refusal, code = _REFUSALS[error], error
     else:
         refusal, code = _UNKNOWN, "unknown_error"
-    return refusal.as_error(code)
-
-
-def _no_link(who_acts: WhoActs, next_step: str) -> ProviderUnavailable:
-    return ProviderUnavailable("Scalekit gave no link to Microsoft.", who_acts=who_acts, next_step=next_step)
+    return refusal.as_error(code, provider)
 
 
 def _is_safe_link(link: object) -> TypeGuard[str]:

@@ -38,7 +38,7 @@ from scalekit_mcp.sdk.modifiers import Function, Modifier, Modifiers, ModifierTy
 from scalekit_mcp.sdk.refusals import refused_name
 from scalekit_mcp.sdk.tool_calls import ToolCalls
 from scalekit_mcp.sdk.tools_response import ListToolsResponse
-from scalekit_mcp.tools import Arguments
+from scalekit_mcp.tools import Arguments, ConnectorTools
 
 if TYPE_CHECKING:
     from scalekit_mcp.sdk.langchain_tools import LangChain
@@ -292,6 +292,15 @@ class SynchronousActions:
         return self._selected(selector, use)
 
     # -- tools
+
+    def connector_tools(self, identifier: str = "", connection_name: str | None = None) -> ConnectorTools:
+        """The tools that Scalekit runs for `identifier` on the connections beside the calendar's, or on one of them.
+
+        What could not be read is in `failures`; nothing is raised for it. There are none in embedded mode.
+        """
+        return self._core.call(
+            lambda actions: actions.connector_tools(connection_name=connection_name, identifier=identifier)
+        )
 
     def execute_tool(
         self,

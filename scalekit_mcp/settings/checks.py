@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.network import is_loopback
-from scalekit_mcp.settings.model import Settings
+from scalekit_mcp.settings.model import Settings, listed
 
 Transport = Literal["stdio", "http"]
 
@@ -35,6 +35,7 @@ def _problems_of(settings: Settings, transport: Transport | None) -> list[str]:
         problems.append("MICROSOFT_CLIENT_ID is missing: it is the Application (client) ID of your Azure app.")
     if mode == "hosted" and not settings.sandbox:
         problems += _hosted_problems(settings)
+    problems += _connection_problems(settings, mode)
     if settings.microsoft_client_secret and settings.microsoft_client_certificate:
         problems.append(
             f"{settings.named('microsoft_client_secret')} and {settings.named('microsoft_client_certificate')} are "
@@ -87,6 +88,28 @@ def _hosted_problems(settings: Settings) -> list[str]:
         ("SCALEKIT_ENV_URL", settings.scalekit_env_url),
     )
     return [f"{name} is missing: hosted mode needs it." for name, value in needed if not value]
+
+
+def _connection_problems(settings: Settings, mode: str | None) -> list[str]:
+    """Further connections are Scalekit's to run, and stand beside that of the calendar."""
+    problems: list[str] = []
+    named, names = settings.named("connections"), listed(settings.connections)
+    if mode == "embedded" and settings.further_connections:
+        problems.append(
+            f"{named} names {', '.join(settings.further_connections)}: only Scalekit runs the tools of further "
+            "connections. Set SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET and SCALEKIT_ENV_URL and "
+            "SCALEKIT_MCP_MODE=hosted, or leave them out."
+        )
+    elif names and settings.connection not in names:
+        problems.append(
+            f"{named} does not name {settings.connection}, the connection of the calendar: add it, or set "
+            "SCALEKIT_MCP_CONNECTION to the name that the calendar's connection has."
+        )
+    if settings.tools and not settings.further_connections:
+        problems.append(
+            f"{settings.named('tools')} is set, and no further connection is: name them in SCALEKIT_MCP_CONNECTIONS."
+        )
+    return problems
 
 
 def _webhook_problems(settings: Settings, mode: str | None) -> list[str]:

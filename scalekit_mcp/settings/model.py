@@ -52,6 +52,8 @@ HostedCalls = Literal["auto", "proxy", "tools"]
 
 TOOLSETS = ("calendar", "scheduling")
 ALL_TOOLSETS = "all"
+MAX_CONNECTIONS = 20
+"""As many as one list of Scalekit's may name."""
 
 
 class Settings(BaseSettings):
@@ -69,6 +71,8 @@ class Settings(BaseSettings):
     sandbox: bool = False
     identifier: str | None = None
     connection: str = "outlook"
+    connections: str = ""
+    tools: str = ""
 
     microsoft_client_id: str | None = Field(None, validation_alias="MICROSOFT_CLIENT_ID")
     microsoft_client_secret: SecretStr | None = Field(None, validation_alias="MICROSOFT_CLIENT_SECRET")
@@ -207,6 +211,26 @@ class Settings(BaseSettings):
             raise ValueError(f"it must be {', '.join(TOOLSETS)} or {ALL_TOOLSETS}, with commas between them")
         return ",".join(names)
 
+    @field_validator("connections", mode="after")
+    @classmethod
+    def _connection_names(cls, value: str) -> str:
+        names = listed(value)
+        if not all(re.fullmatch(r"[a-zA-Z0-9_: -]{1,400}", name) for name in names):
+            raise ValueError("it must be names of connections such as outlook,gmail, with commas between them")
+        if len(names) > MAX_CONNECTIONS:
+            raise ValueError(f"it has more than {MAX_CONNECTIONS} connections")
+        folded = [name.casefold() for name in names]
+        if len(set(folded)) < len(folded):
+            raise ValueError("it names a connection twice")
+        return ",".join(names)
+
+    @field_validator("tools", mode="after")
+    @classmethod
+    def _tool_patterns(cls, value: str) -> str:
+        if not all(re.fullmatch(r"[a-zA-Z0-9_*?-]{1,64}", pattern) for pattern in listed(value)):
+            raise ValueError("it must be names of tools such as gmail_*,slack_send_message, with commas between them")
+        return value
+
     @field_validator("allowed_origins", mode="after")
     @classmethod
     def _allowed_origins(cls, value: str) -> str:
@@ -271,6 +295,11 @@ class Settings(BaseSettings):
         """The sets of tools that are shown to models."""
         names = listed(self.toolsets)
         return TOOLSETS if ALL_TOOLSETS in names else names
+
+    @property
+    def further_connections(self) -> tuple[str, ...]:
+        """The connections beside that of the calendar, whose tools Scalekit runs."""
+        return tuple(name for name in listed(self.connections) if name.casefold() != self.connection.casefold())
 
     @property
     def login_url(self) -> str:

@@ -20,6 +20,8 @@ from scalekit_mcp.tools.arguments import (
 from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
 from scalekit_mcp.tools.catalogue import TOOLS, UnknownToolError, markdown_table, offered_tools, parse_arguments
 from scalekit_mcp.tools.checks import check_all_day
+from scalekit_mcp.tools.connector_arguments import checked_arguments
+from scalekit_mcp.tools.connector_tool import ConnectorTool, ConnectorTools
 from scalekit_mcp.tools.instructions import server_instructions
 from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
 from scalekit_mcp.tools.parameters import EVENT_PROPERTIES, Parameter
@@ -59,6 +61,8 @@ __all__ = [
     "Arguments",
     "Attendee",
     "Authorize",
+    "ConnectorTool",
+    "ConnectorTools",
     "CreateCalendarEvent",
     "DeleteCalendarEvent",
     "EventFields",
@@ -80,6 +84,7 @@ __all__ = [
     "boolean_parameter",
     "check_all_day",
     "check_lasting_zone_name",
+    "checked_arguments",
     "comparable",
     "fitted",
     "fold_note",

@@ -120,7 +120,7 @@ async def test_the_look_alikes_answers_are_those_of_the_published_document(docum
     async with fast_bench() as bench:
         await bench.connect()
         assert isinstance(bench.actions, HostedActions)
-        rest = (await bench.actions._services()).accounts._rest
+        rest = (await bench.actions._services()).connections.every._rest
         key = {"connector": "outlook", "identifier": IDENTIFIER}
         for path, answer in (
             ("/connected_accounts/details", await rest.get("/connected_accounts/details", key)),

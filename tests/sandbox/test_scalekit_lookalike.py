@@ -128,7 +128,7 @@ async def test_a_malformed_request_is_refused_by_field(path: str, body: dict[str
 
 async def test_another_connection_is_unknown() -> None:
     async with client() as scalekit:
-        answer = await scalekit.post("/connected_accounts", connector="gmail", identifier="x", connected_account={})
+        answer = await scalekit.post("/connected_accounts", connector="notion", identifier="x", connected_account={})
         assert (answer.status_code, error_code(answer)) == (404, "RESOURCE_NOT_FOUND")
 
 

@@ -33,7 +33,7 @@ from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import Arguments, resolve_zone
+from scalekit_mcp.tools import Arguments, ConnectorTools, resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import (
@@ -104,7 +104,7 @@ class EmbeddedActions:
         return services
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
-        return account_key(connection_name, identifier, own_connection=self._options.connection_name)
+        return account_key(connection_name, identifier, connections=(self._options.connection_name,), hosted=False)
 
     async def get_or_create_connected_account(
         self, *, connection_name: str | None = None, identifier: str
@@ -242,6 +242,10 @@ class EmbeddedActions:
             poll_seconds=POLL_SECONDS,
             verification=self._options.user_verification,
         )
+
+    async def connector_tools(self, *, identifier: str, connection_name: str | None = None) -> ConnectorTools:
+        self._key(connection_name, identifier)
+        return ConnectorTools()
 
     def present(self) -> dict[str, str]:
         return present(self._options.clock.now(), resolve_zone(self._options.timezone))

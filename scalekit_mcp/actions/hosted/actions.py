@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
-from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
+from scalekit_mcp.actions.catalogue.calls import CATALOGUE_TOOLS, run_of_catalogue
 from scalekit_mcp.actions.execution import add_link, execute
 from scalekit_mcp.actions.hosted.call_ways import CallWays
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
@@ -36,15 +35,13 @@ from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered,
 from scalekit_mcp.languages import said
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import HostedCalls
-from scalekit_mcp.tools import Arguments, resolve_zone
+from scalekit_mcp.tools import TOOLS, Arguments, Authorize, ConnectorTool, ConnectorTools, resolve_zone, shown
 
 if TYPE_CHECKING:
     import httpx2 as httpx
 
     from scalekit_mcp.accounts import AccountKey, Vault
     from scalekit_mcp.actions.hosted.wiring import HostedServices
-
-Page = TypeVar("Page", AuthorizationPrompt, AuthorizationOutcome, AuthorizationPrompt | AuthorizationOutcome)
 
 POLL_SECONDS = 1.0
 
@@ -86,7 +83,7 @@ class HostedActions:
     async def check(self) -> None:
         """See `Actions`: whether Scalekit answers, and whether the vault of the attempts can be written and read."""
         services = await self._services()
-        await services.accounts.page(size=1)
+        await services.connections.accounts_of(self._options.connection_name).page(size=1)
         await services.vault.check()
 
     async def prepare(self) -> None:
@@ -109,7 +106,7 @@ class HostedActions:
         )
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
-        return account_key(connection_name, identifier, own_connection=self._options.connection_name)
+        return account_key(connection_name, identifier, connections=self._options.connections, hosted=True)
 
     # -- accounts
 
@@ -118,14 +115,15 @@ class HostedActions:
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
         services = await self._services()
-        return ConnectedAccountResponse(await services.views.view(await services.accounts.get_or_create(key)))
+        connection = services.of(key)
+        return ConnectedAccountResponse(await connection.views.view(await connection.accounts.get_or_create(key)))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
         services = await self._services()
-        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
+        return ConnectedAccountResponse(await services.of(key).view(key))
 
     async def list_connected_accounts(
         self,
@@ -141,16 +139,17 @@ class HostedActions:
             self._key(connection_name, identifier or "any")
         check_texts(identifier=identifier, page_token=page_token, account_id=account_id)
         services = await self._services()
+        accounts_of = services.connections.accounts_of(connection_name)
         if account_id is not None:
-            one = await services.accounts.by_id(account_id)
+            one = await accounts_of.by_id(account_id)
             found = [one] if one is not None and identifier in (None, one.identifier) else []
-            views = tuple(view for view in await services.views.views(found) if status in (None, view.status))
+            views = tuple(view for view in await services.connections.views(found) if status in (None, view.status))
             return ListConnectedAccountsResponse(connected_accounts=views, total_size=len(views))
-        accounts, total, following = await services.accounts.page(
+        accounts, total, following = await accounts_of.page(
             identifier=identifier, status=status, size=page_size, token=page_token
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=await services.views.views(accounts),
+            connected_accounts=await services.connections.views(accounts),
             total_size=total,
             next_page_token=following,
         )
@@ -159,17 +158,19 @@ class HostedActions:
         """See `Actions`. Scalekit offers the call to some API clients only; elsewhere `delete` is what is left."""
         key = self._key(connection_name, identifier)
         services = await self._services()
-        services.tools.forget(key)
-        account = await services.accounts.disconnect(key)
-        await services.records.delete(services.views.vault_key(key))
-        return ConnectedAccountResponse(await services.views.view(account))
+        services.forget(key)
+        connection = services.of(key)
+        account = await connection.accounts.disconnect(key)
+        await services.records.delete(connection.views.vault_key(key))
+        return ConnectedAccountResponse(await connection.views.view(account))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         key = self._key(connection_name, identifier)
         services = await self._services()
-        services.tools.forget(key)
-        await services.accounts.delete(key)
-        await services.records.delete(services.views.vault_key(key))
+        services.forget(key)
+        connection = services.of(key)
+        await connection.accounts.delete(key)
+        await services.records.delete(connection.views.vault_key(key))
 
     # -- consent
 
@@ -190,8 +191,9 @@ class HostedActions:
         check_texts(state=state, user_verify_url=user_verify_url)
         key = self._key(connection_name, identifier)
         services = await self._services()
-        account = await services.accounts.get_or_create(key)
-        view = await services.views.view(account)
+        connection = services.of(key)
+        account = await connection.accounts.get_or_create(key)
+        view = await connection.views.view(account)
         base = await self._options.link_base()
         request = LinkRequest(
             link_base=base,
@@ -202,53 +204,52 @@ class HostedActions:
             status_before=account.status,
         )
         try:
-            link = await services.authorizations.begin(services.views.vault_key(key), request)
+            link = await services.authorizations.begin(connection.views.vault_key(key), request)
         except AuthorizationRequired as error:
             error.details["status"] = view.status
             raise
         return AuthorizationLinkResponse(link=link.link, expires_at=link.expires_at, attempt_id=link.attempt_id)
 
     async def authorization_prompt(self, ticket: str) -> AuthorizationPrompt | AuthorizationOutcome:
-        return self._named(await (await self._services()).authorizations.prompt(ticket))
+        services = await self._services()
+        return services.connections.named(await services.authorizations.prompt(ticket))
 
     async def start_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> str | AuthorizationOutcome:
         """See `Actions`; the address is Scalekit's magic link, made now because it is good for a moment only."""
-        started = await (await self._services()).authorizations.start(ticket, browser_secret)
-        return started if isinstance(started, str) else self._named(started)
+        services = await self._services()
+        started = await services.authorizations.start(ticket, browser_secret)
+        return started if isinstance(started, str) else services.connections.named(started)
 
     async def complete_authorization(
         self, query: Mapping[str, str], *, browser_secrets: Sequence[str] = ()
     ) -> AuthorizationOutcome:
-        return self._named(await (await self._services()).authorizations.complete(query, browser_secrets))
+        services = await self._services()
+        return services.connections.named(await services.authorizations.complete(query, browser_secrets))
 
     async def cancel_held_authorization(
         self, ticket: str, *, browser_secret: str | None = None
     ) -> AuthorizationOutcome:
-        return self._named(await (await self._services()).authorizations.cancel(ticket, browser_secret))
-
-    def _named(self, page: Page) -> Page:
-        """What a page says, under the connection's own name and not the one it has in the vault."""
-        return page if page.connection_name is None else replace(page, connection_name=self._options.connection_name)
+        services = await self._services()
+        return services.connections.named(await services.authorizations.cancel(ticket, browser_secret))
 
     async def confirm_authorization(
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
         services = await self._services()
-        await services.authorizations.confirm(services.views.vault_key(key), confirmation_code)
-        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
+        await services.authorizations.confirm(services.of(key).views.vault_key(key), confirmation_code)
+        return ConnectedAccountResponse(await services.of(key).view(key))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
-        key = self._key(None, identifier)
+        self._key(None, identifier)
         check_texts(auth_request_id=auth_request_id)
         if not 1 <= len(auth_request_id) <= 1000:
             raise InvalidInput("It has 1 to 1000 characters.", field="auth_request_id")
         services = await self._services()
-        await services.keeper.verify(auth_request_id, identifier)
-        await services.authorizations.settle(services.views.vault_key(key))
-        return ConnectedAccountResponse(await services.views.view(await services.accounts.known(key)))
+        await services.connections.verify(auth_request_id, identifier)
+        return ConnectedAccountResponse(await services.connections.verified(identifier))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         """See `Actions`. The application is Scalekit's to register, so that nothing comes here."""
@@ -268,7 +269,7 @@ class HostedActions:
         services = await self._services()
 
         async def read() -> ConnectedAccountView:
-            return await services.views.view(await services.accounts.known(key))
+            return await services.of(key).view(key)
 
         return await wait_for_attempt(
             read,
@@ -293,6 +294,11 @@ class HostedActions:
     ) -> ProviderResponse:
         path = "/v1.0" + call.own_path()  # a path that is refused is refused before anything else
         key = self._key(connection_name, identifier)
+        if key.connection_name != self._options.connection_name:
+            raise NotOffered(
+                f"Calls of your own go to Microsoft, over the connection '{self._options.connection_name}' alone.",
+                instead=f"run a tool of '{key.connection_name}'",
+            )
         if not self._ways.over_proxy:
             raise NotOffered(
                 "Calls of your own to Microsoft go through Scalekit's proxy, which is not used here.",
@@ -322,6 +328,9 @@ class HostedActions:
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         """See `Actions`. By Scalekit's tools, the result and every error's details carry its `execution_id`."""
+        tool = await self._connector_tool(tool_name, identifier, connection_name)
+        if tool is not None:
+            return await self._execute_connector(tool, identifier, tool_input, expected)
         again = partial(self._execute, identifier, connection_name, expected)
         answer = await run_of_catalogue(tool_name, tool_input, again)
         return await again(tool_name, tool_input) if answer is None else answer
@@ -336,7 +345,7 @@ class HostedActions:
     ) -> ToolResult:
         arguments = tool_arguments(tool_name, tool_input)
         key = self._key(connection_name, identifier)
-        requester = Requester(identifier, verification=self._options.user_verification, expected=expected)
+        requester = self._requester(key, expected)
         return await execute(
             self, arguments, requester, lambda: self._run_tool(key, arguments, requester), self._options
         )
@@ -351,12 +360,90 @@ class HostedActions:
             raise
         except PermissionMissing as error:
             if error.who_acts == "user":
-
-                async def begin() -> str:
-                    return (await self.get_authorization_link(identifier=requester.identifier)).link
-
-                await add_link(self, error, requester, begin)
+                await add_link(self, error, requester, partial(self._new_link, key))
             raise
+
+    async def _new_link(self, key: AccountKey) -> str:
+        link = await self.get_authorization_link(connection_name=key.connection_name, identifier=key.identifier)
+        return link.link
+
+    def _requester(self, key: AccountKey, expected: ExpectedPerson) -> Requester:
+        return Requester(
+            key.identifier,
+            verification=self._options.user_verification,
+            expected=expected,
+            further_connection=key.connection_name if key.connection_name != self._options.connection_name else None,
+        )
+
+    # -- tools of further connections
+
+    async def connector_tools(self, *, identifier: str, connection_name: str | None = None) -> ConnectorTools:
+        key = self._key(connection_name, identifier)
+        if not self._options.further_connections or connection_name == self._options.connection_name:
+            return ConnectorTools()
+        services = await self._services()
+        return await services.connector_lists.of(key.identifier, connection_name)
+
+    async def _connector_tool(
+        self, tool_name: str, identifier: str, connection_name: str | None
+    ) -> ConnectorTool | None:
+        """The tool of a further connection that a call means; None where it means one of ours.
+
+        Raises `InvalidInput` where the connection has no such tool, and the failure to read what it has.
+        """
+        further = self._options.further_connections
+        named = connection_name in further
+        ours = tool_name in TOOLS or tool_name in CATALOGUE_TOOLS
+        if not ours:
+            self._key(connection_name, identifier)
+        if not further or (connection_name is not None and not named):
+            return None
+        if named and ours and tool_name != Authorize.tool_name:
+            raise InvalidInput(
+                f"{tool_name} is a tool of the connection '{self._options.connection_name}', not of "
+                f"'{connection_name}'.",
+                field="connection_name",
+            )
+        if ours:
+            return None
+        listed = await self.connector_tools(identifier=identifier, connection_name=connection_name)
+        tool = listed.find(tool_name)
+        if tool is None:
+            for failure in listed.failures.values():
+                raise failure
+            if named:
+                raise InvalidInput(
+                    f"The connection '{connection_name}' has no tool {shown(tool_name, 100)} for this user.",
+                    field="tool_name",
+                    next_step="Use a name from the list of its tools.",
+                )
+        return tool
+
+    async def _execute_connector(
+        self,
+        tool: ConnectorTool,
+        identifier: str,
+        tool_input: Mapping[str, Any] | Arguments | None,
+        expected: ExpectedPerson,
+    ) -> ToolResult:
+        key = self._key(tool.connection_name, identifier)
+        requester = self._requester(key, expected)
+        given = None if isinstance(tool_input, Arguments) else tool_input
+
+        async def run() -> ToolResult:
+            services = await self._services()
+            try:
+                return await services.connector_calls.run(key, tool, given)
+            except AuthorizationRequired as error:
+                services.forget(key)
+                await add_guidance(self, error, requester)
+                raise
+            except PermissionMissing as error:
+                if error.who_acts == "user":
+                    await add_link(self, error, requester, partial(self._new_link, key))
+                raise
+
+        return await before_deadline(run, clock=self._options.clock, seconds=self._options.call_seconds)
 
 
 def _load_services() -> Callable[..., HostedServices]:

@@ -6,7 +6,7 @@ from scalekit_mcp.accounts import AccountKey, AccountStatus
 from scalekit_mcp.actions.hosted.views import HostedViews, not_active
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.errors import ConnectionMisconfigured, ScalekitMCPError
+from scalekit_mcp.errors import AuthorizationRequired, ConnectionMisconfigured, ScalekitMCPError
 from scalekit_mcp.scalekit import ScalekitAccounts, ScalekitError, meaning_of
 
 ACTIVE_SECONDS = 30
@@ -20,10 +20,11 @@ ACCOUNT_MAY_BE_WHY = frozenset({400, 403, 404, 409, 412})
 class ActiveAccounts:
     """The accounts of one connection; one that was seen ACTIVE is believed for `ACTIVE_SECONDS`."""
 
-    def __init__(self, directory: ScalekitAccounts, views: HostedViews, *, clock: Clock) -> None:
+    def __init__(self, directory: ScalekitAccounts, views: HostedViews, *, clock: Clock, own_connection: str) -> None:
         self._directory = directory
         self._views = views
         self._clock = clock
+        self._own_connection = own_connection
         self._seen: dict[AccountKey, float] = {}
 
     async def require(self, key: AccountKey) -> None:
@@ -33,7 +34,7 @@ class ActiveAccounts:
             return
         view = await self.inactive(key)
         if view is not None:
-            raise not_active(view)
+            raise self.not_active(view)
         if len(self._seen) > MOST_SEEN_ACTIVE:
             self._seen.clear()
         self._seen[key] = now + ACTIVE_SECONDS
@@ -42,6 +43,10 @@ class ActiveAccounts:
         """How the account stands, unless it is ACTIVE: then the vault, which has its attempts, is not asked."""
         account = await self._directory.get_or_create(key)
         return None if meaning_of(account)[0] is AccountStatus.ACTIVE else await self._views.view(account)
+
+    def not_active(self, view: ConnectedAccountView) -> AuthorizationRequired:
+        """The error for an account that makes no calls."""
+        return not_active(view, own_connection=self._own_connection)
 
     def forget(self, key: AccountKey) -> None:
         """Look the account up at Scalekit again before its next call."""
@@ -62,4 +67,4 @@ class ActiveAccounts:
             return refused if cause.status == 401 else error
         except ScalekitMCPError:
             return error
-        return error if view is None else not_active(view)
+        return error if view is None else self.not_active(view)

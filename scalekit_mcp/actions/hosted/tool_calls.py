@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from scalekit_mcp.accounts import AccountKey
 from scalekit_mcp.actions.hosted.active_accounts import ACCOUNT_MAY_BE_WHY, ActiveAccounts
-from scalekit_mcp.actions.hosted.views import not_active
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.calendar import OutlookCalendar, Pages, PageSealer
 from scalekit_mcp.clock import Clock
@@ -67,7 +66,7 @@ class ToolCalls:
             self._active.forget(key)
             view = await self._active.inactive(key)
             if view is not None:
-                return not_active(view)
+                return self._active.not_active(view)
         if failure.status == 400:
             fields = (field.removeprefix("$") for field in failure.fields)  # a window's parameters bear OData's sign
             named = next((name for name in fields if name in TOOLS[tool_name].input_schema["properties"]), None)

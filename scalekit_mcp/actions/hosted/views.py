@@ -51,13 +51,13 @@ class HostedViews:
     ) -> None:
         self._vault = vault
         self._authorizations = authorizations
-        self._vault_connection = vault_connection
+        self.vault_connection = vault_connection
         self._clock = clock
         self._verification = verification
 
     def vault_key(self, key: AccountKey) -> AccountKey:
         """The key under which the vault keeps the attempts of an account."""
-        return replace(key, connection_name=self._vault_connection)
+        return replace(key, connection_name=self.vault_connection)
 
     async def view(self, account: WireAccount) -> ConnectedAccountView:
         """The account with its present status and attempt.
@@ -75,6 +75,16 @@ class HostedViews:
     async def views(self, accounts: Sequence[WireAccount]) -> tuple[ConnectedAccountView, ...]:
         """The same for several accounts, in their order."""
         return tuple([await self.view(account) for account in accounts])
+
+    async def has_attempt(self, key: AccountKey) -> bool:
+        """Whether somebody is on the way to a consent for the account."""
+        stored = await self._vault.find_account(self.vault_key(key))
+        running = None if stored is None else attempt_in_progress(stored.attempt, self._clock.now())
+        return running is not None and running.state in (AttemptState.AT_PROVIDER, AttemptState.HELD)
+
+    async def settle(self, key: AccountKey) -> None:
+        """End the attempt of the account as a success."""
+        await self._authorizations.settle(self.vault_key(key))
 
     async def _has_succeeded(self, account: WireAccount, stored: StoredAccount, running: AttemptSummary) -> bool:
         if account.status != "ACTIVE" or running.state not in (AttemptState.AT_PROVIDER, AttemptState.HELD):
@@ -133,12 +143,18 @@ class HostedViews:
         return as_shown(stored.account, stored.attempt, self._clock.now()).reason or Reason.NEVER_AUTHORIZED
 
 
-def not_active(view: ConnectedAccountView) -> AuthorizationRequired:
-    """The error for an account that makes no calls."""
+def not_active(view: ConnectedAccountView, *, own_connection: str) -> AuthorizationRequired:
+    """The error for an account that makes no calls; of a connection beside the calendar's it names the connection."""
     reason = Reason(view.reason or Reason.UNKNOWN)
+    name, further = view.connection_name, view.connection_name != own_connection
+    message = sentence(reason, view.identifier)
+    if further and reason is Reason.NEVER_AUTHORIZED:
+        message = f"No account of the connection '{name}' is connected yet for '{view.identifier}'."
+    elif further:
+        message = f"Connection '{name}': {message}"
     return AuthorizationRequired(
-        sentence(reason, view.identifier),
-        next_step=next_step(reason),
+        message,
+        next_step=next_step(reason, has_administrators=not further),
         who_acts=view.who_acts,
         status=view.status,
         reason=reason.value,

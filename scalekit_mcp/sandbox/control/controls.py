@@ -218,6 +218,10 @@ class Controls:
         self.halves.identity.store.sign_out(person)
         self.halves.tokens.revoke_continuously(person)
 
+    def revoke_connection(self, connection: str, identifier: str) -> None:
+        """An administrator takes a connection (`gmail`) of the hosted API away from the user `identifier`."""
+        self.halves.revoke_connection(connection, identifier)
+
     def disable_person(self, address: str) -> None:
         """An administrator disables the account (50057)."""
         self.person(address).enabled = False

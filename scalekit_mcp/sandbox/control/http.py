@@ -66,6 +66,7 @@ SWITCHES = (
     "require_assignment",
     "require_mfa",
     "reset",
+    "revoke_connection",
     "revoke_grant",
     "revoke_sessions",
     "roll_signing_keys",

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from scalekit_mcp.sandbox.scalekit.records import Account, Records, ScalekitSwitches
 from scalekit_mcp.sandbox.scalekit.wire import (
-    CONNECTION_NAME,
+    CONNECTIONS,
     SELECTORS,
     RequestError,
     account_json,
@@ -21,7 +21,7 @@ from scalekit_mcp.sandbox.world import World
 
 
 class ScalekitAccounts:
-    """The connected accounts in `records`, all of one connection."""
+    """The connected accounts in `records`."""
 
     def __init__(self, world: World, records: Records, switches: ScalekitSwitches) -> None:
         self._world = world
@@ -101,7 +101,7 @@ class ScalekitAccounts:
             raise RequestError(3, "INVALID_ARGUMENT", "connector and identifier are required", field="identifier")
         if len(identifier) > 100:
             raise RequestError(3, "INVALID_ARGUMENT", "identifier must be at most 100 characters", field="identifier")
-        if connector != CONNECTION_NAME:
+        if connector not in CONNECTIONS:
             raise RequestError(5, "RESOURCE_NOT_FOUND", f"connection {connector} not found")
         return connector, identifier
 

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.scalekit.accounts import ScalekitAccounts
+from scalekit_mcp.sandbox.scalekit.connectors import Services, ToolLists, consent_form
 from scalekit_mcp.sandbox.scalekit.proxy import PROXY_PREFIX, Proxy
 from scalekit_mcp.sandbox.scalekit.records import (
     Account,
@@ -29,6 +30,7 @@ from scalekit_mcp.sandbox.scalekit.records import (
     ScalekitSwitches,
 )
 from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderError
+from scalekit_mcp.sandbox.scalekit.services import SERVICES
 from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE, BadParameters
 from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_ID,
@@ -70,6 +72,8 @@ class ScalekitLookAlike:
         self.switches = ScalekitSwitches()
         self.records = Records()
         self._accounts = ScalekitAccounts(world, self.records, self.switches)
+        self._tools = ToolLists(self.records, self.switches)
+        self._services = Services(world, self.switches)
         self._prefix = prefix
         self._base_url = base_url
         self._microsoft = Microsoft(world, microsoft, MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)
@@ -86,7 +90,8 @@ class ScalekitLookAlike:
             ("POST", "/connected_accounts/magic_link"): self._magic_link,
             ("POST", "/connected_accounts/user/verify"): self._verify,
             ("POST", "/execute_tool"): self._execute_tool,
-            ("GET", "/tools"): self._tools,
+            ("GET", "/tools"): self._tools.catalogue,
+            ("GET", "/tools/scoped"): self._tools.scoped,
         }
 
     @property
@@ -173,6 +178,8 @@ class ScalekitLookAlike:
             return await self._token(request)
         if path.startswith("/magicLink/") and request.method == "GET":
             return self._open_link(request, path.removeprefix("/magicLink/"))
+        if path.startswith("/consent/"):
+            return await self._consent_page(request, path.removeprefix("/consent/"))
         if path == f"/sso/v1/oauth/{CONNECTION_ID}/callback" and request.method == "GET":
             return await self._callback(request)
         if path == "/connected":
@@ -238,6 +245,9 @@ class ScalekitLookAlike:
         if consent is None or consent.opened or consent.expires_at <= self.world.clock.now():
             return page("Session expired or invalid", "Ask for a new link and start again.", status=400)
         consent.opened = True
+        account = self.records.accounts.get(consent.account_id)
+        if account is not None and account.connector in SERVICES:
+            return self._with_cookie(consent, f"{self.base_url}/consent/{consent.oauth_state}")
         callback = f"{self.base_url}/sso/v1/oauth/{CONNECTION_ID}/callback"
         self.world.apps[MICROSOFT_CLIENT_ID].redirect_uris = (callback,)
         query = {
@@ -248,11 +258,29 @@ class ScalekitLookAlike:
             "scope": CALENDAR_SCOPES,
             "state": consent.oauth_state,
         }
-        answer = RedirectResponse(
-            f"{self.world.base_url}/common/oauth2/v2.0/authorize?{urlencode(query, quote_via=quote)}", status_code=302
-        )
+        authorize = f"{self.world.base_url}/common/oauth2/v2.0/authorize"
+        return self._with_cookie(consent, f"{authorize}?{urlencode(query, quote_via=quote)}")
+
+    def _with_cookie(self, consent: Consent, url: str) -> Response:
+        answer = RedirectResponse(url, status_code=302)
         answer.set_cookie(_COOKIE, consent.cookie, httponly=True, samesite="lax", path="/")
         return answer
+
+    async def _consent_page(self, request: Request, oauth_state: str) -> Response:
+        """The consent of a service without a look-alike of its own: one page with two buttons."""
+        consent = next((c for c in self.records.consents.values() if c.oauth_state == oauth_state), None)
+        account = self.records.accounts.get(consent.account_id) if consent is not None else None
+        if consent is None or account is None or consent.done:
+            return page("Session expired or invalid", "Ask for a new link and start again.", status=400)
+        if request.cookies.get(_COOKIE) != consent.cookie:
+            return page("Invalid state", "Finish in the browser in which you began.", status=400)
+        if request.method != "POST":
+            return consent_form(account)
+        consent.done = True
+        action = parse_qs((await request.body()).decode()).get("action", [""])[0]
+        if action != "allow":
+            return back_to(consent, {"error": "access_denied", "error_description": "the user declined"})
+        return self._consented(consent, account, self._services.tokens())
 
     async def _callback(self, request: Request) -> Response:
         query = request.query_params
@@ -272,6 +300,10 @@ class ScalekitLookAlike:
             tokens = await self._microsoft.redeem(query.get("code", ""), callback)
         except ProviderError:
             return back_to(consent, {"error": "failed_to_exchange_token", "error_description": "token exchange failed"})
+        return self._consented(consent, account, tokens)
+
+    def _consented(self, consent: Consent, account: Account, tokens: HeldTokens) -> Response:
+        """Keep the tokens, or hold them until the person is verified."""
         if self.switches.verification == "none":
             account.tokens = tokens
             self._accounts.set_status(account, "ACTIVE")
@@ -303,34 +335,47 @@ class ScalekitLookAlike:
 
     # -- tools
 
-    async def _tools(self, request: Request) -> Response:
-        wanted = request.query_params.getlist("filter.tool_name")
-        chosen = [tool for name, tool in CATALOGUE.items() if not wanted or name in wanted]
-        names = [tool.name for tool in chosen]
-        if request.query_params.get("filter.summary") == "true":
-            return JSONResponse({"tools": [], "tool_names": names, "total_size": len(names), "next_page_token": ""})
-        tools = [{"id": f"tol_{n}", "provider": "OUTLOOK", "definition": t.definition()} for n, t in enumerate(chosen)]
-        return JSONResponse({"tools": tools, "tool_names": [], "total_size": len(tools), "next_page_token": ""})
+    def revoke(self, connection: str, identifier: str) -> None:
+        """The organization takes a connection away from a person: what was granted is worth nothing any more."""
+        account = self.records.find(connection, identifier, None)
+        if account is None or account.tokens is None:
+            raise LookupError(f"{identifier} is not connected on {connection}")
+        account.tokens.refresh_token = None
+        account.tokens.expires_at = self.world.clock.now()
 
     async def _execute_tool(self, request: Request) -> Response:
         allowed = SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
         given = await json_body(request, allowed)
         if not given.get("tool_name"):
             raise RequestError(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
+        account = self._accounts.known({**given, "id": given.get("connected_account_id")})
+        if account.connector in SERVICES:
+            return await self._execute(account, self._services.call_of(account, given))
         tool = CATALOGUE.get(given["tool_name"])
         if tool is None:
             raise RequestError(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
-        account = self._accounts.known({**given, "id": given.get("connected_account_id")})
         try:
             built = tool.request(dict(given.get("params") or {}))
         except (BadParameters, ValueError) as problem:
             raise RequestError(3, "INVALID_ARGUMENT", str(problem), field="params") from problem
+
+        async def at_microsoft(tokens: HeldTokens) -> dict[str, Any] | None:
+            return await self._microsoft.call(built, await self._access_token(account, tokens))
+
+        return await self._execute(account, at_microsoft)
+
+    async def _execute(
+        self, account: Account, call: Callable[[HeldTokens], Awaitable[dict[str, Any] | None]]
+    ) -> Response:
         if account.status != "ACTIVE" or account.tokens is None:
             raise RequestError(9, "FAILED_PRECONDITION", "connected account is not active")
         execution_id = "exec_" + secrets.token_hex(9)
         try:
-            data = await self._microsoft.call(built, await self._access_token(account, account.tokens))
+            data = await call(account.tokens)
         except ProviderError as refused:
+            if refused.grant_is_dead:
+                account.tokens = None
+                self._accounts.set_status(account, "EXPIRED")
             if self.switches.tool_error_statuses == "in_data":
                 return JSONResponse({"execution_id": execution_id, "data": self._wrapped(_error_data(refused))})
             raise self._tool_error(refused, execution_id) from refused

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from scalekit_mcp.sandbox.scalekit.services import Box
+
 
 @dataclass(repr=False)
 class HeldTokens:
@@ -29,6 +31,8 @@ class Account:
     tokens: HeldTokens | None = None
     last_used_at: datetime | None = None
     api_config: dict[str, Any] = field(default_factory=dict[str, Any])
+    box: Box | None = None
+    """What the account holds at a service that has no look-alike of its own."""
 
 
 @dataclass(repr=False)
@@ -98,6 +102,11 @@ class ScalekitSwitches:
     """How `data` holds the provider's answer: `plain`, `response` (under that name) or `text` (as JSON text)."""
     annotations: bool = True
     """Whether `data` keeps the provider's `@odata.nextLink` and its like."""
+    scoped_before_consent: bool = False
+    """Whether `/tools/scoped` shows a user the tools of a connection before the first consent."""
+    most_tools_on_a_page: int = 50
+    further_tools: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    """Definitions that are listed for a connection after its own; a call of one is answered with its parameters."""
     faults: list[Fault] = field(default_factory=list[Fault])
 
 

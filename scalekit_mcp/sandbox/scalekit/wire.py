@@ -15,6 +15,13 @@ from scalekit_mcp.sandbox.scalekit.records import Account, Consent, Fault
 
 CONNECTION_ID = "conn_5ca1e0000000000001"
 CONNECTION_NAME = "outlook"
+CONNECTIONS: dict[str, tuple[str, str, str]] = {
+    CONNECTION_NAME: (CONNECTION_ID, "OUTLOOK", "Outlook"),
+    "gmail": ("conn_5ca1e0000000000002", "GMAIL", "Gmail"),
+    "slack": ("conn_5ca1e0000000000003", "SLACK", "Slack"),
+}
+"""By the connection's name: its id, its provider, and what a page calls that."""
+
 SELECTORS = frozenset({"connector", "identifier", "id", "organization_id", "user_id"})
 """What a request may name an account by."""
 
@@ -60,12 +67,13 @@ class RequestError(Exception):
 
 def account_json(account: Account, *, whole: bool = True) -> dict[str, Any]:
     """An account as it stands in an answer; `whole` is false in lists. Credentials never stand in either."""
+    connection_id, provider, _ = CONNECTIONS[account.connector]
     wire: dict[str, Any] = {
         "id": account.id,
         "identifier": account.identifier,
         "connector": account.connector,
-        "connection_id": CONNECTION_ID,
-        "provider": "OUTLOOK",
+        "connection_id": connection_id,
+        "provider": provider,
         "status": account.status,
         "authorization_type": "OAUTH",
         "updated_at": instant(account.updated_at),
@@ -141,7 +149,8 @@ def back_to(consent: Consent, query: dict[str, str]) -> Response:
     return RedirectResponse(f"{consent.user_verify_url}{joint}{urlencode(given)}", status_code=302)
 
 
-def page(title: str, text: str, *, status: int = 200) -> HTMLResponse:
-    """A page for a person."""
-    html = f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1><p>{escape(text)}</p>"
+def page(title: str, text: str, *, status: int = 200, form: str = "") -> HTMLResponse:
+    """A page for a person; `form` is HTML."""
+    head = f"<!doctype html><title>{escape(title)}</title><h1>{escape(title)}</h1>"
+    html = f"{head}<p>{escape(text)}</p>{form}"
     return HTMLResponse(html, status_code=status)

@@ -96,6 +96,7 @@ class Pages:
             prompt=prompt,
             permissions=permissions(prompt.scopes, has_administrators=prompt.has_administrators),
             provider=prompt.provider_name,
+            service=prompt.provider_name != self._names.provider,
             mail=self._mail(prompt.approval),
             action=action,
             csrf=csrf,

@@ -1,0 +1,43 @@
+"""A tool of a further connection, which Scalekit runs, as a model sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorTool:
+    """One tool: its name as Scalekit gives it, cleaned words, a flat schema, and what is known of its effects.
+
+    A tool that nobody annotated counts as writing; `destructive` is None where nothing is known. `renamed` has the
+    service's names of parameters that are published under others.
+    """
+
+    name: str
+    title: str
+    description: str
+    connection_name: str
+    input_schema: Mapping[str, Any]
+    read_only: bool = False
+    destructive: bool | None = None
+    idempotent: bool = False
+    open_world: bool = True
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def wire_arguments(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call under the names that the service knows."""
+        return {self.renamed.get(name, name): value for name, value in given.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorTools:
+    """The tools of one user's further connections, and why those of a connection could not be read, by its name."""
+
+    tools: tuple[ConnectorTool, ...] = ()
+    failures: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
+
+    def find(self, name: str) -> ConnectorTool | None:
+        """The tool of this name; None if there is none."""
+        return next((tool for tool in self.tools if tool.name == name), None)
