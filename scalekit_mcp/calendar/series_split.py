@@ -1,14 +1,14 @@
 """Changes of a series from one of its dates on: its end, and where it shall go on differently a new series.
 
-Two writes make one change, so that each is settled before the next: the end of the old series by reading its range, the
-new series by repeating its request with the same transactionId, which is derived from the change itself. Where a room
-is invited the old series ends first, because the room would decline what overlaps it; otherwise the new series is made
-first, so that nothing is ever missing. Sources: Update event, Create event.
+Several writes make one change, so that each is settled before the next. The new series comes first, so that nothing is
+ever missing, wherever the change is broken off: its request can be repeated, with a transactionId that is derived from
+the change itself. Then the old one ends, which reading its range settles. Rooms are invited to the new series last, for
+they would decline what overlaps the old one. Sources: Update event, Create event.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -17,19 +17,20 @@ from typing import Any
 import anyio
 
 from scalekit_mcp.calendar.calendar_membership import calendar_of, is_listed
-from scalekit_mcp.calendar.events.event import Event, body_characters, join_url, series_meant
+from scalekit_mcp.calendar.events.event import Event, address_of, body_characters, join_url, series_meant
 from scalekit_mcp.calendar.events.lost_answers import same_recurrence
 from scalekit_mcp.calendar.events.series_cut import Continuation, SeriesCut, continued, cut_at, transaction_id_of
 from scalekit_mcp.calendar.events.shapes import shown_event
 from scalekit_mcp.calendar.events.told import invited
-from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnswer
+from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId, UnreadableAnswer
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.own_time import Planned, require_free
-from scalekit_mcp.calendar.reading import WHOLE, read_event, read_to_show, shown_in
+from scalekit_mcp.calendar.reading import WHOLE, change_event, read_event, read_to_show, shown_in
 from scalekit_mcp.calendar.single_dates import listed, loss_refusal, single_dates
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import (
     Conflict,
+    EventNotFound,
     InvalidInput,
     OutcomeUnknown,
     ProviderUnavailable,
@@ -42,6 +43,10 @@ FIRST_DATE = "The date is the first one of its series, so that the whole series 
 _EXTENT = Form(select=("id", "recurrence"))
 _CHANGED_MEANWHILE = frozenset({409, 412})
 _TRIES = 3
+_GONE = (
+    "List the period. If this call was made before, its change is probably there: from the cut on the dates have new "
+    "ids, with which further changes are made. Rooms that are missing there are invited by attendees_resource."
+)
 _NOT_KNOWN = "Whether the series has its new end is not known."
 
 
@@ -69,7 +74,16 @@ async def read_cut(mailbox: Mailbox, event_id: str, zone: Zone | None = None) ->
 
     Raises `InvalidInput` for what is no date of a series that the user organizes.
     """
-    occurrence = await read_event(mailbox, event_id, shown_in(zone), required=("start", "end", "type"))
+    try:
+        occurrence = await read_event(mailbox, event_id, shown_in(zone), required=("start", "end", "type"))
+    except MalformedEventId:
+        raise
+    except EventNotFound as gone:
+        raise EventNotFound(
+            "No date of a series has this id (any more); this call changed nothing and mailed nobody.",
+            next_step=_GONE,
+            **gone.details,
+        ) from gone
     series_id = series_meant(occurrence, "following")
     if series_id is None:
         raise InvalidInput("The id names no date of a series.", field="apply_to", next_step="Leave apply_to out.")
@@ -104,11 +118,6 @@ class _End:
 def _cut(series: CutSeries) -> _End:
     had = series.cut.had
     return _End(series.cut.shortened, series.cut.is_made, lambda there: same_recurrence(there, had))
-
-
-def _restored(series: CutSeries) -> _End:
-    wanted = series.cut.restored
-    return _End(wanted, lambda there: same_recurrence(there, wanted), series.cut.is_made)
 
 
 @dataclass(slots=True)
@@ -150,22 +159,24 @@ class SeriesSplit:
         new = await off_loop(len(args.body_content or "") + body_characters([series.master]), make)
         losses = await self._losses(series, discard=bool(args.discard_exceptions), skipped=new)
         calendar_id = await calendar_of(self._mailbox, {**series.occurrence, "id": series.id})
-        body = {**new.body, "transactionId": transaction_id_of(args, series.master, series.cut)}
+        body = {**new.body_without_rooms, "transactionId": transaction_id_of(args, series.master, series.cut)}
         if args.only_if_free:
             planned = Planned(new.body, calendar_id, frozenset({series.id}), str(body["transactionId"]))
             await require_free(self._mailbox, planned, now)
-        create = partial(self._create, body, calendar_id, zone)
-        write = self._cut_first if new.invites_rooms else self._create_first
         # A caller who goes away must not leave half of it behind; every request has its own limit of time.
         event: Event = {}
         remarks = NO_REMARKS
+        asked = body
         with anyio.CancelScope(shield=True):
-            event, remarks = await write(series, create, str(body["transactionId"]))
+            event, remarks = await self._create_first(series, partial(self._create, body, calendar_id, zone))
             remarks = new.remarks + losses.remarks + remarks
+            if new.rooms:
+                event, asked, about_rooms = await self._with_rooms(event, new, zone)
+                remarks += about_rooms
             event, about_link = await self._with_link(event, new, zone)
             remarks += _about_split(series, new, event) + about_link + await self._afterwards(series, losses)
         mailed = invited(series.master)
-        mailed += [address for address in invited(new.body) if address.casefold() not in map(str.casefold, mailed)]
+        mailed += [address for address in invited(asked) if address.casefold() not in map(str.casefold, mailed)]
         return Split(event, mailed, remarks)
 
     async def _losses(
@@ -193,8 +204,10 @@ class SeriesSplit:
             losses.remarks += noted(f"The dates of the series from {gap[0]} until {gap[1]} are gone.")
         return losses
 
-    async def _create_first(self, series: CutSeries, create: Any, key: str) -> tuple[Event, Remarks]:
-        del key
+    async def _create_first(
+        self, series: CutSeries, create: Callable[[], Awaitable[tuple[Event, Remarks]]]
+    ) -> tuple[Event, Remarks]:
+        """Make the new series, then end the old one; raises what says which half stands, if one does not."""
         try:
             event, remarks = await create()
         except (ChangeAnswerLostError, UnreadableAnswer) as lost:
@@ -219,49 +232,28 @@ class SeriesSplit:
             raise _half_done(exc, half.format(state="was not ended"), again, ids) from exc
         return event, remarks
 
-    async def _cut_first(self, series: CutSeries, create: Any, key: str) -> tuple[Event, Remarks]:
-        ended = f"The old series, {series.id}, ends now with its date on {series.cut.earlier[-1]}"
-        try:
-            await self._set_end(series.id, _cut(series), series.master.get("@odata.etag"))
-        except OutcomeUnknown as exc:
-            raise OutcomeUnknown(
-                f"The end of the old series, {series.id}, was sent to Microsoft, but no answer tells whether it was "
-                "made; the new series was not made.",
-                next_step="List the period. If the dates are still there, repeat the same call; else create the rest.",
-                old_series_id=series.id,
-            ) from exc
-        try:
-            return await create()
-        except (ChangeAnswerLostError, UnreadableAnswer) as lost:
-            raise OutcomeUnknown(
-                f"{ended}. The new series for the rest was sent to Microsoft, but no answer that can be read came "
-                "back: it may or may not be in the calendar.",
-                next_step=(
-                    f"List the period from {series.cut.on} on. If the new series is not there, create it with "
-                    f"transaction_id={key}: that cannot book it twice."
-                ),
-                old_series_id=series.id,
-            ) from lost
-        except ScalekitMCPError as exc:
-            raise await self._put_back(series, exc, ended) from exc
+    async def _with_rooms(self, event: Event, new: Continuation, zone: Zone) -> tuple[Event, Event, Remarks]:
+        """The new series with its rooms, the attendees that it has then, and what to tell.
 
-    async def _put_back(self, series: CutSeries, refused: ScalekitMCPError, ended: str) -> ScalekitMCPError:
-        """Give the old series its end again after the new one could not be made; the error to raise."""
-        ids: dict[str, Any] = {"old_series_id": series.id}
-        try:
-            await self._set_end(series.id, _restored(series), None)
-        except ScalekitMCPError:
-            told = f"{ended}. The new series for the rest could not be made, and the old end could not be put back."
-            step = (
-                f"Give the series {series.id} its end again (recurrence_range_type, recurrence_end_date or "
-                "recurrence_occurrences), then repeat the same call."
-            )
-            return _half_done(refused, told, step, ids, repeats=False)
-        told = (
-            f"The new series could not be made. The old series, {series.id}, has its end again; edits and deletions of "
-            "single dates may be lost, and the attendees were mailed both changes."
+        Repeating does no harm: who is invited already is not mailed.
+        """
+        people = {"attendees": new.body["attendees"]}
+        problem = "Microsoft's answers were lost"
+        for _ in range(_TRIES):
+            try:
+                event, remarks = await change_event(self._mailbox, str(event["id"]), people, zone=zone, etag=None)
+            except ChangeAnswerLostError:
+                continue
+            except ScalekitMCPError as refused:
+                problem = refused.message.rstrip(".")
+                break
+            return event, people, remarks
+        rooms = ", ".join(str(address_of(room)) for room in new.rooms)
+        told = warned(
+            f"Whether {rooms} could be invited to the new series is not known: {problem}. Read the new series, and "
+            "give what is missing in attendees_resource."
         )
-        return _half_done(refused, told, refused.next_step, ids)
+        return event, new.body_without_rooms, told
 
     async def _create(self, body: Event, calendar_id: str | None, zone: Zone) -> tuple[Event, Remarks]:
         """The new series, made now or by an earlier call; raises `ChangeAnswerLostError` while that is open."""
@@ -369,18 +361,16 @@ def _about_split(series: CutSeries, new: Continuation, event: Event) -> Remarks:
         f"{new.begins} on the new series holds them, with the id {event['id']}.",
         f"The new series has a meeting link of its own, {url}; the earlier dates keep theirs." if url else None,
         "Those invited were mailed about both: an update of the old series and an invitation to the new one, which "
-        "they have to answer anew" + (", rooms too." if new.invites_rooms else ".")
+        "they have to answer anew" + (", rooms too." if new.rooms else ".")
         if people
         else None,
     )
 
 
-def _half_done(
-    cause: ScalekitMCPError, told: str, next_step: str, ids: dict[str, Any], *, repeats: bool = True
-) -> ScalekitMCPError:
-    """The error for half of a change: what stands, why, and what to do; the same call may follow if it `repeats`."""
+def _half_done(cause: ScalekitMCPError, told: str, next_step: str, ids: dict[str, Any]) -> ScalekitMCPError:
+    """The error for half of a change: what stands, why, and what to do."""
     details = {**cause.details, **ids}
     message = f"{told} {cause.message}"
-    if cause.retryable and repeats:
+    if cause.retryable:
         return ProviderUnavailable(message, next_step=next_step, **details)
     return Conflict(message, next_step=next_step, who_acts=cause.who_acts, **details)

@@ -318,6 +318,20 @@ async def test_the_new_series_is_an_online_meeting_unless_that_is_not_wanted(onl
         assert "teams.microsoft" not in json.dumps(new) or online is None
 
 
+async def test_a_room_accepts_the_new_series_although_it_lies_where_the_old_one_did() -> None:
+    async with signed_in(sandbox()) as me:
+        await me.create(
+            **{**STANDUP, "attendees_required": "alice@company.com"}, attendees_resource="lisbon@company.com"
+        )
+        new = await me.update(await occurrence_on(me, "2026-05-04"), **FOLLOWING, subject="Renamed")
+        assert new["told"] == ["alice@company.com", "lisbon@company.com"]
+        read = await me.get(new["id"])
+        answers = {each["emailAddress"]["address"]: each["status"]["response"] for each in read["attendees"]}
+        assert answers == {"alice@company.com": "none", "lisbon@company.com": "accepted"}
+        said = {mail.comment for mail in me.sandbox.world.mails if mail.sender == "lisbon@company.com"}
+        assert said == {"Your request was accepted."}
+
+
 async def test_attendees_and_text_change_with_the_new_series_alone() -> None:
     async with signed_in(sandbox()) as me:
         old = await me.create(**FULL)

@@ -67,11 +67,6 @@ class SeriesCut:
         """The recurrence of the series that ends on the day before the cut."""
         return self._with(range_type="endDate", end_date=self.on - _DAY, occurrences=None)
 
-    @property
-    def restored(self) -> Event:
-        """The recurrence as it was."""
-        return self._with()
-
     def is_made(self, recurrence: Any) -> bool:
         """Whether a recurrence, as Graph answers it, ends before the cut."""
         if not isinstance(recurrence, dict):
@@ -145,9 +140,20 @@ class Continuation:
     skipped: tuple[date, date] | None = None
 
     @property
-    def invites_rooms(self) -> bool:
-        """Whether a room or equipment is invited, which declines what overlaps another event of its own."""
-        return any(str(person.get("type")).casefold() == "resource" for person in self.body.get("attendees") or ())
+    def rooms(self) -> list[Event]:
+        """Rooms and equipment that are invited: they decline what overlaps another event of their own."""
+        return [person for person in self.body.get("attendees") or () if _is_room(person)]
+
+    @property
+    def body_without_rooms(self) -> Event:
+        """The same body with the other attendees alone."""
+        people = [person for person in self.body.get("attendees") or () if not _is_room(person)]
+        others = {name: value for name, value in self.body.items() if name != "attendees"}
+        return {**others, "attendees": people} if people else others
+
+
+def _is_room(person: Event) -> bool:
+    return str(person.get("type")).casefold() == "resource"
 
 
 def continued(args: UpdateCalendarEvent, master: Event, cut: SeriesCut, *, personal: bool) -> Continuation:
