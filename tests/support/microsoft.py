@@ -32,11 +32,10 @@ from scalekit_mcp.tools.arguments import (
 )
 from scalekit_mcp.tools.catalogue import parse_arguments
 from scalekit_mcp.upstream import UpstreamClient
+from tests.support.call_ways import BASE_URL, GRAPH_URL, FixedToken, ToolsCalendar, current_way, session_of
 from tests.support.clock import HandClock
 from tests.support.sealing import Sealer
 
-BASE_URL = "http://localhost"
-GRAPH_URL = f"{BASE_URL}/v1.0"
 CALLBACK = "http://localhost:8754/oauth/callback"
 SCOPE = "openid profile offline_access User.Read Calendars.ReadWrite"
 CODE_VERIFIER = "v" * 64
@@ -73,16 +72,6 @@ async def signed_in_token(sandbox: Sandbox, address: str) -> str:
 def sandbox_http(sandbox: Sandbox) -> httpx.AsyncClient:
     """An HTTP client that reaches the sandbox in process; a dropped connection is a transport error."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=sandbox.app), base_url=BASE_URL)
-
-
-@dataclass(frozen=True)
-class FixedToken:
-    """A token source with one token."""
-
-    token: str
-
-    async def access_token(self, *, rejected: str | None = None, claims: str | None = None) -> str:
-        return self.token
 
 
 @dataclass
@@ -169,8 +158,7 @@ async def signed_in(
     if between is not None:
         transport = between(transport)
     async with UpstreamClient(transport=transport, base_url=BASE_URL) as http:
-        graph = GraphClient(http, endpoint=DirectGraph(GRAPH_URL), clock=clock, jitter=lambda: 0.5)
-        session = GraphSession(graph, FixedToken(token), f"mailbox of {address}")
+        session = session_of(sandbox, address, token, http, clock)
         mailbox = GraphMailbox(session, owner_id=None if account.personal else account.oid)
         calendar = OutlookCalendar(
             mailbox,
@@ -179,6 +167,8 @@ async def signed_in(
             timezone=timezone,
             pages=Pages(Sealer(), connection_name="outlook", identifier=address),
         )
+        if current_way() == "tools":
+            calendar = ToolsCalendar.of(sandbox, address, token, http, clock, timezone)
         searcher = Searcher(address, address, personal=account.personal, may_ask_directory=directory)
         scheduling = Scheduling(mailbox, searcher, MetPeopleCache(), clock, timezone)
         me = SignedIn(sandbox, address, account, session, clock, calendar, scheduling, http, token)
