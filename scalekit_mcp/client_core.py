@@ -180,10 +180,10 @@ async def _composition(settings: Settings) -> AsyncGenerator[Actions]:
         async with open_actions(settings, user_verification="confirm") as actions:
             yield actions
         return
-    from scalekit_mcp.server import Listener
+    from scalekit_mcp.server import Listener, brand_of
 
     async with (
-        Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,
+        Listener(preferred_port=settings.port, sandbox=settings.sandbox, brand=brand_of(settings)) as listener,
         open_actions(settings, link_base=listener.base_url) as actions,
     ):
         listener.serve(actions)

@@ -13,6 +13,7 @@ from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import OPTIONS, cli
 from scalekit_mcp.cli.http import session_keys
 from scalekit_mcp.errors import ConfigurationError
+from scalekit_mcp.server import brand_of
 from scalekit_mcp.settings import SECRETS, Settings, check_settings, load_settings, variables_of
 from tests.cli.test_wrong_starts import started
 
@@ -64,6 +65,11 @@ BAD = {
     "timezone": "Mars/Olympus",
     "log_level": "LOUD",
     "log_format": "xml",
+    "product_name": "planted" * 9,
+    "product_logo": TAB,
+    "product_color": "blue",
+    "support_url": "mailto:nobody",
+    "privacy_url": "http://app.example/privacy",
     "webhook_url": "http://hook.example",
     "webhook_secret": "whsec_planted",
     "otlp_endpoint": "collector:4318",
@@ -102,6 +108,7 @@ async def start(**options: Any) -> None:
     settings = load_settings(**options)
     check_settings(settings, transport="http")
     session_keys(settings)
+    brand_of(settings)
     async with open_actions(settings):
         pass
 

@@ -49,6 +49,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         Shutdown,
         StopDeadline,
         authenticated_caller,
+        brand_of,
         create_http_app,
         create_server,
         serve_http,
@@ -60,6 +61,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             "identifier it was made for, also if the link was sent to the wrong person."
         )
     clock = SystemClock()
+    brand = brand_of(settings)
     check_key_file(settings)  # before any other key file is made
     keys = session_keys(settings)
     public_url = settings.base_url
@@ -101,6 +103,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 allowed_origins=listed(settings.allowed_origins),
                 stateless=settings.stateless,
                 sandbox=settings.sandbox,
+                brand=brand,
                 cookie_keys=KeyRing(list(_derived(keys, b"cookies").items())),
                 rest=RestOptions(
                     service_key=service_key,
@@ -184,7 +187,7 @@ async def _authorization_server(
         return None
     from scalekit_mcp.accounts import KeyRing
     from scalekit_mcp.actions import RemoteSignIn
-    from scalekit_mcp.server import AuthorizationServer, AuthorizationServerOptions, Documents
+    from scalekit_mcp.server import AuthorizationServer, AuthorizationServerOptions, Documents, brand_of
 
     service = RemoteSignIn(actions)
     if settings.tenants:
@@ -209,6 +212,7 @@ async def _authorization_server(
         access_token_keys=_derived(keys, b"access tokens"),
         read_only=settings.read_only,
         sandbox=settings.sandbox,
+        brand=brand_of(settings),
     )
     return AuthorizationServer(service, documents, options, clock=SystemClock(), metrics=metrics)
 

@@ -43,10 +43,10 @@ def warn_of_exposed_files(settings: Settings) -> None:
 @asynccontextmanager
 async def stdio_composition(settings: Settings) -> AsyncGenerator[Actions]:
     """The calls with a loopback listener for the consent pages, which starts when a consent begins."""
-    from scalekit_mcp.server import Listener
+    from scalekit_mcp.server import Listener, brand_of
 
     async with (
-        Listener(preferred_port=settings.port, sandbox=settings.sandbox) as listener,
+        Listener(preferred_port=settings.port, sandbox=settings.sandbox, brand=brand_of(settings)) as listener,
         open_actions(settings, link_base=listener.base_url, timezone=answer_zone(settings)) as actions,
     ):
         listener.serve(actions)

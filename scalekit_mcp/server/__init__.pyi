@@ -26,3 +26,4 @@ from .rest.options import RestOptions as RestOptions
 from .stdio.listener import Listener as Listener
 from .stdio.server import serve_stdio as serve_stdio
 from .stopping import StopDeadline as StopDeadline
+from .web.brand import brand_of as brand_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +36,16 @@ TRUSTED_ADDRESSES = (
     "scalekit_env_url",
     "user_verify_url",
     "webhook_url",
+    "privacy_url",
     "oidc_issuer",
     "oidc_authorization_server",
 )
 """Settings that lead people, tokens or secrets somewhere."""
-AS_SPELLED = frozenset({"oidc_issuer", "oidc_authorization_server", "user_verify_url", "webhook_url"})
+AS_SPELLED = frozenset({"oidc_issuer", "oidc_authorization_server", "user_verify_url", "webhook_url", "privacy_url"})
 """Those that keep a slash at their end: an issuer is compared as it is spelled (RFC 8414 section 3.3)."""
+WITH_QUERY = frozenset({"user_verify_url", "webhook_url", "privacy_url"})
+MAX_PRODUCT_NAME = 60
+"""Longest name of a product, in characters: it stands in a line beside the logo."""
 MAX_SCOPES = 1000
 """Longest list of scopes that is advertised, in characters; it stands in a header of every refusal."""
 MULTI_LINE = frozenset({"vault_keys", "session_keys"})
@@ -122,6 +127,11 @@ class Settings(BaseSettings):
     timezone: str | None = None
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
+    product_name: str = ""
+    product_logo: Path | None = None
+    product_color: str = ""
+    support_url: str = ""
+    privacy_url: str = ""
     webhook_url: str = ""
     webhook_secret: SecretStr | None = None
     otlp_endpoint: str = Field("", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -154,8 +164,34 @@ class Settings(BaseSettings):
     def _trusted(cls, value: str | None, info: ValidationInfo) -> str | None:
         if not value:
             return value
-        trusted_address(value, query=info.field_name in {"user_verify_url", "webhook_url"})
+        trusted_address(value, query=info.field_name in WITH_QUERY)
         return value if info.field_name in AS_SPELLED else value.rstrip("/")
+
+    @field_validator("support_url", mode="after")
+    @classmethod
+    def _support(cls, value: str) -> str:
+        if not value.casefold().startswith("mailto:"):
+            return trusted_address(value) if value else value
+        if not re.fullmatch(r"[^\s@:?#<>\"\\]+@[A-Za-z0-9.-]+(\?[A-Za-z0-9=&%._~+-]*)?", value[len("mailto:") :]):
+            raise ValueError("it must be an address that begins with https://, or mailto: and a mail address")
+        return value
+
+    @field_validator("product_name", mode="after")
+    @classmethod
+    def _product(cls, value: str) -> str:
+        if len(value) > MAX_PRODUCT_NAME:
+            raise ValueError(f"it is longer than {MAX_PRODUCT_NAME} characters")
+        plain = value.replace("\u200c", "").replace("\u200d", "")  # some scripts and pictures are spelled with them
+        if any(unicodedata.category(character) in {"Cf", "Cs", "Co", "Cn"} for character in plain):
+            raise ValueError("it has a character that is not shown, or that turns the direction of text around")
+        return value
+
+    @field_validator("product_color", mode="after")
+    @classmethod
+    def _color(cls, value: str) -> str:
+        if value and not re.fullmatch(r"#[0-9A-Fa-f]{6}", value):
+            raise ValueError("it must be a color such as #0b5cad")
+        return value.casefold()
 
     @field_validator("oidc_scopes", mode="after")
     @classmethod

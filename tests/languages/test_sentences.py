@@ -17,6 +17,8 @@ SAID = re.compile(r'(?:said|\bt)\(\s*"([a-z_0-9.]+)"')
 """What Python and templates say by a whole key."""
 COMPOSED = {
     "account.refused_": ("personal", "organization"),
+    "approval.": ("mail", "mail_product"),
+    "connect.": ("asks", "product_asks", "service_asks", "product_service_asks"),
     "consent.": ("named_published", "named_unverified", "nameless_published", "nameless_unverified"),
     "consent.warn_": ("computer", "scheme", "other_host"),
     "trouble.": ("vault", "misconfigured", "unavailable", "ours"),
@@ -27,7 +29,7 @@ SPOKEN_BY_TABLES = ("permission.", "microsoft.", "microsoft_next.", "id_token.",
 """Sections whose keys stand in tables of the code, without their prefix."""
 
 
-PREPARED = ("missing.", "approval.mail_product", "connect.product_asks", "page.support", "page.privacy", "page.copy")
+PREPARED = ("missing.", "page.copy")
 """Words of pages that are being written."""
 
 

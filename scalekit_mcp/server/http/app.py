@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from scalekit_mcp.server.oauth.server import AuthorizationServer
     from scalekit_mcp.server.rest.options import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
+    from scalekit_mcp.server.web.brand import Brand
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +62,9 @@ READY_CACHE_SECONDS = 5.0
 class HttpOptions:
     """The options of the HTTP application.
 
-    `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `cookie_keys` (the same on all replicas) seal what
-    the browser keeps. `rest` is None without a service key. `resource_metadata` is published for `oidc`.
+    `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `brand` is the product that pages show. `cookie_keys`
+    (the same on all replicas) seal what the browser keeps. `rest` is None without a service key. `resource_metadata` is
+    published for `oidc`.
     `authorization_server` is there for `microsoft` alone.
     `metrics` is published with `metrics_key` as bearer, or openly without one: leave it None on a bind that is not
     loopback.
@@ -73,6 +75,7 @@ class HttpOptions:
     allowed_origins: tuple[str, ...] = ()
     stateless: bool = False
     sandbox: bool = False
+    brand: Brand | None = None
     cookie_keys: KeyRing | None = None
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
@@ -331,11 +334,13 @@ def allowed_origins(options: HttpOptions) -> tuple[str, ...]:
 
 def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origins: tuple[str, ...]) -> list[Route]:
     from scalekit_mcp.server.web.app import Web, WebOptions
+    from scalekit_mcp.server.web.brand import Brand
 
     web_options = WebOptions(
         origins=lambda: origins[:1],
         secure=options.public_url.startswith("https://"),
         sandbox=options.sandbox,
+        brand=options.brand or Brand(),
         cookie_keys=options.cookie_keys,
         sign_in_callback=None if options.authorization_server is None else options.authorization_server.callback,
     )

@@ -22,6 +22,7 @@ from scalekit_mcp.server.oauth.metadata import MCP, OAuthMetadata
 from scalekit_mcp.server.oauth.requests import DocumentClients, RequestChecks
 from scalekit_mcp.server.oauth.returning import ReturnEndpoint, SignInCompletion
 from scalekit_mcp.server.oauth.token import Codes, TokenEndpoint, TokenGrants
+from scalekit_mcp.server.web.brand import Brand
 from scalekit_mcp.server.web.pages import Pages
 from scalekit_mcp.telemetry import Metrics
 
@@ -39,7 +40,7 @@ class AuthorizationServerOptions:
     """What the composition root decides.
 
     `page_keys`, `registration_keys` and `access_token_keys` are derived for these purposes alone, and the same on all
-    replicas; of `access_token_keys` (by their ids) the first signs.
+    replicas; of `access_token_keys` (by their ids) the first signs. `brand` is the product that the pages show.
     """
 
     public_url: str
@@ -48,6 +49,7 @@ class AuthorizationServerOptions:
     access_token_keys: Mapping[str, bytes] = field(repr=False)
     read_only: bool = False
     sandbox: bool = False
+    brand: Brand = field(default_factory=Brand)
 
 
 class AuthorizationServer:
@@ -68,7 +70,7 @@ class AuthorizationServer:
         browser_options = BrowserOptions(
             issuer=issuer, origins=lambda: origins, secure=parts.scheme == "https", ring=options.page_keys
         )
-        browser = Browser(Pages(sandbox=options.sandbox), browser_options, metrics)
+        browser = Browser(Pages(sandbox=options.sandbox, brand=options.brand), browser_options, metrics)
         registrations = Registrations(options.registration_keys, clock)
         checks = RequestChecks(registrations, documents, issuer=issuer, read_only=options.read_only)
         self._service = service

@@ -21,6 +21,8 @@ from scalekit_mcp.network import loopback_hosts
 if TYPE_CHECKING:
     import uvicorn
 
+    from scalekit_mcp.server.web.brand import Brand
+
 logger = logging.getLogger(__name__)
 
 PREFERRED_PORT = 8754
@@ -42,11 +44,13 @@ class Listener:
         *,
         preferred_port: int = PREFERRED_PORT,
         sandbox: bool = False,
+        brand: Brand | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._actions: Actions | None = None
         self._preferred_port = preferred_port
         self._sandbox = sandbox
+        self._brand = brand
         self._clock = clock or SystemClock()
         self._tasks: TaskGroup | None = None
         self._exit_stack = contextlib.AsyncExitStack()
@@ -103,10 +107,11 @@ class Listener:
     def _app(self, port: int) -> Starlette:
         from scalekit_mcp.server.http.middleware import outer_middleware
         from scalekit_mcp.server.web.app import Web, WebOptions
+        from scalekit_mcp.server.web.brand import Brand
 
         hosts = loopback_hosts(port)
         origins = {f"http://localhost:{port}"}
-        options = WebOptions(origins=lambda: origins, sandbox=self._sandbox)
+        options = WebOptions(origins=lambda: origins, sandbox=self._sandbox, brand=self._brand or Brand())
         web = Web(self._behind, clock=self._clock, options=options)
         app = Starlette(routes=web.routes(), middleware=outer_middleware(lambda: hosts))
         app.router.redirect_slashes = False

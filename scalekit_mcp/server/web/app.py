@@ -29,6 +29,7 @@ from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.languages import Sentence, said
 from scalekit_mcp.server.failures import log_failure, new_reference
 from scalekit_mcp.server.hosts import matches
+from scalekit_mcp.server.web.brand import Brand
 from scalekit_mcp.server.web.pages import PAGE_HEADERS, Pages, ServiceNames
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ _COOKIE = "browser cookie"
 class WebOptions:
     """The options of the pages: `origins` are our own (`https://host`), `secure` says that all of them are https.
 
-    `names` are what pages call the provider and its calendars.
+    `names` are what pages call the provider and its calendars, `brand` is the product that asks.
     `sign_in_callback` takes what the provider answers to a sign-in of an app.
     `cookie_keys` (the same on all replicas) seal what the browser keeps for us; none means a key of this process.
     """
@@ -58,22 +59,25 @@ class WebOptions:
     cookie_keys: KeyRing | None = None
     sign_in_callback: Callable[[Request], Awaitable[Response]] | None = None
     names: ServiceNames = field(default_factory=ServiceNames)
+    brand: Brand = field(default_factory=Brand)
 
 
 class Web:
-    """The routes `/connect/{ticket}`, `/oauth/callback`, `/oauth/admin-consent` and the clean address of an outcome."""
+    """The routes `/connect/{ticket}`, `/oauth/callback`, `/oauth/admin-consent`, an outcome's and the logo."""
 
     def __init__(self, actions: Callable[[], Actions], *, clock: Clock, options: WebOptions) -> None:
         self._actions = actions
         self._options = options
-        self._pages = Pages(sandbox=options.sandbox, names=options.names)
+        self._pages = Pages(sandbox=options.sandbox, names=options.names, brand=options.brand)
         self._ring = options.cookie_keys or KeyRing.generate()
         self._clock = clock
         self._prefix = "__Host-scalekit_" if options.secure else "scalekit_"
 
     def routes(self) -> list[Route]:
         """The routes, to be put into an application."""
+        logo = self._options.brand.logo
         return [
+            *([] if logo is None else [Route(logo.path, logo.show, methods=["GET"])]),
             Route("/connect/{ticket}", self._guarded(self.show), methods=["GET"]),
             Route("/connect/{ticket}", self._guarded(self.submit), methods=["POST"]),
             Route(CALLBACK_PATH, self._guarded(self.callback), methods=["GET"]),

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse
 from scalekit_mcp.accounts import ApprovalRequest
 from scalekit_mcp.actions import AuthorizationOutcome, AuthorizationPrompt, OutcomeKind
 from scalekit_mcp.languages import LANGUAGES, Sentence, Words, preferred, said, verbatim, words_in
+from scalekit_mcp.server.web.brand import Brand
 from scalekit_mcp.server.web.consent_page import ConsentPage, FailedPage
 
 if TYPE_CHECKING:
@@ -76,11 +77,12 @@ class ServiceNames:
 class Pages:
     """Renders each page as a response with its security headers; the templates are read on first use."""
 
-    def __init__(self, *, sandbox: bool = False, names: ServiceNames | None = None) -> None:
+    def __init__(self, *, sandbox: bool = False, names: ServiceNames | None = None, brand: Brand | None = None) -> None:
         self._sandbox = sandbox
+        self._brand = brand or Brand()
         self._names = names or ServiceNames()
         self._words = words_in(LANGUAGES[0])
-        self._templates = _Templates()
+        self._templates = _Templates(self._brand)
 
     def for_reader(self, request: Request) -> Pages:
         """The same pages in the language that a browser asks for."""
@@ -162,7 +164,8 @@ class Pages:
         if approval is None:
             return None
         mail = said(
-            "approval.mail",
+            "approval.mail_product" if self._brand.name else "approval.mail",
+            product=self._brand.name,
             application_id=approval.application_id,
             permissions=", ".join(approval.permissions),
             url=approval.url,
@@ -171,10 +174,16 @@ class Pages:
         return self._words.text(mail)
 
     def _render(self, name: str, *, status_code: int = 200, script: bool = True, **values: Any) -> HTMLResponse:
-        usual = {"product": _PRODUCT, "provider": self._names.provider, "calendar": self._names.calendar}
+        usual = {
+            "product": self._brand.name or _PRODUCT,
+            "provider": self._names.provider,
+            "calendar": self._names.calendar,
+        }
         usual |= {name: values.pop(name) for name in ("provider",) if name in values}
         say = Saying(self._words, usual)
-        body = self._templates.render(name, script=script, t=say.key, say=say, sandbox=self._sandbox, **usual, **values)
+        body = self._templates.render(
+            name, script=script, t=say.key, say=say, brand=self._brand, sandbox=self._sandbox, **usual, **values
+        )
         headers = {**self._templates.headers, "content-language": self._words.language}
         return HTMLResponse(body, status_code=status_code, headers=headers)
 
@@ -201,10 +210,13 @@ class Saying:
 class _Templates:
     """The templates, style sheet and script; read on first use, once for all languages."""
 
+    def __init__(self, brand: Brand) -> None:
+        self._brand = brand
+
     def render(self, name: str, *, script: bool, **values: Any) -> str:
         from markupsafe import Markup
 
-        css = Markup(_asset_text("page.css"))  # noqa: S704 - our own file
+        css = Markup(self._css)  # noqa: S704 - our own file
         js = Markup(_asset_text("page.js")) if script else None  # noqa: S704 - our own file
         return self._environment.get_template(name).render(css=css, script=js, **values)
 
@@ -217,12 +229,17 @@ class _Templates:
         )
 
     @cached_property
+    def _css(self) -> str:
+        return _asset_text("page.css") + self._brand.style
+
+    @cached_property
     def headers(self) -> dict[str, str]:
         """What every page is sent with."""
+        images = "img-src 'self'; " if self._brand.logo is not None else ""
         policy = (
             "default-src 'none'; "
-            f"style-src {_source_hash('page.css')}; script-src {_source_hash('page.js')}; "
-            "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+            f"style-src {_source_hash(self._css)}; script-src {_source_hash(_asset_text('page.js'))}; "
+            f"{images}form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
         )
         return {**PAGE_HEADERS, "content-security-policy": policy}
 
@@ -252,6 +269,6 @@ def _asset_text(name: str) -> str:
     return (_TEMPLATES / name).read_text(encoding="utf-8").strip()
 
 
-def _source_hash(name: str) -> str:
-    digest = hashlib.sha256(_asset_text(name).encode()).digest()
+def _source_hash(content: str) -> str:
+    digest = hashlib.sha256(content.encode()).digest()
     return f"'sha256-{base64.b64encode(digest).decode()}'"
