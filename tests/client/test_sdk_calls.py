@@ -11,6 +11,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 import scalekit_mcp.client
+from scalekit_mcp import load_settings
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -25,9 +26,10 @@ LIST = "outlook_list_calendar_events"
 DANA = "dana@company.com"
 
 
-@pytest.fixture(scope="module")
-def client() -> Any:
-    with scalekit_mcp.client.ScalekitClient(sandbox=True) as opened:
+@pytest.fixture(scope="module", params=["embedded", "hosted"])
+def client(request: pytest.FixtureRequest) -> Any:
+    settings = load_settings(sandbox=True, mode=request.param)
+    with scalekit_mcp.client.ScalekitClient(settings=settings) as opened:
         yield opened
 
 

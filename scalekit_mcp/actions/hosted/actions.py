@@ -302,7 +302,7 @@ class HostedActions:
         if not self._ways.over_proxy:
             raise NotOffered(
                 "Calls of your own to Microsoft go through Scalekit's proxy, which is not used here.",
-                instead="SCALEKIT_MCP_HOSTED_CALLS=proxy, where Scalekit enables its proxy",
+                instead="set SCALEKIT_MCP_HOSTED_CALLS=proxy where Scalekit enables its proxy",
             )
         requester = Requester(identifier, verification=self._options.user_verification)
 
