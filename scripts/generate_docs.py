@@ -23,6 +23,8 @@ from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.statuses import STATUS_REASONS, WHO_ACTS
 from scalekit_mcp.cli import cli
 from scalekit_mcp.sdk.names import SDK_NAMES, Standing
+from scalekit_mcp.server.rest.app import NOT_OFFERED
+from scalekit_mcp.server.rest.wire import openapi_document
 from scalekit_mcp.tools import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +114,22 @@ def sdk_table() -> str:
     return "\n".join(lines)
 
 
+def rest_table() -> str:
+    """Every route of REST, and every path of Scalekit's that is not offered."""
+    lines = ["| request | here | what it does, or what to do instead |", "|---|---|---|"]
+    document = openapi_document(public_url="", base_path="", version="", proxy=True)
+    for path, item in document["paths"].items():
+        shown = path if "servers" in item else f"/api/v1{path}"
+        verbs = [verb for verb in ("get", "post", "put", "patch", "delete") if verb in item]
+        if path.startswith("/proxy/"):
+            verbs, item = ["proxy"], {"proxy": {"summary": "Call Microsoft Graph as a user; off unless turned on"}}
+        for verb in verbs:
+            method = "" if verb == "proxy" else f"{verb.upper()} "
+            lines.append(f"| `{method}{shown}` | works | {item[verb]['summary']} |")
+    lines += [f"| `/api/v1{path}` | refused (501) | {instead} |" for path, instead in NOT_OFFERED.items()]
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "tools": markdown_table,
     "command": lambda: f"```text\n{help_of(cli)}\n```",
@@ -119,6 +137,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "errors": error_table,
     "reasons": reason_table,
     "sdk": sdk_table,
+    "rest": rest_table,
     **TABLES,
 }
 
