@@ -112,7 +112,7 @@ class OutlookCalendar:
 
         async def send(calendar: str | None) -> Event:
             if args.only_if_free:
-                planned = Planned(body, calendar, transaction_id=args.transaction_id)
+                planned = Planned(body, (calendar,), transaction_id=args.transaction_id)
                 await require_free(self._mailbox, planned, self._clock.now())
             return await self._mailbox.create(body, calendar_id=calendar, form=shown_in(zone))
 

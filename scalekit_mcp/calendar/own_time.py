@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+from scalekit_mcp.calendar.calendar_membership import calendar_of
 from scalekit_mcp.calendar.events.event import Event, date_of, event_result, instant_of
 from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
 from scalekit_mcp.calendar.events.series import UTC_ZONE, event_zone
@@ -23,8 +24,8 @@ from scalekit_mcp.calendar.listing.pages import View, in_microsofts_order
 from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox, Span
 from scalekit_mcp.calendar.reading import read_event
-from scalekit_mcp.errors import Conflict, ProviderUnavailable
-from scalekit_mcp.tools import Zone, shown
+from scalekit_mcp.errors import Conflict, ProviderUnavailable, ScalekitMCPError
+from scalekit_mcp.tools import NO_REMARKS, Remarks, Zone, shown, warned
 
 MAX_LISTED = 5
 """Most events that a refusal lists."""
@@ -36,6 +37,9 @@ SERIES_SPAN = timedelta(days=366)
 """How far ahead the dates of a series are looked at."""
 
 _ROWS = 500
+_DEFAULT_ALONE = (
+    "only_if_free looked at the default calendar alone: in which calendar the event lies could not be found out."
+)
 _FIELDS = ("id", "subject", "start", "end", "isAllDay", "showAs", "isCancelled", "responseStatus", "seriesMasterId")
 
 
@@ -43,12 +47,12 @@ _FIELDS = ("id", "subject", "start", "end", "isAllDay", "showAs", "isCancelled",
 class Planned:
     """An event as it is going to be, in Graph's form.
 
-    `own_ids` are those of the event and of its series, which do not stand in its way; `calendar_id` is where to look
+    `own_ids` are those of the event and of its series, which do not stand in its way; `calendar_ids` are where to look
     (None: the default calendar). Under its `transaction_id` the event may have been made before.
     """
 
     event: Event
-    calendar_id: str | None = None
+    calendar_ids: tuple[str | None, ...] = (None,)
     own_ids: frozenset[str] = frozenset()
     transaction_id: str | None = None
 
@@ -106,7 +110,6 @@ def _window(start: datetime, end: datetime, zone: Zone) -> Window:
 
 async def _in_the_way(mailbox: Mailbox, planned: Planned, windows: list[Window]) -> tuple[list[Event], bool]:
     """The first events that take time in one of the windows, and whether there may be more."""
-    query = EventQuery(Form(zone=windows[0].zone, select=_FIELDS), _ROWS, planned.calendar_id)
     span = Span(windows[0].span().begin, windows[-1].span().end)
     overlaps = _overlap_with(windows)
 
@@ -114,9 +117,27 @@ async def _in_the_way(mailbox: Mailbox, planned: Planned, windows: list[Window])
         own = planned.own_ids.intersection((row["id"], row.get("seriesMasterId")))
         return not own and takes_time(row) and overlaps(row)
 
-    view = View(mailbox, query, span)
-    found = await in_microsofts_order(view, Position(), MAX_LISTED + 1, keep=blocks, required=("start", "end"))
-    return found.events, found.following is not None
+    events: list[Event] = []
+    more = False
+    for calendar_id in planned.calendar_ids:
+        query = EventQuery(Form(zone=windows[0].zone, select=_FIELDS), _ROWS, calendar_id)
+        view = View(mailbox, query, span)
+        found = await in_microsofts_order(view, Position(), MAX_LISTED + 1, keep=blocks, required=("start", "end"))
+        events += found.events
+        more = more or found.following is not None
+    return events, more
+
+
+async def calendars_to_look_at(mailbox: Mailbox, event: Event) -> tuple[tuple[str | None, ...], Remarks]:
+    """Where what stands in the way of a present event may be: the default calendar and its own.
+
+    Only the former, with a warning, where it cannot be found out in which calendar the event lies.
+    """
+    try:
+        own = await calendar_of(mailbox, event)
+    except ScalekitMCPError:
+        return (None,), warned(_DEFAULT_ALONE)
+    return (None,) if own is None else (None, own), NO_REMARKS
 
 
 def _overlap_with(windows: list[Window]) -> Callable[[Event], bool]:

@@ -161,7 +161,8 @@ class SeriesSplit:
         calendar_id = await calendar_of(self._mailbox, {**series.occurrence, "id": series.id})
         body = {**new.body_without_rooms, "transactionId": transaction_id_of(args, series.master, series.cut)}
         if args.only_if_free:
-            planned = Planned(new.body, calendar_id, frozenset({series.id}), str(body["transactionId"]))
+            calendars = (None,) if calendar_id is None else (None, calendar_id)
+            planned = Planned(new.body, calendars, frozenset({series.id}), str(body["transactionId"]))
             await require_free(self._mailbox, planned, now)
         # A caller who goes away must not leave half of it behind; every request has its own limit of time.
         event: Event = {}

@@ -18,7 +18,7 @@ from scalekit_mcp.calendar.events.series import dates_lost_before_start
 from scalekit_mcp.calendar.events.told import ANSWER_LOST, mailed_by_change, told_member
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
-from scalekit_mcp.calendar.own_time import Planned, require_free
+from scalekit_mcp.calendar.own_time import Planned, calendars_to_look_at, require_free
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     change_event,
@@ -221,7 +221,9 @@ class CalendarUpdate:
         if "start" in body:
             event.pop("originalStartTimeZone", None)
         own = frozenset(str(known) for known in (change.event_id, before.get("seriesMasterId")) if known)
-        await require_free(self._mailbox, Planned(event, own_ids=own), self._clock.now())
+        calendars, told = await calendars_to_look_at(self._mailbox, {**before, "id": change.event_id})
+        change.remarks += told
+        await require_free(self._mailbox, Planned(event, calendars, own), self._clock.now())
 
     async def _edited(self, change: _Change) -> tuple[list[str], str | None]:
         """The dates of a series that were edited or deleted; a warning where not all can be seen."""

@@ -7,7 +7,7 @@ import pytest
 
 from scalekit_mcp.calendar.events.series_dates import dates_of
 from scalekit_mcp.errors import Conflict
-from scalekit_mcp.tools import Recurrence
+from scalekit_mcp.tools import Recurrence, parse_arguments
 from tests.microsoft.test_calendar_update import STANDUP, ZONE, at, occurrences, sandbox
 from tests.support.microsoft import SignedIn, signed_in
 
@@ -137,6 +137,40 @@ async def test_update_looks_at_the_new_time_and_leaves_the_event_itself_out() ->
             await me.update(event["id"], start_datetime="2026-04-01T10:30:00", start_timezone=ZONE, only_if_free=True)
         assert [row["subject"] for row in conflict.value.details["conflicts"]] == ["Review"]
         assert len(me.received("PATCH")) == 1
+
+
+@pytest.mark.parametrize("way", [None, "following"])
+@pytest.mark.parametrize("calendar", [None, "Private"], ids=["in the default calendar", "in the event's calendar"])
+async def test_a_move_looks_at_the_calendar_of_the_event_and_at_the_default_one(
+    calendar: str | None, way: str | None
+) -> None:
+    async with signed_in(sandbox()) as me:
+        other = {} if calendar is None else {"calendar_id": calendar}
+        await me.create(**{**REVIEW, **at("2026-04-27", "15:00:00", "16:00:00")}, **other)
+        await me.create(**STANDUP, calendar_id="Private")
+        rows = await me.calendar.run(
+            parse_arguments(
+                "outlook_list_calendar_events",
+                {"start_datetime": "2026-04-20T00:00:00", "end_datetime": "2026-05-01T00:00:00", "timezone": ZONE}
+                | {"calendar_id": "Private", "filter": "subject eq 'Weekly Team Standup'"},
+            )
+        )
+        date_of_it = next(row["id"] for row in rows["value"] if row["start"]["dateTime"].startswith("2026-04-27"))
+        move = {**at("2026-04-27", "15:30:00", "16:30:00"), "only_if_free": True, "apply_to": way}
+        with pytest.raises(Conflict) as conflict:
+            await me.update(date_of_it, **move)
+        assert [row["subject"] for row in conflict.value.details["conflicts"]] == ["Review"]
+        assert me.received("PATCH") == []
+        free = {**move, **at("2026-04-27", "17:00:00", "18:00:00")}
+        assert (await me.update(date_of_it, **free))["start"]["dateTime"].startswith("2026-04-27T17")
+
+
+async def test_where_the_calendar_of_an_event_cannot_be_found_the_default_one_is_looked_at_and_that_is_said() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**REVIEW, calendar_id="Private")
+        me.sandbox.graph_error(403, "ErrorAccessDenied", path_contains="/me/calendars", times=9)
+        moved = await me.update(event["id"], **at("2026-04-01", "12:00:00", "13:00:00"), only_if_free=True)
+        assert any("default calendar alone" in warning for warning in moved["warnings"])
 
 
 async def test_the_dates_of_a_series_do_not_stand_in_its_way() -> None:
