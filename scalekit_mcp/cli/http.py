@@ -44,6 +44,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
         AccountNumbers,
         CallLimiter,
         CallMetrics,
+        Home,
         HttpOptions,
         RestOptions,
         Shutdown,
@@ -104,6 +105,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 stateless=settings.stateless,
                 sandbox=settings.sandbox,
                 brand=brand,
+                home=Home(auth=settings.auth, issuer=settings.oidc_authorization_server or settings.oidc_issuer or ""),
                 cookie_keys=KeyRing(list(_derived(keys, b"cookies").items())),
                 rest=RestOptions(
                     service_key=service_key,

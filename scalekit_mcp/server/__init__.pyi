@@ -27,3 +27,4 @@ from .stdio.listener import Listener as Listener
 from .stdio.server import serve_stdio as serve_stdio
 from .stopping import StopDeadline as StopDeadline
 from .web.brand import brand_of as brand_of
+from .web.home import Home as Home

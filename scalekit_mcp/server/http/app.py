@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from scalekit_mcp.server.rest.options import RestOptions
     from scalekit_mcp.server.stopping import StopDeadline
     from scalekit_mcp.server.web.brand import Brand
+    from scalekit_mcp.server.web.home import Home
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +63,9 @@ READY_CACHE_SECONDS = 5.0
 class HttpOptions:
     """The options of the HTTP application.
 
-    `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `brand` is the product that pages show. `cookie_keys`
-    (the same on all replicas) seal what the browser keeps. `rest` is None without a service key. `resource_metadata` is
-    published for `oidc`.
+    `public_url` is the base of `/mcp`, `/connect` and `/oauth/*`. `brand` is the product that pages show, `home` what
+    `/` says; without it there is no such page. `cookie_keys` (the same on all replicas) seal what the browser keeps.
+    `rest` is None without a service key. `resource_metadata` is published for `oidc`.
     `authorization_server` is there for `microsoft` alone.
     `metrics` is published with `metrics_key` as bearer, or openly without one: leave it None on a bind that is not
     loopback.
@@ -76,6 +77,7 @@ class HttpOptions:
     stateless: bool = False
     sandbox: bool = False
     brand: Brand | None = None
+    home: Home | None = None
     cookie_keys: KeyRing | None = None
     rest: RestOptions | None = None
     resource_metadata: dict[str, Any] | None = None
@@ -335,16 +337,21 @@ def allowed_origins(options: HttpOptions) -> tuple[str, ...]:
 def _browser_routes(actions: Actions, options: HttpOptions, clock: Clock, origins: tuple[str, ...]) -> list[Route]:
     from scalekit_mcp.server.web.app import Web, WebOptions
     from scalekit_mcp.server.web.brand import Brand
+    from scalekit_mcp.server.web.pages import Pages
 
+    brand = options.brand or Brand()
     web_options = WebOptions(
         origins=lambda: origins[:1],
         secure=options.public_url.startswith("https://"),
         sandbox=options.sandbox,
-        brand=options.brand or Brand(),
+        brand=brand,
         cookie_keys=options.cookie_keys,
         sign_in_callback=None if options.authorization_server is None else options.authorization_server.callback,
     )
-    return Web(lambda: actions, clock=clock, options=web_options).routes()
+    routes = Web(lambda: actions, clock=clock, options=web_options).routes()
+    if options.home is not None:
+        routes.append(options.home.route(Pages(sandbox=options.sandbox, brand=brand), options.public_url.rstrip("/")))
+    return routes
 
 
 def _metrics_route(metrics: CallMetrics, key: str | None) -> Route:

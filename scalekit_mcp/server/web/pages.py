@@ -118,6 +118,10 @@ class Pages:
         """Why nothing came of a sign-in: another try, or back to the app, as the person chooses."""
         return self._render("sign_in_failed.html", page=page, **self._told(page.outcome))
 
+    def home(self, **values: Any) -> HTMLResponse:
+        """What this server is and how an app is connected to it; `Home` says with which values."""
+        return self._render("home.html", **values)
+
     def redirect_to_provider(self, url: str) -> HTMLResponse:
         """A page that leads on to the provider by meta refresh and a link.
 
