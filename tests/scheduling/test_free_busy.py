@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from scalekit_mcp.tools import parse_arguments
 from tests.scheduling.test_meeting_times import ALICE, BOB, at, free_people
 from tests.support.microsoft import SignedIn
@@ -67,6 +69,35 @@ async def test_somebody_who_cannot_be_read_says_why_and_is_not_known_to_be_free(
         [alice] = await show(me, ALICE)
         assert "Proxy web request failed." in alice["error"]
         assert [block["status"] for block in alice["busy"]] == ["unknown"]
+
+
+@pytest.mark.parametrize("order", ["asked", "reversed"])
+async def test_whom_microsoft_answers_under_another_address_is_known(order: str) -> None:
+    async with free_people(ALICE, BOB) as me:
+        me.sandbox.behaviour("schedule_id", "mailbox")
+        me.sandbox.behaviour("schedule_order", order)
+        for address, alias, hour in ((ALICE, "a.moreau@company.com", 9), (BOB, "robert@company.com", 13)):
+            me.sandbox.scheduling.add_alias(address, alias)
+            me.sandbox.scheduling.add_busy(address, at(hour), at(hour + 1), time_zone="UTC")
+        shown = await show(me, ["robert@company.com", ALICE, "a.moreau@company.com", "nobody@company.com"])
+        assert [row["address"] for row in shown] == [
+            *("robert@company.com", ALICE, "a.moreau@company.com", "nobody@company.com"),
+        ]
+        assert [[block["start"][11:16] for block in row["busy"]] for row in shown[:3]] == [
+            ["13:00"],
+            ["09:00"],
+            ["09:00"],
+        ]
+        assert all("error" not in row for row in shown[:3])
+        assert "error" in shown[3]
+
+
+async def test_an_answer_about_somebody_else_alone_is_taken_for_nobody_who_was_answered_too() -> None:
+    async with free_people(ALICE, BOB) as me:
+        me.sandbox.scheduling.share_schedule(BOB, "no_entry")
+        [_, bob] = await show(me, [ALICE, BOB])
+        assert "leaves this address out" in bob["error"]
+        assert len([request for request in me.received("POST") if request.path.endswith("getSchedule")]) == 1
 
 
 async def test_a_private_event_shows_no_subject() -> None:

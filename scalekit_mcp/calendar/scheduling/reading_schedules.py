@@ -93,6 +93,10 @@ class ScheduleReader:
                 for address in group
             }
         schedules = dict(answer.schedules)
+        if len(group) > 1:
+            for address in group:
+                if address.casefold() in answer.misnamed:
+                    schedules |= await self._read_part([address], span, halves)
         full = [address for address in group if address.casefold() in answer.too_many]
         middle = _middle(span)
         if full and halves > 1 and middle is not None:

@@ -67,21 +67,32 @@ def joined(first: PersonSchedule, second: PersonSchedule) -> PersonSchedule:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleAnswer:
-    """The schedules of one answer by address in lower case, and who has too many entries for this window."""
+    """The schedules of one answer by address in lower case, and who has too many entries for this window.
+
+    `misnamed` are perhaps answered under another address: they are left out, and something else was answered instead.
+    """
 
     schedules: Mapping[str, PersonSchedule]
     too_many: frozenset[str]
+    misnamed: frozenset[str] = frozenset()
 
 
 def read_answer(rows: Iterable[object], asked: Sequence[str], span: Span) -> ScheduleAnswer:
-    """The schedule of everybody who was asked for, in the window of the request."""
+    """The schedule of everybody who was asked for, in the window of the request.
+
+    An alias may be answered under the mailbox's own address, and the order of an answer is not promised: only a single
+    answer to a single question is known to be about whom was asked for.
+    """
+    entries = [cast("dict[str, Any]", row) for row in rows if isinstance(row, dict)]
     by_address: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        if isinstance(row, dict):
-            entry = cast("dict[str, Any]", row)
-            by_address.setdefault(str(entry.get("scheduleId")).casefold(), entry)
+    for entry in entries:
+        by_address.setdefault(str(entry.get("scheduleId")).casefold(), entry)
+    if len(asked) == len(entries) == 1:
+        by_address[asked[0].casefold()] = entries[0]
     found: dict[str, PersonSchedule] = {}
     too_many: set[str] = set()
+    left_out = {address.casefold() for address in asked} - by_address.keys()
+    others = len(entries) - (len(asked) - len(left_out))
     for address in asked:
         key = address.casefold()
         entry = by_address.get(key)
@@ -96,7 +107,7 @@ def read_answer(rows: Iterable[object], asked: Sequence[str], span: Span) -> Sch
             found[key] = unknown_schedule(address, span, "Microsoft's answer leaves this address out.")
         else:
             found[key] = _schedule(address, entry, span)
-    return ScheduleAnswer(found, frozenset(too_many))
+    return ScheduleAnswer(found, frozenset(too_many), frozenset(left_out if others > 0 else ()))
 
 
 def _schedule(address: str, entry: Mapping[str, Any], span: Span) -> PersonSchedule:
