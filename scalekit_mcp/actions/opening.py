@@ -38,16 +38,20 @@ async def open_actions(
     timezone: str | None = None,
     user_verification: str = "off",
     metrics: Metrics | None = None,
+    calls_provider: bool = True,
 ) -> AsyncGenerator[Actions]:
     """The calls, for as long as the context lasts.
 
     `link_base` says where our pages are served (default: the public URL of the settings). `timezone` is the zone of
     answers when neither a call nor the settings name one (default: UTC). `user_verification` holds unless the settings
-    name one. `metrics` counts what happens at Microsoft. Raises `ConfigurationError`.
+    name one. `metrics` counts what happens at Microsoft. Without `calls_provider` the accounts are only looked at and
+    ended, which needs no application at the provider where the vault is our own. Raises `ConfigurationError`.
     """
     from scalekit_mcp.settings import check_settings
 
-    check_settings(settings)
+    if not calls_provider and settings.keeps_own_vault:
+        settings = settings.model_copy(update={"mode": "embedded"})
+    check_settings(settings, calls_provider=calls_provider)
     _check_zone(settings)
     _check_keys(settings)
 

@@ -89,8 +89,23 @@ def _parameters(command: Callable[..., Any]) -> dict[str, str]:
     return {parameter.name: parameter.opts[0] for parameter in found if parameter.name}
 
 
+class _Command(click.Command):
+    """A command whose line in the list of commands is a whole sentence, over several lines where it is long."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        del limit
+        return _first_paragraph(self.help or "")
+
+
 class _Group(click.Group):
     """Turns our exceptions into one sentence on stderr and the right exit status."""
+
+    command_class = _Command
+    group_class = type
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        del limit
+        return _first_paragraph(self.help or "")
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -102,6 +117,11 @@ class _Group(click.Group):
         except ScalekitMCPError as error:
             click.echo(f"scalekit-mcp: {error.message} {error.next_step}", err=True)
             ctx.exit(1)
+
+
+def _first_paragraph(text: str) -> str:
+    """The first paragraph of a help text, on one line."""
+    return " ".join(text.partition("\n\n")[0].split())
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

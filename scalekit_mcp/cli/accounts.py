@@ -12,7 +12,7 @@ import click
 
 from scalekit_mcp.actions import Actions, ConnectedAccountView, open_actions
 from scalekit_mcp.cli.hosts import print_grants
-from scalekit_mcp.cli.output import print_json
+from scalekit_mcp.cli.output import print_json, print_table
 from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -21,10 +21,10 @@ CONNECT_SECONDS = 900
 
 
 def with_actions(settings: Settings, use: Callable[[Actions], Awaitable[T]]) -> T:
-    """Open the `Actions`, run one function on them, and close them."""
+    """Open the `Actions`, run one function on them, and close them; needs no Azure app."""
 
     async def run() -> T:
-        async with open_actions(settings) as actions:
+        async with open_actions(settings, calls_provider=False) as actions:
             return await use(actions)
 
     return anyio.run(run)
@@ -57,22 +57,22 @@ def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
     if not found:
         click.echo("No connected account yet. `scalekit-mcp connect --identifier ...` makes one.")
         return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("identifier", "connection", "status", "reason", "who acts", "mailbox", "updated")
-    for account in found:
-        updated = f"{account.updated_at:%Y-%m-%d %H:%M}" if account.updated_at else ""
-        table.add_row(
-            account.identifier,
-            account.connection_name,
-            account.status,
-            account.reason or "",
-            account.who_acts,
-            account.mailbox or "",
-            updated,
-        )
-    Console().print(table)
+    print_table(
+        ("IDENTIFIER", "STATUS", "REASON", "WHO ACTS", "MAILBOX", "CONNECTION", "UPDATED (UTC)"),
+        [
+            (
+                account.identifier,
+                account.status,
+                account.reason or "-",
+                account.who_acts,
+                account.mailbox or "-",
+                account.connection_name,
+                f"{account.updated_at:%Y-%m-%d %H:%M}" if account.updated_at else "-",
+            )
+            for account in found
+        ],
+        needed=2,
+    )
 
 
 def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalekit_mcp.cli.output import print_json
+from scalekit_mcp.cli.output import print_json, print_table
 from scalekit_mcp.cli.vault import with_accounts
 from scalekit_mcp.clock import SystemClock, rfc3339
 from scalekit_mcp.errors import InvalidInput
@@ -39,22 +39,22 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
     if not oldest_first:
         click.echo("Nothing has happened that fits.")
         return
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("at (UTC)", "identifier", "connection", "from", "to", "cause", "code")
-    for entry in oldest_first:
-        table.add_row(
-            f"{entry.at:%Y-%m-%d %H:%M:%S}",
-            escape(entry.identifier),
-            escape(entry.connection_name),
-            _state(entry.old_status, entry.old_reason),
-            _state(entry.new_status, entry.new_reason) or "deleted",
-            entry.cause,
-            escape(entry.code or ""),
-        )
-    Console().print(table)
+    print_table(
+        ("AT (UTC)", "IDENTIFIER", "FROM", "TO", "CAUSE", "CODE", "CONNECTION"),
+        [
+            (
+                f"{entry.at:%Y-%m-%d %H:%M:%S}",
+                entry.identifier,
+                _state(entry.old_status, entry.old_reason) or "-",
+                _state(entry.new_status, entry.new_reason) or "deleted",
+                entry.cause,
+                entry.code or "-",
+                entry.connection_name,
+            )
+            for entry in oldest_first
+        ],
+        needed=4,
+    )
     if len(entries) == limit:
         click.echo(f"The newest {limit} are shown; --limit shows more.", err=True)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import shutil
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -37,6 +39,37 @@ def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print JSON for a program: in ASCII unless stdout is UTF-8, so that it reads back as it was."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     click.echo(json.dumps(value, indent=indent, ensure_ascii=encoding != "utf8"))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, needed: int) -> None:
+    """Print rows under their columns, every value whole.
+
+    On a terminal that is too narrow, columns behind the first `needed` are left out from the last one on, and stderr
+    says so. Elsewhere (a pipe, a file) all of them stand there, so that any row can be searched for.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines, left_out = table_lines(columns, rows, needed=needed, width=width)
+    for line in lines:
+        click.echo(line)
+    if left_out:
+        click.echo(f"Left out, as the window is narrow: {', '.join(left_out)}. --json shows everything.", err=True)
+
+
+def table_lines(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, needed: int, width: int | None
+) -> tuple[list[str], list[str]]:
+    """The lines of a table of at most `width` cells if that can be, and the names of columns that were left out."""
+    from rich.cells import cell_len, set_cell_size
+
+    widths = [max(map(cell_len, column)) for column in zip(columns, *rows, strict=True)]
+    shown = len(columns)
+    while width is not None and shown > needed and sum(widths[:shown]) + 2 * (shown - 1) > width:
+        shown -= 1
+    lines = [
+        "  ".join(set_cell_size(value, size) for value, size in zip(row[:shown], widths, strict=False)).rstrip()
+        for row in (columns, *rows)
+    ]
+    return lines, list(columns[shown:])
 
 
 def _spell(error: UnicodeError) -> tuple[str | bytes, int]:

@@ -16,14 +16,17 @@ Transport = Literal["stdio", "http"]
 _WEBHOOK_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,86}={0,2}")
 
 
-def check_settings(settings: Settings, *, transport: Transport | None = None) -> None:
-    """Raise `ConfigurationError`, with all problems at once, for settings that cannot work together."""
-    problems = _problems_of(settings, transport)
+def check_settings(settings: Settings, *, transport: Transport | None = None, calls_provider: bool = True) -> None:
+    """Raise `ConfigurationError`, with all problems at once, for settings that cannot work together.
+
+    Without `calls_provider` an application at Microsoft may be missing, because nothing is asked of it.
+    """
+    problems = _problems_of(settings, transport, calls_provider=calls_provider)
     if problems:
         raise ConfigurationError(*problems)
 
 
-def _problems_of(settings: Settings, transport: Transport | None) -> list[str]:
+def _problems_of(settings: Settings, transport: Transport | None, *, calls_provider: bool) -> list[str]:
     """Everything that keeps these settings from working."""
     problems: list[str] = []
     try:
@@ -31,7 +34,7 @@ def _problems_of(settings: Settings, transport: Transport | None) -> list[str]:
     except ConfigurationError as error:
         problems += error.problems
         mode = None
-    if mode == "embedded" and not settings.sandbox and not settings.microsoft_client_id:
+    if calls_provider and mode == "embedded" and not settings.sandbox and not settings.microsoft_client_id:
         problems.append("MICROSOFT_CLIENT_ID is missing: it is the Application (client) ID of your Azure app.")
     if mode == "hosted" and not settings.sandbox:
         problems += _hosted_problems(settings)
