@@ -15,7 +15,7 @@ test-full: .venv/full.done .venv/clients/done check  ## the same and the real co
 	@$(BIN)/pytest -q -n auto --dist loadgroup
 
 PYTHON_CLIENTS := mcp-1 fastmcp
-NODE_PACKAGES := typescript oidc-provider inspector
+NODE_PACKAGES := typescript oidc-provider inspector axe
 
 FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
 

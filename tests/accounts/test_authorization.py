@@ -259,6 +259,31 @@ async def test_an_administrators_approval_connects_nobody_and_the_user_can_then_
         assert (await room.consent("fiona", FIONA)).kind is OutcomeKind.CONNECTED
 
 
+async def test_the_administrators_page_names_the_person_by_the_address_where_it_is_known():
+    async with open_room() as room:
+        link = await room.link()
+        query = dict(parse_qsl(urlsplit(link.admin_consent_url or "").query))
+        before = await room.authorizations.complete_admin_consent(query)
+        assert "'ana' can sign in now" in str(before.message)
+        await room.consent()
+        after = await room.authorizations.complete_admin_consent(query)
+        assert f"{DANA} can sign in now" in str(after.message)
+
+
+async def test_the_page_behind_a_link_names_the_account_that_was_connected_before():
+    async with open_room() as room:
+        first = await room.authorizations.prompt(await room.begin())
+        assert isinstance(first, AuthorizationPrompt)
+        assert first.account_name is None
+        await room.consent()
+        again = await room.authorizations.prompt(await room.begin())
+        assert isinstance(again, AuthorizationPrompt)
+        assert again.account_name == DANA
+        switch = await room.authorizations.prompt(await room.begin(reconnect=True))
+        assert isinstance(switch, AuthorizationPrompt)
+        assert switch.account_name is None  # another account may be chosen
+
+
 async def test_an_admin_callback_looks_at_the_error_first_and_its_state_ends_after_30_days():
     async with open_room() as room:
         link = await room.link()
