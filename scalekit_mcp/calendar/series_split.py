@@ -26,7 +26,7 @@ from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEvent
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import WHOLE, change_event, read_event, read_to_show, shown_in
-from scalekit_mcp.calendar.single_dates import listed, loss_refusal, single_dates
+from scalekit_mcp.calendar.single_dates import fate_of, loss_refusal, single_dates
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import (
     Conflict,
@@ -338,20 +338,7 @@ class SeriesSplit:
         except ScalekitMCPError:
             return warned("The old series could not be read after the change.")
         remarks = warned(None if ended else "The old series shows another end than the one it was given; look at it.")
-        if not losses.dates:
-            return remarks
-        try:
-            left = (await single_dates(self._mailbox, series.id)).listed
-        except ScalekitMCPError:
-            return remarks + warned(
-                f"Whether edits of single dates were lost could not be read: {listed(losses.dates)}."
-            )
-        gone = [day for day in losses.dates if day not in left]
-        kept = [day for day in losses.dates if day in left]
-        return remarks + noted(
-            f"Edits and deletions of single dates of the series are gone: {listed(gone)}." if gone else None,
-            f"Edits and deletions of single dates of the series are still there: {listed(kept)}." if kept else None,
-        )
+        return remarks + await fate_of(self._mailbox, series.id, losses.dates, now.get("recurrence"))
 
 
 def _about_split(series: CutSeries, new: Continuation, event: Event) -> Remarks:

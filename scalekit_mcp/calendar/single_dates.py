@@ -12,12 +12,22 @@ from datetime import UTC, date, datetime, timedelta
 from typing import cast
 
 from scalekit_mcp.calendar.events.event import Event, instant_of
+from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
+from scalekit_mcp.calendar.events.series_dates import dates_of
 from scalekit_mcp.calendar.events.shapes import event_of
 from scalekit_mcp.calendar.listing.page_tokens import Position
 from scalekit_mcp.calendar.listing.pages import Instances, in_microsofts_order
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox, Span
 from scalekit_mcp.calendar.reading import read_event
-from scalekit_mcp.errors import Conflict, EventNotFound, InternalError, InvalidInput, ProviderUnavailable
+from scalekit_mcp.errors import (
+    Conflict,
+    EventNotFound,
+    InternalError,
+    InvalidInput,
+    ProviderUnavailable,
+    ScalekitMCPError,
+)
+from scalekit_mcp.tools import NO_REMARKS, Remarks, noted, warned
 
 MAX_DAYS = 1825
 """Longest span of instances that one request may ask for."""
@@ -29,6 +39,7 @@ _FIELDS = ("id", "type", "originalStart", "start", "end")
 _EXTENT = Form(select=("id", "start", "recurrence"))
 _DELETED = Form(select=("id", "cancelledOccurrences"))
 _ROWS = 500
+_WAS_DELETED = "(deleted)"
 _DAY = timedelta(days=1)
 _REFUSED = frozenset({400, 404, 405, 406, 500, 501})
 """Statuses of a request that Microsoft does not carry out in this form."""
@@ -91,6 +102,46 @@ async def _deleted(mailbox: Mailbox, master_id: str) -> tuple[list[str], str | N
         return [], _DELETED_UNSEEN
     deleted = series.get("cancelledOccurrences")
     return ([], _DELETED_UNSEEN) if deleted is None else (deleted, None)
+
+
+async def fate_of(mailbox: Mailbox, series_id: str, at_risk: list[str], recurrence: object) -> Remarks:
+    """What became of edited and deleted dates whose loss was accepted: Microsoft does not say which changes keep them.
+
+    `recurrence` is the series' own after the change, as Graph answered it: a date of it that is not deleted any more
+    takes place again, which nobody asked for.
+    """
+    if not at_risk:
+        return NO_REMARKS
+    try:
+        found = await single_dates(mailbox, series_id)
+    except ScalekitMCPError:
+        return warned(f"Whether edits of single dates were lost could not be read: {listed(at_risk)}.")
+    kept = [day for day in at_risk if day in found.listed]
+    lost = [day for day in at_risk if day not in found.listed]
+    unseen = [day for day in lost if day.endswith(_WAS_DELETED)] if found.warning is not None else []
+    gone = [day for day in lost if day not in unseen]
+    dates = [date.fromisoformat(day[:10]) for day in gone if day.endswith(_WAS_DELETED)]
+    again = [str(day) for day in _dates_among(recurrence, dates)]
+    return noted(
+        f"Edits and deletions of single dates of the series are gone: {listed(gone)}." if gone else None,
+        f"Edits and deletions of single dates of the series are still there: {listed(kept)}." if kept else None,
+    ) + warned(
+        f"Dates that had been deleted are in the calendar again: {listed(again)}. Tell the user, and delete them once "
+        "more if they shall not take place."
+        if again
+        else None,
+        f"Whether deletions of single dates were lost could not be read: {listed(unseen)}." if unseen else None,
+    )
+
+
+def _dates_among(recurrence: object, days: list[date]) -> list[date]:
+    """Which of these days the pattern names, in order."""
+    if not isinstance(recurrence, dict) or not days:
+        return []
+    series = recurrence_from_graph(cast("Event", recurrence))
+    if series.start_date is None:
+        return []
+    return [day for day in dates_of(series, series.start_date, max(days)) if day in days]
 
 
 def _is_edited(instance: Event) -> bool:

@@ -27,7 +27,7 @@ from scalekit_mcp.calendar.reading import (
     shown_in,
 )
 from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
-from scalekit_mcp.calendar.single_dates import listed, loss_refusal, single_dates
+from scalekit_mcp.calendar.single_dates import fate_of, loss_refusal, single_dates
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled
@@ -87,7 +87,9 @@ class CalendarUpdate:
         change = await self._begin(args) if series is None else _of_whole(args, series)
         event = await self._carry_out(change, zone)
         remarks = args.remarks + noted(None if series is None else FIRST_DATE)
-        remarks += change.remarks + await self._lost_edits(change)
+        remarks += change.remarks + await fate_of(
+            self._mailbox, change.event_id, change.at_risk, event.get("recurrence")
+        )
         remarks += warned(*self._shortfalls(change, event))
         told, cut = told_member(change.mailed, for_model=args.answer_characters is not None)
         return event_result(event | told, asked=zone, remarks=remarks + cut)
@@ -234,21 +236,6 @@ class CalendarUpdate:
                 raise
             return [], "Whether single dates of the series were edited cannot be read; such edits may be lost."
         return dates.listed, dates.warning
-
-    async def _lost_edits(self, change: _Change) -> Remarks:
-        """What became of edited dates whose loss was accepted: Microsoft does not say which changes keep them."""
-        if not change.at_risk:
-            return NO_REMARKS
-        try:
-            left, _ = await self._edited(change)
-        except ScalekitMCPError:
-            return warned(f"Whether edits of single dates were lost could not be read: {listed(change.at_risk)}.")
-        gone = [day for day in change.at_risk if day not in left]
-        kept = [day for day in change.at_risk if day in left]
-        return noted(
-            f"Edits of single dates of the series were discarded: {listed(gone)}." if gone else None,
-            f"Edits of single dates of the series are still there: {listed(kept)}." if kept else None,
-        )
 
     def _shortfalls(self, change: _Change, event: Event) -> list[str]:
         """What was asked for and did not happen."""

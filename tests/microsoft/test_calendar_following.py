@@ -272,6 +272,8 @@ async def test_edited_dates_before_and_after_the_cut_are_named_first_and_what_is
         assert named[2] in gone
         assert bool(kept) == (end == "keep")
         assert ("2026-04-20" in await days(me)) == (end == "discard")
+        again = [warning for warning in done.get("warnings", []) if "in the calendar again: 2026-04-20." in warning]
+        assert bool(again) == (end == "discard")
 
 
 async def test_a_start_before_the_last_date_of_the_old_series_is_over_is_refused() -> None:

@@ -276,8 +276,35 @@ async def test_what_became_of_edited_dates_after_another_end_is_read_and_said(en
             await me.update(event["id"], **change)
         updated = await me.update(event["id"], **change, discard_exceptions=True)
         (note,) = (note for note in updated["notes"] if "2026-04-13" in note)
-        assert ("discarded" in note) == (end == "discard")
+        assert ("are gone" in note) == (end == "discard")
         assert ("2026-04-27" in await days(me)) == (end == "discard")
+        again = [warning for warning in updated.get("warnings", []) if "in the calendar again: 2026-04-27." in warning]
+        assert bool(again) == (end == "discard")
+
+
+async def test_a_deleted_date_that_lies_after_the_new_end_is_not_said_to_be_back() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**STANDUP)
+        await me.delete(await occurrence_on(me, "2026-05-18"))
+        updated = await me.update(event["id"], recurrence_end_date="2026-05-10", discard_exceptions=True)
+        assert "warnings" not in updated
+        assert any("are gone: 2026-05-18 (deleted)" in note for note in updated["notes"])
+
+
+async def test_deleted_dates_that_cannot_be_seen_are_not_said_to_be_back() -> None:
+    async with signed_in(sandbox()) as me:
+        event = await me.create(**STANDUP)
+        await me.delete(await occurrence_on(me, "2026-04-27"))
+
+        async def hide(request: Any) -> None:
+            if request.method == "PATCH":
+                me.sandbox.behaviour("expand_exceptions", "refuse")
+                me.sandbox.behaviour("select_cancelled", "refuse")
+
+        me.http.event_hooks = {"request": [hide]}
+        updated = await me.update(event["id"], recurrence_end_date="2026-05-31", discard_exceptions=True)
+        assert any("could not be read: 2026-04-27 (deleted)" in warning for warning in updated["warnings"])
+        assert not any("again" in warning for warning in updated["warnings"])
 
 
 async def test_edits_that_cannot_be_read_back_are_not_claimed_to_be_lost_or_kept() -> None:

@@ -91,6 +91,8 @@ DIFFERENT = {
     ),
     "deleted dates of a series cannot be seen, which a warning says": (
         "test_what_became_of_edited_dates_after_another_end_is_read_and_said",
+        "test_a_deleted_date_that_lies_after_the_new_end_is_not_said_to_be_back",
+        "test_deleted_dates_that_cannot_be_seen_are_not_said_to_be_back",
         "test_a_change_that_discards_edited_occurrences_is_refused_with_their_list",
     ),
     "edited dates are read by another tool": (
