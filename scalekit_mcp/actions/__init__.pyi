@@ -41,7 +41,9 @@ from .selection import AccountSelector as AccountSelector
 from .selection import SelectedAccount as SelectedAccount
 from .selection import check_narrowing as check_narrowing
 from .selection import check_no_credentials as check_no_credentials
+from .selection import connections_of as connections_of
 from .selection import create_account as create_account
+from .selection import listed_connection as listed_connection
 from .selection import select_account as select_account
 from .tool_listing import ListedTool as ListedTool
 from .tool_listing import Page as Page

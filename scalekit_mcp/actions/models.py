@@ -54,16 +54,13 @@ class ConnectedAccountView:
     attempt_expires_at: datetime | None = None
     held: bool = False
     calls_stopped: CallsStopped | None = None
+    provider: str = "OUTLOOK"
+    """Scalekit's key of the service behind the connection."""
 
     @property
     def connector(self) -> str:
         """The connection's name under the name that Scalekit's SDK uses."""
         return self.connection_name
-
-    @property
-    def provider(self) -> str:
-        """Scalekit's key of the provider."""
-        return "OUTLOOK"
 
     @property
     def authorization_type(self) -> str:

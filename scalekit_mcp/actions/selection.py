@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import ConnectedAccountExists, ConnectedAccountNotFound, InvalidInput, NotOffered
+from scalekit_mcp.settings import Settings
 
 _ONE_ACCOUNT = "Here there is one account for each identifier on a connection, and nothing narrows it further"
 
@@ -57,6 +59,35 @@ async def select_account(actions: Actions, selector: AccountSelector) -> Selecte
             "The id is that of an account on another connection; send one of the two.", field="connection_name"
         )
     return SelectedAccount(view.connection_name, view.identifier, view)
+
+
+def connections_of(settings: Settings) -> dict[str, str]:
+    """The provider's key of each connection, by its name, the calendar's first."""
+    from scalekit_mcp.scalekit import provider_key
+
+    further = settings.further_connections if settings.resolved_mode == "hosted" else ()
+    return {settings.connection: "OUTLOOK", **{name: provider_key(name) for name in further}}
+
+
+def listed_connection(
+    connections: Mapping[str, str], *, names: Collection[str] = (), provider: str | None = None
+) -> str | None:
+    """The one connection whose accounts are wanted; None where those of all are. `connections` has providers by name.
+
+    Raises `LookupError` where none of the connections is wanted, `InvalidInput` where several are but not all.
+    """
+    wanted = [
+        name
+        for name, behind in connections.items()
+        if (not names or name in names) and (not provider or provider.upper() == behind)
+    ]
+    if not wanted:
+        raise LookupError
+    if len(wanted) == len(connections):
+        return None
+    if len(wanted) > 1:
+        raise InvalidInput("Name one connection, or all of them.", field="connection_names")
+    return wanted[0]
 
 
 def check_narrowing(identifier: str | None, *, organization_id: str | None, user_id: str | None) -> None:

@@ -125,13 +125,16 @@ def listed_tools(wanted: ToolFilter, *, own_connection: str) -> Sequence[ListedT
     return tuple(tool for tool in EVERY_TOOL if wanted.takes(tool))
 
 
-async def scoped_tools(actions: Actions, identifier: str, wanted: ToolFilter) -> Sequence[ScopedTool]:
-    """The tools of each account that `identifier` has, whatever its status; none where there is no account."""
+async def scoped_tools(
+    actions: Actions, identifier: str, wanted: ToolFilter, *, own_connection: str
+) -> Sequence[ScopedTool]:
+    """The tools of the account that `identifier` has, whatever its status; none where there is no account."""
     check_identifier(identifier)
     page = await actions.list_connected_accounts(identifier=identifier, page_size=MAX_ACCOUNTS_OF_ONE_IDENTIFIER)
     return tuple(
         ScopedTool(tool, account.identifier, account.id)
         for account in page.connected_accounts
+        if account.connection_name == own_connection
         if not wanted.connection_names or account.connection_name in wanted.connection_names
         for tool in EVERY_TOOL
         if wanted.takes(tool)

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from scalekit_mcp import __version__
-from scalekit_mcp.actions import Actions, open_actions
+from scalekit_mcp.actions import Actions, connections_of, open_actions
 from scalekit_mcp.cli.serve import configure_logging, prepare_calls, server_options, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.concurrency import RunningTasks
@@ -112,7 +112,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                     public_url=public_url,
                     version=__version__,
                     read_only=settings.read_only,
-                    connection_name=settings.connection,
+                    connections=connections_of(settings),
                     proxy=settings.rest_proxy,
                     session_tokens=None if settings.auth == "microsoft" else tokens,
                     metrics=metrics,

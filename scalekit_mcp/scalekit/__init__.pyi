@@ -16,6 +16,7 @@ from .proxy import fits_headers as fits_headers
 from .rest import AnswerLostError as AnswerLostError
 from .rest import ScalekitError as ScalekitError
 from .rest import ScalekitRest as ScalekitRest
+from .services import provider_key as provider_key
 from .services import service_name as service_name
 from .wire_account import WireAccount as WireAccount
 from .wire_account import meaning_of as meaning_of

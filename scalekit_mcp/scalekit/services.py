@@ -15,6 +15,7 @@ _NAMES = {
     "jira": "Jira",
     "linear": "Linear",
     "notion": "Notion",
+    "outlook": "Outlook",
     "salesforce": "Salesforce",
     "slack": "Slack",
     "zendesk": "Zendesk",
@@ -28,3 +29,8 @@ def service_name(connection_name: str) -> str:
     Scalekit makes names such as `slack-b1fqL2Dr`; an operator may choose any.
     """
     return _NAMES.get(re.split(r"[-_: ]", connection_name, maxsplit=1)[0].casefold(), connection_name)
+
+
+def provider_key(connection_name: str) -> str:
+    """Scalekit's key of that service, as far as the name tells: `GMAIL`, `GOOGLECALENDAR`."""
+    return service_name(connection_name).replace(" ", "").upper()

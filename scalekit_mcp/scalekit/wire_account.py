@@ -5,6 +5,7 @@ Scalekit says no reason; a server of this product that stands in its place does,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ class WireAccount:
     token_expires_at: datetime | None = None
     last_used_at: datetime | None = None
     updated_at: datetime | None = None
+    provider: str | None = None
+    """Scalekit's key of the service, in capitals; None where it says none."""
 
     @property
     def key(self) -> AccountKey | None:
@@ -64,6 +67,7 @@ class WireAccount:
             token_expires_at=instant(members.get("token_expires_at")),
             last_used_at=instant(members.get("last_used_at")),
             updated_at=instant(members.get("updated_at")),
+            provider=_provider(members.get("provider")),
         )
 
 
@@ -106,6 +110,10 @@ def has_status(wire: WireAccount, text: str) -> bool:
 
 def _wire_status(value: object) -> str:
     return value.strip().upper() if isinstance(value, str) else ""
+
+
+def _provider(value: object) -> str | None:
+    return value.upper() if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,60}", value) else None
 
 
 def _reason(members: Mapping[str, Any]) -> Reason | None:

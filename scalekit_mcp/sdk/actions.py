@@ -26,7 +26,9 @@ from scalekit_mcp.actions import (
     VerifiedUserResponse,
     check_narrowing,
     check_no_credentials,
+    connections_of,
     create_account,
+    listed_connection,
     listed_tools,
     page_of,
     request_body,
@@ -173,16 +175,17 @@ class SynchronousActions:
     ) -> ListConnectedAccountsResponse:
         """One page of accounts (50), in the order of their identifiers; hand `next_page_token` back for the next.
 
-        None where `provider` is not Outlook, or `connection_names` has not the connection of the settings.
+        None where no connection of the settings is of this `provider`, or stands in `connection_names`.
         """
         check_narrowing(identifier, organization_id=organization_id, user_id=user_id)
-        own = self._core.settings.connection
-        wanted = ToolFilter(providers=[provider] if provider else (), connection_names=connection_names or ())
-        if not listed_tools(wanted, own_connection=own):
+        names = [*(connection_names or ()), *([connection_name] if connection_name and provider else [])]
+        try:
+            named = listed_connection(connections_of(self._core.settings), names=names, provider=provider)
+        except LookupError:
             return ListConnectedAccountsResponse((), 0)
         return self._core.call(
             lambda actions: actions.list_connected_accounts(
-                connection_name=connection_name or (own if connection_names else None),
+                connection_name=connection_name or named,
                 identifier=identifier,
                 status=status,
                 page_size=50 if page_size is None else page_size,
@@ -400,7 +403,7 @@ class SynchronousActions:
         tools: Sequence[ListedTool]
         if identifier or connected_account_id:
             selector = AccountSelector(identifier=identifier, account_id=connected_account_id)
-            scoped = self._selected(selector, lambda actions, one: scoped_tools(actions, one.identifier, wanted))
+            scoped = self._selected(selector, lambda actions, one: self._scoped(actions, one.identifier, wanted))
             tools = tuple(row.tool for row in scoped)
         else:
             tools = listed_tools(wanted, own_connection=self._core.settings.connection)
@@ -408,11 +411,14 @@ class SynchronousActions:
             page_of(tools, page_size=page_size, page_token=page_token), names_only=bool(summary)
         )
 
+    def _scoped(self, actions: Actions, identifier: str, wanted: ToolFilter) -> Awaitable[Sequence[ScopedTool]]:
+        return scoped_tools(actions, identifier, wanted, own_connection=self._core.settings.connection)
+
     def list_scoped_tools(
         self, identifier: str, wanted: ToolFilter, *, page_size: int | None = None, page_token: str | None = None
     ) -> Page[ScopedTool]:
         """The tools of the accounts that `identifier` has."""
-        rows = self._core.call(lambda actions: scoped_tools(actions, identifier, wanted))
+        rows = self._core.call(lambda actions: self._scoped(actions, identifier, wanted))
         return page_of(rows, page_size=page_size, page_token=page_token)
 
     # -- the provider's own API

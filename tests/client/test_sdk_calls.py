@@ -129,6 +129,28 @@ def test_accounts_are_listed_by_provider_and_by_several_connections(actions: Any
     assert page.previous_page_token is None
 
 
+def test_with_further_connections_each_has_its_accounts_and_its_provider() -> None:
+    settings = load_settings(sandbox=True, mode="hosted", connections="outlook,gmail,slack")
+    with scalekit_mcp.client.ScalekitClient(settings=settings) as client:
+        actions = client.actions
+        made = {name: actions.create_connected_account(name, "eve").connected_account for name in ("outlook", "gmail")}
+
+        def listed(**given: Any) -> list[str]:
+            found = actions.list_connected_accounts(identifier="eve", **given).connected_accounts
+            return sorted(account.connector for account in found)
+
+        assert {name: account.provider for name, account in made.items()} == {"outlook": "OUTLOOK", "gmail": "GMAIL"}
+        assert listed() == ["gmail", "outlook"]
+        assert listed(provider="gmail") == listed(connection_names=["gmail"]) == ["gmail"]
+        assert listed(connection_names=["slack", "outlook", "gmail"]) == ["gmail", "outlook"]
+        assert listed(connection_name="gmail", provider="outlook") == []
+        with pytest.raises(InvalidInput) as raised:
+            listed(connection_names=["gmail", "slack"])
+        assert raised.value.details["field"] == "connection_names"
+        rows = client.tools.list_scoped_tools("eve", {"providers": ["OUTLOOK"]})[0].tools
+        assert {row.connected_account_id for row in rows} == {made["outlook"].id}
+
+
 def test_tools_are_listed_whole_filtered_and_in_pages(actions: Any) -> None:
     every = actions.list_tools()
     assert LIST in every.tool_names

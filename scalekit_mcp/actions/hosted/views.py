@@ -30,7 +30,7 @@ from scalekit_mcp.accounts import (
 from scalekit_mcp.actions.models import ConnectedAccountView
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import AuthorizationRequired
-from scalekit_mcp.scalekit import WireAccount, meaning_of
+from scalekit_mcp.scalekit import WireAccount, meaning_of, provider_key
 
 logger = logging.getLogger(__name__)
 
@@ -124,6 +124,7 @@ class HostedViews:
             attempt_state=None if state is None else state.value,
             attempt_expires_at=None if running is None else running.expires_at,
             held=state is AttemptState.HELD,
+            provider=wire.provider or provider_key(wire.connector),
         )
 
     def _pending_reason(

@@ -15,10 +15,9 @@ from scalekit_mcp.actions import (
     Actions,
     ConnectedAccountView,
     SelectedAccount,
-    ToolFilter,
     check_narrowing,
     create_account,
-    listed_tools,
+    listed_connection,
     select_account,
 )
 from scalekit_mcp.errors import ConnectedAccountNotFound, InvalidInput, NotOffered, VaultError
@@ -154,11 +153,14 @@ class Rest:
             )
         identifier = identifier_of(given) if given.get("identifier") else None
         check_narrowing(identifier, organization_id=given.get("organization_id"), user_id=given.get("user_id"))
-        wanted = ToolFilter(providers=[given["provider"]] if "provider" in given else (), connection_names=names)
-        if not listed_tools(wanted, own_connection=self._options.connection_name):
+        connector, provider = given.get("connector"), given.get("provider")
+        among = [*names, *([connector] if connector and provider else [])]
+        try:
+            named = listed_connection(self._options.connections, names=among, provider=provider)
+        except LookupError:
             return _page([], 0, None)
         page = await self._actions.list_connected_accounts(
-            connection_name=self._options.connection_name if names else given.get("connector"),
+            connection_name=connector or named,
             identifier=identifier,
             page_size=int(size),
             page_token=given.get("page_token"),

@@ -16,6 +16,7 @@ from scalekit_mcp.actions import (
     CatalogueTool,
     ListedTool,
     Page,
+    ScopedTool,
     ToolFilter,
     check_narrowing,
     listed_tools,
@@ -69,7 +70,7 @@ class ToolRoutes:
         rows: Sequence[ListedTool]
         if selector.account_id or selector.identifier:
             account = await select_account(self._actions, selector)
-            rows = [row.tool for row in await scoped_tools(self._actions, account.identifier, wanted)]
+            rows = [row.tool for row in await self._scoped(account.identifier, wanted)]
         else:
             rows = listed_tools(wanted, own_connection=self._options.connection_name)
         page = _page(rows, query)
@@ -93,8 +94,11 @@ class ToolRoutes:
             connection_names=_several(query, "filter.connection_names"),
             read_only=self._options.read_only,
         )
-        page = _page(await scoped_tools(self._actions, identifier, wanted), query)
+        page = _page(await self._scoped(identifier, wanted), query)
         return JSONResponse({"tools": [row.to_dict() for row in page.rows], **_paging(page)})
+
+    async def _scoped(self, identifier: str, wanted: ToolFilter) -> Sequence[ScopedTool]:
+        return await scoped_tools(self._actions, identifier, wanted, own_connection=self._options.connection_name)
 
     async def execute_tool(self, request: Request) -> Response:
         """Run one tool for a user."""

@@ -54,7 +54,7 @@ def wire_account(view: ConnectedAccountView) -> dict[str, Any]:
         "id": view.id,
         "identifier": view.identifier,
         "connector": view.connection_name,
-        "provider": "OUTLOOK",
+        "provider": view.provider,
         "status": scalekit_status(view.status, view.reason, held=view.held),
         "authorization_type": "OAUTH",
         "token_expires_at": wire_instant(view.token_expires_at),
