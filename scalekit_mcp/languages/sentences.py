@@ -30,9 +30,18 @@ class Sentence:
 
     @classmethod
     def from_json(cls, value: Any) -> Sentence:
-        """The sentence that `dataclasses.asdict` took apart and JSON carried; raises for anything else."""
-        facts = ((name, cls.from_json(fact) if isinstance(fact, dict) else fact) for name, fact in value["facts"])
-        return cls(value["key"], tuple(facts))
+        """The sentence that `dataclasses.asdict` took apart and JSON carried.
+
+        Raises:
+            ValueError: it is none, or one of another version of this program.
+        """
+        try:
+            facts = [(name, cls.from_json(fact) if isinstance(fact, dict) else fact) for name, fact in value["facts"]]
+            sentence = cls(value["key"], tuple(facts))
+            str(sentence)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError("It is no sentence of this program.") from error
+        return sentence
 
 
 def said(key: str, **facts: str | int | Sentence) -> Sentence:

@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 
 from scalekit_mcp.languages import LANGUAGES, said, words_in
+from scalekit_mcp.server.stdio.listener import Listener
 from scalekit_mcp.server.web.brand import Brand
 from scalekit_mcp.server.web.home import Home
 from scalekit_mcp.server.web.pages import Pages
@@ -59,3 +60,8 @@ async def test_it_names_the_product_and_keeps_the_headers_of_all_pages() -> None
     assert "<h1>Contoso: your calendar for assistants</h1>" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "set-cookie" not in page.headers
+
+
+async def test_the_listener_of_stdio_has_no_start_page() -> None:
+    async with Listener(preferred_port=0) as listener, httpx.AsyncClient() as http:
+        assert (await http.get(f"{await listener.base_url()}/")).status_code == 404

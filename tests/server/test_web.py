@@ -8,6 +8,7 @@ import html
 import logging
 import re
 from datetime import timedelta
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -261,6 +262,24 @@ async def test_any_replica_with_the_keys_shows_the_outcome(actions: WatchedActio
         replica.cookies = mine.cookies
         page = await replica.get(back.headers["location"])
     assert "Connected" in page.text
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"kind": "connected", "title": "Connected", "message": "Done.", "next_step": "Close."},
+        {"kind": "connected", "title": {"key": "a.later.key", "facts": []}},
+        {"kind": "a later kind"},
+        {},
+    ],
+)
+async def test_an_outcome_that_another_version_kept_is_gone(actions: WatchedActions, kept: dict[str, Any]) -> None:
+    ring, clock, outcome_id = KeyRing.generate(), HandClock(), "a" * 22
+    sealed = ring.seal_token("browser cookie", f"outcome_{outcome_id}", kept, expires_at=clock.now() + timedelta(60))
+    async with browser_for(actions, keys=ring, clock=clock) as browser:
+        cookie = f"__Host-scalekit_outcome_{outcome_id}={sealed}"
+        page = await browser.get(f"/oauth/outcome/{outcome_id}", headers={"cookie": cookie})
+    assert page.status_code == 410
 
 
 async def test_an_outcome_is_shown_at_its_own_address_and_in_its_time_alone(actions: WatchedActions) -> None:

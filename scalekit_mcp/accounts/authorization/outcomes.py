@@ -56,13 +56,20 @@ class AuthorizationOutcome:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> AuthorizationOutcome:
-        """The outcome that `dataclasses.asdict` took apart and JSON carried; what was None may be left out."""
-        members: dict[str, Any] = {**value, "kind": OutcomeKind(value["kind"])}
-        for name in ("title", "message", "next_step"):
-            members[name] = Sentence.from_json(members[name])
-        if members.get("approval") is not None:
-            members["approval"] = ApprovalRequest.from_json(members["approval"])
-        return cls(**members)
+        """The outcome that `dataclasses.asdict` took apart and JSON carried; what was None may be left out.
+
+        Raises:
+            ValueError: it is none, or one of another version of this program.
+        """
+        try:
+            members: dict[str, Any] = {**value, "kind": OutcomeKind(value["kind"])}
+            for name in ("title", "message", "next_step"):
+                members[name] = Sentence.from_json(members[name])
+            if members.get("approval") is not None:
+                members["approval"] = ApprovalRequest.from_json(members["approval"])
+            return cls(**members)
+        except (KeyError, TypeError) as error:
+            raise ValueError("It is no outcome of this program.") from error
 
 
 CANCELLED = AuthorizationOutcome(

@@ -78,7 +78,10 @@ class ReturnEndpoint:
         if secret is None or not text:
             raise PageError(said("request.gone_title"), said("request.gone"))
         kept = self._browser.opened(_KIND, text, self._clock.now())
-        outcome = AuthorizationOutcome.from_json(kept["outcome"])
+        try:
+            outcome = AuthorizationOutcome.from_json(kept["outcome"])
+        except ValueError:  # a replica of another version kept it
+            raise PageError(said("request.gone_title"), said("request.gone")) from None
         try:
             sign_in = await self._sign_ins.failed(kept["id"], browser_secret=secret)
             where, return_url = self._way_back(sign_in.request, kept["error"])

@@ -159,7 +159,10 @@ class Web:
         if kept is None:
             return self._pages.for_reader(request).outcome(_OUTCOME_GONE)
         ticket = kept.pop("ticket", None)
-        outcome = AuthorizationOutcome.from_json(kept)
+        try:
+            outcome = AuthorizationOutcome.from_json(kept)
+        except ValueError:  # a replica of another version kept it
+            return self._pages.for_reader(request).outcome(_OUTCOME_GONE)
         secret = self._browser_secret(request, ticket) if ticket else None
         if outcome.kind is OutcomeKind.CONFIRMATION_NEEDED and ticket and secret:
             return self._pages.for_reader(request).outcome(
