@@ -139,10 +139,10 @@ async def test_update_looks_at_the_new_time_and_leaves_the_event_itself_out() ->
         assert len(me.received("PATCH")) == 1
 
 
-@pytest.mark.parametrize("way", [None, "following"])
+@pytest.mark.parametrize("apply_to", [None, "following"])
 @pytest.mark.parametrize("calendar", [None, "Private"], ids=["in the default calendar", "in the event's calendar"])
 async def test_a_move_looks_at_the_calendar_of_the_event_and_at_the_default_one(
-    calendar: str | None, way: str | None
+    calendar: str | None, apply_to: str | None
 ) -> None:
     async with signed_in(sandbox()) as me:
         other = {} if calendar is None else {"calendar_id": calendar}
@@ -156,7 +156,7 @@ async def test_a_move_looks_at_the_calendar_of_the_event_and_at_the_default_one(
             )
         )
         date_of_it = next(row["id"] for row in rows["value"] if row["start"]["dateTime"].startswith("2026-04-27"))
-        move = {**at("2026-04-27", "15:30:00", "16:30:00"), "only_if_free": True, "apply_to": way}
+        move = {**at("2026-04-27", "15:30:00", "16:30:00"), "only_if_free": True, "apply_to": apply_to}
         with pytest.raises(Conflict) as conflict:
             await me.update(date_of_it, **move)
         assert [row["subject"] for row in conflict.value.details["conflicts"]] == ["Review"]

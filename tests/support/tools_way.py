@@ -11,6 +11,8 @@ REFUSED = {
     ),
     "calendar_id": (
         "test_an_event_goes_into_the_calendar_that_was_named",
+        "test_a_move_looks_at_the_calendar_of_the_event_and_at_the_default_one",
+        "test_where_the_calendar_of_an_event_cannot_be_found_the_default_one_is_looked_at_and_that_is_said",
         "test_a_series_of_another_calendar_goes_on_in_that_calendar",
         "test_a_calendar_is_found_by_its_name_to_book_and_to_list",
         "test_a_calendar_that_a_colleague_shares_is_found_like_an_own_one",
