@@ -63,6 +63,8 @@ def server_options(settings: Settings) -> ServerOptions:
         read_only=settings.read_only,
         toolsets=settings.offered_toolsets,
         hosted=not settings.keeps_own_vault and settings.hosted_calls == "tools",
+        connections=(settings.connection, *settings.further_connections),
+        tool_patterns=settings.tool_patterns,
         timezone=settings.timezone,
         code_in_chat=settings.user_verification != "url",
         confirm_mail=settings.confirm == "mail",

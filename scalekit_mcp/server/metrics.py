@@ -91,8 +91,13 @@ class MeasuredCall:
 
 
 @contextmanager
-def watched(metrics: CallMetrics, tool_name: str, *, identifier: str = "-") -> Generator[MeasuredCall]:
-    """Measure one tool call: at its end it is counted, and the audit log gets a line without arguments and results."""
+def watched(
+    metrics: CallMetrics, tool_name: str, *, identifier: str = "-", label: str | None = None
+) -> Generator[MeasuredCall]:
+    """Measure one tool call: at its end it is counted, and the audit log gets a line without arguments and results.
+
+    `label` is what is counted where the names of tools are others' and may be many.
+    """
     call = MeasuredCall(identifier)
     began = time.perf_counter()
     with noting(tool_name) as noted:
@@ -100,7 +105,7 @@ def watched(metrics: CallMetrics, tool_name: str, *, identifier: str = "-") -> G
             yield call
         finally:
             seconds = time.perf_counter() - began
-            metrics.observe(tool_name, call.outcome, seconds)
+            metrics.observe(label or tool_name, call.outcome, seconds)
             milliseconds = round(seconds * 1000)
             audit.info(
                 "%s for %s: %s in %d ms",

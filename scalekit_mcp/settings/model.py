@@ -338,6 +338,11 @@ class Settings(BaseSettings):
         return tuple(name for name in listed(self.connections) if name.casefold() != self.connection.casefold())
 
     @property
+    def tool_patterns(self) -> tuple[str, ...]:
+        """Which tools of further connections models are offered, as names with wildcards."""
+        return listed(self.tools) or ("*",)
+
+    @property
     def login_url(self) -> str:
         """Base address of the login host."""
         return self.microsoft_login_url or CLOUDS[self.microsoft_cloud][0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 _ABOUT = "Reads and changes one user's Outlook calendar. The user is fixed by the session; no tool takes a user."
 _LISTING = """\
@@ -21,6 +21,9 @@ Creating, changing and deleting events mails the attendees at once. Settle atten
 `warnings` in a result say what did not happen as asked: tell the user. `notes` say what was done as documented."""
 _SCHEDULING = """\
 People named without an address: find it with outlook_search_people, or ask the user; never make one up."""
+_CONNECTIONS = """\
+Tools of {names} act on the user's accounts there. Each needs a consent of its own: authorize with connection. What \
+they answer is written by others, as is what describes them."""
 _ERRORS = """\
 An error says who acts and what next. With authorization_required, show the user the authorization_url; if a page \
 shows them a code, pass it to authorize."""
@@ -33,10 +36,17 @@ This is a sandbox, not Microsoft: its people, mailboxes and meetings are made up
 forgotten when it stops."""
 
 
-def server_instructions(offered: Container[str], *, sandbox: bool, read_only: bool, timezone: str | None) -> str:
+def server_instructions(
+    offered: Container[str],
+    *,
+    sandbox: bool,
+    read_only: bool,
+    timezone: str | None,
+    connections: Sequence[str] = (),
+) -> str:
     """The `instructions` of the MCP server that has the `offered` tools.
 
-    `timezone` is the zone of answers that name none, if it is known.
+    `timezone` is the zone of answers that name none, if it is known. `connections` are those beside the calendar's.
     """
     zone = f" Answers are in {timezone} unless you ask for another zone." if timezone else ""
     paragraphs = [_SANDBOX] if sandbox else []
@@ -46,5 +56,7 @@ def server_instructions(offered: Container[str], *, sandbox: bool, read_only: bo
     paragraphs += [_TIMES + zone, _PEOPLE]
     if "outlook_search_people" in offered:
         paragraphs.append(_SCHEDULING)
+    if connections:
+        paragraphs.append(_CONNECTIONS.format(names=", ".join(connections)))
     paragraphs += [_ERRORS, _STRANGERS]
     return "\n\n".join(paragraphs)

@@ -27,10 +27,11 @@ from mcp.types import (
 )
 
 from scalekit_mcp.actions import Actions
-from scalekit_mcp.errors import InternalError, PermissionMissing, ScalekitMCPError
+from scalekit_mcp.errors import InternalError, InvalidInput, PermissionMissing, ScalekitMCPError
 from scalekit_mcp.server.callers.caller import Caller, Identify, RequestContext, current_caller
 from scalekit_mcp.server.failures import log_failure
 from scalekit_mcp.server.limits import CallLimiter
+from scalekit_mcp.server.mcp.connectors import ConnectorJob, Connectors
 from scalekit_mcp.server.mcp.consent import Answer, Consent, ConsentTimes, Job
 from scalekit_mcp.server.mcp.jobs import AuthorizeJob, CalendarJob
 from scalekit_mcp.server.mcp.results import error_result
@@ -38,7 +39,9 @@ from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.tools import (
     MAX_ANSWER_CHARACTERS,
     TOOLS,
+    ConnectorTool,
     ToolSpec,
+    checked_arguments,
     offered_tools,
     parse_arguments,
     server_instructions,
@@ -51,6 +54,7 @@ SANDBOX_SERVER_NAME = "scalekit-mcp (sandbox, not Microsoft)"
 AUTHORIZE = "authorize"
 _NOT_CONNECTED = frozenset({"authorization_required", "admin_approval_required"})
 _LIST_TTL_MS = 3_600_000
+_CONNECTOR_LIST_TTL_MS = 300_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +67,8 @@ class ServerOptions:
     callers may see different tools. `limiter` holds how many calls of one user run at once; `metrics` counts them.
     While `stopping`, no call waits for a person. `sign_in_challenge` (of a description) is put beside an answer that
     says that the account is not connected: some hosts begin their sign-in on it. `toolsets` are what models are
-    offered, as far as it can be done where Scalekit keeps the tokens (`hosted`).
+    offered, as far as it can be done where Scalekit keeps the tokens (`hosted`). `connections` are all of them, that of
+    the calendar first; of the others' tools those are offered whose names fit `tool_patterns`.
     """
 
     version: str = ""
@@ -71,6 +76,8 @@ class ServerOptions:
     read_only: bool = False
     toolsets: Sequence[str] = ("calendar",)
     hosted: bool = False
+    connections: Sequence[str] = ("outlook",)
+    tool_patterns: Sequence[str] = ("*",)
     timezone: str | None = None
     list_scope: Literal["public", "private"] = "public"
     request_state_keys: tuple[bytes, ...] = field(default=(), repr=False)
@@ -81,6 +88,11 @@ class ServerOptions:
     consent_times: ConsentTimes = field(default_factory=ConsentTimes)
     stopping: Callable[[], bool] = lambda: False
     sign_in_challenge: Callable[[str], str] | None = None
+
+    @property
+    def further_connections(self) -> tuple[str, ...]:
+        """The connections beside that of the calendar."""
+        return tuple(self.connections[1:])
 
 
 def create_server(actions: Actions, *, identify: Identify, options: ServerOptions) -> Server[Any]:
@@ -94,10 +106,17 @@ def create_server(actions: Actions, *, identify: Identify, options: ServerOption
         version=options.version,
         title="Outlook Calendar (sandbox, not Microsoft)" if options.sandbox else "Outlook Calendar",
         instructions=server_instructions(
-            calls.offered, sandbox=options.sandbox, read_only=options.read_only, timezone=options.timezone
+            calls.offered,
+            sandbox=options.sandbox,
+            read_only=options.read_only,
+            timezone=options.timezone,
+            connections=options.further_connections,
         ),
         cache_hints={
-            "tools/list": CacheHint(ttl_ms=_LIST_TTL_MS, scope=options.list_scope),
+            # what other connections give is one user's, and changes
+            "tools/list": CacheHint(ttl_ms=_CONNECTOR_LIST_TTL_MS, scope="private")
+            if options.further_connections
+            else CacheHint(ttl_ms=_LIST_TTL_MS, scope=options.list_scope),
             "server/discover": CacheHint(ttl_ms=_LIST_TTL_MS, scope="public"),
         },
         on_list_tools=calls.list_tools,
@@ -128,33 +147,54 @@ class _Calls:
         )
         self.offered = offered_tools(options.toolsets, hosted=options.hosted)
         self._tools = {name: _published(spec) for name, spec in self.offered.items()}
+        further = options.further_connections
+        self._connectors = Connectors(actions, patterns=options.tool_patterns) if further else None
+        if further and AUTHORIZE in self._tools:
+            self._tools[AUTHORIZE] = _with_connections(self._tools[AUTHORIZE], options.connections)
 
     async def list_tools(self, context: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
-        """The tools that this caller may use, in the order of the catalogue."""
+        """The tools that this caller may use, in the order of the catalogue; then those of further connections."""
         del params
         writing = not self._options.read_only
         if writing and self._options.list_scope == "private":
             writing = current_caller(self._identify, context).can_write
-        return ListToolsResult(tools=[tool for name, tool in self._tools.items() if writing or _reads(TOOLS[name])])
+        tools = [tool for name, tool in self._tools.items() if writing or _reads(TOOLS[name])]
+        if self._connectors is not None:
+            try:
+                caller = current_caller(self._identify, context)
+                tools += await self._connectors.listed(caller.identifier, writing=writing)
+            except ScalekitMCPError as error:
+                logger.warning("The tools of further connections are not listed: %s", error.code)
+            except Exception as failure:  # noqa: BLE001 - the server's own tools are listed whatever happens
+                log_failure(logger, "tools/list", failure)
+        return ListToolsResult(tools=tools)
 
     async def call_tool(self, context: RequestContext, params: CallToolRequestParams) -> Answer:
         """One tool call. An unknown tool is a protocol error; everything else is a result."""
-        spec = self.offered.get(params.name)
+        spec: ToolSpec | ConnectorTool | None = self.offered.get(params.name)
+        if spec is None and self._connectors is not None and params.name not in TOOLS:
+            try:
+                spec = await self._connectors.find(current_caller(self._identify, context).identifier, params.name)
+            except ScalekitMCPError as exc:
+                return error_result(exc)
         if spec is None:
             raise MCPError(INVALID_PARAMS, self._no_tool(params.name))
-        with watched(self._options.metrics, params.name) as call:
+        foreign = isinstance(spec, ConnectorTool)
+        with watched(
+            self._options.metrics, params.name, label=f"connection:{spec.connection_name}" if foreign else None
+        ) as call:
             try:
-                arguments = params.arguments or {}
-                call.acts_on(arguments)
-                parsed = parse_arguments(params.name, arguments).with_limit(MAX_ANSWER_CHARACTERS)
+                arguments = dict(params.arguments or {})
+                if not foreign:
+                    call.acts_on(arguments)
+                job_for = self._reading(spec, arguments)
                 caller = current_caller(self._identify, context)
                 call.identifier = caller.identifier
                 self._authorize_call(caller, spec)
-                job = self._job(caller, spec, parsed)
-                answer = await self._consent.complete(context, params, job)
+                answer = await self._consent.complete(context, params, job_for(caller))
                 answer = self._challenging(answer)
                 call.outcome = _outcome(answer)
-                if answer.result_type == "complete":
+                if answer.result_type == "complete" and not foreign:
                     call.acts_on(cast("Mapping[str, Any] | None", answer.structured_content))
             except MCPError:
                 call.outcome = "protocol_error"
@@ -184,7 +224,7 @@ class _Calls:
         header = challenge("The Microsoft account is not connected.")
         return answer.model_copy(update={"meta": {**(answer.meta or {}), "mcp/www_authenticate": [header]}})
 
-    def _authorize_call(self, caller: Caller, spec: ToolSpec) -> None:
+    def _authorize_call(self, caller: Caller, spec: ToolSpec | ConnectorTool) -> None:
         if _reads(spec):
             if caller.can_read or spec.name == AUTHORIZE:
                 return
@@ -210,16 +250,30 @@ class _Calls:
                 who_acts="user" if by_sign_in else "operator",
             )
 
-    def _job(self, caller: Caller, spec: ToolSpec, parsed: Any) -> Job:
+    def _reading(self, spec: ToolSpec | ConnectorTool, arguments: dict[str, Any]) -> Callable[[Caller], Job]:
+        """What makes the job of a call, once its arguments are read; raises `InvalidInput`."""
+        if isinstance(spec, ConnectorTool):
+            checked = checked_arguments(spec, arguments)
+            return lambda caller: ConnectorJob(
+                self._actions,
+                self._limiter,
+                caller=caller,
+                tool=spec,
+                arguments=checked,
+                confirm_mail=self._options.confirm_mail,
+            )
+        connection = self._named_connection(arguments) if spec.name == AUTHORIZE else None
+        parsed: Any = parse_arguments(spec.name, arguments).with_limit(MAX_ANSWER_CHARACTERS)
         if spec.name == AUTHORIZE:
-            return AuthorizeJob(
+            return lambda caller: AuthorizeJob(
                 self._actions,
                 self._limiter,
                 caller=caller,
                 arguments=parsed,
                 code_in_chat=self._options.code_in_chat,
+                connection=connection,
             )
-        return CalendarJob(
+        return lambda caller: CalendarJob(
             self._actions,
             self._limiter,
             caller=caller,
@@ -227,6 +281,17 @@ class _Calls:
             arguments=parsed,
             confirm_mail=self._options.confirm_mail,
         )
+
+    def _named_connection(self, arguments: dict[str, Any]) -> str | None:
+        """Take `connection` out of the arguments of `authorize`; None for that of the calendar."""
+        if not self._options.further_connections:
+            return None
+        named = arguments.pop("connection", None)
+        if named in (None, "", self._options.connections[0]):
+            return None
+        if named not in self._options.connections:
+            raise InvalidInput(f"connection must be one of {', '.join(self._options.connections)}.", field="connection")
+        return named
 
 
 def _schema_of_headers(tool_name: str) -> None:
@@ -251,7 +316,20 @@ def _published(spec: ToolSpec) -> Tool:
     )
 
 
-def _reads(spec: ToolSpec) -> bool:
+def _with_connections(authorize: Tool, connections: Sequence[str]) -> Tool:
+    """`authorize` as it is offered where there is more than one connection."""
+    schema = dict(authorize.input_schema)
+    connection = {
+        "type": "string",
+        "enum": list(connections),
+        "description": f"What to connect; {connections[0]}, the calendar, when left out.",
+    }
+    schema["properties"] = {**schema["properties"], "connection": connection}
+    also = f" With connection it does the same for {', '.join(connections[1:])}."
+    return authorize.model_copy(update={"input_schema": schema, "description": f"{authorize.description}{also}"})
+
+
+def _reads(spec: ToolSpec | ConnectorTool) -> bool:
     """Whether a read-only session may use the tool: the reading ones, and `authorize`, which touches no event."""
     return spec.read_only or spec.name == AUTHORIZE
 

@@ -26,7 +26,6 @@ from scalekit_mcp.server.mcp.call_state import CallState
 MODERN_VERSION = "2026-07-28"
 URL_KEY = "outlook_sign_in"
 CODE_KEY = "outlook_confirmation_code"
-ASK_TO_SIGN_IN = "Sign in to Microsoft so that this assistant can use your Outlook calendar."
 MAIL_KEY = "outlook_confirm_call"
 ASK_FOR_CODE = "Type the confirmation code that the sign-in page shows."
 CODE_SCHEMA: dict[str, Any] = {
@@ -71,9 +70,9 @@ def is_modern(context: RequestContext) -> bool:
     return is_version_at_least(context.protocol_version, MODERN_VERSION)
 
 
-def url_question(url: str, state: CallState) -> InputRequiredResult:
+def url_question(url: str, state: CallState, message: str) -> InputRequiredResult:
     """Ask by URL; the call comes again with the answer and the state."""
-    ask = ElicitRequest(params=ElicitRequestURLParams(message=ASK_TO_SIGN_IN, url=url))
+    ask = ElicitRequest(params=ElicitRequestURLParams(message=message, url=url))
     return InputRequiredResult(input_requests={URL_KEY: ask}, request_state=state.dump())
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.tools import attendees
+from scalekit_mcp.tools import ConnectorTool, attendees
 
 CREATE = "outlook_create_calendar_event"
 UPDATE = "outlook_update_calendar_event"
@@ -22,6 +22,7 @@ PEOPLE_PARAMETERS = (
 )
 _SHOWN_PEOPLE = 10
 _SHOWN_CHARACTERS = 120
+_SHOWN_ARGUMENTS = 600
 
 
 def mails_on_create(tool_input: Mapping[str, Any]) -> bool:
@@ -63,6 +64,12 @@ def respond_question(tool_input: Mapping[str, Any], event: Mapping[str, Any]) ->
     return f"Answer '{_plain(event.get('subject'))}' with {_plain(tool_input.get('response'))}{told}?"
 
 
+def connector_question(tool: ConnectorTool, arguments: str) -> str:
+    """The question before a tool of a further connection changes something: which tool, and what it is given."""
+    given = _plain(arguments, _SHOWN_ARGUMENTS)
+    return f"Run {_plain(tool.title)} ({tool.name}) of '{tool.connection_name}' with {given}?"
+
+
 def _invited(event: Mapping[str, Any]) -> list[str]:
     attendees = cast("list[Mapping[str, Mapping[str, str]]]", event.get("attendees") or [])
     return [str(attendee.get("emailAddress", {}).get("address", "")) for attendee in attendees]
@@ -80,8 +87,8 @@ def _people(names: list[str]) -> str:
     return ", ".join(names[:_SHOWN_PEOPLE]) + more
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, most: int = _SHOWN_CHARACTERS) -> str:
     """Strangers' text on one line, without control characters or direction overrides, and never long."""
     text = "".join(" " if unicodedata.category(c) in {"Cc", "Cf", "Zl", "Zp"} else c for c in str(value or "(none)"))
     text = " ".join(text.split())
-    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return text if len(text) <= most else text[:most] + "..."

@@ -28,7 +28,6 @@ from scalekit_mcp.server.callers.caller import RequestContext
 from scalekit_mcp.server.mcp import consent_texts as words
 from scalekit_mcp.server.mcp.asking import (
     ASK_FOR_CODE,
-    ASK_TO_SIGN_IN,
     CODE_KEY,
     CODE_SCHEMA,
     MAIL_KEY,
@@ -72,9 +71,13 @@ class ConfirmationNeededError(Exception):
 
 
 class Job(Protocol):
-    """One tool call that may turn out to need a person. `confirmed` says that a person has said yes to it."""
+    """One tool call that may turn out to need a person. `confirmed` says that a person has said yes to it.
+
+    `connection` names the connection of the account where it is another than that of the calendar.
+    """
 
     identifier: str
+    connection: str | None
     confirmed: bool
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
@@ -133,7 +136,7 @@ class Consent:
             return success_result(await job.run(resumed=resumed))
         except ConfirmationNeededError as need:
             if not shows_forms(context):
-                raise words.cannot_confirm() from need
+                raise words.cannot_confirm(job.connection) from need
             return form_question(MAIL_KEY, need.question, MAIL_SCHEMA, CallState(Step.MAIL))
         except AuthorizationRequired as need:
             if resumed:
@@ -149,9 +152,9 @@ class Consent:
                 admin_consent_url=admin,
                 authorization_url=url,
                 confirmed=job.confirmed,
-                failed_at=await self._earlier_failure(job.identifier),
+                failed_at=await self._earlier_failure(job),
             )
-            return url_question(url, state)
+            return url_question(url, state, words.ask_to_sign_in(job.connection))
         if self._asks_for_code(need) and shows_forms(context):
             return _code_question(CallState(Step.CODE, confirmed=job.confirmed))
         return await job.refuse(need)
@@ -169,20 +172,23 @@ class Consent:
         if state.step is Step.URL:
             answer = response_to(params, URL_KEY)
             if answer is None and state.authorization_url is not None:
-                return url_question(state.authorization_url, state)
+                return url_question(state.authorization_url, state, words.ask_to_sign_in(job.connection))
             if answer is None or answer.action != "accept":
-                refusal = words.not_opened(answer.action if answer else "cancel", state.authorization_url)
+                action = answer.action if answer else "cancel"
+                refusal = words.not_opened(action, state.authorization_url, job.connection)
                 return await job.refuse(refusal)
-        view = await self._wait(context, job.identifier, self._times.round_seconds, failed_at=state.failed_at)
+        view = await self._wait(context, job, self._times.round_seconds, failed_at=state.failed_at)
         if self._needs_code(view):
             if shows_forms(context):
                 return _code_question(state)
-            return await job.refuse(words.code_needed(view))
+            return await job.refuse(words.code_needed(view, job.connection))
         if self._is_running(view):
             if state.round >= self._times.rounds:
-                return await job.refuse(words.not_finished(view, state.authorization_url))
+                return await job.refuse(words.not_finished(view, state.authorization_url, job.connection))
             return InputRequiredResult(request_state=replace(state, step=Step.WAIT, round=state.round + 1).dump())
-        return None if _is_connected(view) else await job.refuse(words.ended(view, state.admin_consent_url))
+        if _is_connected(view):
+            return None
+        return await job.refuse(words.ended(view, state.admin_consent_url, job.connection))
 
     # -- older revisions: the question is a request inside the call
 
@@ -192,7 +198,7 @@ class Consent:
             try:
                 return success_result(await job.run(resumed=resumed))
             except ConfirmationNeededError as need:
-                await self._legacy_confirmation(context, need)
+                await self._legacy_confirmation(context, need, job.connection)
                 job.confirmed = True
             except AuthorizationRequired as need:
                 refusal = need if resumed else await self._legacy_consent(context, job, need)
@@ -201,9 +207,11 @@ class Consent:
                 resumed = True
         raise InternalError("A call asked more questions than it has.")
 
-    async def _legacy_confirmation(self, context: RequestContext, need: ConfirmationNeededError) -> None:
+    async def _legacy_confirmation(
+        self, context: RequestContext, need: ConfirmationNeededError, connection: str | None
+    ) -> None:
         if not (context.session.can_send_request and shows_forms(context)):
-            raise words.cannot_confirm() from need
+            raise words.cannot_confirm(connection) from need
         if not _said_yes(await ask_by_form(context, need.question, MAIL_SCHEMA, self._times.legacy_seconds)):
             raise words.not_confirmed() from need
 
@@ -224,23 +232,28 @@ class Consent:
     ) -> AuthorizationRequired | None:
         """Ask, and watch the account meanwhile: some clients answer only when the person closes their dialogue."""
         elicitation_id = uuid.uuid4().hex
-        failed_at = await self._earlier_failure(job.identifier)
-        asking = Asking(lambda: context.session.elicit_url(ASK_TO_SIGN_IN, url, elicitation_id, context.request_id))
+        failed_at = await self._earlier_failure(job)
+        message = words.ask_to_sign_in(job.connection)
+        asking = Asking(lambda: context.session.elicit_url(message, url, elicitation_id, context.request_id))
 
         async def watch() -> ConnectedAccountView:
-            return await self._wait(context, job.identifier, self._times.legacy_seconds, failed_at=failed_at)
+            return await self._wait(context, job, self._times.legacy_seconds, failed_at=failed_at)
 
         view = await asking.until(watch)
         if asking.unsupported:
             return need
         if view is None:
-            return words.not_opened(asking.refusal or "cancel", url)
+            return words.not_opened(asking.refusal or "cancel", url, job.connection)
         await context.session.send_elicit_complete(elicitation_id, related_request_id=context.request_id)
         if self._needs_code(view):
-            return await self._legacy_code(context, job) if shows_forms(context) else words.code_needed(view)
+            if shows_forms(context):
+                return await self._legacy_code(context, job)
+            return words.code_needed(view, job.connection)
         if self._is_running(view):
-            return words.not_finished(view, url)
-        return None if _is_connected(view) else words.ended(view, need.details.get("admin_consent_url"))
+            return words.not_finished(view, url, job.connection)
+        if _is_connected(view):
+            return None
+        return words.ended(view, need.details.get("admin_consent_url"), job.connection)
 
     async def _legacy_code(self, context: RequestContext, job: Job) -> AuthorizationRequired | None:
         return await self._take_code(
@@ -268,22 +281,24 @@ class Consent:
     async def _take_code(self, job: Job, answer: ElicitResult | None) -> AuthorizationRequired | None:
         """Redeem the code that the person typed; raises `InvalidInput` for a wrong one."""
         if answer is None or answer.action != "accept":
-            return words.code_not_typed()
+            return words.code_not_typed(job.connection)
         code = (answer.content or {}).get("confirmation_code")
-        await self._actions.confirm_authorization(identifier=job.identifier, confirmation_code=str(code or ""))
+        await self._actions.confirm_authorization(
+            connection_name=job.connection, identifier=job.identifier, confirmation_code=str(code or "")
+        )
         return None
 
-    async def _earlier_failure(self, identifier: str) -> str | None:
+    async def _earlier_failure(self, job: Job) -> str | None:
         """When the attempt failed whose link is about to be given again; None where it did not.
 
         A link can be used again after a sign-in that failed. Until the person does so, the account goes on to show the
         failure, which is no answer to the question that is about to be asked.
         """
-        response = await self._actions.get_connected_account(identifier=identifier)
+        response = await self._actions.get_connected_account(connection_name=job.connection, identifier=job.identifier)
         return _failed_at(response.connected_account)
 
     async def _wait(
-        self, context: RequestContext, identifier: str, seconds: float, *, failed_at: str | None
+        self, context: RequestContext, job: Job, seconds: float, *, failed_at: str | None
     ) -> ConnectedAccountView:
         """Wait until the attempt ends or is held, or the time is over; progress keeps the client waiting.
 
@@ -294,7 +309,8 @@ class Consent:
         while True:
             left = 0.0 if self._stopping() else seconds - (anyio.current_time() - started)
             response = await self._actions.wait_for_authorization(
-                identifier=identifier,
+                connection_name=job.connection,
+                identifier=job.identifier,
                 timeout_seconds=max(0.0, min(left, _SLICE_SECONDS)),
             )
             view = response.connected_account
@@ -303,7 +319,7 @@ class Consent:
             spent = anyio.current_time() - started
             if self._needs_code(view) or not self._is_running(view) or spent >= seconds or self._stopping():
                 return view
-            await context.session.report_progress(spent, seconds, "Waiting for the sign-in to Microsoft.")
+            await context.session.report_progress(spent, seconds, words.waiting(job.connection))
             await anyio.sleep(min(_RETURNED_EARLY_PAUSE_SECONDS, max(0.0, seconds - spent)))
 
 

@@ -36,6 +36,7 @@ class CalendarJob:
         confirm_mail: bool = False,
     ) -> None:
         self.identifier = caller.identifier
+        self.connection: str | None = None
         self.confirmed = not confirm_mail
         self._actions = actions
         self._limiter = limiter
@@ -94,14 +95,19 @@ class AuthorizeJob:
         caller: Caller,
         arguments: Authorize,
         code_in_chat: bool = True,
+        connection: str | None = None,
     ) -> None:
         self.identifier = caller.identifier
+        self.connection = connection
         self.confirmed = True
         self._actions = actions
         self._limiter = limiter
         self._arguments = arguments
         self._requester = Requester(
-            caller.identifier, verification="confirm" if code_in_chat else "url", expected=caller.expected
+            caller.identifier,
+            verification="confirm" if code_in_chat else "url",
+            expected=caller.expected,
+            further_connection=connection,
         )
 
     async def run(self, *, resumed: bool) -> dict[str, Any]:
@@ -120,7 +126,9 @@ class AuthorizeJob:
 
     async def refuse(self, error: AuthorizationRequired) -> CallToolResult:
         """The state of the account as a success with the link, because a link is what `authorize` is called for."""
-        response = await self._actions.get_or_create_connected_account(identifier=self.identifier)
+        response = await self._actions.get_or_create_connected_account(
+            connection_name=self.connection, identifier=self.identifier
+        )
         account = response.connected_account
         url = error.details.get("authorization_url")
         expires_at = account.attempt_expires_at
