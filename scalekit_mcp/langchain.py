@@ -13,9 +13,9 @@ from scalekit_mcp.client import ScalekitClient, SynchronousActions, default_acti
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.sdk.langchain_tools import LangChainTools, StructuredTool
 from scalekit_mcp.sdk.tool_calls import ToolCalls
-from scalekit_mcp.tools import offered_tools
+from scalekit_mcp.tools import ConnectorTools, offered_tools
 
-__all__ = ["get_tools"]
+__all__ = ["aget_tools", "get_tools"]
 
 
 def get_tools(
@@ -38,15 +38,51 @@ def get_tools(
     `on_authorization_required="raise"` an account that is not ACTIVE raises `AuthorizationRequired` (with the link in
     `details["authorization_url"]`) to the application instead. Raises `InvalidInput` for a wrong identifier and
     `ConfigurationError`.
+
+    Of another connection of `SCALEKIT_MCP_CONNECTIONS` these are the tools that Scalekit lists for `identifier`, read
+    now; `aget_tools` reads them for the asynchronous calls. Raises `ScalekitMCPError` where they cannot be read.
     """
     check_identifier(identifier)
-    offered = offered_tools(toolsets)
+    calls = _actions_of(actions)
+    make = LangChainTools(_calls_of(calls), connection_name, identifier, raises=on_authorization_required == "raise")
+    if isinstance(calls, SynchronousActions) and connection_name in calls.further_connections:
+        return _connector_tools(make, calls.connector_tools(identifier, connection_name), read_only=read_only)
+    return _own_tools(make, toolsets, read_only=read_only)
+
+
+async def aget_tools(
+    connection_name: str = "outlook",
+    identifier: str = "",
+    *,
+    actions: Actions,
+    on_authorization_required: Literal["message", "raise"] = "message",
+    read_only: bool = False,
+    toolsets: Sequence[str] = ("calendar",),
+) -> list[StructuredTool]:
+    """As `get_tools`, for the asynchronous calls and any connection."""
+    check_identifier(identifier)
     make = LangChainTools(_calls_of(actions), connection_name, identifier, raises=on_authorization_required == "raise")
+    found = await actions.connector_tools(identifier=identifier, connection_name=connection_name)
+    if found.connections:
+        return _connector_tools(make, found, read_only=read_only)
+    return _own_tools(make, toolsets, read_only=read_only)
+
+
+def _own_tools(make: LangChainTools, toolsets: Sequence[str], *, read_only: bool) -> list[StructuredTool]:
+    offered = offered_tools(toolsets)
     return [make.tool(spec) for spec in offered.values() if spec.read_only or not read_only or spec.name == "authorize"]
 
 
-def _calls_of(actions: Actions | SynchronousActions | ScalekitClient | None) -> ToolCalls:
+def _connector_tools(make: LangChainTools, found: ConnectorTools, *, read_only: bool) -> list[StructuredTool]:
+    for failure in found.failures.values():
+        raise failure
+    return [make.tool(tool) for tool in found.tools if tool.read_only or not read_only]
+
+
+def _actions_of(actions: Actions | SynchronousActions | ScalekitClient | None) -> Actions | SynchronousActions:
     calls = default_actions() if actions is None else actions
-    if isinstance(calls, ScalekitClient):
-        calls = calls.actions
+    return calls.actions if isinstance(calls, ScalekitClient) else calls
+
+
+def _calls_of(calls: Actions | SynchronousActions) -> ToolCalls:
     return calls.tool_calls if isinstance(calls, SynchronousActions) else ToolCalls(soon=calls.execute_tool)

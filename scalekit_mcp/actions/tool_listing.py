@@ -11,7 +11,7 @@ from scalekit_mcp.actions.catalogue.tool import CatalogueTool
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import TOOLS, ToolSpec
+from scalekit_mcp.tools import TOOLS, ConnectorTool, ToolSpec
 
 Row = TypeVar("Row")
 
@@ -53,7 +53,7 @@ class ToolFilter:
 class ListedTool:
     """One tool under the names of Scalekit's SDK; `definition` has its name, description, schemas and annotations."""
 
-    spec: ToolSpec | CatalogueTool = field(repr=False)
+    spec: ToolSpec | CatalogueTool | ConnectorTool = field(repr=False)
 
     @property
     def id(self) -> str:
@@ -63,7 +63,7 @@ class ListedTool:
     @property
     def provider(self) -> str:
         """Scalekit's key of the provider."""
-        return PROVIDER
+        return self.spec.provider if isinstance(self.spec, ConnectorTool) else PROVIDER
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class ListedTool:
             "display_name": spec.title,
             "description": spec.description,
             "input_schema": spec.input_schema,
-            "output_schema": spec.output_schema,
+            "output_schema": {} if isinstance(spec, ConnectorTool) else spec.output_schema,
             "annotations": {
                 "read_only_hint": spec.read_only,
                 "destructive_hint": spec.destructive,
@@ -128,17 +128,25 @@ def listed_tools(wanted: ToolFilter, *, own_connection: str) -> Sequence[ListedT
 async def scoped_tools(
     actions: Actions, identifier: str, wanted: ToolFilter, *, own_connection: str
 ) -> Sequence[ScopedTool]:
-    """The tools of the account that `identifier` has, whatever its status; none where there is no account."""
+    """The tools of each account that `identifier` has, whatever its status; none where there is no account.
+
+    Of another connection than `own_connection` they are what Scalekit lists. Raises `ScalekitMCPError` where they could
+    not be read.
+    """
     check_identifier(identifier)
     page = await actions.list_connected_accounts(identifier=identifier, page_size=MAX_ACCOUNTS_OF_ONE_IDENTIFIER)
-    return tuple(
-        ScopedTool(tool, account.identifier, account.id)
-        for account in page.connected_accounts
-        if account.connection_name == own_connection
-        if not wanted.connection_names or account.connection_name in wanted.connection_names
-        for tool in EVERY_TOOL
-        if wanted.takes(tool)
-    )
+    further = await actions.connector_tools(identifier=identifier)
+    rows: list[ScopedTool] = []
+    for account in page.connected_accounts:
+        name = account.connection_name
+        if wanted.connection_names and name not in wanted.connection_names:
+            continue
+        if name in further.failures:
+            raise further.failures[name]
+        theirs = [ListedTool(tool) for tool in further.tools if tool.connection_name == name]
+        tools = EVERY_TOOL if name == own_connection else theirs
+        rows += [ScopedTool(tool, account.identifier, account.id) for tool in tools if wanted.takes(tool)]
+    return tuple(rows)
 
 
 def page_of(rows: Sequence[Row], *, page_size: int | None, page_token: str | None) -> Page[Row]:

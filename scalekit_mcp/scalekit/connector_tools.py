@@ -57,11 +57,10 @@ class ScalekitTools:
         """
         scoped = {"identifier": key.identifier, "filter.connection_names": key.connection_name}
         rows = await self._pages("/tools/scoped", scoped)
-        definitions = [_scoped(row, key) for row in rows]
-        if not definitions:
-            rows = await self._pages("/tools", {"filter.connector": key.connection_name})
-            definitions = [_members(row.get("definition")) for row in rows]
-        return read_tools(definitions, key.connection_name)
+        found = [_scoped(row, key) for row in rows]
+        if not found:
+            found = await self._pages("/tools", {"filter.connector": key.connection_name})
+        return read_tools(found, key.connection_name)
 
     async def run(self, key: AccountKey, tool: ConnectorTool, arguments: Mapping[str, Any]) -> ConnectorAnswer:
         """Run a tool; one that is not known to only read is never sent twice."""
@@ -98,11 +97,12 @@ class ScalekitTools:
         raise ProviderUnavailable(f"Scalekit lists tools on more than {MAX_PAGES} pages.", retryable=False)
 
 
-def read_tools(definitions: list[dict[str, Any]], connection_name: str) -> ToolList:
-    """The tools of these definitions, of which some may be of no use to any host."""
+def read_tools(found: list[dict[str, Any]], connection_name: str) -> ToolList:
+    """The tools of a list, of which some may be of no use to any host."""
     tools: dict[str, ConnectorTool] = {}
     left_out: list[str] = []
-    for definition in definitions:
+    for one in found:
+        definition = _members(one.get("definition"))
         name = definition.get("name")
         if not isinstance(name, str) or not HOST_NAME.fullmatch(name):
             left_out.append(f"{clean_text(name, 64) or 'a tool without a name'}: hosts refuse its name")
@@ -111,13 +111,13 @@ def read_tools(definitions: list[dict[str, Any]], connection_name: str) -> ToolL
             left_out.append(f"{name}: it is listed twice")
             continue
         try:
-            tools[name] = _tool(name, definition, connection_name)
+            tools[name] = _tool(name, definition, connection_name, provider=clean_text(one.get("provider"), 40))
         except UnusableSchemaError as why:
             left_out.append(f"{name}: {why}")
     return ToolList(tuple(tools.values()), tuple(left_out))
 
 
-def _tool(name: str, definition: Mapping[str, Any], connection_name: str) -> ConnectorTool:
+def _tool(name: str, definition: Mapping[str, Any], connection_name: str, *, provider: str) -> ConnectorTool:
     flat = flat_schema(definition.get("input_schema"))
     hints = _members(definition.get("annotations"))
     title = clean_text(hints.get("title") or definition.get("display_name"), MAX_TITLE_CHARACTERS) or name
@@ -127,6 +127,7 @@ def _tool(name: str, definition: Mapping[str, Any], connection_name: str) -> Con
         title=title,
         description=clean_text(definition.get("description"), MAX_TOOL_DESCRIPTION_CHARACTERS) or title,
         connection_name=connection_name,
+        provider=provider,
         input_schema=flat.schema,
         read_only=read_only,
         destructive=False if read_only else _hint(hints, "destructive_hint", "destructiveHint"),
@@ -142,10 +143,10 @@ def _hint(hints: Mapping[str, Any], *names: str) -> bool | None:
 
 
 def _scoped(row: Mapping[str, Any], key: AccountKey) -> dict[str, Any]:
-    """The definition in a row of `/tools/scoped`; another user's row is never used."""
+    """The tool in a row of `/tools/scoped`; another user's row is never used."""
     if row.get("identifier") not in (None, "", key.identifier):
         raise unusable("Scalekit answered with the tools of another identifier than it was asked for.")
-    return _members(_members(row.get("tool")).get("definition"))
+    return _members(row.get("tool"))
 
 
 def _members(value: object) -> dict[str, Any]:

@@ -486,6 +486,11 @@ class SynchronousActions:
     # -- frameworks
 
     @property
+    def further_connections(self) -> tuple[str, ...]:
+        """The connections beside the calendar's, whose tools Scalekit runs."""
+        return self._core.settings.further_connections
+
+    @property
     def langchain(self) -> LangChain:
         """`langchain.get_tools(identifier, ...)`; needs the extra `langchain`, else raises `ModuleNotFoundError`."""
         from scalekit_mcp.sdk.langchain_tools import LangChain

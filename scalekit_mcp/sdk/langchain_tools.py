@@ -13,6 +13,7 @@ from scalekit_mcp.sdk.tool_calls import ToolCalls
 from scalekit_mcp.tools import (
     MAX_ANSWER_CHARACTERS,
     TOOLS,
+    ConnectorTool,
     ToolSpec,
     fitted,
     offered_tools,
@@ -41,7 +42,7 @@ class LangChainTools:
         self._identifier = check_identifier(identifier)
         self._raises = raises
 
-    def tool(self, spec: ToolSpec | CatalogueTool) -> StructuredTool:
+    def tool(self, spec: ToolSpec | CatalogueTool | ConnectorTool) -> StructuredTool:
         """One tool of the catalogue."""
 
         def call(**arguments: Any) -> tuple[str, dict[str, Any]]:
@@ -65,7 +66,7 @@ class LangChainTools:
             coroutine=call_async,
             name=spec.name,
             description=spec.description,
-            args_schema=spec.input_schema,
+            args_schema=dict(spec.input_schema),
             infer_schema=False,
             response_format="content_and_artifact",
             handle_tool_error=True,

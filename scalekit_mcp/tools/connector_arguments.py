@@ -35,7 +35,7 @@ def checked_arguments(tool: ConnectorTool, given: Mapping[str, Any] | None) -> d
     required = frozenset(cast("list[str]", schema.get("required", [])))
     arguments = {
         name: value
-        for name, value in (given or {}).items()
+        for name, value in tool.published_arguments(given or {}).items()
         if not (value is None and name not in required) and (name in known or name not in IGNORED_MEMBERS)
     }
     try:

@@ -91,7 +91,7 @@ class ConnectorLists:
                 failures[name] = kept.failure
             for tool in kept.tools or ():
                 tools.setdefault(tool.name, tool)
-        return ConnectorTools(tuple(tools.values()), failures)
+        return ConnectorTools(tuple(tools.values()), tuple(found), failures)
 
     def forget(self, key: AccountKey) -> None:
         """Read the list of an account again before it is used next: a consent may have brought tools."""

@@ -31,7 +31,7 @@ from scalekit_mcp.server.rest.guard import failure, require_writing
 from scalekit_mcp.server.rest.input import SELECTORS, body_of, refuse_unknown, required, selector_of, text_of
 from scalekit_mcp.server.rest.options import RestOptions
 from scalekit_mcp.server.rest.wire import error_body
-from scalekit_mcp.tools import TOOLS, ToolSpec
+from scalekit_mcp.tools import TOOLS, ConnectorTool, ToolSpec
 
 Row = TypeVar("Row")
 
@@ -104,7 +104,9 @@ class ToolRoutes:
         """Run one tool for a user."""
         body = await body_of(request, SELECTORS | {"tool_name", "params", "connected_account_id", "agent_run_id"})
         tool_name = required(body, "tool_name")
-        spec = TOOLS.get(tool_name) or CATALOGUE_TOOLS.get(tool_name)
+        account = await select_account(self._actions, selector_of(body))
+        identifier = check_identifier(account.identifier)
+        spec = await self._tool(tool_name, identifier, account.connection_name)
         if spec is None:
             message = f"There is no tool '{tool_name[:80]}'."
             return JSONResponse(error_body(5, message, "RESOURCE_NOT_FOUND"), status_code=404)
@@ -112,12 +114,12 @@ class ToolRoutes:
         params: object = body.get("params") or {}
         if not isinstance(params, dict):
             raise InvalidInput("params must be an object.", field="params")
-        account = await select_account(self._actions, selector_of(body))
-        identifier = check_identifier(account.identifier)
         execution_id = f"exec_{secrets.token_hex(8)}"
         tool_input = cast("dict[str, Any]", params)
-        with watched(self._options.metrics, tool_name, identifier=identifier) as call:
-            call.acts_on(tool_input)
+        label = f"connection:{spec.connection_name}" if isinstance(spec, ConnectorTool) else None
+        with watched(self._options.metrics, tool_name, identifier=identifier, label=label) as call:
+            if label is None:
+                call.acts_on(tool_input)
             try:
                 async with self._options.limiter.slot(identifier):
                     result = await self._actions.execute_tool(
@@ -130,10 +132,25 @@ class ToolRoutes:
                 call.outcome = exc.code
                 return failure(exc, execution_id)
             call.outcome = "ok"
-            call.acts_on(result)
+            if label is None:
+                call.acts_on(result)
         return JSONResponse({"data": dict(result), "execution_id": result.execution_id or execution_id})
 
-    def _check_writing(self, request: Request, spec: ToolSpec | CatalogueTool) -> None:
+    async def _tool(
+        self, name: str, identifier: str, connection_name: str | None
+    ) -> ToolSpec | CatalogueTool | ConnectorTool | None:
+        """The tool of this name; of a connection beside the calendar's if it is none of ours."""
+        ours = TOOLS.get(name) or CATALOGUE_TOOLS.get(name)
+        if ours is not None:
+            return ours
+        found = await self._actions.connector_tools(identifier=identifier, connection_name=connection_name)
+        tool = found.find(name)
+        if tool is None:
+            for failed in found.failures.values():
+                raise failed
+        return tool
+
+    def _check_writing(self, request: Request, spec: ToolSpec | CatalogueTool | ConnectorTool) -> None:
         if spec.read_only or spec.name == "authorize":
             return
         if self._options.read_only:
