@@ -17,7 +17,7 @@ test-full: .venv/full.done .venv/clients/done check  ## the same and the real co
 PYTHON_CLIENTS := mcp-1 fastmcp
 NODE_PACKAGES := typescript oidc-provider inspector axe
 
-FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents pydantic-ai google-adk
+FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents anthropic pydantic-ai google-adk
 
 test-frameworks: .venv/runtime.done $(FRAMEWORKS:%=.venv-frameworks/%/done)  ## the examples, each library in its own environment
 	@$(BIN)/python -m scripts.test_frameworks

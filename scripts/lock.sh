@@ -14,7 +14,7 @@ frameworks=requirements/frameworks
 for name in langchain langchain-classic; do
   compile pyproject.toml --extra langchain requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
 done
-for name in openai-agents pydantic-ai google-adk; do
+for name in openai-agents anthropic pydantic-ai google-adk; do
   compile pyproject.toml requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
 done
 compile $frameworks/langchain-mcp-adapters.in -o $frameworks/langchain-mcp-adapters.txt

@@ -53,6 +53,7 @@ EXAMPLES = (
     Example("langchain-classic", "langchain_classic_agent.py", ("langchain-classic",), over_mcp=False),
     Example("langchain-mcp-adapters", "langchain_mcp_agent.py", ("langchain", "langchain-mcp-adapters", "mcp")),
     Example("openai-agents", "openai_agents_sdk.py", ("openai-agents", "mcp")),
+    Example("anthropic", "anthropic_sdk.py", ("anthropic", "mcp")),
     Example("pydantic-ai", "pydantic_ai_agent.py", ("pydantic-ai-slim", "mcp")),
     Example("google-adk", "google_adk_agent.py", ("google-adk", "mcp")),
 )
@@ -201,7 +202,8 @@ def next_monday(today: date) -> date:
 
 def environment(home: str, **values: str) -> dict[str, str]:
     """An empty home, none of our settings, this project's command on the PATH."""
-    kept = {n: v for n, v in os.environ.items() if not n.startswith(("SCALEKIT_", "MICROSOFT_", "OPENAI_", "XDG_"))}
+    ours = ("SCALEKIT_", "MICROSOFT_", "OPENAI_", "ANTHROPIC_", "XDG_")
+    kept = {n: v for n, v in os.environ.items() if not n.startswith(ours)}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     return {**kept, "HOME": home, "USERPROFILE": home, "PATH": path, "PYTHONUNBUFFERED": "1", **values}
 

@@ -1,4 +1,4 @@
-"""A scripted model in place of a paid one, behind the wires of OpenAI (chat completions and responses) and of Gemini.
+"""A scripted model in place of a paid one, behind the wires of OpenAI (chat, responses), of Anthropic and of Gemini.
 
     .venv/bin/python -m examples.support.scripted_model
 
@@ -115,6 +115,7 @@ class ScriptedModel:
             routes=[
                 Route("/v1/chat/completions", self._chat, methods=["POST"]),
                 Route("/v1/responses", self._responses, methods=["POST"]),
+                Route("/v1/messages", self._messages, methods=["POST"]),
                 Route("/v1beta/models/{model:path}", self._gemini, methods=["POST"]),
             ]
         )
@@ -186,6 +187,38 @@ class ScriptedModel:
             }
         )
 
+    async def _messages(self, request: Request) -> Response:
+        """https://platform.claude.com/docs/en/api/messages ."""
+        body = await request.json()
+        shown: list[tuple[str | None, Any]] = []
+        for message in body["messages"]:
+            content: Any = message["content"]
+            blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            for block in blocks:
+                if block["type"] == "tool_result":
+                    shown.append(("tool", block["content"]))
+                elif block["type"] == "text":
+                    shown.append((message["role"], block["text"]))
+        question, results = _since_the_user(shown, user="user", tool="tool")
+        tools = {tool["name"]: tool["input_schema"] for tool in body.get("tools", [])}
+        answer = self._answer(body, question, results, tools)
+        if isinstance(answer, Call):
+            block = {"type": "tool_use", "id": answer.id, "name": answer.name, "input": answer.arguments}
+        else:
+            block = {"type": "text", "text": answer}
+        return JSONResponse(
+            {
+                "id": f"msg_{self.requests}",
+                "type": "message",
+                "role": "assistant",
+                "model": body["model"],
+                "content": [block],
+                "stop_reason": "tool_use" if isinstance(answer, Call) else "end_turn",
+                "stop_sequence": None,
+                "usage": {"input_tokens": 1, "output_tokens": 1},
+            }
+        )
+
     async def _gemini(self, request: Request) -> Response:
         """https://ai.google.dev/api/generate-content ."""
         body = await request.json()
@@ -225,6 +258,8 @@ def environment(base_url: str) -> dict[str, str]:
         "OPENAI_BASE_URL": f"{base_url}/v1",
         "OPENAI_API_KEY": "scripted",
         "OPENAI_AGENTS_DISABLE_TRACING": "1",
+        "ANTHROPIC_BASE_URL": base_url,
+        "ANTHROPIC_API_KEY": "scripted",
         "GOOGLE_GEMINI_BASE_URL": base_url,
         "GOOGLE_API_KEY": "scripted",
     }
