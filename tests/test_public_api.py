@@ -100,7 +100,7 @@ def test_the_errors_are_what_the_page_documents():
 def test_the_synchronous_calls_cover_what_an_application_needs_of_the_asynchronous_ones():
     pages = {"authorization_prompt", "start_authorization", "complete_authorization", "cancel_held_authorization"}
     pages |= {"complete_admin_consent"}  # these are for the consent pages, which Web serves
-    pages |= {"check"}  # for the probe of a server
+    pages |= {"check", "prepare"}  # for the probe and the start of a server
     pages |= {"present"}  # for the answer of `authorize`, which is a tool
     of_the_sdk = {path.partition(".")[2] for path in SDK_NAMES if path.startswith("actions.")} - set(methods(Actions))
     own = set(methods(SynchronousActions)) - of_the_sdk

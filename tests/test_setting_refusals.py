@@ -55,6 +55,7 @@ BAD = {
     "oidc_authorization_server": "http://issuer.example",
     "oidc_scopes": "calendar.read,calendar.write",
     "service_key": TAB,
+    "rest_proxy": "perhaps",
     "stateless": "perhaps",
     "stop_delay_seconds": "-1",
     "user_verification": "perhaps",
@@ -166,7 +167,7 @@ async def test_a_secret_file_that_cannot_be_used_is_named(variable, content, mon
     assert str(tmp_path / "secret") in problem
 
 
-WITHOUT_VALUE = {"sandbox", "read_only", "stateless"}
+WITHOUT_VALUE = {"sandbox", "read_only", "rest_proxy", "stateless"}
 FLAGGED = sorted((set(OPTIONS) & set(BAD) - WITHOUT_VALUE - {"timezone"}) | {"microsoft_tenant"})
 
 
