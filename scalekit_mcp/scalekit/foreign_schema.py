@@ -63,10 +63,9 @@ def flat_schema(given: object) -> FlatSchema:
     if merged and _kind(merged) != "object" and ("type" in merged or "enum" in merged or "items" in merged):
         raise UnusableSchemaError("its arguments are not an object")
     properties, renamed = _published_names(merged)
-    flat = _object(reader, {**merged, "properties": properties}, depth=0, strict=True)
-    required = [name for name in flat.get("required", ()) if name in flat["properties"]]
-    wanted = {_published(name, renamed) for name in _names(merged.get("required"))} - _VERSIONS
-    if wanted - set(required):
+    needed = [_published(name, renamed) for name in _names(merged.get("required")) if name not in _VERSIONS]
+    flat = _object(reader, {**merged, "properties": properties, "required": needed}, depth=0, strict=True)
+    if set(needed) - set(flat["properties"]):
         raise UnusableSchemaError("a parameter that it needs has a name or a form that hosts refuse")
     flat.pop("description", None)
     if len(to_json(flat).encode()) > MAX_SCHEMA_BYTES:
