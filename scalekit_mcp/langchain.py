@@ -69,7 +69,7 @@ async def aget_tools(
 
 
 def _own_tools(make: LangChainTools, toolsets: Sequence[str], *, read_only: bool) -> list[StructuredTool]:
-    offered = offered_tools(toolsets)
+    offered = offered_tools(toolsets, carrier=make.carrier)
     return [make.tool(spec) for spec in offered.values() if spec.read_only or not read_only or spec.name == "authorize"]
 
 
@@ -85,4 +85,6 @@ def _actions_of(actions: Actions | SynchronousActions | ScalekitClient | None) -
 
 
 def _calls_of(calls: Actions | SynchronousActions) -> ToolCalls:
-    return calls.tool_calls if isinstance(calls, SynchronousActions) else ToolCalls(soon=calls.execute_tool)
+    if isinstance(calls, SynchronousActions):
+        return calls.tool_calls
+    return ToolCalls(calls.execute_tool, lambda: calls.carrier)

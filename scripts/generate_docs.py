@@ -21,11 +21,19 @@ from scalekit_mcp import errors
 from scalekit_mcp.accounts.model import texts
 from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.statuses import STATUS_REASONS, WHO_ACTS
+from scalekit_mcp.actions.catalogue.calls import carried_catalogue_tools
 from scalekit_mcp.cli import cli
 from scalekit_mcp.sdk.names import SDK_NAMES, Standing
 from scalekit_mcp.server.rest.app import NOT_OFFERED
 from scalekit_mcp.server.rest.wire import openapi_document
-from scalekit_mcp.tools import markdown_table
+from scalekit_mcp.tools import (
+    HOSTED_LIMITS,
+    NO_COUNTERPART_REASON,
+    TOOLS,
+    Carrier,
+    has_counterpart,
+    markdown_table,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCK = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end generated -->)", re.DOTALL)
@@ -130,6 +138,21 @@ def rest_table() -> str:
     return "\n".join(lines)
 
 
+def limits_table() -> str:
+    """What Scalekit's tools cannot carry, as Markdown."""
+    lines = ["| tool | parameter | refused | why |", "|---|---|---|---|"]
+    for limit in HOSTED_LIMITS:
+        tools = ", ".join(f"`{name}`" for name in limit.tools)
+        left_out = "" if limit.listed is None or limit.listed.description else " (not listed)"
+        lines.append(f"| {tools} | `{limit.parameter}`{left_out} | {limit.what} | {limit.reason} |")
+    lacking = [name for name, spec in TOOLS.items() if not has_counterpart(spec)]
+    lines += [f"| `{name}` (not listed) | | the whole tool | {NO_COUNTERPART_REASON} |" for name in lacking]
+    gone = carried_catalogue_tools(Carrier.GRAPH).keys() - carried_catalogue_tools(Carrier.HOSTED_TOOLS).keys()
+    why = "it is made of `outlook_respond_to_event`"
+    lines += [f"| `{name}` (Python, REST) | | the whole tool | {why} |" for name in sorted(gone)]
+    return "\n".join(lines)
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "tools": markdown_table,
     "command": lambda: f"```text\n{help_of(cli)}\n```",
@@ -138,6 +161,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "reasons": reason_table,
     "sdk": sdk_table,
     "rest": rest_table,
+    "hosted-limits": limits_table,
     **TABLES,
 }
 

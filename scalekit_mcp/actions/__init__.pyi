@@ -6,6 +6,7 @@ from .authorize import Requester as Requester
 from .authorize import guidance_for as guidance_for
 from .authorize import run_authorize as run_authorize
 from .catalogue.calls import CATALOGUE_TOOLS as CATALOGUE_TOOLS
+from .catalogue.calls import carried_catalogue_tools as carried_catalogue_tools
 from .catalogue.tool import CatalogueTool as CatalogueTool
 from .embedded.actions import grant_view as grant_view
 from .embedded.actions import view_of as view_of

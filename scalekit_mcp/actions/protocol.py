@@ -15,7 +15,7 @@ from scalekit_mcp.actions.models import (
     ToolResult,
 )
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
-from scalekit_mcp.tools import Arguments, ConnectorTools
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools
 
 CALLBACK_PATH = "/oauth/callback"
 ADMIN_CALLBACK_PATH = "/oauth/admin-consent"
@@ -160,6 +160,11 @@ class Actions(Protocol):
 
         What could not be read is in `failures`; nothing is raised for it. There are none where Scalekit is not used.
         """
+        ...
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries out calls now, which decides over the tools and parameters that models are offered."""
         ...
 
     def present(self) -> dict[str, str]:

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from scalekit_mcp.actions.catalogue.calls import CATALOGUE_TOOLS
+from scalekit_mcp.actions.catalogue.calls import carried_catalogue_tools
 from scalekit_mcp.actions.catalogue.tool import CatalogueTool
 from scalekit_mcp.actions.protocol import Actions
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import check_identifier
-from scalekit_mcp.tools import TOOLS, ConnectorTool, ToolSpec
+from scalekit_mcp.tools import Carrier, ConnectorTool, ToolSpec, carried_tools
 
 Row = TypeVar("Row")
 
@@ -114,15 +114,17 @@ class Page(Generic[Row]):
     next_page_token: str | None = None
 
 
-EVERY_TOOL: Sequence[ListedTool] = tuple(ListedTool(spec) for spec in (*TOOLS.values(), *CATALOGUE_TOOLS.values()))
-"""Everything that `execute_tool` runs, in the order in which it is listed."""
+def every_tool(carrier: Carrier) -> Sequence[ListedTool]:
+    """Everything that `execute_tool` runs where this carrier carries it, in the order in which it is listed."""
+    specs = (*carried_tools(carrier).values(), *carried_catalogue_tools(carrier).values())
+    return tuple(ListedTool(spec) for spec in specs)
 
 
-def listed_tools(wanted: ToolFilter, *, own_connection: str) -> Sequence[ListedTool]:
+def listed_tools(wanted: ToolFilter, *, own_connection: str, carrier: Carrier = Carrier.GRAPH) -> Sequence[ListedTool]:
     """The tools of the catalogue that are wanted; none where only other connections are asked for."""
     if wanted.connection_names and own_connection not in wanted.connection_names:
         return ()
-    return tuple(tool for tool in EVERY_TOOL if wanted.takes(tool))
+    return tuple(tool for tool in every_tool(carrier) if wanted.takes(tool))
 
 
 async def scoped_tools(
@@ -136,6 +138,7 @@ async def scoped_tools(
     check_identifier(identifier)
     page = await actions.list_connected_accounts(identifier=identifier, page_size=MAX_ACCOUNTS_OF_ONE_IDENTIFIER)
     further = await actions.connector_tools(identifier=identifier)
+    own_tools = every_tool(actions.carrier)
     rows: list[ScopedTool] = []
     for account in page.connected_accounts:
         name = account.connection_name
@@ -144,7 +147,7 @@ async def scoped_tools(
         if name in further.failures:
             raise further.failures[name]
         theirs = [ListedTool(tool) for tool in further.tools if tool.connection_name == name]
-        tools = EVERY_TOOL if name == own_connection else theirs
+        tools = own_tools if name == own_connection else theirs
         rows += [ScopedTool(tool, account.identifier, account.id) for tool in tools if wanted.takes(tool)]
     return tuple(rows)
 

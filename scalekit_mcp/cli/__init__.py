@@ -222,12 +222,13 @@ def connect(settings: Settings, *, no_browser: bool, paste: bool, device_code: b
 
 
 @cli.command()
+@settings_options("mode", "hosted_calls")
 @click.option("--json", "as_json", is_flag=True, help="The catalogue as an MCP client receives it.")
-def tools(*, as_json: bool) -> None:
+def tools(settings: Settings, *, as_json: bool) -> None:
     """List the tools and their parameters."""
     from scalekit_mcp.cli.tools import print_tools
 
-    print_tools(as_json=as_json)
+    print_tools(settings, as_json=as_json)
 
 
 @cli.command("session-token")

@@ -62,7 +62,6 @@ def server_options(settings: Settings) -> ServerOptions:
         sandbox=settings.sandbox,
         read_only=settings.read_only,
         toolsets=settings.offered_toolsets,
-        hosted=not settings.keeps_own_vault and settings.hosted_calls == "tools",
         connections=(settings.connection, *settings.further_connections),
         tool_patterns=settings.tool_patterns,
         timezone=settings.timezone,

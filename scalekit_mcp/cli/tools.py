@@ -5,11 +5,14 @@ from __future__ import annotations
 import click
 
 from scalekit_mcp.cli.output import print_json
-from scalekit_mcp.tools import TOOLS
+from scalekit_mcp.settings import Settings
+from scalekit_mcp.tools import Carrier, carried_tools
 
 
-def print_tools(*, as_json: bool) -> None:
-    """Print the catalogue, as JSON or as a list of tools with their parameters."""
+def print_tools(settings: Settings, *, as_json: bool) -> None:
+    """Print the catalogue, as JSON or as a list of tools with their parameters, as these settings carry it."""
+    by_tools = not settings.keeps_own_vault and settings.hosted_calls == "tools"
+    tools = carried_tools(Carrier.HOSTED_TOOLS if by_tools else Carrier.GRAPH).values()
     if as_json:
         print_json(
             [
@@ -20,11 +23,11 @@ def print_tools(*, as_json: bool) -> None:
                     "inputSchema": spec.input_schema,
                     "outputSchema": spec.output_schema,
                 }
-                for spec in TOOLS.values()
+                for spec in tools
             ]
         )
         return
-    for spec in TOOLS.values():
+    for spec in tools:
         click.secho(spec.name, bold=True)
         click.echo(f"  {spec.description.splitlines()[0]}")
         required = set(spec.input_schema.get("required", ()))

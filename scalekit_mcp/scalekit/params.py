@@ -11,16 +11,21 @@ from typing import Any, cast
 
 from scalekit_mcp.errors import InternalError, InvalidInput
 from scalekit_mcp.tools import (
+    HOSTED_LIMITS,
+    HOSTED_PATTERNS,
+    LAST_ATTENDEE,
+    NO_COUNTERPART_REASON,
+    OTHER_PATTERN,
+    OTHER_WEEK,
     TOOLS,
     Arguments,
-    CreateCalendarEvent,
-    DeleteCalendarEvent,
     EventFields,
-    ListCalendarEvents,
+    HostedLimit,
     UpdateCalendarEvent,
+    has_counterpart,
+    limit_of,
 )
 
-HOSTED_PATTERNS = frozenset({"daily", "weekly"})
 KINDS = ("required", "optional", "resource")
 
 _SAME_NAME = frozenset(
@@ -38,72 +43,39 @@ _SAME_NAME = frozenset(
     }
 )
 _TRUE_BY_DEFAULT = frozenset({"responseRequested", "allowNewTimeProposals"})
-_NOT_EMPTIED = ("location", "locations", "categories", "body_content", "recurrence")
-_NO_EMPTYING = "no hosted tool empties it"
-_NO_PATTERN = "the hosted tools know daily and weekly recurrence only"
-_NO_FIRST_DAY = "the hosted tools count weeks from Sunday"
-_NO_OTHER_CALENDAR = "the hosted tools work on the default calendar only"
+_EMPTYING = next(limit for limit in HOSTED_LIMITS if limit.parameter == "clear")
 
 NAMES_NOT_SENT = "Names of attendees were not sent, only their addresses; Outlook shows the names that it knows."
 
 
-def refused(field: str, reason: str) -> InvalidInput:
-    """The `InvalidInput` for a parameter that the hosted tools do not have."""
+def refused(limit: HostedLimit, because: str = "") -> InvalidInput:
+    """The `InvalidInput` for a parameter that Scalekit's tools do not carry; `because` is said before the reason."""
     return InvalidInput(
-        f"`{field}` cannot be used on a connection that Scalekit hosts: {reason}.",
-        field=field,
-        next_step=f"Leave {field} out; a server with its own vault (SCALEKIT_MCP_MODE=embedded) can do it.",
+        f"`{limit.parameter}` cannot be used on a connection that Scalekit hosts by its tools: "
+        f"{because}{limit.reason}.",
+        field=limit.parameter,
+        next_step=f"Leave {limit.parameter} out. Scalekit's proxy (SCALEKIT_MCP_HOSTED_CALLS=proxy, where Scalekit "
+        "enables it) or a server with its own vault can do it.",
     )
 
 
 def refused_tool(tool_name: str) -> InvalidInput:
-    """The `InvalidInput` for a tool that no hosted tool stands for."""
+    """The `InvalidInput` for a tool that no tool of Scalekit's stands for."""
     return InvalidInput(
-        f"{tool_name} cannot be used on a connection that Scalekit hosts: its tools have nothing like it.",
-        next_step="A server with its own vault (SCALEKIT_MCP_MODE=embedded) can do it.",
+        f"{tool_name} cannot be used on a connection that Scalekit hosts by its tools: {NO_COUNTERPART_REASON}.",
+        next_step="Scalekit's proxy (SCALEKIT_MCP_HOSTED_CALLS=proxy, where Scalekit enables it) or a server with its "
+        "own vault can do it.",
     )
 
 
 def check_supported(args: Arguments) -> list[str]:
     """Warnings about arguments that lose something on the way; raises `InvalidInput` for one that no tool can do."""
-    if not TOOLS[args.tool_name].hosted:
+    if not has_counterpart(TOOLS[args.tool_name]):
         raise refused_tool(args.tool_name)
-    if isinstance(args, CreateCalendarEvent):
-        if args.transaction_id is not None:
-            raise refused("transaction_id", "the hosted tools have no key that keeps a repeat from booking twice")
-        for name in sorted(_TRUE_BY_DEFAULT):
-            if getattr(args, name) is False:
-                raise refused(name, "the hosted tools always use Outlook's default, true")
-    if isinstance(args, CreateCalendarEvent | ListCalendarEvents) and args.calendar_id is not None:
-        raise refused("calendar_id", _NO_OTHER_CALENDAR)
-    _check_following(args)
-    if isinstance(args, UpdateCalendarEvent):
-        for name in _NOT_EMPTIED:
-            if name in (args.clear or ()):
-                raise refused("clear", f"{name} is named in it, and {_NO_EMPTYING}")
-    if isinstance(args, DeleteCalendarEvent) and args.permanent:
-        raise refused("permanent", "the hosted tools only move events to Deleted Items")
-    if isinstance(args, EventFields):
-        _check_fields(args)
-        return [NAMES_NOT_SENT] if _names_people(args) else []
-    return []
-
-
-def _check_following(args: Arguments) -> None:
-    if isinstance(args, UpdateCalendarEvent | DeleteCalendarEvent) and args.apply_to == "following":
-        raise refused("apply_to", "the hosted tools have no key that keeps half of a split from being booked twice")
-
-
-def _check_fields(args: EventFields) -> None:
-    if args.recurrence_type is not None and args.recurrence_type not in HOSTED_PATTERNS:
-        raise refused("recurrence_type", _NO_PATTERN)
-    for name in ("recurrence_day_of_month", "recurrence_month", "recurrence_week_index"):
-        if getattr(args, name) is not None:
-            raise refused(name, _NO_PATTERN)
-    if args.recurrence_first_day_of_week not in (None, "sunday"):
-        raise refused("recurrence_first_day_of_week", _NO_FIRST_DAY)
-    if any("," in name for name in args.categories or ()):
-        raise refused("categories", "the hosted tools separate names by commas, and one of these holds a comma")
+    limit = limit_of(args)
+    if limit is not None:
+        raise refused(limit)
+    return [NAMES_NOT_SENT] if isinstance(args, EventFields) and _names_people(args) else []
 
 
 def _names_people(args: EventFields) -> bool:
@@ -144,7 +116,7 @@ def event_params(body: Mapping[str, Any], warnings: list[str]) -> dict[str, Any]
 
 def _filled(value: Any, name: str) -> Any:
     if not value:
-        raise refused("clear", f"{name} would be emptied, and {_NO_EMPTYING}")
+        raise refused(_EMPTYING, f"{name} would be emptied, and ")
     return value
 
 
@@ -154,19 +126,19 @@ def _attendees(people: list[dict[str, Any]]) -> dict[str, str]:
     for person in people:
         addresses.setdefault(person.get("type") or "required", []).append(person["emailAddress"]["address"])
     if not addresses:
-        raise refused("clear", "nobody would be left among the attendees, and no hosted tool removes the last one")
+        raise refused(LAST_ATTENDEE, "nobody would be left among the attendees, and ")
     return {f"attendees_{kind}": ",".join(addresses[kind]) for kind in KINDS if kind in addresses}
 
 
 def _recurrence(value: dict[str, Any] | None, warnings: list[str]) -> dict[str, Any]:
     if value is None:
-        raise refused("clear", f"recurrence is named in it, and {_NO_EMPTYING}")
+        raise refused(_EMPTYING, "recurrence is named in it, and ")
     pattern, span = cast("dict[str, Any]", value["pattern"]), cast("dict[str, Any]", value["range"])
     if pattern["type"] not in HOSTED_PATTERNS:
-        raise refused("recurrence_type", f"the series is {pattern['type']}, and {_NO_PATTERN}")
+        raise refused(OTHER_PATTERN, f"the series is {pattern['type']}, and ")
     interval = int(pattern.get("interval") or 1)
     if interval > 1 and str(pattern.get("firstDayOfWeek") or "sunday").lower() != "sunday":
-        raise refused("recurrence_interval", f"the series counts its weeks from another day, and {_NO_FIRST_DAY}")
+        raise refused(OTHER_WEEK, "the series counts its weeks from another day, and ")
     params = {
         "recurrence_type": pattern["type"],
         "recurrence_interval": interval,

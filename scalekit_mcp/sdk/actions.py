@@ -40,7 +40,7 @@ from scalekit_mcp.sdk.modifiers import Function, Modifier, Modifiers, ModifierTy
 from scalekit_mcp.sdk.refusals import refused_name
 from scalekit_mcp.sdk.tool_calls import ToolCalls
 from scalekit_mcp.sdk.tools_response import ListToolsResponse
-from scalekit_mcp.tools import Arguments, ConnectorTools
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools
 
 if TYPE_CHECKING:
     from scalekit_mcp.sdk.langchain_tools import LangChain
@@ -406,7 +406,8 @@ class SynchronousActions:
             scoped = self._selected(selector, lambda actions, one: self._scoped(actions, one.identifier, wanted))
             tools = tuple(row.tool for row in scoped)
         else:
-            tools = listed_tools(wanted, own_connection=self._core.settings.connection)
+            own = self._core.settings.connection
+            tools = listed_tools(wanted, own_connection=own, carrier=self.carrier)
         return ListToolsResponse.of(
             page_of(tools, page_size=page_size, page_token=page_token), names_only=bool(summary)
         )
@@ -420,6 +421,15 @@ class SynchronousActions:
         """The tools of the accounts that `identifier` has."""
         rows = self._core.call(lambda actions: self._scoped(actions, identifier, wanted))
         return page_of(rows, page_size=page_size, page_token=page_token)
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries out calls now, which decides over the tools and parameters that models are offered."""
+
+        async def asked(actions: Actions) -> Carrier:
+            return actions.carrier
+
+        return self._core.call(asked)
 
     # -- the provider's own API
 
@@ -509,6 +519,7 @@ class SynchronousActions:
 
         return ToolCalls(
             soon=soon,
+            carrier=lambda: self.carrier,
             wait=self.execute_tool,
             before=self._modifiers.before,
         )

@@ -6,15 +6,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalekit_mcp.actions import CATALOGUE_TOOLS, CatalogueTool, ListedTool, ToolFilter, page_of
+from scalekit_mcp.actions import (
+    CatalogueTool,
+    ListedTool,
+    ToolFilter,
+    carried_catalogue_tools,
+    page_of,
+)
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError, InvalidInput, ScalekitMCPError
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.sdk.tool_calls import ToolCalls
 from scalekit_mcp.tools import (
     MAX_ANSWER_CHARACTERS,
     TOOLS,
+    Carrier,
     ConnectorTool,
     ToolSpec,
+    carried_tools,
     fitted,
     offered_tools,
     parse_arguments,
@@ -41,6 +49,11 @@ class LangChainTools:
         self._connection_name = connection_name
         self._identifier = check_identifier(identifier)
         self._raises = raises
+
+    @property
+    def carrier(self) -> Carrier:
+        """What carries out calls now."""
+        return self._calls.carrier()
 
     def tool(self, spec: ToolSpec | CatalogueTool | ConnectorTool) -> StructuredTool:
         """One tool of the catalogue."""
@@ -117,15 +130,20 @@ class LangChain:
         """
         make = LangChainTools(self._calls, self._own_connection, identifier)
         wanted = ToolFilter(providers=providers or (), connection_names=connection_names or ())
-        chosen = _named(tool_names) if tool_names else tuple(map(ListedTool, offered_tools().values()))
+        carrier = self._calls.carrier()
+        chosen = (
+            _named(tool_names, carrier)
+            if tool_names
+            else tuple(map(ListedTool, offered_tools(carrier=carrier).values()))
+        )
         if wanted.connection_names and self._own_connection not in wanted.connection_names:
             chosen = ()
         page = page_of([tool for tool in chosen if wanted.takes(tool)], page_size=page_size, page_token=page_token)
         return [make.tool(tool.spec) for tool in page.rows]
 
 
-def _named(names: Sequence[str]) -> tuple[ListedTool, ...]:
-    known = {**CATALOGUE_TOOLS, **TOOLS}
+def _named(names: Sequence[str], carrier: Carrier) -> tuple[ListedTool, ...]:
+    known: dict[str, ToolSpec | CatalogueTool] = {**carried_catalogue_tools(carrier), **carried_tools(carrier)}
     for name in names:
         if name not in known:
             raise InvalidInput(f"There is no tool {shown(name, 100)}.", field="tool_names")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scalekit_mcp.actions import ToolResult
+from scalekit_mcp.tools import Carrier
 
 
 def unchanged(tool_name: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -35,8 +36,12 @@ class ExecuteAsync(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls:
-    """`wait` blocks until the answer is there; None where the calls are asynchronous only. `before` changes input."""
+    """`wait` blocks until the answer is there; None where the calls are asynchronous only. `before` changes input.
+
+    `carrier` says what carries out calls now.
+    """
 
     soon: ExecuteAsync
+    carrier: Callable[[], Carrier]
     wait: Execute | None = None
     before: Callable[[str, Mapping[str, Any]], Mapping[str, Any]] = unchanged

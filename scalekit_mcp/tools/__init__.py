@@ -18,7 +18,26 @@ from scalekit_mcp.tools.arguments import (
     UpdateCalendarEvent,
 )
 from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
-from scalekit_mcp.tools.catalogue import TOOLS, UnknownToolError, markdown_table, offered_tools, parse_arguments
+from scalekit_mcp.tools.carriers import (
+    HOSTED_LIMITS,
+    HOSTED_PATTERNS,
+    LAST_ATTENDEE,
+    NO_COUNTERPART_REASON,
+    OTHER_PATTERN,
+    OTHER_WEEK,
+    Carrier,
+    HostedLimit,
+    has_counterpart,
+    limit_of,
+)
+from scalekit_mcp.tools.catalogue import (
+    TOOLS,
+    UnknownToolError,
+    carried_tools,
+    markdown_table,
+    offered_tools,
+    parse_arguments,
+)
 from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.connector_arguments import checked_arguments
 from scalekit_mcp.tools.connector_tool import ConnectorTool, ConnectorTools
@@ -49,18 +68,25 @@ from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_inst
 
 __all__ = [
     "EVENT_PROPERTIES",
+    "HOSTED_LIMITS",
+    "HOSTED_PATTERNS",
     "KINDS",
+    "LAST_ATTENDEE",
     "MAXIMUM_ATTENDEES",
     "MAX_ANSWER_CHARACTERS",
     "MAX_ERROR_CHARACTERS",
+    "NO_COUNTERPART_REASON",
     "NO_DATE",
     "NO_REMARKS",
+    "OTHER_PATTERN",
+    "OTHER_WEEK",
     "TOOLS",
     "WEEKDAYS",
     "ArgumentError",
     "Arguments",
     "Attendee",
     "Authorize",
+    "Carrier",
     "ConnectorTool",
     "ConnectorTools",
     "CreateCalendarEvent",
@@ -69,6 +95,7 @@ __all__ = [
     "FindMeetingTimes",
     "GetCalendarEvent",
     "GetFreeBusySchedule",
+    "HostedLimit",
     "ListCalendarEvents",
     "ListCalendars",
     "Parameter",
@@ -82,16 +109,19 @@ __all__ = [
     "Zone",
     "attendees",
     "boolean_parameter",
+    "carried_tools",
     "check_all_day",
     "check_lasting_zone_name",
     "checked_arguments",
     "comparable",
     "fitted",
     "fold_note",
+    "has_counterpart",
     "has_hidden",
     "identifier_parameter",
     "integer_parameter",
     "invalid_input",
+    "limit_of",
     "markdown_table",
     "noted",
     "offered_tools",

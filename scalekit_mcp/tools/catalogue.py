@@ -9,6 +9,7 @@ from typing import Any
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.base import Arguments
 from scalekit_mcp.tools.calendar_tools import CALENDAR_TOOLS
+from scalekit_mcp.tools.carriers import Carrier, carried
 from scalekit_mcp.tools.scheduling_tools import SCHEDULING_TOOLS
 from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import shown
@@ -25,12 +26,18 @@ class UnknownToolError(LookupError):
         self.tool_name = tool_name
 
 
-def offered_tools(toolsets: Collection[str] = ("calendar",), *, hosted: bool = False) -> dict[str, ToolSpec]:
-    """The tools that a server with these toolsets offers to models; `hosted`: Scalekit keeps the tokens."""
+def carried_tools(carrier: Carrier) -> dict[str, ToolSpec]:
+    """All tools that this carrier carries, with the parameters that it carries."""
+    found = {name: carried(spec, carrier) for name, spec in TOOLS.items()}
+    return {name: spec for name, spec in found.items() if spec is not None}
+
+
+def offered_tools(
+    toolsets: Collection[str] = ("calendar",), *, carrier: Carrier = Carrier.GRAPH
+) -> dict[str, ToolSpec]:
+    """The tools that a server with these toolsets offers to models, where this carrier carries out calls."""
     return {
-        name: spec
-        for name, spec in TOOLS.items()
-        if (spec.toolset is None or spec.toolset in toolsets) and (spec.hosted or not hosted)
+        name: spec for name, spec in carried_tools(carrier).items() if spec.toolset is None or spec.toolset in toolsets
     }
 
 

@@ -7,9 +7,7 @@ from functools import partial
 from scalekit_mcp.tools import scheduling_arguments as a
 from scalekit_mcp.tools.tool_spec import REMARKS, ROWS, ToolSpec
 
-_reading = partial(
-    ToolSpec, read_only=True, idempotent=True, required_scope="calendar.read", toolset="scheduling", hosted=False
-)
+_reading = partial(ToolSpec, read_only=True, idempotent=True, required_scope="calendar.read", toolset="scheduling")
 """A tool that only looks."""
 
 SCHEDULING_TOOLS = (
@@ -54,7 +52,6 @@ SCHEDULING_TOOLS = (
         destructive=True,
         idempotent=True,
         toolset="scheduling",
-        hosted=False,
     ),
     _reading(
         name="outlook_list_calendars",

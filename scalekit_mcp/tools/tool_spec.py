@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -20,6 +20,22 @@ ROWS: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
 
 _ERROR: Mapping[str, Any] = {"error": {"type": "object"}}
 """Why a call failed, and who acts; nothing else is set then."""
+
+
+@dataclass(frozen=True)
+class ListedDifferently:
+    """How a parameter is listed where not all of it is carried: with these words and values, or (no words) not at all.
+
+    No values: those that it has anyway.
+    """
+
+    description: str = ""
+    values: tuple[str, ...] = ()
+
+    def applied(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """The schema of the parameter that is listed."""
+        values = {"enum": list(self.values)} if self.values else {}
+        return {**schema, **values, "description": self.description}
 
 
 @dataclass(frozen=True)
@@ -42,8 +58,8 @@ class ToolSpec:
     toolset: Toolset | None = "calendar"
     """The set that offers the tool to models; None: it is always offered."""
 
-    hosted: bool = True
-    """Whether the tool runs on accounts whose tokens Scalekit keeps."""
+    listed_differently: Mapping[str, ListedDifferently] = field(default_factory=dict[str, ListedDifferently])
+    """The parameters of which a carrier does not carry all, by name."""
 
     @cached_property
     def input_schema(self) -> dict[str, Any]:
@@ -51,9 +67,14 @@ class ToolSpec:
         model = self.arguments
         parameters = parameters_of(model)
         required = [name for name in parameters if model.model_fields[name].is_required()]
+        properties = {name: parameter.json_schema() for name, parameter in parameters.items()}
+        for name, listed in self.listed_differently.items():
+            schema = properties.pop(name)
+            if listed.description:
+                properties[name] = listed.applied(schema)
         return {
             "type": "object",
-            "properties": {name: parameter.json_schema() for name, parameter in parameters.items()},
+            "properties": {name: properties[name] for name in parameters if name in properties},
             **({"required": required} if required else {}),
             "additionalProperties": False,
         }

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 from actions_support import DANA, IDENTIFIER, HostedBench, fast_bench
-from mcp import Client
+from mcp import Client, MCPError
 
 from scalekit_mcp.demo.browser import consent
 from scalekit_mcp.server.callers.caller import fixed_caller
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
+from scalekit_mcp.tools import TOOLS, Carrier, offered_tools
 from tests.support.confirmation_codes import code_on
 
 EVENT: dict[str, Any] = {
@@ -23,9 +24,14 @@ EVENT: dict[str, Any] = {
 }
 
 
-def client_of(bench: HostedBench, era: str) -> Client:
-    server = create_server(bench.actions, identify=fixed_caller(IDENTIFIER), options=ServerOptions())
+def client_of(bench: HostedBench, era: str, **options: Any) -> Client:
+    server = create_server(bench.actions, identify=fixed_caller(IDENTIFIER), options=ServerOptions(**options))
     return Client(server, mode=era)
+
+
+async def offered(client: Client) -> dict[str, dict[str, Any]]:
+    """The tools that a client is shown, and their parameters."""
+    return {tool.name: tool.input_schema["properties"] for tool in (await client.list_tools()).tools}
 
 
 @pytest.mark.parametrize("era", ["legacy", "auto"])
@@ -65,3 +71,41 @@ async def test_what_no_hosted_tool_can_do_is_an_error_that_a_model_can_act_on() 
         error = (refused.structured_content or {})["error"]
         assert (error["code"], error["field"]) == ("invalid_input", "calendar_id")
         assert "Leave calendar_id out" in error["next_step"]
+
+
+ALL = ("calendar", "scheduling")
+
+
+@pytest.mark.parametrize("calls", ["proxy", "auto"])
+async def test_over_the_proxy_every_tool_is_offered_with_all_its_parameters(calls: Any) -> None:
+    async with fast_bench(calls=calls) as bench, client_of(bench, "auto", toolsets=ALL) as client:
+        assert await offered(client) == {name: spec.input_schema["properties"] for name, spec in TOOLS.items()}
+        await bench.connect()
+        found = await client.call_tool("outlook_list_calendars", {})
+        assert not found.is_error
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_by_scalekits_tools_what_they_cannot_carry_is_not_offered(era: str) -> None:
+    async with fast_bench(calls="tools") as bench, client_of(bench, era, toolsets=ALL) as client:
+        listed = await offered(client)
+        assert list(listed) == list(offered_tools(carrier=Carrier.HOSTED_TOOLS))
+        assert not {"transaction_id", "calendar_id"} & set(listed["outlook_create_calendar_event"])
+        assert "permanent" not in listed["outlook_delete_calendar_event"]
+        assert listed["outlook_update_calendar_event"]["apply_to"]["enum"] == ["this", "series"]
+        assert listed["outlook_create_calendar_event"]["recurrence_type"]["enum"] == ["daily", "weekly"]
+        with pytest.raises(MCPError, match="nothing like it"):
+            await client.call_tool("outlook_search_people", {"query": "alice"})
+
+
+async def test_after_the_fallback_a_server_offers_what_the_tools_carry() -> None:
+    async with fast_bench(calls="auto") as bench, client_of(bench, "auto", toolsets=ALL) as client:
+        await bench.connect()
+        bench.sandbox.scalekit_proxy(enabled=False)
+        assert set(await offered(client)) == set(TOOLS)
+        refused = await client.call_tool("outlook_list_calendars", {})
+        error = (refused.structured_content or {})["error"]
+        assert error["code"] == "invalid_input"
+        assert "nothing like it" in error["message"]
+    async with client_of(bench, "auto", toolsets=ALL) as client:
+        assert list(await offered(client)) == list(offered_tools(carrier=Carrier.HOSTED_TOOLS))

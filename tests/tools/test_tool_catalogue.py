@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from scalekit_mcp.tools import TOOLS, ToolSpec, UnknownToolError, markdown_table, offered_tools, parse_arguments
+from scalekit_mcp.tools import (
+    TOOLS,
+    Carrier,
+    ToolSpec,
+    UnknownToolError,
+    markdown_table,
+    offered_tools,
+    parse_arguments,
+)
 from scalekit_mcp.tools.instructions import server_instructions
 
 SCHEMAS = Path(__file__).parent / "schemas"
@@ -112,7 +120,7 @@ def test_each_toolset_offers_its_tools_and_always_authorize() -> None:
 
 
 def test_a_server_whose_tokens_scalekit_keeps_offers_what_its_hosted_tools_can_do() -> None:
-    assert list(offered_tools(["calendar", "scheduling"], hosted=True)) == CALENDAR
+    assert list(offered_tools(["calendar", "scheduling"], carrier=Carrier.HOSTED_TOOLS)) == CALENDAR
 
 
 @every_tool

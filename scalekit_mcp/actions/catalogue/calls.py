@@ -12,12 +12,20 @@ from scalekit_mcp.actions.catalogue.scheduling import SAME_NAME_TOOLS
 from scalekit_mcp.actions.catalogue.tool import VERSIONS, CatalogueTool, Run
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import TOOLS, Arguments
+from scalekit_mcp.tools import TOOLS, Arguments, Carrier
 
 CATALOGUE_TOOLS: Mapping[str, CatalogueTool] = MappingProxyType(
     {tool.name: tool for tool in (*EVENT_TOOLS, *RESPONSE_TOOLS)}
 )
 """The tools that have no namesake here, by name, in the order in which they are listed."""
+
+
+def carried_catalogue_tools(carrier: Carrier) -> Mapping[str, CatalogueTool]:
+    """Those that this carrier carries; Scalekit's tools carry what is made of ours that they carry."""
+    if carrier is Carrier.GRAPH:
+        return CATALOGUE_TOOLS
+    return {tool.name: tool for tool in EVENT_TOOLS}
+
 
 _SAME_NAME: Mapping[str, CatalogueTool] = MappingProxyType({tool.name: tool for tool in SAME_NAME_TOOLS})
 

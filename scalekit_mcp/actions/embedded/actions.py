@@ -33,7 +33,7 @@ from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import Arguments, ConnectorTools, resolve_zone
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import (
@@ -246,6 +246,10 @@ class EmbeddedActions:
     async def connector_tools(self, *, identifier: str, connection_name: str | None = None) -> ConnectorTools:
         self._key(connection_name, identifier)
         return ConnectorTools()
+
+    @property
+    def carrier(self) -> Carrier:
+        return Carrier.GRAPH
 
     def present(self) -> dict[str, str]:
         return present(self._options.clock.now(), resolve_zone(self._options.timezone))

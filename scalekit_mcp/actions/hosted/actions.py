@@ -35,7 +35,7 @@ from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered,
 from scalekit_mcp.languages import said
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import HostedCalls
-from scalekit_mcp.tools import TOOLS, Arguments, Authorize, ConnectorTool, ConnectorTools, resolve_zone, shown
+from scalekit_mcp.tools import TOOLS, Arguments, Authorize, Carrier, ConnectorTool, ConnectorTools, resolve_zone, shown
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -280,6 +280,11 @@ class HostedActions:
         )
 
     # -- tools
+
+    @property
+    def carrier(self) -> Carrier:
+        """See `Actions`; with `auto` everything, until Scalekit says that its proxy is off."""
+        return Carrier.GRAPH if self._ways.over_proxy else Carrier.HOSTED_TOOLS
 
     def present(self) -> dict[str, str]:
         return present(self._options.clock.now(), resolve_zone(self._options.timezone))

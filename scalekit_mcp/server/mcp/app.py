@@ -38,9 +38,12 @@ from scalekit_mcp.server.mcp.results import error_result
 from scalekit_mcp.server.metrics import CallMetrics, watched
 from scalekit_mcp.tools import (
     MAX_ANSWER_CHARACTERS,
+    NO_COUNTERPART_REASON,
     TOOLS,
+    Carrier,
     ConnectorTool,
     ToolSpec,
+    carried_tools,
     checked_arguments,
     offered_tools,
     parse_arguments,
@@ -67,15 +70,14 @@ class ServerOptions:
     callers may see different tools. `limiter` holds how many calls of one user run at once; `metrics` counts them.
     While `stopping`, no call waits for a person. `sign_in_challenge` (of a description) is put beside an answer that
     says that the account is not connected: some hosts begin their sign-in on it. `toolsets` are what models are
-    offered, as far as it can be done where Scalekit keeps the tokens (`hosted`). `connections` are all of them, that of
-    the calendar first; of the others' tools those are offered whose names fit `tool_patterns`.
+    offered, as far as the actions' carrier carries it. `connections` are all of them, that of the calendar first; of
+    the others' tools those are offered whose names fit `tool_patterns`.
     """
 
     version: str = ""
     sandbox: bool = False
     read_only: bool = False
     toolsets: Sequence[str] = ("calendar",)
-    hosted: bool = False
     connections: Sequence[str] = ("outlook",)
     tool_patterns: Sequence[str] = ("*",)
     timezone: str | None = None
@@ -131,6 +133,14 @@ def create_server(actions: Actions, *, identify: Identify, options: ServerOption
     return server
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """The tools that one carrier carries, as the catalogue has them and as clients receive them."""
+
+    offered: Mapping[str, ToolSpec]
+    tools: Mapping[str, Tool]
+
+
 class _Calls:
     """The two handlers of the server and what they share."""
 
@@ -145,12 +155,25 @@ class _Calls:
             code_in_chat=options.code_in_chat,
             stopping=options.stopping,
         )
-        self.offered = offered_tools(options.toolsets, hosted=options.hosted)
-        self._tools = {name: _published(spec) for name, spec in self.offered.items()}
-        further = options.further_connections
-        self._connectors = Connectors(actions, patterns=options.tool_patterns) if further else None
-        if further and AUTHORIZE in self._tools:
-            self._tools[AUTHORIZE] = _with_connections(self._tools[AUTHORIZE], options.connections)
+        self._connectors = Connectors(actions, patterns=options.tool_patterns) if options.further_connections else None
+        self._listings: dict[Carrier, _Listing] = {}
+
+    @property
+    def offered(self) -> Mapping[str, ToolSpec]:
+        """The tools that can be carried out now."""
+        return self._listing.offered
+
+    @property
+    def _listing(self) -> _Listing:
+        carrier = self._actions.carrier
+        listing = self._listings.get(carrier)
+        if listing is None:
+            offered = offered_tools(self._options.toolsets, carrier=carrier)
+            tools = {name: _published(spec) for name, spec in offered.items()}
+            if self._options.further_connections and AUTHORIZE in tools:
+                tools[AUTHORIZE] = _with_connections(tools[AUTHORIZE], self._options.connections)
+            listing = self._listings[carrier] = _Listing(offered, tools)
+        return listing
 
     async def list_tools(self, context: RequestContext, params: PaginatedRequestParams | None) -> ListToolsResult:
         """The tools that this caller may use, in the order of the catalogue; then those of further connections."""
@@ -158,7 +181,7 @@ class _Calls:
         writing = not self._options.read_only
         if writing and self._options.list_scope == "private":
             writing = current_caller(self._identify, context).can_write
-        tools = [tool for name, tool in self._tools.items() if writing or _reads(TOOLS[name])]
+        tools = [tool for name, tool in self._listing.tools.items() if writing or _reads(TOOLS[name])]
         if self._connectors is not None:
             try:
                 caller = current_caller(self._identify, context)
@@ -212,8 +235,8 @@ class _Calls:
         spec = TOOLS.get(name)
         if spec is None:
             return f"Unknown tool: {name[:100]}"
-        if self._options.hosted and not spec.hosted:
-            return f"{name} is not available: Scalekit's hosted tools have nothing like it."
+        if name not in carried_tools(self._actions.carrier):
+            return f"{name} is not available: {NO_COUNTERPART_REASON}."
         return f"{name} is not offered here: the operator adds {spec.toolset} to SCALEKIT_MCP_TOOLSETS."
 
     def _challenging(self, answer: Answer) -> Answer:

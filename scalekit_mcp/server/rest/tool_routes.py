@@ -72,7 +72,7 @@ class ToolRoutes:
             account = await select_account(self._actions, selector)
             rows = [row.tool for row in await self._scoped(account.identifier, wanted)]
         else:
-            rows = listed_tools(wanted, own_connection=self._options.connection_name)
+            rows = listed_tools(wanted, own_connection=self._options.connection_name, carrier=self._actions.carrier)
         page = _page(rows, query)
         summary = query.get("filter.summary", "").casefold() == "true"
         return JSONResponse(
