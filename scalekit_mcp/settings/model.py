@@ -251,7 +251,7 @@ class Settings(BaseSettings):
     @classmethod
     def _connection_names(cls, value: str) -> str:
         names = listed(value)
-        if not all(re.fullmatch(r"[a-zA-Z0-9_: -]{1,400}", name) for name in names):
+        if not all(re.fullmatch(r"[a-zA-Z0-9_: -]{1,200}", name) for name in names):
             raise ValueError("it must be names of connections such as outlook,gmail, with commas between them")
         if len(names) > MAX_CONNECTIONS:
             raise ValueError(f"it has more than {MAX_CONNECTIONS} connections")
