@@ -330,7 +330,17 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 
 
 @cli.command()
-@settings_options("mode", "microsoft_client_id", "tenant", "public_url", "auth", "read_only", "connection")
+@settings_options(
+    "mode",
+    "microsoft_client_id",
+    "tenant",
+    "public_url",
+    "auth",
+    "read_only",
+    "connection",
+    "hosted_calls",
+    "identifier",
+)
 @click.option(
     "--accounts",
     type=click.Choice(["work", "personal", "both"]),
@@ -340,6 +350,8 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 @click.option("--json", "as_json", is_flag=True)
 def doctor(settings: Settings, *, accounts: Any, seen: str | None, as_json: bool) -> None:
     """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found.
+
+    In hosted mode: check that Scalekit answers, and whether its proxy carries calls.
 
     With --auth microsoft (or oidc) also ask the public address what a remote host asks, and say what it would miss.
     """

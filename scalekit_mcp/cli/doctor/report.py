@@ -28,8 +28,11 @@ def run_doctor(settings: Settings, *, accounts: WhoSignsIn | None, seen: str | N
             "other settings that `scalekit-mcp sandbox` prints."
         )
     if settings.resolved_mode == "hosted":
-        raise ConfigurationError("doctor checks an Azure app of your own; in hosted mode Scalekit's dashboard does.")
-    report = anyio.run(lambda: examine(settings, accounts=accounts, seen=_number(seen)))
+        from scalekit_mcp.cli.doctor.hosted import examine_hosted
+
+        report = anyio.run(lambda: examine_hosted(settings))
+    else:
+        report = anyio.run(lambda: examine(settings, accounts=accounts, seen=_number(seen)))
     click.echo(json.dumps(as_value(report), indent=2) if as_json else as_text(report))
     return not report.mistakes
 

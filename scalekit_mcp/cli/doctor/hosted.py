@@ -1,0 +1,50 @@
+"""The checks of hosted mode: whether Scalekit answers, and whether its proxy carries calls to Microsoft Graph."""
+
+from __future__ import annotations
+
+from scalekit_mcp.actions import Actions, ProviderCall, open_actions
+from scalekit_mcp.cli.doctor.checks import Finding, Report
+from scalekit_mcp.errors import NotOffered, ScalekitMCPError
+from scalekit_mcp.settings import Settings
+
+_BY_TOOLS = "Calls go by Scalekit's tools, which refuse some parameters and have no scheduling tools."
+
+
+async def examine_hosted(settings: Settings) -> Report:
+    """Ask Scalekit for an account and, with one that is ACTIVE, its proxy for a calendar; changes nothing."""
+    report = Report()
+    async with open_actions(settings) as actions:
+        try:
+            page = await actions.list_connected_accounts(status="ACTIVE", page_size=1)
+        except ScalekitMCPError as error:
+            _add_refusal(report, "scalekit", error)
+            return report
+        report.add("scalekit", "ok", "Scalekit takes the API credentials and lists the accounts of the connection.")
+        identifier = settings.identifier or next((one.identifier for one in page.connected_accounts), None)
+        if settings.hosted_calls == "tools":
+            report.add("proxy", "warning", f"SCALEKIT_MCP_HOSTED_CALLS is tools. {_BY_TOOLS}")
+        elif identifier is None:
+            report.add("proxy", "unknown", "No account is ACTIVE yet, and without one the proxy cannot be asked.")
+        else:
+            await _check_proxy(report, settings, actions, identifier)
+    return report
+
+
+async def _check_proxy(report: Report, settings: Settings, actions: Actions, identifier: str) -> None:
+    call = ProviderCall.of("/v1.0/me/calendar", query={"$select": "id"})
+    try:
+        answer = await actions.request(call, identifier=identifier)
+    except NotOffered as error:
+        report.add("proxy", "unknown", error.message)
+    except ScalekitMCPError as error:
+        if settings.hosted_calls == "auto" and "not enabled" in error.message:
+            report.add("proxy", "warning", f"{error.message} {_BY_TOOLS}", fix=error.next_step)
+        else:
+            _add_refusal(report, "proxy", error)
+    else:
+        state = "ok" if answer.ok else "unknown"
+        report.add("proxy", state, f"Scalekit's proxy carries calls to Microsoft Graph (HTTP {answer.status_code}).")
+
+
+def _add_refusal(report: Report, check: str, error: ScalekitMCPError) -> None:
+    report.findings.append(Finding(check, "mistake", error.message, error.code, error.next_step))
