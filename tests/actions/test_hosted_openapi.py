@@ -89,6 +89,19 @@ async def test_every_request_is_one_that_the_published_document_describes(docume
     }
 
 
+async def test_over_the_proxy_what_is_left_for_the_published_api_is_described_too(document: dict[str, Any]) -> None:
+    async with fast_bench(calls="proxy") as bench:
+        await tour(bench)
+        requests = [r for r in bench.sandbox.requests if r.area == "scalekit" and r.path.startswith("/api/")]
+    assert requests
+    for request in requests:
+        if not request.path.endswith(":disconnect"):
+            operation = document["paths"][request.path][request.method.lower()]
+            check_query(document, operation, request.query)
+            check_body(document, operation, request.body)
+    assert "/api/v1/execute_tool" not in {request.path for request in requests}
+
+
 def check_query(document: dict[str, Any], operation: dict[str, Any], query: dict[str, str]) -> None:
     described = {p["name"]: p for p in operation.get("parameters", []) if p["in"] == "query"}
     assert set(query) <= set(described), query

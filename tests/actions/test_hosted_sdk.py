@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+import anyio
+import httpx2 as httpx
 import pytest
 from actions_support import IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.accounts.model.scalekit_names import STATUS_OF_SCALEKIT
+from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import (
     AuthorizationRequired,
     ConnectionMisconfigured,
@@ -17,9 +20,11 @@ from scalekit_mcp.errors import (
     Throttled,
 )
 from scalekit_mcp.microsoft.graph.requests import Subject
+from scalekit_mcp.sandbox.scalekit.app import SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET
 from scalekit_mcp.sandbox.scalekit.wire import RequestError
+from scalekit_mcp.scalekit.proxy import ScalekitProxy
 from scalekit_mcp.scalekit.refusals import provider_error
-from scalekit_mcp.scalekit.rest import ScalekitError
+from scalekit_mcp.scalekit.rest import ScalekitError, ScalekitRest
 from scalekit_mcp.scalekit.wire_account import WireAccount
 
 pytestmark = [pytest.mark.full, pytest.mark.filterwarnings("ignore")]
@@ -162,3 +167,33 @@ def test_a_refusal_by_the_provider_is_told_from_one_by_scalekit_as_the_sdk_does(
     assert failure.from_provider
     assert type(provider_error(failure, Subject(None, reads=True))) is ours
     assert not ScalekitError(status, "UNAUTHENTICATED").from_provider
+
+
+def test_a_call_through_the_proxy_is_sent_as_the_sdk_sends_it(sdk: Any, outlook_sandbox: Any) -> None:
+    from scalekit.client import ScalekitClient
+
+    env_url = f"{outlook_sandbox.url}/scalekit"
+    client = ScalekitClient(env_url, SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET)
+    client.actions.request("outlook", "nobody", "/v1.0/me/events", query_params={"$top": "1"})
+
+    async def ours() -> None:
+        async with httpx.AsyncClient() as http:
+            rest = ScalekitRest(
+                http,
+                env_url=env_url,
+                client_id=SCALEKIT_CLIENT_ID,
+                client_secret=SCALEKIT_CLIENT_SECRET,
+                clock=SystemClock(),
+            )
+            proxy = ScalekitProxy(http, rest.tokens, env_url=env_url, clock=SystemClock())
+            await proxy.send(
+                "GET", "/v1.0/me/events", connection_name="outlook", identifier="nobody", params={"$top": "1"}
+            )
+
+    anyio.run(ours)
+    theirs, own = [r for r in outlook_sandbox.requests if r.path.startswith("/proxy/")]
+    assert (own.method, own.path, own.query) == (theirs.method, theirs.path, theirs.query)
+    for name in ("connection_name", "identifier"):
+        assert own.headers[name] == theirs.headers[name]
+    assert own.headers["authorization"].startswith("Bearer ")
+    assert theirs.headers["authorization"].startswith("Bearer ")
