@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from scalekit_mcp.actions import Actions, ProviderCall, open_actions
-from scalekit_mcp.cli.doctor.checks import Finding, Report
+from scalekit_mcp.cli.doctor.checks import Finding, Report, seen_number
 from scalekit_mcp.errors import NotOffered, ScalekitMCPError
 from scalekit_mcp.settings import Settings
 
 _BY_TOOLS = "Calls go by Scalekit's tools, which refuse some parameters and have no scheduling tools."
 
 
-async def examine_hosted(settings: Settings) -> Report:
-    """Ask Scalekit for an account and, with one that is ACTIVE, its proxy for a calendar; changes nothing."""
+async def examine_hosted(settings: Settings, *, seen: int | None = None) -> Report:
+    """Ask Scalekit for an account and, with one that is ACTIVE, its proxy for a calendar; changes nothing.
+
+    `seen` is a number that somebody saw on Microsoft's page.
+    """
     report = Report()
+    if seen is not None:
+        seen_number(report, seen)
     async with open_actions(settings) as actions:
         try:
             page = await actions.list_connected_accounts(status="ACTIVE", page_size=1)

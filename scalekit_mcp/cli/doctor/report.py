@@ -22,19 +22,38 @@ _MOST_ACCOUNTS = 500
 
 def run_doctor(settings: Settings, *, accounts: WhoSignsIn | None, seen: str | None, as_json: bool) -> bool:
     """Check the configuration and print the report; True if no mistake was found."""
-    if settings.sandbox:
+    number = _number(seen)
+    if number is not None and (settings.sandbox or not _has_credentials(settings)):
+        report = _explained(number)  # what a helpdesk asks, which has no credentials
+    elif settings.sandbox:
         raise ConfigurationError(
             "doctor checks a configuration against Microsoft; for a sandbox that runs, set MICROSOFT_LOGIN_URL and the "
             "other settings that `scalekit-mcp sandbox` prints."
         )
-    if settings.resolved_mode == "hosted":
+    elif settings.resolved_mode == "hosted":
         from scalekit_mcp.cli.doctor.hosted import examine_hosted
 
-        report = anyio.run(lambda: examine_hosted(settings))
+        report = anyio.run(lambda: examine_hosted(settings, seen=number))
     else:
-        report = anyio.run(lambda: examine(settings, accounts=accounts, seen=_number(seen)))
+        report = anyio.run(lambda: examine(settings, accounts=accounts, seen=number))
     click.echo(json.dumps(as_value(report), indent=2) if as_json else as_text(report))
     return not report.mistakes
+
+
+def _has_credentials(settings: Settings) -> bool:
+    """Whether an application at Microsoft or an environment of Scalekit is named at all."""
+    if settings.keeps_own_vault:
+        return settings.microsoft_client_id is not None
+    return settings.scalekit_client_id is not None
+
+
+def _explained(number: int) -> Report:
+    """What a number of Microsoft's pages means, and nothing else."""
+    from scalekit_mcp.cli.doctor.checks import Report, seen_number
+
+    report = Report()
+    seen_number(report, number)
+    return report
 
 
 async def examine(

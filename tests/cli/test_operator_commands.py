@@ -1,4 +1,4 @@
-"""Tables of accounts: whole values in a pipe, fewer columns on a narrow terminal, and no Azure app needed."""
+"""Commands of operators and helpdesks: whole values in a pipe, fewer columns on a narrow terminal, no credentials."""
 
 from __future__ import annotations
 
@@ -77,6 +77,22 @@ async def test_looking_at_accounts_and_ending_them_needs_no_azure_app(tmp_path: 
     ):
         done = run(tmp_path, *arguments, **values)
         assert done.returncode == 0, (arguments, done.stderr)
+
+
+@pytest.mark.parametrize("mode", ["auto", "embedded", "hosted"])
+def test_a_number_of_microsofts_page_is_explained_without_any_credentials(tmp_path: Path, mode: str) -> None:
+    known = run(tmp_path, "doctor", "--seen", "AADSTS90094", SCALEKIT_MCP_MODE=mode)
+    assert (known.returncode, known.stderr) == (1, "")
+    assert "administrator" in known.stdout
+    unknown = run(tmp_path, "doctor", "--seen", "999999999", SCALEKIT_MCP_MODE=mode)
+    assert (unknown.returncode, unknown.stderr) == (0, "")
+    assert "AADSTS999999999 is not known here" in unknown.stdout
+
+
+def test_checking_a_configuration_still_needs_one(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor")
+    assert done.returncode == 2
+    assert "No credentials are set" in done.stderr
 
 
 def test_connecting_still_needs_an_azure_app(tmp_path: Path) -> None:
