@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -42,6 +43,17 @@ def lines_of(path: Path) -> list[str]:
     return found
 
 
+def answers_of(path: Path) -> dict[str, str]:
+    """What the page prints behind each `curl` of its console blocks."""
+    found: dict[str, str] = {}
+    for block in shell_blocks(path):
+        for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE) if block.language == "console" else []:
+            command, _, answer = part.partition("\n")
+            if command.startswith("curl ") and answer.strip():
+                found[command.strip()] = answer.strip()
+    return found
+
+
 PAGES = [path for path in pages() if lines_of(path)]
 
 
@@ -60,6 +72,12 @@ def test_what_is_left_out_stands_in_the_documentation():
 def test_a_block_of_shell_has_a_name_that_is_known():
     others = {block.language for path in pages() for block in blocks(path)} - set(SHELL)
     assert others <= {"json", "python", "text", "diff", "toml", "yaml", "", "ini", "http"}
+
+
+def test_the_answers_to_curl_on_the_page_of_the_sandbox_are_found():
+    [good, bad] = answers_of(ROOT / "docs" / "sandbox.md").values()
+    assert good.startswith('{"ok":true')
+    assert bad.startswith('{"error":"adress')
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +127,7 @@ def test_every_command_of_the_page_runs_in_order(person: Newcomer, path: Path):
     if page in NEEDS_AN_ACCOUNT:
         person.variables |= person.sandbox_settings
         person.type("scalekit-mcp connect --identifier me@example.com")
+    answers = answers_of(path)
     for line in lines_of(path):
         if line == STDIO:
             with start_blocking_portal() as portal:
@@ -117,7 +136,7 @@ def test_every_command_of_the_page_runs_in_order(person: Newcomer, path: Path):
         elif line.startswith("curl ") and shutil.which("curl") is None:
             pytest.skip("there is no curl")
         else:
-            person.type(line)
+            assert answers.get(line, "") in person.type(line), line
     typed = person.done[1:] if page in NEEDS_AN_ACCOUNT else person.done
     assert typed == lines_of(path)
 

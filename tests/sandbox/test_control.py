@@ -192,6 +192,53 @@ async def test_a_wrong_argument_is_named(name: str, arguments: object, text: str
     assert text in answer.json()["error"]
 
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+"""What `curl -d` says of a body if it is told nothing else."""
+
+
+async def test_json_is_read_as_json_whatever_its_content_type_says() -> None:
+    sandbox = Sandbox()
+    for address in (DANA, ALICE):
+        sandbox.access_token(address)
+    body = ' {"address": "' + DANA + '"}'
+    async with client_of(sandbox) as client:
+        for headers in (FORM, {"content-type": "text/plain"}, {}):
+            answer = await client.post("/_sandbox/disable_person", content=body, headers=headers)
+            assert answer.status_code == 200, answer.text
+            assert answer.json() == {"ok": True, "switch": "disable_person", "result": None}
+        ended = await client.post("/_sandbox/expire_access_tokens", content=body, headers=FORM)
+    assert ended.json()["result"] == 1  # hers alone
+    assert not sandbox.people[DANA].enabled
+    assert sandbox.people[ALICE].enabled
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "named"),
+    [
+        ("", '{"adress": "dana@company.com"}', "adress"),
+        ("", "adress=dana@company.com", "adress"),
+        ("", "dana@company.com", "dana@company.com"),
+        ("", "'{address: dana@company.com}'", "address: dana"),
+        ("", '{"address": "dana@company.com"', "JSON"),
+        ("", '["dana@company.com"]', "JSON object"),
+        ("", "address=dana@company.com&address=alice@company.com", "address"),
+        ("?address=dana@company.com", "", "address"),
+    ],
+    ids=["json", "form", "no field", "quoted", "cut short", "list", "twice", "in the address"],
+)
+async def test_a_body_that_is_not_understood_turns_nothing_and_never_acts_on_everybody(
+    query: str, body: str, named: str
+) -> None:
+    sandbox = Sandbox()
+    sandbox.access_token(ALICE)
+    async with client_of(sandbox) as client:
+        answer = await client.post(f"/_sandbox/expire_access_tokens{query}", content=body, headers=FORM)
+        assert answer.status_code == 400
+        assert named in answer.json()["error"]
+        everybody = await client.post("/_sandbox/expire_access_tokens")
+    assert everybody.json()["result"] == 1  # still alive until now
+
+
 async def test_unknown_switches_other_verbs_and_other_sites_are_refused() -> None:
     sandbox = Sandbox()
     async with client_of(sandbox) as client:

@@ -2,7 +2,9 @@
 
 `GET /_sandbox/state`, `GET /_sandbox/requests?since=N&area=identity|graph`, and `POST /_sandbox/<switch>` with a JSON
 object of arguments: the names and arguments are those of the methods of `Controls`. Forms are taken too, for the start
-page. A request that carries another site's `Origin` is refused, so that no web page turns switches behind one's back.
+page; `curl -d` calls everything a form, so that JSON is told by its first character. What is not understood is refused:
+several switches without an argument act on everybody. A request that carries another site's `Origin` is refused, so
+that no web page turns switches behind one's back.
 """
 
 from __future__ import annotations
@@ -136,9 +138,14 @@ class ControlApp:
             return JSONResponse({"error": "refused: the request comes from another site"}, status_code=403)
         from pydantic import ValidationError, validate_call
 
-        is_form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        if request.query_params:
+            names = ", ".join(request.query_params)
+            error = f"{names}: arguments stand in the body, not in the address"
+            return JSONResponse({"error": error}, status_code=400)
+        body = (await request.body()).strip()
+        is_form = _is_form(request, body)
         try:
-            arguments = await _form_arguments(request) if is_form else await _json_arguments(request)
+            arguments = _form_arguments(body) if is_form else _json_arguments(body)
             result: object = validate_call(self._switch(name))(**arguments)
         except ValidationError as exc:
             faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in exc.errors()]
@@ -150,16 +157,34 @@ class ControlApp:
         return JSONResponse({"ok": True, "switch": name, "result": result})
 
 
-async def _json_arguments(request: Request) -> dict[str, Any]:
-    body = await request.body()
-    arguments: Any = json.loads(body) if body.strip() else {}
+def _is_form(request: Request, body: bytes) -> bool:
+    declared = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return declared and not body.startswith((b"{", b"["))
+
+
+def _json_arguments(body: bytes) -> dict[str, Any]:
+    try:
+        arguments: Any = json.loads(body) if body else {}
+    except ValueError as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise ValueError("a JSON object of arguments is expected")  # noqa: TRY004 - a bad value from outside
     return {str(name): value for name, value in arguments.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - JSON
 
 
-async def _form_arguments(request: Request) -> dict[str, Any]:
+def _form_arguments(body: bytes) -> dict[str, Any]:
     """Fields that were left empty count as left out."""
     from urllib.parse import parse_qsl
 
-    return dict(parse_qsl((await request.body()).decode()))
+    text = body.decode()
+    if not text:
+        return {}
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True)
+    except ValueError as error:
+        raise ValueError(f"neither a JSON object of arguments nor a form: {text[:100]}") from error
+    arguments = dict(pairs)
+    if len(arguments) < len(pairs):
+        twice = {name for name, _ in pairs if [given for given, _ in pairs].count(name) > 1}
+        raise ValueError(f"{', '.join(sorted(twice))}: given more than once")
+    return {name: value for name, value in arguments.items() if value}
