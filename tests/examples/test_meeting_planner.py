@@ -20,11 +20,14 @@ pytestmark = [pytest.mark.full]
 PLANNER = Path(__file__).parent.parent.parent / "examples" / "langchain_meeting_planner.py"
 
 
-async def test_the_planner_finds_people_and_a_time_at_which_all_are_free_and_books_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["embedded", "hosted"])
+async def test_the_planner_finds_people_and_a_time_at_which_all_are_free_and_books_it(
+    tmp_path: Path, mode: str
+) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         str(PLANNER),
-        env=environment(tmp_path, PYTHONUNBUFFERED="1"),
+        env=environment(tmp_path, PYTHONUNBUFFERED="1", SCALEKIT_MCP_MODE=mode),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
