@@ -28,10 +28,24 @@ def test_every_step_of_the_tour_holds(tmp_path, mode, status):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    steps = 14 if mode == "hosted" else 19
-    assert f"{steps} of {steps} steps held." in done.stdout
+    assert "19 of 19 steps held." in done.stdout
     assert "I've scheduled 'Q2 Planning Kickoff' for you" in done.stdout
     assert status in done.stdout
+    assert ("needs People.Read, which the operator adds to the connection" in done.stdout) == (mode == "hosted")
+
+
+def test_the_hosted_tour_goes_over_the_proxy_where_the_shell_sets_the_tools(tmp_path):
+    done = subprocess.run(
+        command("demo", "--mode", "hosted"),
+        env=environment(tmp_path, COLUMNS="160", SCALEKIT_MCP_HOSTED_CALLS="tools"),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
+    assert "19 of 19 steps held." in done.stdout
 
 
 def test_every_step_of_a_remote_host_holds(tmp_path):

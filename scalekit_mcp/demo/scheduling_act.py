@@ -16,14 +16,20 @@ ZONE = "America/New_York"
 FIND, SEARCH, RESPOND = "outlook_find_meeting_times", "outlook_search_people", "outlook_respond_to_event"
 CREATE, LIST, UPDATE = "outlook_create_calendar_event", "outlook_list_calendar_events", "outlook_update_calendar_event"
 
+DIRECTORY_IN_HOSTED_MODE = "The directory needs People.Read, which the operator adds to the connection; no link can."
+
 
 class SchedulingAct:
-    """The steps and what they share: the agent, the sandbox at `base_url`, and the Monday of the next full week."""
+    """The steps and what they share: the agent, the sandbox at `base_url`, and the Monday of the next full week.
 
-    def __init__(self, agent: Agent, sandbox: Sandbox, base_url: str, today: date) -> None:
+    `hosted`: the calls go through Scalekit's proxy.
+    """
+
+    def __init__(self, agent: Agent, sandbox: Sandbox, base_url: str, today: date, *, hosted: bool) -> None:
         self.agent = agent
         self.sandbox = sandbox
         self.base_url = base_url
+        self.hosted = hosted
         self.monday = today + timedelta(days=14 - today.weekday())
         self.alice = ""
         self.slot: dict[str, Any] = {}
@@ -50,7 +56,8 @@ class SchedulingAct:
         answer = await self.agent.ok(SEARCH, {"query": "alice"})
         held([row["address"] for row in answer["value"]] == [ALICE], f"found were {answer['value']}")
         self.alice = answer["value"][0]["address"]
-        return f"{answer['value'][0]['name']} <{self.alice}>, from the user's own meetings."
+        found = f"{answer['value'][0]['name']} <{self.alice}>, from the user's own meetings."
+        return f"{found}\n  {DIRECTORY_IN_HOSTED_MODE}" if self.hosted else found
 
     async def find_time(self) -> str:
         """Everybody's free time and working hours, in each one's zone."""

@@ -87,7 +87,7 @@ class Tour:
     def __init__(self, console: Console, sandbox: Sandbox, client: Client, *, hosted: bool, interactive: bool) -> None:
         self.console = console
         self.sandbox = sandbox
-        self.agent = Agent(console, client, TOOL_NAMES if hosted else TOOL_NAMES + SCHEDULING_TOOL_NAMES)
+        self.agent = Agent(console, client, TOOL_NAMES + SCHEDULING_TOOL_NAMES)
         self.steps = Steps(console)
         self.hosted = hosted
         self.interactive = interactive
@@ -260,13 +260,24 @@ class Tour:
         await step("It reads the kickoff", self.get)
         await step("“Cancel the kickoff”", self.delete)
         await step("It cancels once more", self.delete_again)
-        if not self.hosted and not self.interactive:  # of the person who consents in a browser nothing is known
+        if not self.interactive:  # of the person who consents in a browser nothing is known
             today = self.sandbox.clock.now().date()
-            await SchedulingAct(self.agent, self.sandbox, self.sandbox.url, today).run(self.steps)
+            act = SchedulingAct(self.agent, self.sandbox, self.sandbox.url, today, hosted=self.hosted)
+            await act.run(self.steps)
         await step("The company's IT takes the grant away", self.revoked)
         await step("The person gives consent again", self.consent)
         await step("The same call works again", self.works_again)
         return self.steps.conclude()
+
+
+def _stand_in(base_url: str, *, hosted: bool) -> str:
+    """Who is played by the sandbox at `base_url`."""
+    if not hosted:
+        return f"Instead of Microsoft it uses the built-in sandbox at {base_url}: this is not Microsoft."
+    return (
+        f"Instead of Scalekit and Microsoft it uses the built-in sandbox at {base_url}: this is neither of them.\n"
+        "Scalekit keeps the tokens, and every call goes to Microsoft through its proxy."
+    )
 
 
 async def run_tour(*, hosted: bool = False, interactive: bool = False, console: Console | None = None) -> int:
@@ -282,14 +293,14 @@ async def run_tour(*, hosted: bool = False, interactive: bool = False, console: 
             tempfile.TemporaryDirectory(prefix="scalekit-mcp-demo-", ignore_cleanup_errors=True)
         )
         log = stack.enter_context((Path(folder) / "server.log").open("w+", encoding="utf-8"))
-        toolsets = [] if hosted else ["--toolsets", "all"]
         server = StdioServerParameters(
             command=sys.executable,
-            args=["-m", "scalekit_mcp", "serve", "--identifier", IDENTIFIER, *toolsets],
+            args=["-m", "scalekit_mcp", "serve", "--identifier", IDENTIFIER, "--toolsets", "all"],
             env={
                 **os.environ,
                 **(sandbox.scalekit_environment() if hosted else sandbox.environment(base_url)),
                 "SCALEKIT_MCP_MODE": "hosted" if hosted else "embedded",
+                "SCALEKIT_MCP_HOSTED_CALLS": "proxy",  # Scalekit's tools have nothing for the second act
                 "SCALEKIT_MCP_DATABASE_URL": f"sqlite+aiosqlite:///{(Path(folder) / 'vault.sqlite3').as_posix()}",
                 "SCALEKIT_MCP_VAULT_KEYS": f"demo:{b64encode(secrets.token_bytes(32)).decode()}",
             },
@@ -297,7 +308,7 @@ async def run_tour(*, hosted: bool = False, interactive: bool = False, console: 
         console.print(
             Panel(
                 f"A real MCP client talks to a real server process ([cyan]{' '.join(server.args[1:])}[/]) over stdio.\n"
-                f"Instead of Microsoft it uses the built-in sandbox at {base_url}: this is not Microsoft.",
+                + _stand_in(base_url, hosted=hosted),
                 title="scalekit-mcp: the guided tour",
             )
         )
