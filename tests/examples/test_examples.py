@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from scalekit_mcp.tools import parse_arguments
 from scripts.test_frameworks import EXAMPLES, QUESTION, next_monday
 
 ROOT = Path(__file__).parent.parent.parent
+PACKAGE = re.compile(r"from '((?:@[\w-]+/)?(?!node:)[\w-]+)[\w/-]*'")
+"""The npm package of an import, without a path inside it."""
 SUNDAY = date(2026, 11, 22)
 LISTED: dict[str, Any] = {"value": [{"subject": "Roadmap review"}]}
 CREATED = {"id": "x", "subject": "Q2 Planning", "onlineMeeting": {"joinUrl": "https://teams.microsoft.com/l/1"}}
@@ -35,17 +38,33 @@ def test_an_example_has_at_most_forty_lines_and_a_locked_environment(example):
 
 
 def test_every_example_of_an_agent_is_run():
-    agents = {path.name for path in (ROOT / "examples").glob("*.py")} - {
-        "published_sample.py",
-        "langchain_meeting_planner.py",
-    }
+    agents = set(programs()) - {"published_sample.py", "langchain_meeting_planner.py"}
     assert agents == {example.program for example in EXAMPLES}
 
 
 def test_the_overview_names_every_program():
     overview = (ROOT / "examples" / "README.md").read_text("utf-8")
-    for path in (ROOT / "examples").glob("*.py"):
-        assert f"`{path.name}`" in overview
+    for program in programs():
+        assert f"`{program}`" in overview
+
+
+@pytest.mark.parametrize("example", [e for e in EXAMPLES if e.in_node], ids=lambda example: example.program)
+def test_an_example_in_javascript_imports_packages_that_are_locked_with_their_hashes(example):
+    program = ROOT / "examples" / example.program
+    wanted = json.loads((program.parent / "package.json").read_text("utf-8"))["dependencies"]
+    lock = json.loads((program.parent / "package-lock.json").read_text("utf-8"))["packages"]
+    imported = {found[1] for found in PACKAGE.finditer(program.read_text("utf-8"))}
+    assert imported == set(wanted)
+    assert set(example.distributions) <= imported
+    assert lock[""]["dependencies"] == wanted
+    for path, package in lock.items():
+        assert not path or package["integrity"].startswith("sha512-"), path
+    assert {f"node_modules/{name}" for name in wanted} <= set(lock)
+
+
+def programs() -> list[str]:
+    found = [*(ROOT / "examples").glob("*.py"), *(ROOT / "examples").glob("*/*.js")]
+    return [path.relative_to(ROOT / "examples").as_posix() for path in found]
 
 
 @pytest.mark.parametrize("today", [date(2026, 11, 22), date(2026, 11, 23), date(2026, 11, 28)])
