@@ -24,12 +24,18 @@ SERVES = re.compile(r"serve --transport|scalekit-mcp sandbox|python -m examples\
 """Commands that run until they are stopped."""
 READY = ("Ctrl-C stops", "Uvicorn running", "export ")
 COMPOSE = "docker compose -f deploy/compose.yaml --env-file deploy/.env"
+SECRET = "kubectl create secret generic"
 EVALUATE = "python -m evaluation --model"
 LEFT_OUT = {
     "make test": "it would run the whole suite inside itself",
     f"{COMPOSE} build server-1": "it needs a container engine",
     f"{COMPOSE} up -d --no-deps --wait server-1": "it needs a container engine",
     f"{COMPOSE} up -d --no-deps --wait server-2": "it needs a container engine",
+    f"{SECRET} scalekit-mcp --from-file=deploy/kubernetes/secrets/scalekit-mcp": "it needs a cluster",
+    f"{SECRET} pgbouncer --from-file=deploy/kubernetes/secrets/pgbouncer": "it needs a cluster",
+    "kubectl apply -k deploy/kubernetes": "it needs a cluster",
+    "kubectl rollout status deployment/scalekit-mcp --timeout=3m": "it needs a cluster",
+    "kubectl rollout restart deployment/scalekit-mcp": "it needs a cluster",
     f"{EVALUATE} gpt-5-mini --url https://api.openai.com/v1 --json report.json": "it asks somebody's model",
     f"{EVALUATE} claude-sonnet-4-5 --url https://api.anthropic.com --protocol messages": "it asks somebody's model",
     f"{EVALUATE} qwen3 --url http://localhost:11434/v1 --parallel 1 recurring": "it asks a model on this machine",

@@ -39,6 +39,9 @@ def test_the_compose_file_runs_two_replicas_of_one_configuration():
 def test_no_secret_stands_in_a_deploy_file():
     assert not [v for s in COMPOSE["services"].values() for v in s.get("environment", {}).values() if "password" in v]
     assert (DEPLOY / ".gitignore").read_text("utf-8").split() == ["secrets/", ".env"]
+    for name in (".dockerignore", ".containerignore"):
+        left_out = (ROOT / name).read_text("utf-8").split()
+        assert {"deploy/secrets", "deploy/kubernetes/secrets", "deploy/.env"} <= set(left_out)
 
 
 @pytest.mark.parametrize("name", ["Caddyfile", "nginx.conf"])
