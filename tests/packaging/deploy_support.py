@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from pathlib import Path
 
 import pytest
 
@@ -22,13 +23,15 @@ def example_secrets(*, database_host: str = "localhost") -> dict[str, str]:
     }
 
 
-def accepted_over_http(values: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """The settings of these variables alone; raises ConfigurationError where the server would not start."""
+def accepted_over_http(
+    values: dict[str, str], monkeypatch: pytest.MonkeyPatch, env_file: Path | None = None
+) -> Settings:
+    """The settings of these variables and the file; ConfigurationError where the server would not start with them."""
     for name in list(os.environ):
         if name.startswith(("SCALEKIT_", "MICROSOFT_", "OTEL_")):
             monkeypatch.delenv(name)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
-    settings = load_settings()
+    settings = load_settings(env_file=env_file)
     check_settings(settings, transport="http")
     return settings
