@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import yaml
@@ -68,3 +71,41 @@ def test_a_replica_that_stops_has_time_for_the_proxy_to_notice_and_for_its_calls
     assert interval
     assert int(interval[1]) * 3 < delay
     assert float(server["stop_grace_period"].removesuffix("s")) > delay + DRAIN_SECONDS + 5
+
+
+def loose(compose: dict[str, Any]) -> list[str]:
+    """Which services may do or take more than they need."""
+    found: list[str] = []
+    for name, service in compose["services"].items():
+        limits = service.get("deploy", {}).get("resources", {}).get("limits", {})
+        rules = {
+            "has no limit": {"cpus", "memory", "pids"} - set(limits),
+            "keeps capabilities": service.get("cap_drop") != ["ALL"],
+            "adds capabilities": set(service.get("cap_add", [])) - ({"NET_BIND_SERVICE"} if name == "proxy" else set()),
+            "may gain privileges": "no-new-privileges:true" not in service.get("security_opt", []),
+            "may write its files": not service.get("read_only"),
+            "is privileged": service.get("privileged"),
+        }
+        found += [f"{name} {problem}" for problem, holds in rules.items() if holds]
+    return found
+
+
+def test_no_service_may_do_or_take_more_than_it_needs():
+    assert loose(COMPOSE) == []
+
+
+@pytest.mark.parametrize(
+    ("expected", "change"),
+    [
+        ("proxy has no limit", lambda all_: all_["proxy"]["deploy"]["resources"]["limits"].pop("memory")),
+        ("server-1 keeps capabilities", lambda all_: all_["server-1"].pop("cap_drop")),
+        ("database adds capabilities", lambda all_: all_["database"].update(cap_add=["SYS_ADMIN"])),
+        ("database may gain privileges", lambda all_: all_["database"].pop("security_opt")),
+        ("proxy may write its files", lambda all_: all_["proxy"].pop("read_only")),
+        ("server-2 is privileged", lambda all_: all_["server-2"].update(privileged=True)),
+    ],
+)
+def test_a_service_that_may_is_noticed(expected: str, change: Callable[[dict[str, Any]], Any]):
+    compose = copy.deepcopy(COMPOSE)
+    change(compose["services"])
+    assert expected in loose(compose)
