@@ -31,6 +31,7 @@ LEFT_OUT = {
     f"{COMPOSE} build server-1": "it needs a container engine",
     f"{COMPOSE} up -d --no-deps --wait server-1": "it needs a container engine",
     f"{COMPOSE} up -d --no-deps --wait server-2": "it needs a container engine",
+    "scalekit-mcp serve --transport http --env-file .env": "it needs an Azure app and a database",
     f"{SECRET} scalekit-mcp --from-file=deploy/kubernetes/secrets/scalekit-mcp": "it needs a cluster",
     f"{SECRET} pgbouncer --from-file=deploy/kubernetes/secrets/pgbouncer": "it needs a cluster",
     "kubectl apply -k deploy/kubernetes": "it needs a cluster",
