@@ -10,9 +10,9 @@ from .callers.oidc_keys import metadata_addresses as metadata_addresses
 from .callers.session_tokens import SessionTokens as SessionTokens
 from .callers.session_tokens import parse_keys as parse_keys
 from .http.app import HttpOptions as HttpOptions
-from .http.app import Shutdown as Shutdown
 from .http.app import create_http_app as create_http_app
-from .http.app import serve_http as serve_http
+from .http.serving import Shutdown as Shutdown
+from .http.serving import serve_http as serve_http
 from .limits import CallLimiter as CallLimiter
 from .mcp.app import ServerOptions as ServerOptions
 from .mcp.app import create_server as create_server

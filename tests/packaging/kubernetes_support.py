@@ -11,7 +11,7 @@ import yaml
 from packaging_support import ROOT
 from test_bundle import variables
 
-from scalekit_mcp.server.http.app import DRAIN_SECONDS
+from scalekit_mcp.server.http.serving import DRAIN_SECONDS
 from scalekit_mcp.settings.loading import SECRETS
 
 FOLDER = ROOT / "deploy" / "kubernetes"

@@ -11,7 +11,8 @@ import anyio
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.server.callers.authentication import NoAuthentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
-from scalekit_mcp.server.http.app import HttpOptions, Shutdown, create_http_app, serve_http
+from scalekit_mcp.server.http.app import HttpOptions, create_http_app
+from scalekit_mcp.server.http.serving import Shutdown, serve_http
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
 from scalekit_mcp.server.stopping import StopDeadline

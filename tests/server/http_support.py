@@ -18,8 +18,9 @@ from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.server.callers.authentication import Authentication
 from scalekit_mcp.server.callers.caller import authenticated_caller
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
-from scalekit_mcp.server.http.app import HttpOptions, Shutdown, create_http_app
+from scalekit_mcp.server.http.app import HttpOptions, create_http_app
 from scalekit_mcp.server.http.protocol import UnsignalledServer, bounded_config
+from scalekit_mcp.server.http.serving import Shutdown
 from scalekit_mcp.server.limits import CallLimiter
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.rest.app import RestOptions
