@@ -8,8 +8,8 @@ from .authorize import run_authorize as run_authorize
 from .catalogue.calls import CATALOGUE_TOOLS as CATALOGUE_TOOLS
 from .catalogue.calls import carried_catalogue_tools as carried_catalogue_tools
 from .catalogue.tool import CatalogueTool as CatalogueTool
-from .embedded.actions import grant_view as grant_view
-from .embedded.actions import view_of as view_of
+from .embedded.views import grant_view as grant_view
+from .embedded.views import view_of as view_of
 from .embedded.wiring import embedded_services as embedded_services
 from .files import check_key_file as check_key_file
 from .files import exposed_files as exposed_files

@@ -11,6 +11,7 @@ import anyio
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
 from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
+from scalekit_mcp.actions.embedded.views import account_response, grant_view, listed_view, view_of
 from scalekit_mcp.actions.execution import add_link, execute, offer_link
 from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
 from scalekit_mcp.actions.models import (
@@ -19,7 +20,6 @@ from scalekit_mcp.actions.models import (
     AuthorizationPrompt,
     ConnectedAccountResponse,
     ConnectedAccountView,
-    GrantView,
     ListConnectedAccountsResponse,
     ToolResult,
 )
@@ -36,14 +36,7 @@ from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, resolve_zone
 
 if TYPE_CHECKING:
-    from scalekit_mcp.accounts import (
-        AccountKey,
-        AccountServices,
-        AccountView,
-        AuthorizationLink,
-        ClientGrant,
-        DamagedAccount,
-    )
+    from scalekit_mcp.accounts import AccountKey, AccountServices, AuthorizationLink
     from scalekit_mcp.actions.embedded.wiring import EmbeddedServices
     from scalekit_mcp.telemetry import Metrics
 
@@ -110,7 +103,7 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self._connected()).accounts.get_or_create(key))
+        return account_response(await (await self._connected()).accounts.get_or_create(key))
 
     async def get_connected_account(
         self, *, connection_name: str | None = None, identifier: str
@@ -143,14 +136,14 @@ class EmbeddedActions:
             account_id=account_id,
         )
         return ListConnectedAccountsResponse(
-            connected_accounts=tuple(_listed(account) for account in page.accounts),
+            connected_accounts=tuple(listed_view(account) for account in page.accounts),
             total_size=page.total_size,
             next_page_token=page.next_page_token,
         )
 
     async def disconnect(self, *, connection_name: str | None = None, identifier: str) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self._connected()).accounts.disconnect(key))
+        return account_response(await (await self._connected()).accounts.disconnect(key))
 
     async def delete_connected_account(self, *, connection_name: str | None = None, identifier: str) -> None:
         key = self._key(connection_name, identifier)
@@ -216,12 +209,12 @@ class EmbeddedActions:
         self, *, connection_name: str | None = None, identifier: str, confirmation_code: str
     ) -> ConnectedAccountResponse:
         key = self._key(connection_name, identifier)
-        return _response(await (await self._connected()).authorizations.confirm(key, confirmation_code))
+        return account_response(await (await self._connected()).authorizations.confirm(key, confirmation_code))
 
     async def verify_connected_account_user(self, *, auth_request_id: str, identifier: str) -> ConnectedAccountResponse:
         check_identifier(identifier)
         check_texts(auth_request_id=auth_request_id)
-        return _response(await (await self._connected()).authorizations.verify_user(auth_request_id, identifier))
+        return account_response(await (await self._connected()).authorizations.verify_user(auth_request_id, identifier))
 
     async def complete_admin_consent(self, query: Mapping[str, str]) -> AuthorizationOutcome:
         return await (await self._connected()).authorizations.complete_admin_consent(query)
@@ -345,65 +338,3 @@ def _load_services() -> Callable[..., EmbeddedServices]:
     from scalekit_mcp.actions.embedded.wiring import embedded_services
 
     return embedded_services
-
-
-def _response(view: AccountView) -> ConnectedAccountResponse:
-    return ConnectedAccountResponse(view_of(view))
-
-
-def _listed(account: AccountView | DamagedAccount) -> ConnectedAccountView:
-    """An account in a list; of a damaged one what is known, why it cannot be read, and that the operator acts."""
-    from scalekit_mcp.accounts import DamagedAccount
-
-    if not isinstance(account, DamagedAccount):
-        return view_of(account)
-    return ConnectedAccountView(
-        id=account.id,
-        connection_name=account.connection_name,
-        identifier=account.identifier,
-        status="EXPIRED",
-        reason="unknown",
-        who_acts=account.problem.who_acts,
-        calls_stopped=account.problem,
-    )
-
-
-def grant_view(grant: ClientGrant) -> GrantView:
-    """A grant as all interfaces show it."""
-    return GrantView(
-        grant=grant.id,
-        client_name=grant.client.name,
-        client_host=grant.client.host,
-        client_kind=grant.client.kind.value,
-        scopes=grant.scopes,
-        created_at=grant.created_at,
-        last_used_at=grant.last_used_at,
-        expires_at=grant.expires_at,
-    )
-
-
-def view_of(view: AccountView) -> ConnectedAccountView:
-    """The account as all interfaces (MCP, REST, Python, command line) show it."""
-    account, stopped = view.account, view.stopped
-    reason = stopped.reason if stopped is not None and stopped.reason is not None else account.reason
-    who = account.provider_account
-    return ConnectedAccountView(
-        id=account.id,
-        connection_name=account.connection_name,
-        identifier=account.identifier,
-        status=str(account.status),
-        reason=str(reason) if reason else None,
-        who_acts=account.who_acts if stopped is None else stopped.who_acts,
-        mailbox=who.mailbox if who else None,
-        display_name=who.display_name if who else None,
-        granted_scopes=account.granted_scopes,
-        token_expires_at=account.token_expires_at,
-        last_used_at=account.last_used_at,
-        created_at=account.created_at,
-        updated_at=account.updated_at,
-        last_authorization_error=account.last_authorization_error,
-        attempt_state=str(view.attempt_state) if view.attempt_state else None,
-        attempt_expires_at=view.attempt_expires_at,
-        held=view.held,
-        calls_stopped=stopped,
-    )
