@@ -13,8 +13,7 @@ const now = new Date();
 const today = `${now.toLocaleDateString('en', { weekday: 'long' })} ${now.toLocaleDateString('sv')}`;
 
 const transport = new StdioMCPTransport({ command: 'scalekit-mcp', args: ['serve', '--sandbox'] });
-// Without this the SDK waits one second for `server/discover`, which is less than the server may need to start.
-const server = await createMCPClient({ transport, protocolVersionDiscovery: false });
+const server = await createMCPClient({ transport });
 try {
   const agent = new ToolLoopAgent({
     model: openai('gpt-4o'),

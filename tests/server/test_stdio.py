@@ -20,13 +20,13 @@ import anyio.to_thread
 import httpx2 as httpx
 import pytest
 from mcp import Client, StdioServerParameters
-from mcp.types import ElicitRequestURLParams, ElicitResult
+from mcp.types import UNSUPPORTED_PROTOCOL_VERSION, ElicitRequestURLParams, ElicitResult
 
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.server.stdio.wire import StdoutPipe
 from tests.support import processes
 from tests.support.bounds import HANG_SECONDS
-from tests.support.mcp_messages import INITIALIZE
+from tests.support.mcp_messages import INITIALIZE, INITIALIZED
 from tests.support.watched_actions import DANA
 
 HERE = Path(__file__).parent
@@ -80,6 +80,58 @@ def test_calls_in_flight_are_answered_after_the_client_has_closed_stdin() -> Non
     assert [answer["id"] for answer in answers] == [0, 1]
     assert answers[1]["result"]["structuredContent"]["value"][0]["subject"] == "of ana"
     assert "stray" in ended.stderr
+
+
+def in_2026(method: str, request_id: int) -> dict[str, Any]:
+    """A request of protocol 2026-07-28, which says in each what `initialize` said once."""
+    about = {"protocolVersion": "2026-07-28", "clientCapabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    meta = {f"io.modelcontextprotocol/{name}": value for name, value in about.items()}
+    return {"jsonrpc": "2.0", "id": request_id, "method": method, "params": {"_meta": meta}}
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["before the answer", "after the answer"])
+def test_a_client_that_gave_up_on_discovery_may_initialize_on_the_same_connection(waits: bool) -> None:
+    first, *rest = [
+        in_2026("server/discover", 0),
+        {**INITIALIZE, "id": 1},
+        INITIALIZED,
+        {"jsonrpc": "2.0", "id": 2, "method": "tools/list"},
+    ]
+    with (
+        subprocess.Popen(
+            [sys.executable, PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(), text=True
+        ) as process,
+        killed_on_failure(process),
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(first) + "\n")
+        process.stdin.flush()
+        answers = [json.loads(process.stdout.readline())] if waits else []
+        process.stdin.write("".join(json.dumps(message) + "\n" for message in rest))
+        process.stdin.close()
+        answers += [json.loads(line) for line in process.stdout.read().splitlines()]
+        assert process.wait(timeout=60) == 0
+    assert [answer["id"] for answer in answers] == [0, 1, 2]
+    assert answers[0]["result"]["supportedVersions"] == ["2026-07-28"]
+    assert answers[1]["result"]["protocolVersion"] == INITIALIZE["params"]["protocolVersion"]
+    assert len(answers[2]["result"]["tools"]) == 6
+
+
+def test_a_client_that_has_used_the_newer_protocol_may_not_initialize_any_more() -> None:
+    asked = [in_2026("server/discover", 0), in_2026("tools/list", 1), {**INITIALIZE, "id": 2}]
+    ended = subprocess.run(
+        [sys.executable, PROGRAM],
+        input="".join(json.dumps(message) + "\n" for message in asked),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answers = {answer["id"]: answer for answer in map(json.loads, ended.stdout.splitlines())}
+    assert len(answers[1]["result"]["tools"]) == 6
+    assert answers[2]["error"]["code"] == UNSUPPORTED_PROTOCOL_VERSION
 
 
 @contextlib.contextmanager

@@ -75,7 +75,10 @@ async def serve_stdio(
             requests = _Requests(lines, pipe, drain_seconds, when_listed)
             reading: Any = _Reading(requests, pipe)
             writing: Any = _Writing(requests, pipe)
-            await server.run(reading, writing, server.create_initialization_options())
+            options = server.create_initialization_options()
+            await server.run(reading, writing, options)
+            if requests.begin_anew():
+                await server.run(reading, writing, options)
     finally:
         begin_to_end()
 
@@ -94,12 +97,31 @@ class _Requests:
         self._end: float | None = None
         self._running: Counter[str] = Counter()
         self._held: deque[JSONRPCRequest] = deque()
+        self._begun = False
+        self._only_discovery = False
+        self._initialize: JSONRPCRequest | None = None
+
+    def begin_anew(self) -> bool:
+        """Whether the client goes on with `initialize`, which is then the next message.
+
+        The SDK refuses `initialize` on a connection that began with a request of protocol 2026-07-28. A client of both
+        eras asks `server/discover` first and, when the answer is not there in time (the Vercel AI SDK waits one second,
+        less than a cold start may take), goes on with `initialize` in the same pipe.
+        """
+        if self._initialize is None:
+            return False
+        self._held.appendleft(self._initialize)
+        self._initialize = None
+        return True
 
     async def next(self) -> SessionMessage | Exception | None:
-        """The next message for the server; None once they have ended and what they asked for had its time."""
+        """The next message for the server; None once they have ended and what they asked for had its time.
+
+        None too when the client begins anew: what it has asked so far is answered then.
+        """
         while not self._lines.ended:
             found = self._next_now()
-            if found is not None:
+            if found is not None or (self._initialize is not None and not self._running):
                 return found
             await self._change()
         if self._end is None:
@@ -126,6 +148,7 @@ class _Requests:
             self._when_listed = None
 
     def _give_up(self) -> None:
+        self._initialize = None
         logger.warning(
             "%d requests were not answered within %g seconds of the end",
             self._running.total() + len(self._held),
@@ -140,6 +163,8 @@ class _Requests:
 
     def _next_now(self) -> SessionMessage | Exception | None:
         """What can be handed to the server without waiting."""
+        if self._initialize is not None:
+            return None
         if self._held and self._has_room():
             return self._run(self._held.popleft())
         while self._lines.waiting:
@@ -153,6 +178,9 @@ class _Requests:
                 self._lines.make_room()
                 return exc
             if isinstance(message, JSONRPCRequest):
+                if message.method == "initialize" and self._only_discovery:
+                    self._initialize = message
+                    return None
                 if self._has_room():
                     return self._run(message)
                 self._held.append(message)
@@ -168,6 +196,9 @@ class _Requests:
 
     def _run(self, request: JSONRPCRequest) -> SessionMessage:
         self._lines.make_room()
+        discovery = request.method == "server/discover"
+        self._only_discovery = discovery and (self._only_discovery or not self._begun)
+        self._begun = True
         self._running[str(request.id)] += 1
         if request.method == "tools/list":
             self._listing = str(request.id)
