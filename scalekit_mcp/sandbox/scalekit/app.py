@@ -6,11 +6,9 @@ Sources: Scalekit's AgentKit pages "Connected accounts", "Verify user identity" 
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, cast
 from urllib.parse import parse_qs, quote, urlencode
 
 from starlette.requests import Request
@@ -19,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scalekit_mcp.sandbox.scalekit.accounts import ScalekitAccounts
 from scalekit_mcp.sandbox.scalekit.connectors import Services, ToolLists, consent_form
+from scalekit_mcp.sandbox.scalekit.executions import Executions, new_execution_id
 from scalekit_mcp.sandbox.scalekit.proxy import PROXY_PREFIX, Proxy
 from scalekit_mcp.sandbox.scalekit.records import (
     Account,
@@ -31,7 +30,6 @@ from scalekit_mcp.sandbox.scalekit.records import (
 )
 from scalekit_mcp.sandbox.scalekit.runs import CALENDAR_SCOPES, Microsoft, ProviderError
 from scalekit_mcp.sandbox.scalekit.services import SERVICES
-from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE, BadParameters
 from scalekit_mcp.sandbox.scalekit.wire import (
     CONNECTION_ID,
     CONNECTION_NAME,
@@ -77,7 +75,8 @@ class ScalekitLookAlike:
         self._prefix = prefix
         self._base_url = base_url
         self._microsoft = Microsoft(world, microsoft, MICROSOFT_CLIENT_ID, MICROSOFT_CLIENT_SECRET)
-        self._proxy = Proxy(world, self._accounts, self._microsoft, self._access_token)
+        self._executions = Executions(world, self.switches, self._accounts, self._services, self._microsoft)
+        self._proxy = Proxy(world, self._accounts, self._microsoft, self._executions.access_token)
         world.apps[MICROSOFT_CLIENT_ID] = AppRegistration(
             MICROSOFT_CLIENT_ID, "Calendar assistant, hosted by Scalekit", MICROSOFT_CLIENT_SECRET, redirect_uris=()
         )
@@ -89,7 +88,7 @@ class ScalekitLookAlike:
             ("POST", "/connected_accounts:delete"): self._accounts.delete,
             ("POST", "/connected_accounts/magic_link"): self._magic_link,
             ("POST", "/connected_accounts/user/verify"): self._verify,
-            ("POST", "/execute_tool"): self._execute_tool,
+            ("POST", "/execute_tool"): self._executions.execute_tool,
             ("GET", "/tools"): self._tools.catalogue,
             ("GET", "/tools/scoped"): self._tools.scoped,
         }
@@ -333,7 +332,7 @@ class ScalekitLookAlike:
         self._accounts.set_status(account, "ACTIVE")
         return JSONResponse({"post_user_verify_redirect_url": f"{self.base_url}/connected"})
 
-    # -- tools
+    # -- access that others take away, and the proxy
 
     def revoke(self, connection: str, identifier: str) -> None:
         """The organization takes a connection away from a person: what was granted is worth nothing any more."""
@@ -343,93 +342,11 @@ class ScalekitLookAlike:
         account.tokens.refresh_token = None
         account.tokens.expires_at = self.world.clock.now()
 
-    async def _execute_tool(self, request: Request) -> Response:
-        allowed = SELECTORS - {"id"} | {"connected_account_id", "tool_name", "params", "agent_run_id"}
-        given = await json_body(request, allowed)
-        if not given.get("tool_name"):
-            raise RequestError(3, "INVALID_ARGUMENT", "tool_name is required", field="tool_name")
-        account = self._accounts.known({**given, "id": given.get("connected_account_id")})
-        if account.connector in SERVICES:
-            return await self._execute(account, self._services.call_of(account, given))
-        tool = CATALOGUE.get(given["tool_name"])
-        if tool is None:
-            raise RequestError(5, "RESOURCE_NOT_FOUND", f"tool {given['tool_name']} not found")
-        try:
-            built = tool.request(dict(given.get("params") or {}))
-        except (BadParameters, ValueError) as problem:
-            raise RequestError(3, "INVALID_ARGUMENT", str(problem), field="params") from problem
-
-        async def at_microsoft(tokens: HeldTokens) -> dict[str, Any] | None:
-            return await self._microsoft.call(built, await self._access_token(account, tokens))
-
-        return await self._execute(account, at_microsoft)
-
-    async def _execute(
-        self, account: Account, call: Callable[[HeldTokens], Awaitable[dict[str, Any] | None]]
-    ) -> Response:
-        if account.status != "ACTIVE" or account.tokens is None:
-            raise RequestError(9, "FAILED_PRECONDITION", "connected account is not active")
-        execution_id = "exec_" + secrets.token_hex(9)
-        try:
-            data = await call(account.tokens)
-        except ProviderError as refused:
-            if refused.grant_is_dead:
-                account.tokens = None
-                self._accounts.set_status(account, "EXPIRED")
-            if self.switches.tool_error_statuses == "in_data":
-                return JSONResponse({"execution_id": execution_id, "data": self._wrapped(_error_data(refused))})
-            raise self._tool_error(refused, execution_id) from refused
-        account.last_used_at = self.world.clock.now()
-        answer: dict[str, Any] = {"execution_id": execution_id}
-        if data is not None:
-            answer["data"] = self._wrapped(data)
-        return JSONResponse(answer)
-
     async def _proxied(self, request: Request, path: str) -> Response:
         try:
             return await self._proxy.answer(request, path)
         except ProviderError as refused:
-            raise self._tool_error(refused, "exec_" + secrets.token_hex(9)) from refused
-
-    async def _access_token(self, account: Account, tokens: HeldTokens) -> str:
-        """The account's token for Microsoft, refreshed where little is left; a dead grant is the account's status."""
-        try:
-            if tokens.expires_at - timedelta(minutes=5) <= self.world.clock.now():
-                account.tokens = tokens = await self._microsoft.refresh(tokens)
-        except ProviderError as refused:
-            if refused.grant_is_dead:
-                account.tokens = None
-                self._accounts.set_status(account, "EXPIRED")
-            raise
-        return tokens.access_token
-
-    def _wrapped(self, data: dict[str, Any]) -> dict[str, Any]:
-        if not self.switches.annotations:
-            data = {name: value for name, value in data.items() if not name.startswith("@odata.")}
-        if self.switches.wrapper == "response":
-            return {"response": data}
-        return {"result": json.dumps(data)} if self.switches.wrapper == "text" else data
-
-    def _tool_error(self, refused: ProviderError, execution_id: str) -> RequestError:
-        known = {401: (16, "UNAUTHORIZED"), 403: (7, "FORBIDDEN"), 404: (5, "NOT_FOUND"), 429: (8, "RATE_LIMITED")}
-        code, name = known.get(refused.status, (13, "TOOL_EXEC_FAILED"))
-        if self.switches.tool_error_statuses == "always_500":
-            code = 13
-        info = {"execution_id": execution_id, "tool_error_code": name, "tool_error_message": refused.text}
-        return RequestError(code, "TOOL_ERROR", "tool execution failed", tool_error=info)
-
-
-def _error_data(refused: ProviderError) -> dict[str, Any]:
-    """Microsoft's error body, or one like it where there is none."""
-    try:
-        body: object = json.loads(refused.text)
-    except ValueError:
-        body = None
-    return (
-        cast("dict[str, Any]", body)
-        if isinstance(body, dict)
-        else {"error": refused.text, "status_code": refused.status}
-    )
+            raise self._executions.tool_error(refused, new_execution_id()) from refused
 
 
 __all__ = ["CONNECTION_NAME", "SCALEKIT_CLIENT_ID", "SCALEKIT_CLIENT_SECRET", "SCALEKIT_PREFIX", "ScalekitLookAlike"]
