@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
-from scalekit_mcp.actions.catalogue.calls import CATALOGUE_TOOLS, run_of_catalogue
-from scalekit_mcp.actions.execution import add_link, execute
 from scalekit_mcp.actions.hosted.call_ways import CallWays
-from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
+from scalekit_mcp.actions.hosted.execution import HostedExecution, hosted_key
+from scalekit_mcp.actions.inputs import check_texts
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -31,11 +29,11 @@ from scalekit_mcp.actions.waiting import wait_for_attempt
 from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
-from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered, PermissionMissing
+from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered
 from scalekit_mcp.languages import said
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import HostedCalls
-from scalekit_mcp.tools import TOOLS, Arguments, Authorize, Carrier, ConnectorTool, ConnectorTools, resolve_zone, shown
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx
@@ -73,6 +71,7 @@ class HostedActions:
         self._scopes = tuple(scopes)
         self._ways = CallWays(calls)
         self._opened = OpenOnce(self._open)
+        self._execution = HostedExecution(self, options, self._services)
 
     async def aclose(self) -> None:
         """Close the vault, and the HTTP client if this object made one."""
@@ -106,7 +105,7 @@ class HostedActions:
         )
 
     def _key(self, connection_name: str | None, identifier: str) -> AccountKey:
-        return account_key(connection_name, identifier, connections=self._options.connections, hosted=True)
+        return hosted_key(self._options, connection_name, identifier)
 
     # -- accounts
 
@@ -333,122 +332,12 @@ class HostedActions:
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
         """See `Actions`. By Scalekit's tools, the result and every error's details carry its `execution_id`."""
-        tool = await self._connector_tool(tool_name, identifier, connection_name)
-        if tool is not None:
-            return await self._execute_connector(tool, identifier, tool_input, expected)
-        again = partial(self._execute, identifier, connection_name, expected)
-        answer = await run_of_catalogue(tool_name, tool_input, again)
-        return await again(tool_name, tool_input) if answer is None else answer
-
-    async def _execute(
-        self,
-        identifier: str,
-        connection_name: str | None,
-        expected: ExpectedPerson,
-        tool_name: str,
-        tool_input: Mapping[str, Any] | Arguments | None,
-    ) -> ToolResult:
-        arguments = tool_arguments(tool_name, tool_input)
-        key = self._key(connection_name, identifier)
-        requester = self._requester(key, expected)
-        return await execute(
-            self, arguments, requester, lambda: self._run_tool(key, arguments, requester), self._options
+        return await self._execution.execute_tool(
+            tool_name, tool_input, identifier=identifier, connection_name=connection_name, expected=expected
         )
-
-    async def _run_tool(self, key: AccountKey, arguments: Arguments, requester: Requester) -> ToolResult:
-        services = await self._services()
-        try:
-            return await services.tools.run(key, arguments)
-        except AuthorizationRequired as error:
-            services.tools.forget(key)
-            await add_guidance(self, error, requester)
-            raise
-        except PermissionMissing as error:
-            if error.who_acts == "user":
-                await add_link(self, error, requester, partial(self._new_link, key))
-            raise
-
-    async def _new_link(self, key: AccountKey) -> str:
-        link = await self.get_authorization_link(connection_name=key.connection_name, identifier=key.identifier)
-        return link.link
-
-    def _requester(self, key: AccountKey, expected: ExpectedPerson) -> Requester:
-        return Requester(
-            key.identifier,
-            verification=self._options.user_verification,
-            expected=expected,
-            further_connection=key.connection_name if key.connection_name != self._options.connection_name else None,
-        )
-
-    # -- tools of further connections
 
     async def connector_tools(self, *, identifier: str, connection_name: str | None = None) -> ConnectorTools:
-        key = self._key(connection_name, identifier)
-        if not self._options.further_connections or connection_name == self._options.connection_name:
-            return ConnectorTools()
-        services = await self._services()
-        return await services.connector_lists.of(key.identifier, connection_name)
-
-    async def _connector_tool(
-        self, tool_name: str, identifier: str, connection_name: str | None
-    ) -> ConnectorTool | None:
-        """The tool of a further connection that a call means; None where it means one of ours.
-
-        Raises `InvalidInput` where the connection has no such tool, and the failure to read what it has.
-        """
-        further = self._options.further_connections
-        named = connection_name in further
-        ours = tool_name in TOOLS or tool_name in CATALOGUE_TOOLS
-        if not ours:
-            self._key(connection_name, identifier)
-        if not further or (connection_name is not None and not named):
-            return None
-        if named and ours and tool_name != Authorize.tool_name:
-            raise InvalidInput(
-                f"{tool_name} is a tool of the connection '{self._options.connection_name}', not of "
-                f"'{connection_name}'.",
-                field="connection_name",
-            )
-        if ours:
-            return None
-        listed = await self.connector_tools(identifier=identifier, connection_name=connection_name)
-        tool = listed.find(tool_name)
-        if tool is None:
-            for failure in listed.failures.values():
-                raise failure
-            if named:
-                raise InvalidInput(
-                    f"The connection '{connection_name}' has no tool {shown(tool_name, 100)} for this user.",
-                    field="tool_name",
-                    next_step="Use a name from the list of its tools.",
-                )
-        return tool
-
-    async def _execute_connector(
-        self,
-        tool: ConnectorTool,
-        identifier: str,
-        tool_input: Mapping[str, Any] | Arguments | None,
-        expected: ExpectedPerson,
-    ) -> ToolResult:
-        key = self._key(tool.connection_name, identifier)
-        requester = self._requester(key, expected)
-        given = None if isinstance(tool_input, Arguments) else tool_input
-
-        async def run() -> ToolResult:
-            services = await self._services()
-            try:
-                return await services.connector_calls.run(key, tool, given)
-            except AuthorizationRequired as error:
-                services.forget(key)
-                await add_guidance(self, error, requester)
-                raise
-            except PermissionMissing as error:
-                if error.who_acts == "user":
-                    await add_link(self, error, requester, partial(self._new_link, key))
-                raise
-
-        return await before_deadline(run, clock=self._options.clock, seconds=self._options.call_seconds)
+        return await self._execution.connector_tools(identifier, connection_name)
 
 
 def _load_services() -> Callable[..., HostedServices]:
