@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import anyio
 
 from scalekit_mcp.actions import (
     AccountSelector,
@@ -15,7 +12,6 @@ from scalekit_mcp.actions import (
     AuthorizationLinkResponse,
     ConnectedAccountResponse,
     ListConnectedAccountsResponse,
-    ListedTool,
     Page,
     ProviderCall,
     ProviderResponse,
@@ -29,25 +25,22 @@ from scalekit_mcp.actions import (
     connections_of,
     create_account,
     listed_connection,
-    listed_tools,
     page_of,
     request_body,
-    scoped_tools,
-    select_account,
 )
 from scalekit_mcp.client_core import Core
 from scalekit_mcp.sdk.modifiers import Function, Modifier, Modifiers, ModifierType
 from scalekit_mcp.sdk.refusals import refused_name
 from scalekit_mcp.sdk.tool_calls import ToolCalls
+from scalekit_mcp.sdk.tool_runs import ToolInput, ToolRuns, call_selected
 from scalekit_mcp.sdk.tools_response import ListToolsResponse
-from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools
+from scalekit_mcp.tools import Carrier, ConnectorTools
 
 if TYPE_CHECKING:
     from scalekit_mcp.sdk.langchain_tools import LangChain
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Function)
-ToolInput = Mapping[str, Any] | Arguments | None
 
 MAX_REQUEST_SECONDS = 60.0
 
@@ -65,6 +58,7 @@ class SynchronousActions:
     def __init__(self, core: Core) -> None:
         self._core = core
         self._modifiers = Modifiers()
+        self._runs = ToolRuns(core, self._modifiers)
 
     if not TYPE_CHECKING:  # so that a type checker still finds names that are misspelt
 
@@ -330,8 +324,7 @@ class SynchronousActions:
             organization_id=organization_id,
             user_id=user_id,
         )
-        result = self._selected(selector, self._execution(tool_input, tool_name))
-        return self._modifiers.after(tool_name, result)
+        return self._runs.execute(selector, tool_name, tool_input)
 
     def execute_tool_soon(
         self,
@@ -345,34 +338,7 @@ class SynchronousActions:
 
         Cancelling the future cancels the call. Functions of `post_modifier` run in a thread of their own.
         """
-        execute = self._execution(tool_input, tool_name)
-        account = SelectedAccount(connection_name, identifier)
-
-        async def use(actions: Actions) -> ToolResult:
-            result = await execute(actions, account)
-            if not self._modifiers.found(tool_name, "post"):
-                return result
-            return await anyio.to_thread.run_sync(self._modifiers.after, tool_name, result)
-
-        return self._core.call_soon(use)
-
-    def _execution(
-        self, tool_input: ToolInput, tool_name: str
-    ) -> Callable[[Actions, SelectedAccount], Awaitable[ToolResult]]:
-        if not isinstance(
-            tool_input, Arguments
-        ):  # else they were read, after the modifiers, by whoever hands them over
-            tool_input = self._modifiers.before(tool_name, tool_input or {})
-
-        async def use(actions: Actions, account: SelectedAccount) -> ToolResult:
-            return await actions.execute_tool(
-                identifier=account.identifier,
-                tool_name=tool_name,
-                tool_input=tool_input,
-                connection_name=account.connection_name,
-            )
-
-        return use
+        return self._runs.execute_soon(SelectedAccount(connection_name, identifier), tool_name, tool_input)
 
     def list_tools(
         self,
@@ -400,36 +366,24 @@ class SynchronousActions:
             connection_names=[connection_name] if connection_name else (),
             query=query,
         )
-        tools: Sequence[ListedTool]
+        selector = None
         if identifier or connected_account_id:
             selector = AccountSelector(identifier=identifier, account_id=connected_account_id)
-            scoped = self._selected(selector, lambda actions, one: self._scoped(actions, one.identifier, wanted))
-            tools = tuple(row.tool for row in scoped)
-        else:
-            own = self._core.settings.connection
-            tools = listed_tools(wanted, own_connection=own, carrier=self.carrier)
+        tools = self._runs.listed(wanted, selector)
         return ListToolsResponse.of(
             page_of(tools, page_size=page_size, page_token=page_token), names_only=bool(summary)
         )
-
-    def _scoped(self, actions: Actions, identifier: str, wanted: ToolFilter) -> Awaitable[Sequence[ScopedTool]]:
-        return scoped_tools(actions, identifier, wanted, own_connection=self._core.settings.connection)
 
     def list_scoped_tools(
         self, identifier: str, wanted: ToolFilter, *, page_size: int | None = None, page_token: str | None = None
     ) -> Page[ScopedTool]:
         """The tools of the accounts that `identifier` has."""
-        rows = self._core.call(lambda actions: self._scoped(actions, identifier, wanted))
-        return page_of(rows, page_size=page_size, page_token=page_token)
+        return page_of(self._runs.scoped(identifier, wanted), page_size=page_size, page_token=page_token)
 
     @property
     def carrier(self) -> Carrier:
         """What carries out calls now, which decides over the tools and parameters that models are offered."""
-
-        async def asked(actions: Actions) -> Carrier:
-            return actions.carrier
-
-        return self._core.call(asked)
+        return self._runs.carrier
 
     # -- the provider's own API
 
@@ -480,18 +434,11 @@ class SynchronousActions:
 
     def pre_modifier(self, tool_names: str | Sequence[str]) -> Callable[[F], F]:
         """A decorator: the function is given the input of these tools, and returns what takes its place."""
-        return self._decorator(tool_names, "pre")
+        return self._modifiers.decorator(tool_names, "pre")
 
     def post_modifier(self, tool_names: str | Sequence[str]) -> Callable[[F], F]:
         """A decorator: the function is given the answer of these tools, and returns what takes its place."""
-        return self._decorator(tool_names, "post")
-
-    def _decorator(self, tool_names: str | Sequence[str], kind: ModifierType) -> Callable[[F], F]:
-        def decorator(function: F) -> F:
-            self._modifiers.add(Modifier(tool_names, kind, func=function))
-            return function
-
-        return decorator
+        return self._modifiers.decorator(tool_names, "post")
 
     # -- frameworks
 
@@ -510,25 +457,10 @@ class SynchronousActions:
     @property
     def tool_calls(self) -> ToolCalls:
         """How an agent framework reaches the tools."""
-
-        def soon(
-            *, tool_name: str, tool_input: Any, identifier: str, connection_name: str | None
-        ) -> Awaitable[ToolResult]:
-            future = self.execute_tool_soon(tool_input, tool_name, identifier, connection_name=connection_name)
-            return asyncio.wrap_future(future)
-
-        return ToolCalls(
-            soon=soon,
-            carrier=lambda: self.carrier,
-            wait=self.execute_tool,
-            before=self._modifiers.before,
-        )
+        return self._runs.calls
 
     def _selected(self, selector: AccountSelector, use: Callable[[Actions, SelectedAccount], Awaitable[T]]) -> T:
-        async def call(actions: Actions) -> T:
-            return await use(actions, await select_account(actions, selector))
-
-        return self._core.call(call)
+        return call_selected(self._core, selector, use)
 
 
 def _pair(

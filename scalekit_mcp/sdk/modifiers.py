@@ -37,6 +37,15 @@ class Modifiers:
         """Add one."""
         self._added.append(modifier)
 
+    def decorator(self, tool_names: str | Sequence[str], modifier_type: ModifierType) -> Callable[[F], F]:
+        """A decorator that adds its function."""
+
+        def decorate(function: F) -> F:
+            self.add(Modifier(tool_names, modifier_type, func=function))
+            return function
+
+        return decorate
+
     def found(self, tool_name: str | None = None, modifier_type: ModifierType | None = None) -> list[Modifier]:
         """Those of a tool and of a kind; None means any."""
         return [
