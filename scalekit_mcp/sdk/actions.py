@@ -90,7 +90,7 @@ class SynchronousActions:
                 connection_name=account.connection_name, identifier=account.identifier
             )
 
-        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+        return self._selected(_selector(connection_name, identifier, organization_id, user_id), use)
 
     upsert_connected_account = get_or_create_connected_account
 
@@ -109,7 +109,7 @@ class SynchronousActions:
         async def use(actions: Actions, account: SelectedAccount) -> ConnectedAccountResponse:
             return ConnectedAccountResponse(await create_account(actions, account))
 
-        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+        return self._selected(_selector(connection_name, identifier, organization_id, user_id), use)
 
     def update_connected_account(
         self,
@@ -143,13 +143,7 @@ class SynchronousActions:
                 connection_name=account.connection_name, identifier=account.identifier
             )
 
-        selector = AccountSelector(
-            connection_name=connection_name,
-            identifier=identifier,
-            account_id=connected_account_id,
-            organization_id=organization_id,
-            user_id=user_id,
-        )
+        selector = _selector(connection_name, identifier, organization_id, user_id, connected_account_id)
         return self._selected(selector, use)
 
     get_connected_account_details = get_connected_account
@@ -215,13 +209,7 @@ class SynchronousActions:
                 reconnect=reconnect,
             )
 
-        selector = AccountSelector(
-            connection_name=connection_name,
-            identifier=identifier,
-            account_id=connected_account_id,
-            organization_id=organization_id,
-            user_id=user_id,
-        )
+        selector = _selector(connection_name, identifier, organization_id, user_id, connected_account_id)
         return self._selected(selector, use)
 
     def wait_for_authorization(
@@ -279,13 +267,7 @@ class SynchronousActions:
                 connection_name=account.connection_name, identifier=account.identifier
             )
 
-        selector = AccountSelector(
-            connection_name=connection_name,
-            identifier=identifier,
-            account_id=connected_account_id,
-            organization_id=organization_id,
-            user_id=user_id,
-        )
+        selector = _selector(connection_name, identifier, organization_id, user_id, connected_account_id)
         return self._selected(selector, use)
 
     # -- tools
@@ -317,13 +299,7 @@ class SynchronousActions:
         with the link for the user in `details["authorization_url"]`, and the other classes of `scalekit_mcp.errors`.
         """
         del tool_request
-        selector = AccountSelector(
-            connection_name=connection_name,
-            identifier=identifier,
-            account_id=connected_account_id,
-            organization_id=organization_id,
-            user_id=user_id,
-        )
+        selector = _selector(connection_name, identifier, organization_id, user_id, connected_account_id)
         return self._runs.execute(selector, tool_name, tool_input)
 
     def execute_tool_soon(
@@ -420,7 +396,7 @@ class SynchronousActions:
                 timeout_seconds=min(timeout, MAX_REQUEST_SECONDS),
             )
 
-        return self._selected(_pair(connection_name, identifier, organization_id, user_id), use)
+        return self._selected(_selector(connection_name, identifier, organization_id, user_id), use)
 
     # -- modifiers
 
@@ -463,9 +439,17 @@ class SynchronousActions:
         return call_selected(self._core, selector, use)
 
 
-def _pair(
-    connection_name: str | None, identifier: str | None, organization_id: str | None, user_id: str | None
+def _selector(
+    connection_name: str | None,
+    identifier: str | None,
+    organization_id: str | None,
+    user_id: str | None,
+    account_id: str | None = None,
 ) -> AccountSelector:
     return AccountSelector(
-        connection_name=connection_name, identifier=identifier, organization_id=organization_id, user_id=user_id
+        connection_name=connection_name,
+        identifier=identifier,
+        account_id=account_id,
+        organization_id=organization_id,
+        user_id=user_id,
     )
