@@ -44,12 +44,12 @@ def lines_of(path: Path) -> list[str]:
 
 
 def answers_of(path: Path) -> dict[str, str]:
-    """What the page prints behind each `curl` of its console blocks."""
+    """What the page prints behind each `curl` and `doctor` of its console blocks: lines of the output."""
     found: dict[str, str] = {}
     for block in shell_blocks(path):
         for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE) if block.language == "console" else []:
             command, _, answer = part.partition("\n")
-            if command.startswith("curl ") and answer.strip():
+            if ("curl " in command or command.endswith("doctor")) and answer.strip():
                 found[command.strip()] = answer.strip()
     return found
 
@@ -71,7 +71,7 @@ def test_what_is_left_out_stands_in_the_documentation():
 
 def test_a_block_of_shell_has_a_name_that_is_known():
     others = {block.language for path in pages() for block in blocks(path)} - set(SHELL)
-    assert others <= {"json", "python", "text", "diff", "toml", "yaml", "", "ini", "http"}
+    assert others <= {"json", "python", "text", "diff", "toml", "yaml", "", "ini", "http", "powershell"}
 
 
 def test_the_answers_to_curl_on_the_page_of_the_sandbox_are_found():
@@ -136,7 +136,8 @@ def test_every_command_of_the_page_runs_in_order(person: Newcomer, path: Path):
         elif line.startswith("curl ") and shutil.which("curl") is None:
             pytest.skip("there is no curl")
         else:
-            assert answers.get(line, "") in person.type(line), line
+            said = person.type(line)
+            assert all(expected in said for expected in answers.get(line, "").splitlines()), said
     typed = person.done[1:] if page in NEEDS_AN_ACCOUNT else person.done
     assert typed == lines_of(path)
 

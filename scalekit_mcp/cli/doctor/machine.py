@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from scalekit_mcp.actions import exposed_files
 from scalekit_mcp.cli.doctor.checks import Report
 from scalekit_mcp.settings import Settings
@@ -13,5 +15,7 @@ def check_machine(report: Report, settings: Settings) -> None:
     exposed = exposed_files(settings)
     for file in exposed:
         report.add("files", "warning", f"{file.path} can be {file.others}.", fix=file.command)
-    if not exposed:
+    if os.name != "posix":
+        report.add("files", "unknown", "Who can open the files with keys, tokens and secrets stands in access lists.")
+    elif not exposed:
         report.add("files", "ok", "Nobody else on this machine can open the files with keys, tokens and secrets.")

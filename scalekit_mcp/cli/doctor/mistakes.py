@@ -160,7 +160,8 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "unreachable": Mistake(
         "A Microsoft address cannot be reached from this machine",
-        "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts.",
+        "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts; where a company's own authority "
+        "signs their certificates, name it in SSL_CERT_FILE.",
     ),
 }
 
