@@ -1,6 +1,6 @@
 """The Anthropic SDK with one user's calendar over MCP.
 
-pip install scalekit-mcp anthropic; set ANTHROPIC_API_KEY.
+In a checkout: pip install . anthropic; set ANTHROPIC_API_KEY.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Google's Agent Development Kit with one user's calendar over MCP.
 
-pip install scalekit-mcp "google-adk[mcp]"; set GOOGLE_API_KEY.
+In a checkout: pip install . "google-adk[mcp]"; set GOOGLE_API_KEY.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A scheduling agent in LangChain with one user's calendar.
 
-pip install "scalekit-mcp[langchain]" langchain langchain-openai; set OPENAI_API_KEY. Then ask, one question a line:
+In a checkout: pip install '.[langchain]' langchain langchain-openai; set OPENAI_API_KEY. Then ask, one question a line:
 Schedule a 1-hour Q2 planning meeting next Monday at 10am EST with alice and bob, add a Teams link
 """
 

@@ -1,6 +1,6 @@
 """The agent of the published guide: `AgentExecutor` with `create_tool_calling_agent`, now in langchain-classic.
 
-pip install "scalekit-mcp[langchain]" langchain-classic langchain-openai; set OPENAI_API_KEY.
+In a checkout: pip install '.[langchain]' langchain-classic langchain-openai; set OPENAI_API_KEY.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """LangChain over MCP: `langchain-mcp-adapters` starts the server and takes its tools.
 
 pip install langchain langchain-openai langchain-mcp-adapters; set OPENAI_API_KEY.
-The adapters need `mcp` 1.x, so scalekit-mcp is installed elsewhere (`pipx install scalekit-mcp`) and is on the PATH.
+The adapters need `mcp` 1.x, so scalekit-mcp is installed elsewhere (`pipx install .` in a checkout) and is on the PATH.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Plans a meeting with LangChain's tools step by step, without a model, on the built-in Microsoft.
 
-pip install "scalekit-mcp[langchain]". It finds Alice and Bob by name, asks when all three can meet next, and books the
-best time: what an agent does when it is asked to.
+In a checkout: pip install '.[langchain]'. It finds Alice and Bob by name, asks when all three can meet next, and books
+the best time: what an agent does when it is asked to.
 """
 
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
 """A LangChain agent whose application, not its model, handles a calendar that is not connected.
 
-pip install "scalekit-mcp[langchain]" langchain langchain-openai; set OPENAI_API_KEY.
+In a checkout: pip install '.[langchain]' langchain langchain-openai; set OPENAI_API_KEY.
 """
 
 import sys

@@ -1,6 +1,6 @@
 """The OpenAI Agents SDK with one user's calendar over MCP.
 
-pip install scalekit-mcp openai-agents; set OPENAI_API_KEY.
+In a checkout: pip install . openai-agents; set OPENAI_API_KEY.
 """
 
 import asyncio

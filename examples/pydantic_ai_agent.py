@@ -1,6 +1,6 @@
 """Pydantic AI with one user's calendar over MCP.
 
-pip install scalekit-mcp "pydantic-ai-slim[openai,mcp]"; set OPENAI_API_KEY.
+In a checkout: pip install . "pydantic-ai-slim[openai,mcp]"; set OPENAI_API_KEY.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 // The Vercel AI SDK with one user's calendar over MCP.
 //
-// pip install scalekit-mcp; npm install ai @ai-sdk/mcp @ai-sdk/openai; set OPENAI_API_KEY.
+// In a checkout: pip install .; npm install ai @ai-sdk/mcp @ai-sdk/openai; set OPENAI_API_KEY.
 
 import { createInterface } from 'node:readline';
 

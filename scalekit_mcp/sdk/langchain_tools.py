@@ -33,7 +33,7 @@ try:
     from langchain_core.tools import StructuredTool, ToolException
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
-        "scalekit_mcp.langchain needs langchain-core: install `scalekit-mcp[langchain]`.", name=missing.name
+        "scalekit_mcp.langchain needs langchain-core: install scalekit-mcp with its extra langchain.", name=missing.name
     ) from missing
 
 

@@ -80,7 +80,9 @@ def _database_problems(settings: Settings, database: str) -> list[str]:
     if database.startswith("sqlite") and database != "sqlite+aiosqlite://" and (host or not parts.path):
         return [f"{named} is not valid: a file follows three slashes, an absolute path four."]
     if database.startswith("postgresql") and find_spec("asyncpg") is None:
-        return [f"{named} names PostgreSQL, whose driver is not installed: install scalekit-mcp[postgres]."]
+        return [
+            f"{named} names PostgreSQL, whose driver is not installed: install scalekit-mcp with its extra postgres."
+        ]
     return []
 
 

@@ -133,7 +133,7 @@ def export_spans(*, endpoint: str, service_name: str, version: str) -> bool:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         logging.getLogger(TRACER).warning(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but no spans are sent: install scalekit-mcp[otel]."
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but no spans are sent: install scalekit-mcp with its extra otel."
         )
         return False
     from opentelemetry.trace import set_tracer_provider

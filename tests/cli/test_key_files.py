@@ -166,3 +166,9 @@ def test_the_doctor_says_who_else_can_read_a_key_file(used: Path):
     assert f"chmod 600 {key_file_of(used)}" in said
     key_file_of(used).chmod(0o600)
     assert "ok       files: " in started("doctor", home=used, **APP, **closed).stdout
+
+
+@pytest.mark.skipif(os.name == "posix", reason="modes tell it")
+def test_the_doctor_does_not_claim_to_know_access_lists(used: Path):
+    closed = {"MICROSOFT_LOGIN_URL": "http://127.0.0.1:9", "MICROSOFT_GRAPH_URL": "http://127.0.0.1:9/v1.0"}
+    assert "unknown  files: " in started("doctor", home=used, **APP, **closed).stdout

@@ -102,7 +102,9 @@ class Newcomer:
         if SERVES.search(line):
             return self.start(line)
         values = self.environment()
-        if "doctor" in line:  # it names proxies and authorities; those of whoever runs the tests serve the package index
+        if (
+            "doctor" in line
+        ):  # it names proxies and authorities; those of whoever runs the tests serve the package index
             values = {name: value for name, value in values.items() if name not in VARIABLES or name in self.variables}
         done = subprocess.run(
             ["/bin/sh", "-c", line],

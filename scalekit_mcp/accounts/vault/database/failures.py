@@ -113,7 +113,7 @@ def translated() -> Generator[None]:
     except ModuleNotFoundError as exc:
         raise VaultError(
             f"The database driver '{exc.name}' is not installed.",
-            next_step="The operator installs scalekit-mcp[postgres].",
+            next_step="The operator installs scalekit-mcp with its extra postgres.",
         ) from exc
     except Exception as exc:
         # asyncpg's own errors come through unwrapped where a connection is opened: a wrong password, no such database.
