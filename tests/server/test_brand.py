@@ -129,6 +129,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: path.write_bytes(b'<!DOCTYPE svg [<!ENTITY a "b">]><svg>'),
         "is no PNG, JPEG, WebP or SVG",
     ),
+    "comments alone": (lambda path: path.write_bytes(b"<!---->" * 30_000), "is no PNG, JPEG, WebP or SVG picture"),
     "a gif": (lambda path: path.write_bytes(b"GIF89a"), "is no PNG, JPEG, WebP or SVG picture"),
     "too large": (lambda path: path.write_bytes(PNG + b"x" * MOST_LOGO_BYTES), "is larger than 256 KiB"),
 }
