@@ -352,6 +352,20 @@ async def test_500_tools_are_bounded_and_it_is_said(caplog: pytest.LogCaptureFix
         assert content(called) == {"received": {}}
 
 
+async def test_a_name_that_two_connections_have_is_offered_once_and_it_is_said_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with fast_bench(further_connections=CONNECTIONS) as bench, client_of(bench, "auto") as client:
+        bench.look_alike.switches.further_tools = {
+            name: [{"name": "send", "input_schema": {"type": "object"}, "description": name}] for name in CONNECTIONS
+        }
+        with caplog.at_level(logging.WARNING):
+            offered = [tool.description for tool in (await client.list_tools()).tools if tool.name == "send"]
+            await client.list_tools()
+        assert offered == ["gmail"]
+        assert caplog.text.count("send of 'slack': 'gmail' has a tool of this name") == 1
+
+
 async def test_two_callers_have_a_list_each() -> None:
     async with fast_bench(further_connections=("gmail",)) as bench:
         bench.look_alike.switches.scoped_before_consent = True

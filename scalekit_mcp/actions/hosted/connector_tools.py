@@ -69,7 +69,7 @@ class ConnectorLists:
         self._kept: OrderedDict[AccountKey, _Kept] = OrderedDict()
         self._shared: OrderedDict[tuple[str, str], ConnectorTool] = OrderedDict()
         self._reading: SingleFlight[AccountKey, _Kept] = SingleFlight()
-        self._told: dict[str, tuple[str, ...]] = {}
+        self._told: set[tuple[str, str]] = set()
 
     async def of(self, identifier: str, connection_name: str | None = None) -> ConnectorTools:
         """The tools of one user, of all connections or one; never fails, but says what could not be read."""
@@ -83,6 +83,7 @@ class ConnectorLists:
                 group.start_soon(read, name)
         tools: dict[str, ConnectorTool] = {}
         failures: dict[str, Exception] = {}
+        hidden: list[str] = []
         for name in self._names:
             kept = found.get(name)
             if kept is None:
@@ -90,7 +91,10 @@ class ConnectorLists:
             if kept.tools is None and kept.failure is not None:
                 failures[name] = kept.failure
             for tool in kept.tools or ():
-                tools.setdefault(tool.name, tool)
+                other = tools.setdefault(tool.name, tool)
+                if other is not tool:
+                    hidden.append(f"{tool.name} of '{name}': '{other.connection_name}' has a tool of this name")
+        self._tell("all connections", hidden)
         return ConnectorTools(tuple(tools.values()), tuple(found), failures)
 
     def forget(self, key: AccountKey) -> None:
@@ -153,12 +157,16 @@ class ConnectorLists:
             self._shared.popitem(last=False)
         return tool
 
-    def _tell(self, what: str, left_out: tuple[str, ...]) -> None:
-        """Log once what is left out, and again when it changes."""
-        if left_out and self._told.get(what) != left_out:
-            self._told[what] = left_out
-            more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
-            logger.warning("Tools of '%s' are left out: %s%s", what, "; ".join(left_out[:5]), more)
+    def _tell(self, what: str, left_out: Sequence[str]) -> None:
+        """Log what is left out, each once."""
+        new = [why for why in left_out if (what, why) not in self._told]
+        if not new:
+            return
+        if len(self._told) + len(new) > MAX_SHARED_TOOLS:
+            self._told.clear()
+        self._told.update((what, why) for why in new[:MAX_SHARED_TOOLS])
+        more = f" and {len(new) - 5} more" if len(new) > 5 else ""
+        logger.warning("Tools of '%s' are left out: %s%s", what, "; ".join(new[:5]), more)
 
 
 class ConnectorCalls:
