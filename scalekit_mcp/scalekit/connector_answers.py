@@ -22,6 +22,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
     Throttled,
 )
+from scalekit_mcp.scalekit.refusals import STATUS_OF_CODE
 from scalekit_mcp.scalekit.rest import TOOL_ERROR, ScalekitError, safe_id
 from scalekit_mcp.tools import ConnectorTool
 
@@ -36,6 +37,7 @@ _BESIDE_AN_ERROR = frozenset(
 )  # fmt: skip
 _WRAPPERS = ("response", "result", "data")
 _STATUS_OF_CODE = {
+    **STATUS_OF_CODE,
     "INVALID_AUTH": 401,
     "NOT_AUTHED": 401,
     "TOKEN_REVOKED": 401,
@@ -43,14 +45,8 @@ _STATUS_OF_CODE = {
     "ACCOUNT_INACTIVE": 401,
     "MISSING_SCOPE": 403,
     "RATELIMITED": 429,
-    "UNAUTHORIZED": 401,
-    "UNAUTHENTICATED": 401,
-    "FORBIDDEN": 403,
-    "PERMISSION_DENIED": 403,
-    "NOT_FOUND": 404,
-    "CONFLICT": 409,
-    "RATE_LIMITED": 429,
 }
+"""Codes of the services besides those that Scalekit's own answers have."""
 _REFUSED_STATUS = 400
 _PAUSE_SECONDS = 30
 

@@ -15,7 +15,7 @@ ACCEPTS_LOSS = "discard_exceptions"
 """The parameter by which a server of this product is told that edited dates of a series may be lost."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{3,79}")
-_STATUS_OF_CODE = {
+STATUS_OF_CODE = {
     "UNAUTHORIZED": 401,
     "UNAUTHENTICATED": 401,
     "FORBIDDEN": 403,
@@ -61,7 +61,7 @@ def graph_failure(failure: ScalekitError) -> GraphFailure:
     said = failure.tool_error_message or failure.message
     status = failure.status
     if status in (400, 500):
-        status = _STATUS_OF_CODE.get((failure.tool_error_code or "").upper(), status)
+        status = STATUS_OF_CODE.get((failure.tool_error_code or "").upper(), status)
     brace = said.find("{")
     if brace >= 0:
         read = GraphFailure.read(status, said[brace:].encode(errors="replace"))
