@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
 
 from scalekit_mcp.actions.authorize import Requester, account_guidance, run_authorize
+from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
+from scalekit_mcp.actions.inputs import tool_arguments
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import Actions
@@ -12,18 +16,31 @@ from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.errors import AuthorizationRequired, PermissionMissing
 from scalekit_mcp.tools import Arguments, Authorize, noted
 
+Run = Callable[[Arguments], Awaitable[ToolResult]]
+
 
 async def execute(
     actions: Actions,
-    arguments: Arguments,
-    requester: Requester,
-    run: Callable[[], Awaitable[ToolResult]],
+    tool_name: str,
+    tool_input: Mapping[str, Any] | Arguments | None,
+    begin: Callable[[], tuple[Requester, Run]],
     options: CallOptions,
 ) -> ToolResult:
-    """The answer of `authorize`, or what `run` brings within the time that a call has."""
-    if isinstance(arguments, Authorize):
-        return ToolResult((await run_authorize(actions, arguments, requester)).answer())
-    return await before_deadline(run, clock=options.clock, seconds=options.call_seconds)
+    """Run a tool of ours or of Scalekit's catalogue: `authorize`, or a calendar tool within the time that a call has.
+
+    `begin` checks whose account is meant and gives who asks and what runs a calendar tool there; it is asked once the
+    arguments were read. Raises `InvalidInput`, and what `begin` and the run raise.
+    """
+
+    async def run_ours(name: str, given: Mapping[str, Any] | Arguments | None) -> ToolResult:
+        arguments = tool_arguments(name, given)
+        requester, run = begin()
+        if isinstance(arguments, Authorize):
+            return ToolResult((await run_authorize(actions, arguments, requester)).answer())
+        return await before_deadline(partial(run, arguments), clock=options.clock, seconds=options.call_seconds)
+
+    answer = await run_of_catalogue(tool_name, tool_input, run_ours)
+    return await run_ours(tool_name, tool_input) if answer is None else answer
 
 
 async def add_link(

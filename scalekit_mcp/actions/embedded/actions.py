@@ -10,10 +10,9 @@ import anyio
 
 from scalekit_mcp.accounts import NOBODY_EXPECTED, ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
-from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 from scalekit_mcp.actions.embedded.views import account_response, grant_view, listed_view, view_of
-from scalekit_mcp.actions.execution import add_link, execute, offer_link
-from scalekit_mcp.actions.inputs import account_key, check_texts, tool_arguments
+from scalekit_mcp.actions.execution import Run, add_link, execute, offer_link
+from scalekit_mcp.actions.inputs import account_key, check_texts
 from scalekit_mcp.actions.models import (
     AuthorizationLinkResponse,
     AuthorizationOutcome,
@@ -279,29 +278,16 @@ class EmbeddedActions:
         connection_name: str | None = None,
         expected: ExpectedPerson = NOBODY_EXPECTED,
     ) -> ToolResult:
-        again = partial(self._execute, identifier, connection_name, expected)
-        answer = await run_of_catalogue(tool_name, tool_input, again)
-        return await again(tool_name, tool_input) if answer is None else answer
+        def begin() -> tuple[Requester, Run]:
+            key = self._key(connection_name, identifier)
+            requester = Requester(identifier, verification=self._options.user_verification, expected=expected)
+            return requester, partial(self._run_tool, key, requester)
 
-    async def _execute(
-        self,
-        identifier: str,
-        connection_name: str | None,
-        expected: ExpectedPerson,
-        tool_name: str,
-        tool_input: Mapping[str, Any] | Arguments | None,
-    ) -> ToolResult:
-        arguments = tool_arguments(tool_name, tool_input)
-        key = self._key(connection_name, identifier)
-        requester = Requester(identifier, verification=self._options.user_verification, expected=expected)
-        return await execute(
-            self, arguments, requester, lambda: self._run_tool(key, tool_name, arguments, requester), self._options
-        )
+        return await execute(self, tool_name, tool_input, begin, self._options)
 
-    async def _run_tool(
-        self, key: AccountKey, tool_name: str, arguments: Arguments, requester: Requester
-    ) -> ToolResult:
+    async def _run_tool(self, key: AccountKey, requester: Requester, arguments: Arguments) -> ToolResult:
         services = await self.services()
+        tool_name = arguments.tool_name
         try:
             try:
                 answer = await services.run_tool(key, tool_name, arguments)

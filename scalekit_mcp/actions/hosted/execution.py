@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from scalekit_mcp.accounts import ExpectedPerson
 from scalekit_mcp.actions.authorize import Requester, add_guidance
-from scalekit_mcp.actions.catalogue.calls import CATALOGUE_TOOLS, run_of_catalogue
-from scalekit_mcp.actions.execution import add_link, execute
-from scalekit_mcp.actions.inputs import account_key, tool_arguments
+from scalekit_mcp.actions.catalogue.calls import CATALOGUE_TOOLS
+from scalekit_mcp.actions.execution import Run, add_link, execute
+from scalekit_mcp.actions.inputs import account_key
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import Actions
@@ -54,26 +54,15 @@ class HostedExecution:
         tool = await self._connector_tool(tool_name, identifier, connection_name)
         if tool is not None:
             return await self._execute_connector(tool, identifier, tool_input, expected)
-        again = partial(self._execute, identifier, connection_name, expected)
-        answer = await run_of_catalogue(tool_name, tool_input, again)
-        return await again(tool_name, tool_input) if answer is None else answer
 
-    async def _execute(
-        self,
-        identifier: str,
-        connection_name: str | None,
-        expected: ExpectedPerson,
-        tool_name: str,
-        tool_input: Mapping[str, Any] | Arguments | None,
-    ) -> ToolResult:
-        arguments = tool_arguments(tool_name, tool_input)
-        key = hosted_key(self._options, connection_name, identifier)
-        requester = self._requester(key, expected)
-        return await execute(
-            self._actions, arguments, requester, lambda: self._run_tool(key, arguments, requester), self._options
-        )
+        def begin() -> tuple[Requester, Run]:
+            key = hosted_key(self._options, connection_name, identifier)
+            requester = self._requester(key, expected)
+            return requester, partial(self._run_tool, key, requester)
 
-    async def _run_tool(self, key: AccountKey, arguments: Arguments, requester: Requester) -> ToolResult:
+        return await execute(self._actions, tool_name, tool_input, begin, self._options)
+
+    async def _run_tool(self, key: AccountKey, requester: Requester, arguments: Arguments) -> ToolResult:
         services = await self._services()
         try:
             return await services.tools.run(key, arguments)
