@@ -16,11 +16,11 @@ from scalekit_mcp.demo.steps import Steps, held
 from tests.support.processes import command, environment
 
 
-@pytest.mark.parametrize(("mode", "status"), [("embedded", "REVOKED (grant_revoked)"), ("hosted", "EXPIRED (unknown)")])
-def test_every_step_of_the_tour_holds(tmp_path, mode, status):
+def toured(home: Path, *arguments: str, **values: str) -> str:
+    """What a tour prints that comes to its end."""
     done = subprocess.run(
-        command("demo", "--mode", mode),
-        env=environment(tmp_path, COLUMNS="160"),
+        command(*arguments),
+        env=environment(home, **values),
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -28,43 +28,31 @@ def test_every_step_of_the_tour_holds(tmp_path, mode, status):
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert "19 of 19 steps held." in done.stdout
-    assert "I've scheduled 'Q2 Planning Kickoff' for you" in done.stdout
-    assert status in done.stdout
-    assert ("needs People.Read, which the operator adds to the connection" in done.stdout) == (mode == "hosted")
+    return done.stdout
+
+
+@pytest.mark.parametrize(("mode", "status"), [("embedded", "REVOKED (grant_revoked)"), ("hosted", "EXPIRED (unknown)")])
+def test_every_step_of_the_tour_holds(tmp_path, mode, status):
+    told = toured(tmp_path, "demo", "--mode", mode, COLUMNS="160")
+    assert "19 of 19 steps held." in told
+    assert "I've scheduled 'Q2 Planning Kickoff' for you" in told
+    assert status in told
+    assert ("needs People.Read, which the operator adds to the connection" in told) == (mode == "hosted")
 
 
 def test_the_hosted_tour_goes_over_the_proxy_where_the_shell_sets_the_tools(tmp_path):
-    done = subprocess.run(
-        command("demo", "--mode", "hosted"),
-        env=environment(tmp_path, COLUMNS="160", SCALEKIT_MCP_HOSTED_CALLS="tools"),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert "19 of 19 steps held." in done.stdout
+    told = toured(tmp_path, "demo", "--mode", "hosted", COLUMNS="160", SCALEKIT_MCP_HOSTED_CALLS="tools")
+    assert "19 of 19 steps held." in told
 
 
 def test_every_step_of_a_remote_host_holds(tmp_path):
     settings = {"SCALEKIT_MCP_AUTH": "none", "SCALEKIT_MCP_PUBLIC_URL": "https://calendar.example", "COLUMNS": "400"}
-    done = subprocess.run(
-        command("demo", "--remote"),
-        env=environment(tmp_path, **settings),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    assert "10 of 10 steps held." in done.stdout
-    assert "REVOKED (grant_revoked)" in done.stdout
-    assert "Who acts: user." in done.stdout
-    assert "One app may use it: 127.0.0.1, which calls itself" in done.stdout
-    assert "refused (401 invalid_token)" in done.stdout
+    told = toured(tmp_path, "demo", "--remote", **settings)
+    assert "10 of 10 steps held." in told
+    assert "REVOKED (grant_revoked)" in told
+    assert "Who acts: user." in told
+    assert "One app may use it: 127.0.0.1, which calls itself" in told
+    assert "refused (401 invalid_token)" in told
     assert not list(tmp_path.rglob("*.keys")), "the tour leaves no key in the person's home"
 
 
@@ -72,17 +60,8 @@ def test_every_step_of_a_remote_host_holds(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="BROWSER names a command of a POSIX shell")
 def test_a_person_gives_the_consents_in_a_browser_of_their_own(tmp_path):
     browser = f"{shlex.quote(sys.executable)} {shlex.quote(str(Path(__file__).parent / 'docs' / 'person.py'))} %s"
-    done = subprocess.run(
-        command("demo", "--remote", "--interactive"),
-        env=environment(tmp_path, BROWSER=browser, COLUMNS="80"),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
-    shown = re.findall(r"^Your browser opens (http\S+)$", done.stdout, re.MULTILINE)
+    told = toured(tmp_path, "demo", "--remote", "--interactive", BROWSER=browser, COLUMNS="80")
+    shown = re.findall(r"^Your browser opens (http\S+)$", told, re.MULTILINE)
     assert [urlsplit(url).path.split("/")[1] for url in shown] == ["authorize", "connect"]
     assert dict(parse_qsl(urlsplit(shown[0]).query))["code_challenge_method"] == "S256"
 

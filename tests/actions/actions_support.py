@@ -36,6 +36,20 @@ from tests.support.confirmation_codes import code_on
 from tests.support.dropping import DroppingTransport
 from tests.support.settings import sandbox_settings
 
+LIST = "outlook_list_calendar_events"
+GET = "outlook_get_calendar_event"
+CREATE = "outlook_create_calendar_event"
+UPDATE = "outlook_update_calendar_event"
+DELETE = "outlook_delete_calendar_event"
+EVENT: dict[str, Any] = {
+    "subject": "Review",
+    "start_datetime": "2026-04-08T10:00:00",
+    "start_timezone": "UTC",
+    "end_datetime": "2026-04-08T11:00:00",
+    "end_timezone": "UTC",
+}
+"""The least that an event needs, on a Wednesday of the sandbox's week."""
+
 PAGES = "http://localhost:8754"
 DANA = "dana@company.com"
 ALICE = "alice@company.com"

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import ALICE, BENCHES, DANA, IDENTIFIER, Bench, OpenBench
+from actions_support import ALICE, BENCHES, CREATE, DANA, DELETE, GET, IDENTIFIER, LIST, UPDATE, Bench, OpenBench
 
 from scalekit_mcp.actions.models import OutcomeKind
 from scalekit_mcp.errors import (
@@ -47,11 +47,6 @@ STANDUP: dict[str, Any] = {
     "recurrence_start_date": "2026-04-06",
     "recurrence_end_date": "2026-06-30",
 }
-CREATE = "outlook_create_calendar_event"
-GET = "outlook_get_calendar_event"
-LIST = "outlook_list_calendar_events"
-UPDATE = "outlook_update_calendar_event"
-DELETE = "outlook_delete_calendar_event"
 
 
 @pytest.fixture(params=sorted(BENCHES))

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
+from actions_support import LIST
 from mcp import Client
 from mcp.types import ElicitRequestURLParams, ElicitResult
 from starlette.applications import Starlette
@@ -53,7 +54,6 @@ from scalekit_mcp.settings import load_settings
 
 BASE = "http://localhost:8754"
 SERVICE_KEY = "service-key-of-the-tests"
-LIST = "outlook_list_calendar_events"
 TENANT = "11111111-1111-4111-8111-111111111111"
 SIGNED_IN = ProviderAccount(TENANT, "oid-1", "ana@company.com", "ana@company.com", None, "Ana")
 

@@ -6,18 +6,10 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import IDENTIFIER, HostedBench, fast_bench
+from actions_support import EVENT, IDENTIFIER, HostedBench, fast_bench
 
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.sandbox.world import GraphFault
-
-EVENT: dict[str, Any] = {
-    "subject": "Review",
-    "start_datetime": "2026-04-08T10:00:00",
-    "start_timezone": "UTC",
-    "end_datetime": "2026-04-08T11:00:00",
-    "end_timezone": "UTC",
-}
 
 
 async def refused(bench: HostedBench, tool: str, **arguments: Any) -> str:

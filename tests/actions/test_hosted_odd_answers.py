@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from actions_support import HostedBench, fast_bench
+from actions_support import CREATE, DELETE, EVENT, GET, LIST, UPDATE, HostedBench, fast_bench
 
 from scalekit_mcp.errors import (
     AuthorizationRequired,
@@ -20,18 +20,6 @@ from scalekit_mcp.errors import (
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.tool_data import Verdict, event_in, failure_in, rows_in, verdict_on
 
-CREATE = "outlook_create_calendar_event"
-GET = "outlook_get_calendar_event"
-LIST = "outlook_list_calendar_events"
-UPDATE = "outlook_update_calendar_event"
-DELETE = "outlook_delete_calendar_event"
-EVENT: dict[str, Any] = {
-    "subject": "Review",
-    "start_datetime": "2026-04-08T10:00:00",
-    "start_timezone": "UTC",
-    "end_datetime": "2026-04-08T11:00:00",
-    "end_timezone": "UTC",
-}
 WINDOW = {"start_datetime": "2026-04-06T00:00:00", "end_datetime": "2026-04-07T00:00:00"}
 DENIED = {"code": "ErrorAccessDenied", "message": "Access is denied."}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from actions_support import IDENTIFIER, HostedBench, fast_bench
+from actions_support import EVENT, IDENTIFIER, HostedBench, fast_bench
 from jsonschema import Draft202012Validator
 
 from scalekit_mcp.actions.hosted.actions import HostedActions
@@ -17,14 +17,6 @@ pytestmark = pytest.mark.skipif(not DOCUMENT, reason="SCALEKIT_OPENAPI names no 
 
 UNPUBLISHED = {"/oauth/token"}
 """Described by the document's security scheme, not by a path."""
-
-EVENT: dict[str, Any] = {
-    "subject": "Review",
-    "start_datetime": "2026-04-08T10:00:00",
-    "start_timezone": "UTC",
-    "end_datetime": "2026-04-08T11:00:00",
-    "end_timezone": "UTC",
-}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import ALICE, DANA, IDENTIFIER, HostedBench, fast_bench
+from actions_support import ALICE, CREATE, DANA, DELETE, EVENT, GET, IDENTIFIER, LIST, UPDATE, HostedBench, fast_bench
 
 from scalekit_mcp.actions import ProviderCall, request_body
 from scalekit_mcp.errors import (
@@ -25,19 +25,7 @@ from scalekit_mcp.errors import (
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.sandbox.world import RecordedRequest
 
-LIST = "outlook_list_calendar_events"
-GET = "outlook_get_calendar_event"
-CREATE = "outlook_create_calendar_event"
-UPDATE = "outlook_update_calendar_event"
-DELETE = "outlook_delete_calendar_event"
 SEARCH = "outlook_search_people"
-EVENT: dict[str, Any] = {
-    "subject": "Review",
-    "start_datetime": "2026-04-08T10:00:00",
-    "start_timezone": "UTC",
-    "end_datetime": "2026-04-08T11:00:00",
-    "end_timezone": "UTC",
-}
 HTML = "<!doctype html><title>Error</title><p>Something stands in between.</p>"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import httpx2 as httpx
 import pytest
-from actions_support import DANA, IDENTIFIER, HostedBench, fast_bench
+from actions_support import CREATE, DANA, DELETE, EVENT, IDENTIFIER, LIST, UPDATE, HostedBench, fast_bench
 
 from scalekit_mcp.actions.hosted.actions import ScalekitEnvironment
 from scalekit_mcp.errors import (
@@ -21,18 +21,6 @@ from scalekit_mcp.errors import (
 )
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.rest import ScalekitError
-
-LIST = "outlook_list_calendar_events"
-CREATE = "outlook_create_calendar_event"
-UPDATE = "outlook_update_calendar_event"
-DELETE = "outlook_delete_calendar_event"
-EVENT: dict[str, Any] = {
-    "subject": "Review",
-    "start_datetime": "2026-04-08T10:00:00",
-    "start_timezone": "UTC",
-    "end_datetime": "2026-04-08T11:00:00",
-    "end_timezone": "UTC",
-}
 
 
 def switch(bench: HostedBench, **fault: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from actions_support import fast_bench
+from actions_support import CREATE, DELETE, GET, LIST, UPDATE, fast_bench
 
 from scalekit_mcp.calendar.mailbox import Form
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
@@ -17,11 +17,6 @@ from scalekit_mcp.scalekit.rest import ScalekitError
 from scalekit_mcp.scalekit.tool_data import event_in, rows_in
 from scalekit_mcp.tools import parse_arguments, resolve_zone
 
-CREATE = "outlook_create_calendar_event"
-GET = "outlook_get_calendar_event"
-LIST = "outlook_list_calendar_events"
-UPDATE = "outlook_update_calendar_event"
-DELETE = "outlook_delete_calendar_event"
 EVENT: dict[str, Any] = {
     "subject": "Review",
     "start_datetime": "2026-04-08T10:00:00",

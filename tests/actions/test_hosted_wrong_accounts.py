@@ -7,13 +7,12 @@ from typing import Any
 
 import anyio
 import pytest
-from actions_support import IDENTIFIER, HostedBench, fast_bench
+from actions_support import IDENTIFIER, LIST, HostedBench, fast_bench
 
 from scalekit_mcp.errors import InvalidInput, OutcomeUnknown, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.wire_account import instant
 
-LIST = "outlook_list_calendar_events"
 ACCOUNT: dict[str, Any] = {
     "id": "ca_000000000000000001",
     "identifier": IDENTIFIER,

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx2 as httpx
 import pytest
-from actions_support import ALICE, IDENTIFIER, OwnRestBench, own_rest_bench
+from actions_support import ALICE, CREATE, GET, IDENTIFIER, OwnRestBench, own_rest_bench
 from jsonschema import Draft202012Validator
 
 from scalekit_mcp.actions import CATALOGUE_TOOLS
@@ -17,8 +17,6 @@ from scalekit_mcp.sandbox.scalekit.tools import CATALOGUE
 VIEW = "outlook_get_calendar_view"
 INSTANCES = "outlook_list_event_instances"
 CANCEL = "outlook_cancel_event"
-CREATE = "outlook_create_calendar_event"
-GET = "outlook_get_calendar_event"
 DAY: dict[str, Any] = {"startDateTime": "2026-05-04T00:00:00Z", "endDateTime": "2026-05-05T00:00:00Z"}
 SERIES: dict[str, Any] = {
     "subject": "Inventory",

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -154,7 +154,7 @@ BY_TOOLS = (*SUITE[:3], *SUITE[5:7], *SUITE[8:16], "test_event_ids", "test_model
 """Those that also run by Scalekit's tools; the others are about lost answers of Graph and about tools without one."""
 
 
-def parametrize_ways(metafunc: pytest.Metafunc) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Let the tests of the behaviour suite run on each way; what the tools cannot carry is skipped with its reason."""
     module = metafunc.definition.path.stem
     if module not in SUITE:
@@ -164,3 +164,10 @@ def parametrize_ways(metafunc: pytest.Metafunc) -> None:
         reason = why_not(metafunc.function.__name__)
         ways.append(pytest.param("tools", marks=[pytest.mark.skip(reason=reason)] if reason else []))
     metafunc.parametrize("way", ways, indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The way that a test of the behaviour suite goes."""
+    with going(getattr(request, "param", "direct")):
+        yield
