@@ -76,9 +76,9 @@ def expressions() -> tuple[list[Expression], list[str]]:
         compiled = {name: value for name, value in vars(module).items() if isinstance(value, re.Pattern)}
         at_top = {id(node) for statement in tree.body for node in ast.walk(statement) if not _has_body(statement)}
         for name, value in compiled.items():
-            if isinstance(value.pattern, str) and any(_assigns(statement, name) for statement in tree.body):
+            if any(_assigns(statement, name) for statement in tree.body):
                 methods = tuple(sorted(used.get(f"{module_name}.{name}", set()) - {"split"} or {"search", "fullmatch"}))
-                found.append(Expression(f"{module_name}.{name}", value, methods))
+                found.append(Expression(f"{module_name}.{name}", _of_text(value), methods))
         for node in ast.walk(tree):
             if not isinstance(node, ast.Call) or not _is_re(node) or id(node) in at_top:
                 continue
@@ -92,6 +92,13 @@ def expressions() -> tuple[list[Expression], list[str]]:
             else:
                 dynamic.append(module_name)
     return found, dynamic
+
+
+def _of_text(pattern: re.Pattern[Any]) -> re.Pattern[str]:
+    """The same expression over text, where it is one over bytes."""
+    if isinstance(pattern.pattern, str):
+        return pattern
+    return re.compile(pattern.pattern.decode("latin-1"), pattern.flags | re.ASCII)
 
 
 def _has_body(statement: ast.stmt) -> bool:

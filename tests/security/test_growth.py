@@ -111,7 +111,7 @@ def pumps(pattern: str) -> list[str]:
     """Text that this pattern begins to match again and again: its literals, and the bricks that hold them."""
     literals = re.findall(r"[A-Za-z]{3,}[:/.]*|[^\\()\[\]{}|*+?^$\s]", re.sub(r"\\[a-zA-Z]", "", pattern))
     own = list(dict.fromkeys([*literals[:12], *(a + b for a, b in itertools.pairwise(literals[:8]))]))
-    return [*own, "a", "0", " ", "\n", "a ", "a.", "a/", "aa,", "0-", "\\", '"', "<", "_"]
+    return [*own, "a", "0", " ", "\n", "a ", "a.", "a/", "aa,", "0-", "\\", '"', "<", "_", "<!---->"]
 
 
 EXPRESSIONS, MADE_LATER = expressions()
