@@ -39,8 +39,8 @@ from scalekit_mcp.tools.catalogue import (
     parse_arguments,
 )
 from scalekit_mcp.tools.checks import check_all_day
-from scalekit_mcp.tools.connector_arguments import checked_arguments
-from scalekit_mcp.tools.connector_tool import ConnectorTool, ConnectorTools
+from scalekit_mcp.tools.connectors.arguments import checked_arguments
+from scalekit_mcp.tools.connectors.connector_tool import ConnectorTool, ConnectorTools
 from scalekit_mcp.tools.instructions import server_instructions
 from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
 from scalekit_mcp.tools.parameters import EVENT_PROPERTIES, Parameter
@@ -54,7 +54,7 @@ from scalekit_mcp.tools.parameters import zone as zone_parameter
 from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
 from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
-from scalekit_mcp.tools.scheduling_arguments import (
+from scalekit_mcp.tools.scheduling.arguments import (
     FindMeetingTimes,
     GetFreeBusySchedule,
     ListCalendars,

@@ -10,7 +10,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.base import Arguments
 from scalekit_mcp.tools.calendar_tools import CALENDAR_TOOLS
 from scalekit_mcp.tools.carriers import Carrier, carried
-from scalekit_mcp.tools.scheduling_tools import SCHEDULING_TOOLS
+from scalekit_mcp.tools.scheduling.tools import SCHEDULING_TOOLS
 from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import shown
 

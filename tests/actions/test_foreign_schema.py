@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.scalekit.foreign_schema import MAX_SCHEMA_BYTES, UnusableSchemaError, flat_schema
+from scalekit_mcp.scalekit.connectors.foreign_schema import MAX_SCHEMA_BYTES, UnusableSchemaError, flat_schema
 
 
 def flat(schema: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from scalekit_mcp.errors import (
 from scalekit_mcp.microsoft.graph.requests import Subject
 from scalekit_mcp.sandbox.scalekit.app import SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET
 from scalekit_mcp.sandbox.scalekit.wire import RequestError
-from scalekit_mcp.scalekit.proxy import ScalekitProxy
+from scalekit_mcp.scalekit.proxy.proxy import ScalekitProxy
 from scalekit_mcp.scalekit.refusals import provider_error
 from scalekit_mcp.scalekit.rest import ScalekitError, ScalekitRest
 from scalekit_mcp.scalekit.wire_account import WireAccount

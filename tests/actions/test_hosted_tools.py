@@ -11,7 +11,7 @@ from scalekit_mcp.calendar.mailbox import Form
 from scalekit_mcp.errors import InternalError, InvalidInput, ProviderUnavailable
 from scalekit_mcp.sandbox.scalekit.records import Fault
 from scalekit_mcp.scalekit.answers import Preferences
-from scalekit_mcp.scalekit.params import check_supported, event_params
+from scalekit_mcp.scalekit.outlook_tools.params import check_supported, event_params
 from scalekit_mcp.scalekit.refusals import graph_failure
 from scalekit_mcp.scalekit.rest import ScalekitError
 from scalekit_mcp.scalekit.tool_data import event_in, rows_in

@@ -6,9 +6,9 @@ import pytest
 from docs_support import ROOT
 
 QUOTED = (
-    ("is not enabled for this provider", "scalekit_mcp/scalekit/proxy.py"),
+    ("is not enabled for this provider", "scalekit_mcp/scalekit/proxy/proxy.py"),
     ("proxy not enabled for provider: SCALEKIT_MCP_REST_PROXY turns it on", "scalekit_mcp/server/rest/proxy.py"),
-    ("headers whose names have an underscore", "scalekit_mcp/scalekit/proxied_graph.py"),
+    ("headers whose names have an underscore", "scalekit_mcp/scalekit/proxy/proxied_graph.py"),
     ("There is no connection ", "scalekit_mcp/actions/inputs.py"),
     ("the connection of the calendar", "scalekit_mcp/settings/checks.py"),
     ("The token was not issued for this server.", "scalekit_mcp/server/callers/oidc.py"),

@@ -25,8 +25,8 @@ from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.scalekit.app import SCALEKIT_CLIENT_ID, SCALEKIT_CLIENT_SECRET
 from scalekit_mcp.sandbox.scalekit.records import Account, HeldTokens
 from scalekit_mcp.scalekit.accounts import ScalekitAccounts
-from scalekit_mcp.scalekit.proxied_graph import ProxiedGraph
-from scalekit_mcp.scalekit.proxy import account_headers
+from scalekit_mcp.scalekit.proxy.proxied_graph import ProxiedGraph
+from scalekit_mcp.scalekit.proxy.proxy import account_headers
 from scalekit_mcp.scalekit.rest import ScalekitRest
 from scalekit_mcp.tools.base import Arguments
 from tests.support.sealing import Sealer

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.scalekit.params import check_supported
+from scalekit_mcp.scalekit.outlook_tools.params import check_supported
 from scalekit_mcp.tools import HOSTED_LIMITS, TOOLS, Carrier, carried_tools, offered_tools, parse_arguments
 
 SNAPSHOT = Path(__file__).parent / "schemas" / "by_scalekits_tools.json.txt"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
 from scalekit_mcp.tools.base import IGNORED_MEMBERS
-from scalekit_mcp.tools.connector_tool import ConnectorTool
+from scalekit_mcp.tools.connectors.connector_tool import ConnectorTool
 from scalekit_mcp.tools.values import shown
 
 if TYPE_CHECKING:

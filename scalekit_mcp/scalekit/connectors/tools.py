@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from scalekit_mcp.accounts import AccountKey
 from scalekit_mcp.errors import ProviderUnavailable
-from scalekit_mcp.scalekit.connector_answers import connector_failure
-from scalekit_mcp.scalekit.foreign_schema import HOST_NAME, UnusableSchemaError, clean_text, flat_schema
+from scalekit_mcp.scalekit.connectors.answers import connector_failure
+from scalekit_mcp.scalekit.connectors.foreign_schema import HOST_NAME, UnusableSchemaError, clean_text, flat_schema
 from scalekit_mcp.scalekit.rest import TOOL_SECONDS, ScalekitRest, Sending, safe_id
 from scalekit_mcp.scalekit.wire_account import unusable
 from scalekit_mcp.tools import ConnectorTool

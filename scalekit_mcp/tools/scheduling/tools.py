@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scalekit_mcp.tools import scheduling_arguments as a
+from scalekit_mcp.tools.scheduling import arguments as a
 from scalekit_mcp.tools.tool_spec import REMARKS, ROWS, ToolSpec
 
 _reading = partial(ToolSpec, read_only=True, idempotent=True, required_scope="calendar.read", toolset="scheduling")

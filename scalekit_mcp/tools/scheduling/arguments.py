@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar
 
 from scalekit_mcp.tools import parameters as p
-from scalekit_mcp.tools import scheduling_checks as checks
 from scalekit_mcp.tools.base import Arguments
 from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import Remarks
+from scalekit_mcp.tools.scheduling import checks
 
 _START = p.local_datetime("Window start, local, e.g. 2026-04-01T09:00:00.", "timezone")
 _END = p.local_datetime("Window end, exclusive; at most 62 days later.", "timezone")

@@ -20,7 +20,7 @@ from scalekit_mcp.errors import (
     ScalekitMCPError,
 )
 from scalekit_mcp.microsoft import GraphFailure, Refusal, Then, graph_refusal, on_host_of
-from scalekit_mcp.scalekit.proxy import PREFIX, ProxyNotEnabled, is_switched_off
+from scalekit_mcp.scalekit.proxy.proxy import PREFIX, ProxyNotEnabled, is_switched_off
 from scalekit_mcp.scalekit.refusals import graph_failure
 from scalekit_mcp.scalekit.rest import RefusedBy, ScalekitError, refused_by
 

@@ -30,8 +30,8 @@ from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InternalError, ProviderUnavailable, ScalekitMCPError, Throttled
 from scalekit_mcp.microsoft import Subject
 from scalekit_mcp.scalekit.answers import Preferences
-from scalekit_mcp.scalekit.cursors import page_cursor, page_place
-from scalekit_mcp.scalekit.params import event_params
+from scalekit_mcp.scalekit.outlook_tools.cursors import page_cursor, page_place
+from scalekit_mcp.scalekit.outlook_tools.params import event_params
 from scalekit_mcp.scalekit.refusals import (
     ACCEPTS_LOSS,
     changed_unread,

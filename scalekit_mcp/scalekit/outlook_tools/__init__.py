@@ -1,0 +1,1 @@
+"""The calendar by Scalekit's own Outlook tools, where its proxy is not used."""

@@ -1,0 +1,1 @@
+"""Scalekit's proxy: raw calls, and Microsoft Graph reached through it."""

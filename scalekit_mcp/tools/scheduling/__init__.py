@@ -1,0 +1,1 @@
+"""The scheduling tools: their parameters, checks and words."""
