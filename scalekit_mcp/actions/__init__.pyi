@@ -11,12 +11,6 @@ from .catalogue.tool import CatalogueTool as CatalogueTool
 from .embedded.views import grant_view as grant_view
 from .embedded.views import view_of as view_of
 from .embedded.wiring import embedded_services as embedded_services
-from .files import check_key_file as check_key_file
-from .files import exposed_files as exposed_files
-from .files import key_file as key_file
-from .files import read_key_file as read_key_file
-from .files import session_key_file as session_key_file
-from .files import vault_file as vault_file
 from .models import AttemptState as AttemptState
 from .models import AuthorizationLinkResponse as AuthorizationLinkResponse
 from .models import AuthorizationOutcome as AuthorizationOutcome
@@ -29,6 +23,12 @@ from .models import OutcomeKind as OutcomeKind
 from .models import ToolResult as ToolResult
 from .models import VerifiedUserResponse as VerifiedUserResponse
 from .opening import open_actions as open_actions
+from .own_vault.files import check_key_file as check_key_file
+from .own_vault.files import exposed_files as exposed_files
+from .own_vault.files import key_file as key_file
+from .own_vault.files import read_key_file as read_key_file
+from .own_vault.files import session_key_file as session_key_file
+from .own_vault.files import vault_file as vault_file
 from .protocol import ADMIN_CALLBACK_PATH as ADMIN_CALLBACK_PATH
 from .protocol import CALLBACK_PATH as CALLBACK_PATH
 from .protocol import Actions as Actions

@@ -102,7 +102,7 @@ def _check_zone(settings: Settings) -> None:
 
 def _check_keys(settings: Settings) -> None:
     """Refuse keys that could not be used, before the first call meets them and before anything is written."""
-    from scalekit_mcp.actions.files import check_key_file
+    from scalekit_mcp.actions.own_vault.files import check_key_file
 
     if settings.vault_keys is not None:
         from scalekit_mcp.accounts import KeyRing

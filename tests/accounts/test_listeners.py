@@ -10,7 +10,7 @@ import httpx2 as httpx
 from mcp import Client
 from mcp.client.stdio import stdio_client
 
-from scalekit_mcp.actions.own_vault import listener_alive
+from scalekit_mcp.actions.own_vault.own_vault import listener_alive
 from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.serving import serving

@@ -19,7 +19,7 @@ import pytest
 from opentelemetry import trace
 from telemetry_support import CONTENT, a_day, observed
 
-from scalekit_mcp.actions.instrumentation import InstrumentedClient
+from scalekit_mcp.actions.embedded.instrumentation import InstrumentedClient
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Span
 from scalekit_mcp.errors import ScalekitMCPError
 from scalekit_mcp.microsoft.graph.client import GraphClient, GraphSession

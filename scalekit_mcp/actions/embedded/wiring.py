@@ -25,11 +25,11 @@ from scalekit_mcp.accounts import (
     UserVerification,
     missing_scopes,
 )
-from scalekit_mcp.actions.instrumentation import InstrumentedClient, InstrumentedOAuth
-from scalekit_mcp.actions.own_vault import listener_alive, vault_of
+from scalekit_mcp.actions.embedded.instrumentation import InstrumentedClient, InstrumentedOAuth
+from scalekit_mcp.actions.own_vault.own_vault import listener_alive, vault_of
+from scalekit_mcp.actions.own_vault.sealed_pages import SealedPages
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
-from scalekit_mcp.actions.sealed_pages import SealedPages
 from scalekit_mcp.calendar import (
     DIRECTORY_SCOPE,
     CalendarAnswer,

@@ -28,7 +28,7 @@ def hosted_actions(
         return environment_of(await resolve() if resolve else settings)
 
     def open_vault() -> Vault:
-        from scalekit_mcp.actions.own_vault import vault_of
+        from scalekit_mcp.actions.own_vault.own_vault import vault_of
 
         return vault_of(settings)
 

@@ -30,8 +30,8 @@ from scalekit_mcp.actions.hosted.tool_calls import ToolCalls
 from scalekit_mcp.actions.hosted.tools import HostedTools
 from scalekit_mcp.actions.hosted.views import HostedViews
 from scalekit_mcp.actions.options import CallOptions
-from scalekit_mcp.actions.own_vault import listener_alive, vault_in_memory
-from scalekit_mcp.actions.sealed_pages import SealedPages
+from scalekit_mcp.actions.own_vault.own_vault import listener_alive, vault_in_memory
+from scalekit_mcp.actions.own_vault.sealed_pages import SealedPages
 from scalekit_mcp.scalekit import (
     ProxiedGraph,
     ScalekitAccounts,

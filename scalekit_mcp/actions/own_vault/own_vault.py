@@ -8,7 +8,7 @@ import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.accounts import KeyRing, Vault
-from scalekit_mcp.actions.files import check_key_file, key_file, vault_file
+from scalekit_mcp.actions.own_vault.files import check_key_file, key_file, vault_file
 from scalekit_mcp.network import Network
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.upstream import UpstreamClient
