@@ -55,8 +55,14 @@ def _is_re(call: ast.Call) -> bool:
 
 
 def _is_installed(module: str) -> bool:
-    """Whether what the module needs is there; `langchain-core` comes with an extra."""
-    return module != "scalekit_mcp.langchain" or importlib.util.find_spec("langchain_core") is not None
+    """Whether what the module needs is there; what comes with an extra may be missing."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        if "with its extra" not in str(missing):
+            raise
+        return False
+    return True
 
 
 def expressions() -> tuple[list[Expression], list[str]]:
