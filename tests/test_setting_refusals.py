@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from scalekit_mcp.actions import open_actions
-from scalekit_mcp.cli import OPTIONS, cli
+from scalekit_mcp.cli import cli
 from scalekit_mcp.cli.http import session_keys
+from scalekit_mcp.cli.options import OPTIONS
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.server import brand_of
 from scalekit_mcp.settings import SECRETS, Settings, check_settings, load_settings, variables_of

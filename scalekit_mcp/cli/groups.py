@@ -1,0 +1,47 @@
+"""Commands and groups of commands: whole sentences in lists of commands, one sentence and a status for an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
+
+
+class SentenceCommand(click.Command):
+    """A command whose line in the list of commands is a whole sentence, over several lines where it is long."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first paragraph of the help text, uncut."""
+        del limit
+        return _first_paragraph(self.help or "")
+
+
+class Group(click.Group):
+    """Turns our exceptions into one sentence on stderr and the right exit status."""
+
+    command_class = SentenceCommand
+    group_class = type
+
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """The first paragraph of the help text, uncut."""
+        del limit
+        return _first_paragraph(self.help or "")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; our exceptions end it with a sentence, as exit status 2 (configuration) or 1."""
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"scalekit-mcp: {problem}", err=True)
+            ctx.exit(2)
+        except ScalekitMCPError as error:
+            click.echo(f"scalekit-mcp: {error.message} {error.next_step}", err=True)
+            ctx.exit(1)
+
+
+def _first_paragraph(text: str) -> str:
+    """The first paragraph of a help text, on one line."""
+    return " ".join(text.partition("\n\n")[0].split())
