@@ -23,6 +23,8 @@ from scalekit_mcp.accounts.model.records import AccountStatus
 from scalekit_mcp.accounts.model.statuses import STATUS_REASONS, WHO_ACTS
 from scalekit_mcp.actions.catalogue.calls import carried_catalogue_tools
 from scalekit_mcp.cli import cli
+from scalekit_mcp.cli.doctor.findings import CHECKS
+from scalekit_mcp.cli.doctor.mistakes import MISTAKES
 from scalekit_mcp.sdk.names import SDK_NAMES, Standing
 from scalekit_mcp.server.rest.app import NOT_OFFERED
 from scalekit_mcp.server.rest.wire import openapi_document
@@ -153,10 +155,29 @@ def limits_table() -> str:
     return "\n".join(lines)
 
 
+def checks_table() -> str:
+    """What each check of `doctor` looks at."""
+    lines = ["| `check` | what it looks at |", "|---|---|"]
+    return "\n".join([*lines, *(f"| `{check}` | {about} |" for check, about in CHECKS.items())])
+
+
+def mistakes_table() -> str:
+    """Every mistake that `doctor` names: what it is, who acts, what next."""
+    lines = ["| `mistake` | what is wrong | who acts | what next |", "|---|---|---|---|"]
+    return "\n".join(
+        [
+            *lines,
+            *(f"| `{name}` | {one.title} | {ACTORS[one.who_acts]} | {one.fix} |" for name, one in MISTAKES.items()),
+        ]
+    )
+
+
 BLOCKS: dict[str, Callable[[], str]] = {
     "tools": markdown_table,
     "command": lambda: f"```text\n{help_of(cli)}\n```",
     "commands": all_commands,
+    "checks": checks_table,
+    "mistakes": mistakes_table,
     "errors": error_table,
     "reasons": reason_table,
     "sdk": sdk_table,

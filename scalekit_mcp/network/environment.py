@@ -22,6 +22,7 @@ from urllib.request import getproxies
 
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.network.addresses import leads_to_loopback
+from scalekit_mcp.network.choice import proxy_for
 
 if TYPE_CHECKING:
     import ssl
@@ -86,6 +87,14 @@ class Network:
         if problems:
             raise ConfigurationError(*problems)
         return tuple(proxies)
+
+    def proxy_of(self, url: str) -> Proxy | None:
+        """The proxy that requests to an address go through; None where they go directly."""
+        parts = urlsplit(url)
+        proxies = {proxy.kind: proxy for proxy in self.proxies()}
+        return proxy_for(
+            parts.scheme, parts.hostname or "", parts.port, proxies=proxies, without_proxy=self.without_proxy()
+        )
 
     def without_proxy(self) -> tuple[str, ...]:
         """The entries of `NO_PROXY`."""

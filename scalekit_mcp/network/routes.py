@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from collections.abc import Iterable, Mapping
 
 import httpx2 as httpx
 
-from scalekit_mcp.network.addresses import is_loopback
+from scalekit_mcp.network.choice import proxy_for
 
 POOL_CONNECTIONS = 200
 POOL_KEPT = 50
 KEPT_SECONDS = 120.0
 """Scalekit closes idle connections after five minutes."""
-_PORTS = {"http": 80, "https": 443}
 
 
 class Routes(httpx.AsyncBaseTransport):
@@ -31,11 +29,7 @@ class Routes(httpx.AsyncBaseTransport):
 
     def proxy_of(self, url: httpx.URL) -> str | None:
         """The proxy for an address; None for the direct way."""
-        proxy = self._proxies.get(url.scheme) or self._proxies.get("all")
-        if proxy is None or is_loopback(url.host):
-            return None
-        port = url.port or _PORTS.get(url.scheme, 0)
-        return None if any(excepts(entry, url.host, port) for entry in self._without_proxy) else proxy
+        return proxy_for(url.scheme, url.host, url.port, proxies=self._proxies, without_proxy=self._without_proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """As `httpx2.AsyncBaseTransport`; a proxy that speaks out of turn is a `ProxyError`."""
@@ -66,26 +60,3 @@ class Routes(httpx.AsyncBaseTransport):
             way = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits, proxy=proxy)
             self._ways[proxy] = way
         return way
-
-
-def excepts(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of `NO_PROXY` stands for a host and port.
-
-    `*` is every host; `example.com`, `.example.com` and `*.example.com` are that host and all below it (curl,
-    `--noproxy`); `10.0.0.0/8` is a network; `example.com:8443` holds for that port alone.
-    """
-    rule = entry.strip().casefold()
-    if rule == "*":
-        return True
-    bare = host.strip("[]").casefold().rstrip(".")
-    try:
-        return ipaddress.ip_address(bare) in ipaddress.ip_network(rule.replace("[", "").replace("]", ""), strict=False)
-    except (ValueError, TypeError):
-        pass
-    name, colon, digits = rule.rpartition(":")
-    if colon and digits.isdigit():
-        if int(digits) != port:
-            return False
-        rule = name
-    rule = rule.strip("[]").removeprefix("*").removeprefix(".").rstrip(".")
-    return bool(rule) and (bare == rule or bare.endswith(f".{rule}"))

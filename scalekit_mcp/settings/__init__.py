@@ -15,7 +15,7 @@ from scalekit_mcp.settings.model import (
     listed,
     variables_of,
 )
-from scalekit_mcp.settings.sources import ExposedFile, exposed_file
+from scalekit_mcp.settings.sources import ExposedFile, exposed_file, exposed_folder
 
 __all__ = [
     "CLOUDS",
@@ -31,6 +31,7 @@ __all__ = [
     "Verification",
     "check_settings",
     "exposed_file",
+    "exposed_folder",
     "listed",
     "load_settings",
     "variables_of",

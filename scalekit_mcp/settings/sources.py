@@ -141,17 +141,40 @@ def exposed_file(path: Path) -> ExposedFile | None:
     Windows keeps rights in access lists, which the mode does not tell. On a file system that is mounted read-only, such
     as the secrets of a container, nothing can be mended from here.
     """
-    if os.name != "posix":
+    found = _writable_mode(path)
+    if found is None or not stat.S_ISREG(found.st_mode):
         return None
-    try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) or os.statvfs(path).f_flag & os.ST_RDONLY:
-            return None
-    except OSError:
-        return None
+    mode = found.st_mode
     readers = [name for bit, name in ((stat.S_IRGRP, "its group"), (stat.S_IROTH, "all users")) if mode & bit]
     writers = [name for bit, name in ((stat.S_IWGRP, "its group"), (stat.S_IWOTH, "all users")) if mode & bit]
     said = [f"{verb} by {who[-1]}" for verb, who in (("read", readers), ("changed", writers)) if who]
     if not said:
         return None
     return ExposedFile(path, " and ".join(said), f"chmod 600 {shlex.quote(str(path))}")
+
+
+def exposed_folder(path: Path) -> ExposedFile | None:
+    """A folder in which other users can replace files; None where they cannot, or where nothing shows it.
+
+    In a folder with the sticky bit, such as /tmp, they can replace their own alone. A group of the owner's own, with
+    the owner's number, has nobody else in it.
+    """
+    found = _writable_mode(path)
+    if found is None or not stat.S_ISDIR(found.st_mode) or found.st_mode & stat.S_ISVTX:
+        return None
+    groups = stat.S_IWGRP if found.st_gid != found.st_uid else 0
+    if not found.st_mode & (groups | stat.S_IWOTH):
+        return None
+    who = "all users" if found.st_mode & stat.S_IWOTH else "its group"
+    said = f"changed by {who}, who can put other files in the place of those with secrets"
+    return ExposedFile(path, said, f"chmod go-w {shlex.quote(str(path))}")
+
+
+def _writable_mode(path: Path) -> os.stat_result | None:
+    """The rights of what can be mended from here; None on Windows, read-only file systems and where nothing is."""
+    if os.name != "posix":
+        return None
+    try:
+        return None if os.statvfs(path).f_flag & os.ST_RDONLY else path.stat()
+    except OSError:
+        return None

@@ -10,7 +10,8 @@ import pytest
 
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.network import Network, is_loopback, trusted_address
-from scalekit_mcp.network.routes import Routes, excepts
+from scalekit_mcp.network.choice import excepts
+from scalekit_mcp.network.routes import Routes
 from tests.support.proxies import make_authority
 
 OUTSIDE = ["https://graph.microsoft.com/v1.0"]
@@ -118,6 +119,8 @@ def test_each_address_goes_through_the_proxy_of_its_kind():
         "http://[::1]:9400": None,
     }
     assert {url: routes.proxy_of(httpx.URL(url)) for url in asked} == asked
+    network = Network({"HTTPS_PROXY": "http://one:1", "ALL_PROXY": "socks5://two:2", "NO_PROXY": "intranet.example"})
+    assert {url: proxy and proxy.url for url in asked if (proxy := network.proxy_of(url)) or True} == asked
 
 
 def test_files_of_authorities_that_cannot_be_used_are_refused_by_their_name(tmp_path: Path):

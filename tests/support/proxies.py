@@ -30,8 +30,8 @@ class Authority:
     tls: ssl.SSLContext
 
 
-def make_authority(folder: Path, *names: str) -> Authority:
-    """An authority whose one certificate stands for `names`."""
+def make_authority(folder: Path, *names: str, ended: timedelta = -timedelta(days=1)) -> Authority:
+    """An authority whose one certificate stands for `names`; it ended that long ago, or ends in a day."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
     now = datetime.now(UTC)
@@ -41,8 +41,8 @@ def make_authority(folder: Path, *names: str) -> Authority:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(days=400))
+        .not_valid_after(now - ended)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(
             x509.SubjectAlternativeName([*map(x509.DNSName, names), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
@@ -67,6 +67,7 @@ class TestProxy:
     target: int
     tls: ssl.SSLContext
     login: tuple[str, str] | None = None
+    refusal: str = "403 Forbidden"
     port: int = 0
     asked: list[str] = field(default_factory=list[str])
     running: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
@@ -82,9 +83,9 @@ class TestProxy:
         assert task is not None
         self.running.add(task)
         try:
+            shakes = {"socks": self._socks, "http": self._connect, "mute": self._mute, "refusing": self._refuse}
             with contextlib.suppress(EOFError, OSError, asyncio.LimitOverrunError, asyncio.CancelledError):
-                shake = {"socks": self._socks, "http": self._connect, "mute": self._mute}[self.kind]
-                if await shake(reader, writer):
+                if await shakes[self.kind](reader, writer):
                     await writer.start_tls(self.tls)
                     await self._relay(reader, writer)
         finally:
@@ -109,6 +110,13 @@ class TestProxy:
         """Something that listens there and is no proxy."""
         await reader.read(1)
         writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await writer.drain()
+        return False
+
+    async def _refuse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """A proxy that leads to no host, or to none without a login."""
+        self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split()[1])
+        writer.write(f"HTTP/1.1 {self.refusal}\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()
         return False
 
@@ -167,10 +175,15 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def proxy(
-    kind: str, *, target: int, authority: Authority, login: tuple[str, str] | None = None
+    kind: str,
+    *,
+    target: int,
+    authority: Authority,
+    login: tuple[str, str] | None = None,
+    refusal: str = "403 Forbidden",
 ) -> AsyncGenerator[TestProxy]:
-    """A proxy of a kind (`socks`, `http`, `mute`) in front of the plain HTTP server at port `target`."""
-    made = TestProxy(kind, target, authority.tls, login)
+    """A proxy of a kind (`socks`, `http`, `mute`, `refusing`) in front of the plain HTTP server at port `target`."""
+    made = TestProxy(kind, target, authority.tls, login, refusal)
     async with await asyncio.start_server(made.serve, "127.0.0.1", 0) as server:
         made.port = server.sockets[0].getsockname()[1]
         try:

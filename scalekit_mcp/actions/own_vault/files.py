@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from platformdirs import user_config_path, user_data_path
 
 from scalekit_mcp.errors import ConfigurationError
-from scalekit_mcp.settings import ExposedFile, exposed_file
+from scalekit_mcp.settings import ExposedFile, exposed_file, exposed_folder
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import KeyRing
@@ -115,8 +115,11 @@ def private_files(settings: Settings) -> list[Path]:
 
 
 def exposed_files(settings: Settings) -> list[ExposedFile]:
-    """Those of the private files that other users of the machine may read or write."""
-    return [exposed for path in private_files(settings) if (exposed := exposed_file(path)) is not None]
+    """Those of the private files that other users of the machine may read or write, and folders that they may."""
+    files = private_files(settings)
+    folders = dict.fromkeys(path.absolute().parent for path in files)
+    found = [*map(exposed_file, files), *map(exposed_folder, folders)]
+    return [exposed for exposed in found if exposed is not None]
 
 
 def _check_unsealed(path: Path, database: Path) -> None:

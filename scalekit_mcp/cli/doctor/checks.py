@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,6 +18,8 @@ import httpx2 as httpx
 
 from scalekit_mcp.actions import CALLBACK_PATH
 from scalekit_mcp.cli.azure_app import redirect_uris
+from scalekit_mcp.cli.doctor.findings import Report, State
+from scalekit_mcp.cli.doctor.machine import add_unreachable, check_clock
 from scalekit_mcp.cli.doctor.mistakes import BY_NUMBER, MISTAKES
 from scalekit_mcp.cli.doctor.wire import Answer, Wire, host_of, numbers_in, read
 from scalekit_mcp.clock import Clock
@@ -27,52 +27,14 @@ from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.microsoft import ClientCertificate, ClientCredentials, PublicClient, credentials_of
 from scalekit_mcp.settings import CLOUDS, Settings
 
-State = Literal["ok", "mistake", "warning", "unknown"]
 WhoSignsIn = Literal["work", "personal", "both"]
 
 REQUEST_SECONDS = 15.0
-MOST_SKEW_SECONDS = 300.0
-NOTED_SKEW_SECONDS = 30.0
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SILENT = frozenset({"login_required", "interaction_required", "consent_required", "account_selection_required"})
 _NOT_ADMITTED = frozenset({"wrong_audience", "single_tenant", "wrong_cloud_or_tenant"})
 _DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _PENDING = frozenset({70016, 70017})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found. `mistake` is a name of `MISTAKES`; `evidence` is Microsoft's own number or word."""
-
-    check: str
-    state: State
-    message: str
-    mistake: str | None = None
-    fix: str | None = None
-    evidence: str | None = None
-
-
-@dataclass(slots=True)
-class Report:
-    """All findings, in the order of the checks; a mistake is told once, with all its evidence."""
-
-    findings: list[Finding] = field(default_factory=list[Finding])
-
-    @property
-    def mistakes(self) -> tuple[str, ...]:
-        """The names of the mistakes that were found."""
-        return tuple(found.mistake for found in self.findings if found.state == "mistake" and found.mistake)
-
-    def add(self, check: str, state: State, message: str, *, fix: str | None = None) -> None:
-        """Add what is no mistake."""
-        self.findings.append(Finding(check, state, message, fix=fix))
-
-    def add_mistake(self, check: str, name: str, evidence: str, *, message: str | None = None) -> None:
-        """Add a mistake, once."""
-        if name in self.mistakes:
-            return
-        known = MISTAKES[name]
-        self.findings.append(Finding(check, "mistake", message or f"{known.title}.", name, known.fix, evidence))
 
 
 class Doctor:
@@ -164,10 +126,9 @@ class Doctor:
         try:
             response = await self._wire.discovery()
         except httpx.HTTPError as exc:
-            message = f"The login host {host} cannot be reached ({type(exc).__name__})."
-            self.report.add_mistake("discovery", "unreachable", host, message=message)
+            add_unreachable(self.report, "discovery", "The login host", self._settings, self._settings.login_url, exc)
             return False
-        self._check_clock(response, asked_at)
+        check_clock(self.report, response, "Microsoft", asked_at=asked_at, answered_at=self._clock.now())
         answer = read(response)
         if response.status_code != 200 or "issuer" not in answer.body:
             message = f"The tenant '{tenant}' does not exist at {host}."
@@ -176,22 +137,6 @@ class Doctor:
         self.report.add("discovery", "ok", f"The authority '{tenant}' exists at {host}.")
         self._check_cloud(answer.body)
         return True
-
-    def _check_clock(self, response: httpx.Response, asked_at: datetime) -> None:
-        try:
-            told = parsedate_to_datetime(response.headers.get("date", ""))
-        except ValueError:
-            self.report.add("clock", "unknown", "Microsoft's answer tells no time, so the clock was not compared.")
-            return
-        middle = asked_at + (self._clock.now() - asked_at) / 2
-        skew = (middle - told).total_seconds()
-        words = f"This machine's clock is {abs(skew):.0f} seconds {'ahead of' if skew > 0 else 'behind'} Microsoft's"
-        if abs(skew) > MOST_SKEW_SECONDS:
-            self.report.add_mistake("clock", "clock_skew", f"{skew:+.0f} s", message=f"{words}.")
-        elif abs(skew) > NOTED_SKEW_SECONDS:
-            self.report.add("clock", "warning", f"{words}; five minutes are allowed.")
-        else:
-            self.report.add("clock", "ok", "The clock agrees with Microsoft's.")
 
     def _check_cloud(self, document: dict[str, Any]) -> None:
         login_host, graph_host = host_of(self._settings.login_url), host_of(self._settings.graph_url)
@@ -310,8 +255,7 @@ class Doctor:
         try:
             response = await self._wire.graph()
         except httpx.HTTPError as exc:
-            message = f"Microsoft Graph at {host} cannot be reached ({type(exc).__name__})."
-            self.report.add_mistake("graph", "unreachable", host, message=message)
+            add_unreachable(self.report, "graph", "Microsoft Graph at", self._settings, self._settings.graph_url, exc)
             return
         if response.status_code == 401:
             self.report.add("graph", "ok", f"Microsoft Graph answers at {host}.")
@@ -327,7 +271,7 @@ class Doctor:
         add = self.report.add
         if self._settings.microsoft_client_secret is not None and "expired_secret" not in self.report.mistakes:
             add(
-                "secret's end",
+                "secret expiry",
                 "unknown",
                 "When the secret expires cannot be seen from outside.",
                 fix="App registration > Certificates & secrets > Expires; note the date.",

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scalekit_mcp.errors import WhoActs
+
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One mistake: a title and the fix, both for a person."""
+    """One mistake: a title and the fix, both for a person, and who acts."""
 
     title: str
     fix: str
+    who_acts: WhoActs = "operator"
 
 
 MISTAKES: dict[str, Mistake] = {
@@ -59,6 +62,7 @@ MISTAKES: dict[str, Mistake] = {
         "Users may not consent by themselves; an administrator of their organization has to approve the app",
         "Send the admin consent link (the tool `authorize` and the sign-in page give it) to the customer's IT. Once "
         "approved, each user signs in once. Publisher verification makes approvals easier.",
+        who_acts="it_admin",
     ),
     "personal_account_wrong_authority": Mistake(
         "Personal Microsoft accounts are sent to an authority that has none",
@@ -103,7 +107,8 @@ MISTAKES: dict[str, Mistake] = {
     ),
     "not_assigned": Mistake(
         "The app requires an assignment, and the user has none",
-        "The customer's IT: Enterprise applications > the app > Users and groups > Add; or 'Assignment required': No.",
+        "Enterprise applications > the app > Users and groups > Add; or 'Assignment required': No.",
+        who_acts="it_admin",
     ),
     # at the public address, where remote hosts connect
     "public_unreachable": Mistake(
@@ -158,10 +163,31 @@ MISTAKES: dict[str, Mistake] = {
         "A cache in front of the server keeps an old document",
         "Purge /.well-known/ in the proxy or CDN; it may keep these documents for an hour, as they say.",
     ),
+    # on this machine, and on the way out of it
     "unreachable": Mistake(
-        "A Microsoft address cannot be reached from this machine",
-        "Check DNS, proxy (HTTPS_PROXY) and firewall for the login and Graph hosts; where a company's own authority "
-        "signs their certificates, name it in SSL_CERT_FILE.",
+        "An address of Microsoft or Scalekit cannot be reached from this machine",
+        "Check the name service and the firewall for this host; where only a proxy leads out, name it in HTTPS_PROXY.",
+    ),
+    "proxy_unreachable": Mistake(
+        "The proxy cannot be reached from this machine",
+        "Compare host and port of the proxy with what your network's administrators say; where the host can be reached "
+        "without a proxy, add it to NO_PROXY.",
+    ),
+    "proxy_refused": Mistake(
+        "The proxy refuses the way to a host",
+        "Ask who runs the proxy to admit this host at port 443, or, where it asks for a login, put user and password "
+        "into the proxy's address (http://user:password@proxy:8080). Proxies that ask for NTLM or Kerberos need a "
+        "relay on this machine.",
+    ),
+    "untrusted_certificate": Mistake(
+        "The certificate of a host is not trusted",
+        "Where a proxy looks into TLS, its authority signed the certificate: put it, with the authorities of the "
+        "system, into a PEM file and name that in SSL_CERT_FILE. Without such a proxy, do not go on: somebody else "
+        "answers in the host's place.",
+    ),
+    "expired_authorities": Mistake(
+        "The certificate authorities that are trusted are not valid today",
+        "Ask for the present certificate of the authority and put it into the file; check this machine's date.",
     ),
 }
 

@@ -17,8 +17,9 @@ import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.actions import CALLBACK_PATH
-from scalekit_mcp.cli.doctor.checks import REQUEST_SECONDS, Report
+from scalekit_mcp.cli.doctor.checks import REQUEST_SECONDS
 from scalekit_mcp.cli.doctor.faults import Fault, address_faults, answer_fault, json_object, listed, transport_fault
+from scalekit_mcp.cli.doctor.findings import Check, Report
 from scalekit_mcp.network import is_loopback, is_public
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.upstream import AnswerTooLargeError, UpstreamClient
@@ -248,7 +249,7 @@ class RemoteHosts:
 
     async def _check_document(
         self,
-        check: str,
+        check: Check,
         url: str,
         faults: Callable[[Mapping[str, Any]], list[Fault]],
         expected: Mapping[str, Any],
@@ -279,7 +280,7 @@ class RemoteHosts:
             )
         return False
 
-    async def _document(self, check: str, url: str) -> tuple[dict[str, Any], httpx.Response] | None:
+    async def _document(self, check: Check, url: str) -> tuple[dict[str, Any], httpx.Response] | None:
         answer = await self._ask(check, "GET", url, headers={"Accept": "application/json"})
         if answer is None:
             return None
@@ -330,7 +331,7 @@ class RemoteHosts:
     # Requests
 
     async def _ask(
-        self, check: str, method: str, url: str, *, missing: bool = False, **options: Any
+        self, check: Check, method: str, url: str, *, missing: bool = False, **options: Any
     ) -> httpx.Response | None:
         """An answer of the server itself; None after saying what else came. `missing` takes a 404 as an answer."""
         what = f"{method} {url.partition('?')[0]}"
@@ -348,5 +349,5 @@ class RemoteHosts:
             return None
         return answer
 
-    def _add(self, check: str, fault: Fault) -> None:
+    def _add(self, check: Check, fault: Fault) -> None:
         self._report.add_mistake(check, fault.mistake, fault.evidence, message=fault.message)

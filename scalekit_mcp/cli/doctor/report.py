@@ -14,7 +14,8 @@ from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import Settings
 
 if TYPE_CHECKING:
-    from scalekit_mcp.cli.doctor.checks import Report, WhoSignsIn
+    from scalekit_mcp.cli.doctor.checks import WhoSignsIn
+    from scalekit_mcp.cli.doctor.findings import Report
 
 _SIGNS = {"ok": "ok      ", "mistake": "MISTAKE ", "warning": "warning ", "unknown": "unknown "}
 _MOST_ACCOUNTS = 500
@@ -49,7 +50,8 @@ def _has_credentials(settings: Settings) -> bool:
 
 def _explained(number: int) -> Report:
     """What a number of Microsoft's pages means, and nothing else."""
-    from scalekit_mcp.cli.doctor.checks import Report, seen_number
+    from scalekit_mcp.cli.doctor.checks import seen_number
+    from scalekit_mcp.cli.doctor.findings import Report
 
     report = Report()
     seen_number(report, number)
@@ -64,15 +66,19 @@ async def examine(
     from scalekit_mcp.cli.doctor.machine import check_machine
     from scalekit_mcp.upstream import UpstreamClient
 
+    clock = clock or SystemClock()
     network = settings.network
     async with network.client(settings.addresses, make=UpstreamClient, timeout=REQUEST_SECONDS, cookies=True) as http:
-        report = await Doctor(settings, http, clock or SystemClock()).check(accounts)
+        report = await Doctor(settings, http, clock).check(accounts)
     if settings.auth in ("microsoft", "oidc"):
         from scalekit_mcp.cli.doctor.remote_hosts import check_public_address
 
         await check_public_address(report, settings)
-    check_machine(report, settings)
-    vault_evidence(report, await _from_vault(settings))
+    check_machine(report, settings, now=clock.now())
+    try:
+        vault_evidence(report, await _from_vault(settings))
+    except ScalekitMCPError as exc:
+        report.add("vault", "unknown", f"The vault was not looked at: {exc.message}", fix=exc.next_step)
     if seen is not None:
         seen_number(report, seen)
     return report
@@ -81,36 +87,34 @@ async def examine(
 async def _from_vault(settings: Settings) -> list[tuple[str | None, str | None, str | None]]:
     """(reason, cause of the last change, last authorization error) of accounts that are not ACTIVE, if a vault exists.
 
-    A vault that cannot be opened is another command's matter.
+    Raises:
+        ScalekitMCPError: the vault cannot be opened or read.
     """
     from scalekit_mcp.accounts import AccountView
     from scalekit_mcp.actions import embedded_services, vault_file
 
     found: list[tuple[str | None, str | None, str | None]] = []
+    path = vault_file(settings)
+    if path is not None and not path.exists():
+        return []
+    services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
     try:
-        path = vault_file(settings)
-        if path is not None and not path.exists():
-            return []
-        services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
-        try:
-            accounts = services.connected.accounts
-            history = await accounts.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)
-            causes = {entry.identifier: entry.cause for entry in reversed(history)}
-            for status in ("PENDING", "EXPIRED"):
-                page = await accounts.list(connection_name=settings.connection, status=status, page_size=_MOST_ACCOUNTS)
-                found += [
-                    (
-                        str(view.account.reason) if view.account.reason else None,
-                        causes.get(view.account.identifier),
-                        view.account.last_authorization_error,
-                    )
-                    for view in page.accounts
-                    if isinstance(view, AccountView)
-                ]
-        finally:
-            await services.aclose()
-    except ScalekitMCPError as exc:
-        click.echo(f"scalekit-mcp: the vault was not looked at: {exc.message}", err=True)
+        accounts = services.connected.accounts
+        history = await accounts.history(connection_name=settings.connection, limit=_MOST_ACCOUNTS)
+        causes = {entry.identifier: entry.cause for entry in reversed(history)}
+        for status in ("PENDING", "EXPIRED"):
+            page = await accounts.list(connection_name=settings.connection, status=status, page_size=_MOST_ACCOUNTS)
+            found += [
+                (
+                    str(view.account.reason) if view.account.reason else None,
+                    causes.get(view.account.identifier),
+                    view.account.last_authorization_error,
+                )
+                for view in page.accounts
+                if isinstance(view, AccountView)
+            ]
+    finally:
+        await services.aclose()
     return found
 
 
@@ -132,7 +136,8 @@ def as_text(report: Report) -> str:
         evidence = f" [{found.evidence}]" if found.evidence else ""
         lines.append(f"{_SIGNS[found.state]} {found.check}: {found.message}{evidence}")
         if found.fix:
-            lines.append(f"           {'Fix' if found.state == 'mistake' else 'Look'}: {found.fix}")
+            who = ", by the customer's IT" if found.who_acts == "it_admin" else ""
+            lines.append(f"           {'Fix' if found.state == 'mistake' else 'Look'}{who}: {found.fix}")
     count = len(report.mistakes)
     lines += ["", f"{count} mistake(s) found." if count else "No mistake found from outside."]
     return "\n".join(lines)
