@@ -119,6 +119,7 @@ class ConnectedAccountNotFound(InvalidInput):
             field="identifier",
             next_step="Check the identifier, or create the account first.",
         )
+        self.identifier = identifier
 
 
 class NotOffered(InvalidInput):

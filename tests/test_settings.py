@@ -59,7 +59,7 @@ def test_every_problem_gets_its_own_sentence(monkeypatch):
 def test_the_reason_why_a_value_is_refused_stands_as_it_was_written(monkeypatch):
     monkeypatch.setenv("SCALEKIT_MCP_PORT", "many")
     (problem,) = problems_of(**APP, identifier="ana")
-    assert problem.startswith("SCALEKIT_MCP_PORT (from the environment) is not valid: Input should be a valid integer")
+    assert problem.startswith("SCALEKIT_MCP_PORT (from the environment) is not valid: it must be a valid integer")
 
 
 def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path):

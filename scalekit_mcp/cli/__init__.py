@@ -26,7 +26,13 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--transport", type=click.Choice(["stdio", "http", "sse"]), default="stdio", show_default=True)
+@click.option(
+    "--transport",
+    type=click.Choice(["stdio", "http", "sse"]),
+    default="stdio",
+    show_default=True,
+    help="How clients connect; sse is http with the address for older clients.",
+)
 @settings_options(
     "sandbox",
     "identifier",
@@ -66,11 +72,17 @@ def serve(settings: Settings, transport: str) -> None:
 
 
 @cli.command()
-@click.option("--mode", type=click.Choice(["embedded", "hosted"]), default="embedded", show_default=True)
-@click.option("--remote", is_flag=True, help="A remote host instead, which signs in by OAuth over HTTP.")
+@click.option(
+    "--mode",
+    type=click.Choice(["embedded", "hosted"]),
+    default="embedded",
+    show_default=True,
+    help="Who keeps the tokens in the tour: a vault of its own, or Scalekit's look-alike.",
+)
+@click.option("--remote", is_flag=True, help="Tour a remote host instead, which signs in by OAuth over HTTP.")
 @click.option("--interactive", is_flag=True, help="Give the consent yourself, in your own browser.")
 def demo(mode: str, *, remote: bool, interactive: bool) -> None:
-    """The guided tour: a real client, a real server, the built-in Microsoft."""
+    """Run the guided tour: a real client, a real server, the built-in Microsoft."""
     import anyio
 
     if remote:
@@ -85,8 +97,8 @@ def demo(mode: str, *, remote: bool, interactive: bool) -> None:
 
 
 @cli.command()
-@click.option("--port", default=9400, show_default=True, help="0 takes any free port.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=9400, show_default=True, help="Port to listen on; 0 takes any free one.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--week-of", type=click.DateTime(["%Y-%m-%d"]), help="Monday of the seeded week [default: this week].")
 def sandbox(port: int, host: str, week_of: Any) -> None:
     """Run the built-in Microsoft look-alike alone, for agents and tests of your own."""
@@ -118,7 +130,7 @@ def connect(settings: Settings, *, no_browser: bool, paste: bool, device_code: b
 
 @cli.command()
 @settings_options("mode", "hosted_calls")
-@click.option("--json", "as_json", is_flag=True, help="The catalogue as an MCP client receives it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the catalogue as JSON, as an MCP client receives it.")
 def tools(settings: Settings, *, as_json: bool) -> None:
     """List the tools and their parameters."""
     from scalekit_mcp.cli.tools import print_tools
@@ -157,10 +169,14 @@ def accounts() -> None:
 
 @accounts.command("list")
 @settings_options("connection")
-@click.option("--json", "as_json", is_flag=True)
-@click.option("--status", type=click.Choice(["PENDING", "ACTIVE", "EXPIRED", "REVOKED"]))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
+@click.option(
+    "--status",
+    type=click.Choice(["PENDING", "ACTIVE", "EXPIRED", "REVOKED"], case_sensitive=False),
+    help="Only accounts with this status.",
+)
 def accounts_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
-    """All connected accounts."""
+    """List all connected accounts."""
     from scalekit_mcp.cli.accounts import run_list
 
     run_list(settings, as_json=as_json, status=status)
@@ -169,9 +185,9 @@ def accounts_list(settings: Settings, *, as_json: bool, status: str | None) -> N
 @accounts.command("show")
 @settings_options("connection")
 @click.argument("identifier")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 def accounts_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
-    """One connected account, with its reason and who must act."""
+    """Show one connected account, with its reason and who must act."""
     from scalekit_mcp.cli.accounts import run_show
 
     run_show(settings, identifier, as_json=as_json)
@@ -181,9 +197,9 @@ def accounts_show(settings: Settings, identifier: str, *, as_json: bool) -> None
 @settings_options("connection")
 @click.argument("identifier")
 @click.option("--end", metavar="GRANT", help="End this app's access; the account and other apps are not touched.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 def accounts_hosts(settings: Settings, identifier: str, *, end: str | None, as_json: bool) -> None:
-    """The apps that were let use an account by signing in with Microsoft."""
+    """List the apps that may use an account since somebody signed in with Microsoft, or end one."""
     from scalekit_mcp.cli.hosts import run_hosts
 
     run_hosts(settings, identifier, end=end, as_json=as_json)
@@ -214,7 +230,14 @@ def accounts_delete(settings: Settings, identifier: str, *, yes: bool) -> None:
 @settings_options("tenant", "public_url", "read_only")
 @click.option("--public-client", is_flag=True, help="A desktop registration without a secret.")
 @click.option("--name", default="scalekit-mcp", show_default=True, help="Display name of the app.")
-@click.option("--format", "form", type=click.Choice(["portal", "az", "json"]), default="portal", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["portal", "az", "json"]),
+    default="portal",
+    show_default=True,
+    help="Steps for the Azure portal, commands for the Azure CLI, or a manifest.",
+)
 def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) -> None:
     """Print the Azure app registration that this configuration needs."""
     from scalekit_mcp.cli.azure_app import as_az, as_json, as_portal, registration
@@ -242,7 +265,7 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
     help="Who shall sign in [default: whom the tenant setting admits].",
 )
 @click.option("--seen", metavar="AADSTS...", help="A number that somebody saw on Microsoft's page.")
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program.")
 def doctor(settings: Settings, *, accounts: Any, seen: str | None, as_json: bool) -> None:
     """Check the Azure app and the settings against Microsoft, without signing in; exit 1 if a mistake was found.
 
@@ -282,8 +305,8 @@ def vault_rotate(settings: Settings) -> None:
 @cli.command()
 @settings_options("identifier")
 @click.option("--since", help="A date, an instant, or an age such as 24h or 7d.")
-@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="Most lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, for a program.")
 def audit(settings: Settings, *, since: str | None, limit: int, as_json: bool) -> None:
     """Show what happened to connected accounts: every change of status, its cause and Microsoft's code."""
     from scalekit_mcp.cli.audit import run_audit

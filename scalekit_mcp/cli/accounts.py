@@ -122,9 +122,21 @@ def run_delete(settings: Settings, identifier: str, *, confirmed: bool) -> None:
         state = damaged.message
     if not confirmed:
         question = f"Remove the account of '{identifier}' ({state}) and its tokens for good?"
-        click.confirm(question, abort=True, err=True)
+        _confirm(question)
     with_actions(settings, delete)
     click.echo(f"Deleted '{identifier}' and its sealed tokens.")
+
+
+def _confirm(question: str) -> None:
+    """Ask a person; ends the command unless they say yes."""
+    try:
+        agreed = click.confirm(question, err=True)
+    except click.Abort:  # Ctrl-C, or nobody there to ask
+        click.echo(err=True)
+        agreed = False
+    if not agreed:
+        click.echo("Nothing was removed.", err=True)
+        raise click.exceptions.Exit(1)
 
 
 def run_connect(settings: Settings, *, open_browser: bool, reconnect: bool = False) -> None:

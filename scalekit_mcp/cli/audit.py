@@ -77,7 +77,7 @@ def parse_since(text: str, *, now: datetime) -> datetime:
         instant = datetime.fromisoformat(text.strip())
     except ValueError as exc:
         raise InvalidInput(
-            "--since takes a date (2026-11-01), an instant (2026-11-01T08:00:00Z) or an age (24h, 7d, 2w).",
+            "it must be a date (2026-11-01), an instant (2026-11-01T08:00:00Z) or an age (24h, 7d, 2w).",
             field="since",
         ) from exc
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
 
-from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
+from scalekit_mcp.errors import ConfigurationError, ConnectedAccountNotFound, ScalekitMCPError
 
 
 class SentenceCommand(click.Command):
@@ -37,6 +38,13 @@ class Group(click.Group):
             for problem in error.problems:
                 click.echo(f"scalekit-mcp: {problem}", err=True)
             ctx.exit(2)
+        except ConnectedAccountNotFound as error:
+            click.echo(
+                f"scalekit-mcp: {error.message} `scalekit-mcp accounts list` names those that there are, and "
+                f"`scalekit-mcp connect --identifier {shlex.quote(error.identifier)}` makes this one.",
+                err=True,
+            )
+            ctx.exit(1)
         except ScalekitMCPError as error:
             click.echo(f"scalekit-mcp: {error.message} {error.next_step}", err=True)
             ctx.exit(1)

@@ -13,7 +13,11 @@ from scalekit_mcp.settings import load_settings
 
 OPTIONS: dict[str, Callable[..., Any]] = {
     "env_file": click.option("--env-file", type=click.Path(path_type=Path), help="Read settings from this file too."),
-    "mode": click.option("--mode", type=click.Choice(["auto", "embedded", "hosted"]), help="Who keeps the tokens."),
+    "mode": click.option(
+        "--mode",
+        type=click.Choice(["auto", "embedded", "hosted"]),
+        help="Who keeps the tokens [default: auto, by whose credentials are set].",
+    ),
     "sandbox": click.option("--sandbox", is_flag=True, default=None, help="Use the built-in Microsoft look-alike."),
     "identifier": click.option("--identifier", help="Whose account: your own string for a user."),
     "connection": click.option("--connection", help="Connection name [default: outlook]."),
@@ -21,7 +25,7 @@ OPTIONS: dict[str, Callable[..., Any]] = {
     "tools": click.option("--tools", help="Hosted mode: tools of further connections that are shown [default: all]."),
     "microsoft_client_id": click.option("--client-id", "MICROSOFT_CLIENT_ID", help="Application id of the Azure app."),
     "tenant": click.option("--tenant", "MICROSOFT_TENANT", help="Microsoft tenant [default: common]."),
-    "timezone": click.option("--timezone", help="Zone of answers, IANA or Windows name."),
+    "timezone": click.option("--timezone", help="Time zone of answers, by its IANA or Windows name."),
     "read_only": click.option("--read-only", is_flag=True, default=None, help="Offer no tool that changes anything."),
     "hosted_calls": click.option(
         "--hosted-calls",
@@ -36,7 +40,9 @@ OPTIONS: dict[str, Callable[..., Any]] = {
         "--public-url", help="How browsers and clients reach us [default: http://localhost:PORT]."
     ),
     "auth": click.option(
-        "--auth", type=click.Choice(["session-token", "microsoft", "oidc", "gateway", "none"]), help="HTTP callers."
+        "--auth",
+        type=click.Choice(["session-token", "microsoft", "oidc", "gateway", "none"]),
+        help="How callers over HTTP prove who they are [default: session-token].",
     ),
     "allowed_tenants": click.option(
         "--allowed-tenants", help="--auth microsoft: who may sign in, tenant ids or domains [default: all]."
@@ -47,13 +53,22 @@ OPTIONS: dict[str, Callable[..., Any]] = {
     "rest_proxy": click.option(
         "--rest-proxy", is_flag=True, default=None, help="Pass a backend's own calls on to Microsoft."
     ),
-    "stateless": click.option("--stateless", is_flag=True, default=None, help="No sessions for older clients."),
+    "stateless": click.option(
+        "--stateless",
+        is_flag=True,
+        default=None,
+        help="Keep no sessions for older clients, so that any replica can answer.",
+    ),
     "user_verification": click.option(
         "--user-verification",
         type=click.Choice(["off", "confirm", "url"]),
-        help="How who consents is held to who asked.",
+        help="What makes sure that who consents is who asked [default: off on stdio, confirm on HTTP].",
     ),
-    "log_format": click.option("--log-format", type=click.Choice(["text", "json"]), help="Always on stderr."),
+    "log_format": click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        help="Form of the log, which always goes to stderr [default: text].",
+    ),
 }
 
 

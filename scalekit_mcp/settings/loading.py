@@ -91,5 +91,6 @@ def _sentence(problem: dict[str, Any], origins: Mapping[str, Origin]) -> str:
     given = str(problem["loc"][0]) if problem.get("loc") else ""
     name = next((field for field in Settings.model_fields if given in {field, *variables_of(field)}), "")
     origin = origins.get(name)
-    message = str(problem["msg"]).removeprefix("Value error, ")
+    message = str(problem["msg"]).removeprefix("Value error, ").partition(", unable to ")[0]
+    message = message.replace("Input should be", "it must be", 1)
     return f"{origin or given or 'A setting'} is not valid: {message.rstrip('.')}."
