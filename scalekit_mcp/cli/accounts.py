@@ -13,6 +13,7 @@ import click
 from scalekit_mcp.actions import Actions, ConnectedAccountView, open_actions
 from scalekit_mcp.cli.hosts import print_grants
 from scalekit_mcp.cli.output import print_json, print_table
+from scalekit_mcp.cli.progress import Progress
 from scalekit_mcp.errors import AuthorizationRequired, VaultError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -20,12 +21,13 @@ T = TypeVar("T")
 CONNECT_SECONDS = 900
 
 
-def with_actions(settings: Settings, use: Callable[[Actions], Awaitable[T]]) -> T:
-    """Open the `Actions`, run one function on them, and close them; needs no Azure app."""
+def with_actions(settings: Settings, doing: str, use: Callable[[Actions, Progress], Awaitable[T]]) -> T:
+    """Open the `Actions`, run one function on them, and close them; needs no Azure app. `doing` is for its progress."""
 
     async def run() -> T:
-        async with open_actions(settings, calls_provider=False) as actions:
-            return await use(actions)
+        with Progress(doing) as progress:
+            async with open_actions(settings, calls_provider=False) as actions:
+                return await use(actions, progress)
 
     return anyio.run(run)
 
@@ -37,20 +39,24 @@ def as_json_value(account: ConnectedAccountView) -> dict[str, Any]:
     }
 
 
+async def all_accounts(actions: Actions, status: str | None, progress: Progress) -> list[ConnectedAccountView]:
+    """All accounts, read page after page."""
+    found: list[ConnectedAccountView] = []
+    token: str | None = None
+    while True:
+        page = await actions.list_connected_accounts(status=status, page_size=200, page_token=token)
+        found.extend(page.connected_accounts)
+        progress.at(len(found), page.total_size)
+        token = page.next_page_token
+        if token is None:
+            return found
+
+
 def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
-    """Print all accounts, page after page."""
-
-    async def collect(actions: Actions) -> list[ConnectedAccountView]:
-        found: list[ConnectedAccountView] = []
-        token: str | None = None
-        while True:
-            page = await actions.list_connected_accounts(status=status, page_size=200, page_token=token)
-            found.extend(page.connected_accounts)
-            token = page.next_page_token
-            if token is None:
-                return found
-
-    found = with_actions(settings, collect)
+    """Print all accounts."""
+    found = with_actions(
+        settings, "Reading the accounts", lambda actions, progress: all_accounts(actions, status, progress)
+    )
     if as_json:
         print_json([as_json_value(account) for account in found])
         return
@@ -77,7 +83,9 @@ def run_list(settings: Settings, *, as_json: bool, status: str | None) -> None:
 
 def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
     """Print one account."""
-    response = with_actions(settings, lambda actions: actions.get_connected_account(identifier=identifier))
+    response = with_actions(
+        settings, "Reading the account", lambda actions, _: actions.get_connected_account(identifier=identifier)
+    )
     account = response.connected_account
     values = as_json_value(account)
     if as_json:
@@ -95,11 +103,11 @@ def run_show(settings: Settings, identifier: str, *, as_json: bool) -> None:
 def run_disconnect(settings: Settings, identifier: str) -> None:
     """Forget the tokens of one account."""
 
-    async def use(actions: Actions) -> None:
+    async def use(actions: Actions, _: Progress) -> None:
         await actions.get_connected_account(identifier=identifier)
         await actions.disconnect(identifier=identifier)
 
-    with_actions(settings, use)
+    with_actions(settings, "Disconnecting the account", use)
     click.echo(
         f"Disconnected '{identifier}': its tokens are gone from the vault. Microsoft has no call that revokes them; "
         "the user can remove the app's permission at myapps.microsoft.com or account.live.com/consent/Manage."
@@ -109,21 +117,21 @@ def run_disconnect(settings: Settings, identifier: str) -> None:
 def run_delete(settings: Settings, identifier: str, *, confirmed: bool) -> None:
     """Remove one account for good; asks first unless that is confirmed."""
 
-    async def look(actions: Actions) -> ConnectedAccountView:
+    async def look(actions: Actions, _: Progress) -> ConnectedAccountView:
         return (await actions.get_connected_account(identifier=identifier)).connected_account
 
-    async def delete(actions: Actions) -> None:
+    async def delete(actions: Actions, _: Progress) -> None:
         await actions.delete_connected_account(identifier=identifier)
 
     try:
-        found = with_actions(settings, look)
+        found = with_actions(settings, "Reading the account", look)
         state = found.status + (f", {found.mailbox}" if found.mailbox else "")
     except VaultError as damaged:  # what cannot be read can still be removed
         state = damaged.message
     if not confirmed:
         question = f"Remove the account of '{identifier}' ({state}) and its tokens for good?"
         _confirm(question)
-    with_actions(settings, delete)
+    with_actions(settings, "Removing the account", delete)
     click.echo(f"Deleted '{identifier}' and its sealed tokens.")
 
 
@@ -147,10 +155,11 @@ def run_connect(settings: Settings, *, open_browser: bool, reconnect: bool = Fal
 
     async def run() -> ConnectedAccountView:
         async with stdio_composition(settings) as actions:
-            response = await actions.get_or_create_connected_account(identifier=identifier)
-            if response.connected_account.status == "ACTIVE" and not reconnect:
-                return response.connected_account
-            link = await actions.get_authorization_link(identifier=identifier, reconnect=reconnect)
+            with Progress("Asking for a link"):
+                response = await actions.get_or_create_connected_account(identifier=identifier)
+                if response.connected_account.status == "ACTIVE" and not reconnect:
+                    return response.connected_account
+                link = await actions.get_authorization_link(identifier=identifier, reconnect=reconnect)
             click.echo(f"Open this link in a browser on this machine:\n\n  {link.link}\n", err=True)
             if link.admin_consent_url:
                 click.echo(

@@ -29,7 +29,9 @@ def run_audit(settings: Settings, *, identifier: str | None, since: str | None, 
     except InvalidInput as error:
         raise click.BadParameter(error.message, param_hint="--since") from error
     entries = with_accounts(
-        settings, lambda connected: connected.accounts.history(identifier=identifier, since=after, limit=limit)
+        settings,
+        "Reading the history",
+        lambda connected, _: connected.accounts.history(identifier=identifier, since=after, limit=limit),
     )
     oldest_first = list(reversed(entries))
     if as_json:

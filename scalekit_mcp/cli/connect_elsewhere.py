@@ -10,6 +10,7 @@ import click
 
 from scalekit_mcp.actions import CALLBACK_PATH, AuthorizationOutcome, ConnectedAccountView, OutcomeKind, open_actions
 from scalekit_mcp.cli.accounts import print_connection
+from scalekit_mcp.cli.progress import Progress
 from scalekit_mcp.errors import AuthorizationRequired, ConfigurationError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
 
@@ -29,12 +30,13 @@ def run_paste(settings: Settings, *, reconnect: bool = False) -> None:
 
     async def run() -> ConnectedAccountView:
         async with open_actions(settings, link_base=link_base) as actions:
-            response = await actions.get_or_create_connected_account(identifier=identifier)
-            if response.connected_account.status == "ACTIVE" and not reconnect:
-                return response.connected_account
-            # A link of an earlier try may belong to another process that listens; this one starts anew.
-            link = await actions.get_authorization_link(identifier=identifier, reconnect=True)
-            started = await actions.start_authorization(link.link.rpartition("/")[2])
+            with Progress("Asking for a link"):
+                response = await actions.get_or_create_connected_account(identifier=identifier)
+                if response.connected_account.status == "ACTIVE" and not reconnect:
+                    return response.connected_account
+                # A link of an earlier try may belong to another process that listens; this one starts anew.
+                link = await actions.get_authorization_link(identifier=identifier, reconnect=True)
+                started = await actions.start_authorization(link.link.rpartition("/")[2])
             if isinstance(started, AuthorizationOutcome):
                 raise _refused(started)
             click.echo(f"Open this address in a browser on any machine and sign in:\n\n  {started}\n", err=True)
@@ -62,7 +64,8 @@ async def _take_pasted(actions: Actions) -> None:
         if query is None:
             click.echo(f"That is not the address after the sign-in: it holds `code=` and `state=`. {left} tries left.")
             continue
-        outcome = await actions.complete_authorization(query)
+        with Progress("Finishing the sign-in"):
+            outcome = await actions.complete_authorization(query)
         if outcome.kind is not OutcomeKind.CONNECTED:
             raise _refused(outcome)
         return
@@ -100,7 +103,8 @@ async def _device_code(settings: Settings, identifier: str, *, reconnect: bool) 
     services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
     try:
         provider, scopes = services.provider, settings.scopes
-        device = await provider.device_authorization(scopes)
+        with Progress("Asking for a code"):
+            device = await provider.device_authorization(scopes)
         minutes = max(1, round((device.expires_at - services.clock.now()).total_seconds() / 60))
         click.echo(
             f"Open {device.verification_uri} in a browser on any machine and enter the code\n\n"

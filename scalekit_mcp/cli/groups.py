@@ -31,13 +31,16 @@ class Group(click.Group):
         return _first_paragraph(self.help or "")
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; our exceptions end it with a sentence, as exit status 2 (configuration) or 1."""
+        """Run the command; our exceptions and Ctrl-C end it with a sentence, as exit status 2 (configuration) or 1."""
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
             for problem in error.problems:
                 click.echo(f"scalekit-mcp: {problem}", err=True)
             ctx.exit(2)
+        except KeyboardInterrupt:
+            click.echo("scalekit-mcp: Stopped; what was done until then stays.", err=True)
+            ctx.exit(1)
         except ConnectedAccountNotFound as error:
             click.echo(
                 f"scalekit-mcp: {error.message} `scalekit-mcp accounts list` names those that there are, and "

@@ -10,6 +10,7 @@ import click
 from scalekit_mcp.accounts import AccountKey, AccountServices, ClientGrant, GrantEnd, Grants
 from scalekit_mcp.actions import GrantView, grant_view
 from scalekit_mcp.cli.output import print_json
+from scalekit_mcp.cli.progress import Progress
 from scalekit_mcp.cli.vault import with_accounts
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import InvalidInput
@@ -25,7 +26,7 @@ def run_hosts(settings: Settings, identifier: str, *, end: str | None, as_json: 
     """
     key = AccountKey(settings.connection, identifier)
 
-    async def use(connected: AccountServices) -> Sequence[ClientGrant]:
+    async def use(connected: AccountServices, _: Progress) -> Sequence[ClientGrant]:
         await connected.accounts.get(key)
         grants = Grants(connected.vault, SystemClock())
         found = await grants.list(key)
@@ -39,7 +40,7 @@ def run_hosts(settings: Settings, identifier: str, *, end: str | None, as_json: 
             )
         return [grant for grant in found if grant.id != end]
 
-    found = [grant_view(grant) for grant in with_accounts(settings, use)]
+    found = [grant_view(grant) for grant in with_accounts(settings, "Reading the apps", use)]
     if as_json:
         print_json([grant.to_dict() for grant in found])
         return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from contextlib import AsyncExitStack, redirect_stdout, suppress
+from contextlib import AsyncExitStack, ExitStack, redirect_stdout, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ import anyio
 
 from scalekit_mcp import __version__
 from scalekit_mcp.actions import Actions, connections_of, open_actions
+from scalekit_mcp.cli.progress import Progress
 from scalekit_mcp.cli.serve import configure_logging, prepare_calls, server_options, warn_of_exposed_files
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.concurrency import RunningTasks
@@ -69,6 +70,9 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     tokens = _session_tokens(settings, keys)
     resource_metadata = resource_metadata_of(settings)
     async with AsyncExitStack() as stack:
+        starting = stack.enter_context(ExitStack())
+        if settings.log_format == "text":
+            starting.enter_context(Progress("Starting", lines=True))
         registry = Metrics()
         actions = await stack.enter_async_context(open_actions(settings, user_verification="confirm", metrics=registry))
         if settings.webhook_url:
@@ -140,6 +144,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
             else:
                 sys.stderr.write(serving + "\n")
 
+        starting.close()
         gc.freeze()  # what came to be by now stays: no collection need look at it
         await serve_http(
             app,

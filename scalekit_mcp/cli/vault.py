@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import click
 
+from scalekit_mcp.cli.progress import Progress
 from scalekit_mcp.clock import SystemClock
 from scalekit_mcp.errors import ConfigurationError, VaultError
 from scalekit_mcp.settings import Settings
@@ -18,19 +19,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def with_accounts(settings: Settings, use: Callable[[AccountServices], Awaitable[T]]) -> T:
-    """Open the vault, use its accounts once, close it; needs no Azure app."""
+def with_accounts(settings: Settings, doing: str, use: Callable[[AccountServices, Progress], Awaitable[T]]) -> T:
+    """Open the vault, use its accounts once, close it; needs no Azure app. `doing` is for its progress."""
     if settings.sandbox and settings.database_url is None:
         raise ConfigurationError("The sandbox's vault is in memory and ends with its process; there is none to open.")
 
     async def run() -> T:
         from scalekit_mcp.actions import embedded_services
 
-        services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
-        try:
-            return await use(services.connected)
-        finally:
-            await services.aclose()
+        with Progress(doing) as progress:
+            services = embedded_services(settings, clock=SystemClock(), timezone="UTC", user_verification="off")
+            try:
+                return await use(services.connected, progress)
+            finally:
+                await services.aclose()
 
     return anyio.run(run)
 
@@ -38,10 +40,10 @@ def with_accounts(settings: Settings, use: Callable[[AccountServices], Awaitable
 def run_migrate(settings: Settings) -> None:
     """Bring the vault's tables to the newest version; the first process that opens a vault does the same."""
 
-    async def use(connected: AccountServices) -> int:
+    async def use(connected: AccountServices, _: Progress) -> int:
         return (await connected.accounts.list(page_size=1)).total_size
 
-    count = with_accounts(settings, use)
+    count = with_accounts(settings, "Bringing the vault's tables to the newest version", use)
     from scalekit_mcp.accounts import HEAD
 
     click.echo(f"The vault is at version {HEAD}; it holds {count} connected account(s).")
@@ -83,13 +85,16 @@ def _add_key() -> None:
 
 
 def _reseal(settings: Settings) -> RotationProgress:
-    def show(progress: RotationProgress) -> None:
-        if progress.resealed or progress.unreadable:
-            click.echo(f"  {progress.resealed} sealed anew, {progress.remaining} to do", err=True)
-
     from scalekit_mcp.accounts import rotate_keys
 
-    return with_accounts(settings, lambda connected: rotate_keys(connected.vault, show))
+    async def use(connected: AccountServices, progress: Progress) -> RotationProgress:
+        def show(so_far: RotationProgress) -> None:
+            seen = so_far.resealed + so_far.unreadable
+            progress.at(seen, seen + so_far.remaining)
+
+        return await rotate_keys(connected.vault, show)
+
+    return with_accounts(settings, "Sealing records anew (may be stopped and begun again)", use)
 
 
 def _print_result(done: RotationProgress) -> None:

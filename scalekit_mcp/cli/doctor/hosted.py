@@ -9,6 +9,7 @@ from scalekit_mcp.cli.doctor.checks import REQUEST_SECONDS, seen_number
 from scalekit_mcp.cli.doctor.findings import Check, Finding, Report
 from scalekit_mcp.cli.doctor.machine import add_unreachable, check_clock, check_machine
 from scalekit_mcp.cli.doctor.remote_hosts import check_public_address
+from scalekit_mcp.cli.progress import Begin, unwatched
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import NotOffered, ScalekitMCPError
 from scalekit_mcp.settings import Settings
@@ -17,18 +18,22 @@ from scalekit_mcp.upstream import UpstreamClient
 _BY_TOOLS = "Calls go by Scalekit's tools, which refuse some parameters and have no scheduling tools."
 
 
-async def examine_hosted(settings: Settings, *, seen: int | None = None, clock: Clock | None = None) -> Report:
+async def examine_hosted(
+    settings: Settings, *, seen: int | None = None, clock: Clock | None = None, begin: Begin = unwatched
+) -> Report:
     """Ask Scalekit for an account and, with one that is ACTIVE, its proxy for a calendar; changes nothing.
 
-    `seen` is a number that somebody saw on Microsoft's page.
+    `seen` is a number that somebody saw on Microsoft's page; `begin` is told what is being done.
     """
     report = Report()
     clock = clock or SystemClock()
     if seen is not None:
         seen_number(report, seen)
+    begin("Asking Scalekit")
     if await _check_way_to_scalekit(report, settings, clock):
         await _check_calls(report, settings)
     if settings.auth == "oidc":
+        begin(f"Asking {settings.base_url}")
         await check_public_address(report, settings)
     check_machine(report, settings, now=clock.now())
     return report

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import click
 
+from scalekit_mcp.cli.progress import Begin, Progress, unwatched
 from scalekit_mcp.clock import Clock, SystemClock
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import Settings
@@ -34,11 +36,19 @@ def run_doctor(settings: Settings, *, accounts: WhoSignsIn | None, seen: str | N
     elif settings.resolved_mode == "hosted":
         from scalekit_mcp.cli.doctor.hosted import examine_hosted
 
-        report = anyio.run(lambda: examine_hosted(settings, seen=number))
+        report = anyio.run(lambda: _watched(lambda begin: examine_hosted(settings, seen=number, begin=begin)))
     else:
-        report = anyio.run(lambda: examine(settings, accounts=accounts, seen=number))
+        report = anyio.run(
+            lambda: _watched(lambda begin: examine(settings, accounts=accounts, seen=number, begin=begin))
+        )
     click.echo(json.dumps(as_value(report), indent=2) if as_json else as_text(report))
     return not report.mistakes
+
+
+async def _watched(look: Callable[[Begin], Awaitable[Report]]) -> Report:
+    """Carry the checks out with a line on stderr about those that take long."""
+    with Progress("Looking") as progress:
+        return await look(progress.begin)
 
 
 def _has_credentials(settings: Settings) -> bool:
@@ -59,21 +69,29 @@ def _explained(number: int) -> Report:
 
 
 async def examine(
-    settings: Settings, *, accounts: WhoSignsIn | None = None, seen: int | None = None, clock: Clock | None = None
+    settings: Settings,
+    *,
+    accounts: WhoSignsIn | None = None,
+    seen: int | None = None,
+    clock: Clock | None = None,
+    begin: Begin = unwatched,
 ) -> Report:
-    """All checks of one configuration."""
+    """All checks of one configuration. `begin` is told what is being done."""
     from scalekit_mcp.cli.doctor.checks import REQUEST_SECONDS, Doctor, seen_number, vault_evidence
     from scalekit_mcp.cli.doctor.machine import check_machine
     from scalekit_mcp.upstream import UpstreamClient
 
     clock = clock or SystemClock()
     network = settings.network
+    begin("Asking Microsoft")
     async with network.client(settings.addresses, make=UpstreamClient, timeout=REQUEST_SECONDS, cookies=True) as http:
         report = await Doctor(settings, http, clock).check(accounts)
     if settings.auth in ("microsoft", "oidc"):
         from scalekit_mcp.cli.doctor.remote_hosts import check_public_address
 
+        begin(f"Asking {settings.base_url}")
         await check_public_address(report, settings)
+    begin("Looking at this machine and its vault")
     check_machine(report, settings, now=clock.now())
     try:
         vault_evidence(report, await _from_vault(settings))
