@@ -12,7 +12,7 @@ Public names are imported on first use, so that `import scalekit_mcp` costs noth
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __all__ += ["__version__"]
