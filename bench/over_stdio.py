@@ -143,20 +143,27 @@ class Local:
     async def _round(
         self, name: str, tool: str, arguments: dict[str, Any], calls: int, count: int
     ) -> tuple[float, list[float]]:
-        spent: list[float] = []
-        waiting = iter(range(calls))
         given = {} if name == "floor" else arguments
-
-        async def work() -> None:
-            for _ in waiting:
-                began = time.perf_counter()
-                result = await self._who[name].call_tool(tool, given)
-                spent.append(time.perf_counter() - began)
-                assert not result.is_error, result
-
-        began = time.perf_counter()
-        async with anyio.create_task_group() as tasks:
-            for _ in range(count):
-                tasks.start_soon(work)
         self._calls[name] += calls
-        return len(spent) / (time.perf_counter() - began), spent
+        return await round_of_calls(self._who[name], tool, given, calls, count)
+
+
+async def round_of_calls(
+    client: Client, tool: str, arguments: dict[str, Any], calls: int, count: int
+) -> tuple[float, list[float]]:
+    """Calls per second and the seconds of each call, with so many under way on the one pipe."""
+    spent: list[float] = []
+    waiting = iter(range(calls))
+
+    async def work() -> None:
+        for _ in waiting:
+            began = time.perf_counter()
+            result = await client.call_tool(tool, arguments)
+            spent.append(time.perf_counter() - began)
+            assert not result.is_error, result
+
+    began = time.perf_counter()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(count):
+            tasks.start_soon(work)
+    return len(spent) / (time.perf_counter() - began), spent
