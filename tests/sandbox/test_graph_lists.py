@@ -283,6 +283,19 @@ async def test_an_unescaped_slash_in_an_id_breaks_the_path():
         assert refusal(await client.get("/me/events/abc%2Fdef")) == (400, "ErrorInvalidIdMalformed")
 
 
+async def test_a_second_slash_after_the_version_counts_as_one_as_msgraph_sdk_sends_it():
+    async with Graph().signed_in() as client:
+        doubled, plain = [
+            (
+                await client.get(f"https://graph.test/v1.0{slash}me/events", params={"$select": "subject", "$top": "2"})
+            ).json()
+            for slash in ("//", "/")
+        ]
+        assert doubled == plain
+        assert "//me" not in doubled["@odata.nextLink"]
+        assert (await client.get("/me//events")).status_code == 400
+
+
 async def test_everything_received_is_recorded():
     graph = Graph()
     async with graph.signed_in() as client:

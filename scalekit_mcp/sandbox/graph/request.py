@@ -82,8 +82,12 @@ class Request:
 
 @lru_cache(maxsize=4096)
 def path_segments(raw_path: bytes) -> tuple[str, ...]:
-    """The decoded segments of a path: an escaped slash stays inside its segment."""
-    return tuple(unquote(part) for part in raw_path.partition(b"?")[0].decode("latin-1").strip("/").split("/"))
+    """The decoded segments of a path: an escaped slash stays inside its segment.
+
+    msgraph-sdk for Python sends `/v1.0//me` since its base address ends with a slash.
+    """
+    version, *rest = raw_path.partition(b"?")[0].decode("latin-1").strip("/").split("/")
+    return tuple(unquote(part) for part in (version, *(rest[1:] if rest[:1] == [""] else rest)))
 
 
 @lru_cache(maxsize=4096)
