@@ -91,18 +91,20 @@ class Stage:
         client = await stack.enter_async_context(Client(over_stdio.quiet(command)))
         return client, next(iter(over_stdio.children() - before), None)
 
-    async def recorded(self, client: Client, listed: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    async def recorded(
+        self, client: Client, listed: dict[str, Any], created_later: dict[str, Any] = EVENT, *, events: int = EVENTS
+    ) -> tuple[dict[str, Any], str]:
         """Sign in, make events, and record the Graph request of each tool: our arguments, and the floor's orders.
 
-        `listed` are the arguments of the list.
+        `listed` are the arguments of the list, `created_later` those of every create after the first `events`.
         """
         refused = await client.call_tool(LIST, listed)
         await consent(Browser(self.http), refused.structured_content["error"]["authorization_url"], PERSON)
         created = None
-        for number in range(EVENTS):
+        for number in range(events):
             created = await client.call_tool(CREATE, {**EVENT, "subject": f"Benchmark {number}"})
         assert created is not None
-        arguments = {LIST: listed, GET: {"event_id": created.structured_content["id"]}, CREATE: EVENT}
+        arguments = {LIST: listed, GET: {"event_id": created.structured_content["id"]}, CREATE: created_later}
         orders: dict[str, list[Any]] = {}
         token = ""
         for tool, given in arguments.items():
