@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 
-.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench bench-vault evaluate soak lock mcp.json clean
+.PHONY: demo test test-full test-frameworks check docs vulnerabilities format bench bench-vault bench-peers evaluate soak lock mcp.json clean
 
 demo: .venv/runtime.done  ## the guided tour: a real client, a real server, the built-in Microsoft
 	@$(BIN)/scalekit-mcp demo
@@ -42,6 +42,9 @@ bench: .venv/full.done  ## one report: start, payload, calls, memory, vault, ref
 
 bench-vault: .venv/full.done  ## reading one account among 1,000 to 1,000,000, SQLite and PostgreSQL
 	@$(BIN)/python -m bench.vault
+
+bench-peers: .venv/full.done  ## other servers for Outlook calendars, out of npm and PyPI, beside ours and the floor; about ten minutes
+	@$(BIN)/python -m bench.peers
 
 evaluate: .venv/runtime.done  ## calendar tasks for a language model of yours (EVALUATION_URL, EVALUATION_MODEL), graded on the sandbox; see docs/evaluation.md
 	@$(BIN)/python -m evaluation $(TASKS)

@@ -24,3 +24,6 @@ done
 for name in mcp-1 fastmcp; do
   compile requirements/clients/$name.in -o requirements/clients/$name.txt
 done
+for name in outlook-graph-mcp msgraph-mcp-server; do # those out of npm: bench/peers/npm/
+  compile requirements/peers/$name.in -o requirements/peers/$name.txt
+done
