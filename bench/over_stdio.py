@@ -24,6 +24,9 @@ CHARACTERS_OF_A_TOKEN = 4
 THINKING_SECONDS = 1.0
 """How long a first call waits after tools/list: less than a person and a model need."""
 
+ANSWER_SECONDS = 60.0
+"""How long any answer may take; a server that needs longer has failed."""
+
 
 def quiet(command: StdioServerParameters):
     return stdio_client(command, errlog=Path(os.devnull).open("w", encoding="utf-8"))
@@ -44,7 +47,7 @@ async def started(
 ) -> tuple[float, float, float]:
     """Seconds from the start of the process to tools/list, of the first call a pause after it, and of all of it."""
     began = time.perf_counter()
-    async with Client(quiet(command)) as client:
+    async with Client(quiet(command), read_timeout_seconds=ANSWER_SECONDS) as client:
         await client.list_tools()
         listed = time.perf_counter()
         await anyio.sleep(pause_seconds)

@@ -88,7 +88,8 @@ class Stage:
     async def connected(self, stack: AsyncExitStack, command: StdioServerParameters) -> tuple[Client, int | None]:
         """A client of a server over stdio, and the server's process where the system tells it."""
         before = over_stdio.children()
-        client = await stack.enter_async_context(Client(over_stdio.quiet(command)))
+        client = Client(over_stdio.quiet(command), read_timeout_seconds=over_stdio.ANSWER_SECONDS)
+        await stack.enter_async_context(client)
         return client, next(iter(over_stdio.children() - before), None)
 
     async def recorded(

@@ -248,7 +248,7 @@ PEERS = (
         starts=(
             Start(),
             Start(
-                "toolset calendar, concise",
+                "calendar, concise",
                 environment={"OUTLOOK_MCP_TOOLSETS": "calendar"},
                 calls=_outlook_graph_concise_calls,
             ),

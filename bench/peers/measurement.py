@@ -29,7 +29,6 @@ CALLS = int(os.environ.get("BENCH_CALLS", "32"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 EVENTS = 20
 """On the day that is listed: as many as every server is asked for."""
-ANSWER_SECONDS = 60.0
 LISTED = {"start_datetime": f"{DAY}T00:00:00", "end_datetime": f"{AFTER}T00:00:00", "timezone": "UTC", "top": 20}
 CREATED_LATER = {
     "subject": CREATED["subject"],
@@ -169,7 +168,7 @@ async def _peer(stage: Stage, found: Found, peer: Peer, account: Account) -> Non
 
 async def _look(stage: Stage, server: Measured) -> None:
     """Start it once; its tools, and what each call asks and answers."""
-    async with Client(over_stdio.quiet(server.command), read_timeout_seconds=ANSWER_SECONDS) as client:
+    async with Client(over_stdio.quiet(server.command), read_timeout_seconds=over_stdio.ANSWER_SECONDS) as client:
         tools = await client.list_tools()
         text = tools.model_dump_json(by_alias=True, exclude_none=True)
         server.tools, server.tools_bytes, server.tools_characters = len(tools.tools), len(text.encode()), len(text)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.over_stdio import CHARACTERS_OF_A_TOKEN
 from bench.peers.field import KINDS, Kind, Peer
-from bench.peers.measurement import Found, Measured
+from bench.peers.measurement import CALLS, ROUNDS, STARTS, Found, Measured
 from bench.report import NONE, STYLE, machine
 
 NAMES: dict[Kind, str] = {"list": "list of 20", "get": "get", "create": "create"}
@@ -130,10 +130,11 @@ def on_console(found: Found) -> None:
 
 
 def page(found: Found, peers: Sequence[Peer], *, date: str, node: str, text: str) -> str:
-    """The page. `text` has the places {machine}, {node}, {date}, {peers}, {tables}, {refusals} and {left_out}."""
+    """The page. `text` has a place for each name below."""
     return text.format(
         machine=machine(),
         node=node,
+        counts=f"{STARTS} starts of each server; {ROUNDS} rounds of {CALLS} calls for each value.",
         date=date,
         peers=_table(
             ("name here", "package", "version", "registry", "how it gets the token"),
@@ -160,7 +161,7 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
-WIDTH, LEFT, LINE, BLOCK = 900, 210, 20, 30
+WIDTH, LEFT, LINE, BLOCK = 1040, 250, 20, 30
 COLUMN = WIDTH // 2
 BARS: tuple[tuple[str, Callable[[Measured], float | None], str], ...] = (
     ("process start to tools/list, ms (less is better)", lambda it: statistics.median(it.starts) * 1e3, "{:.0f}"),
@@ -201,7 +202,8 @@ def picture(found: Found) -> str:
                 f'<rect class="{kind}" x="{left + LEFT}" y="{at - 11}" width="{wide:.1f}" height="14" rx="2"/>'
             )
             parts.append(f'<text class="soft" x="{left + LEFT + wide + 6:.1f}" y="{at}">{told}</text>')
-    total = 24 + ((len(BARS) + 1) // 2) * height
+    total = 40 + ((len(BARS) + 1) // 2) * height
+    parts.append(f'<text class="soft" x="16" y="{total - 16}">Green: ours. Each block has a scale of its own.</text>')
     size = f'width="{WIDTH}" height="{total}" viewBox="0 0 {WIDTH} {total}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">\n<title>Servers beside one sandbox</title>\n'
