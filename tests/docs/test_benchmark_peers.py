@@ -123,7 +123,7 @@ def test_the_command_names_its_peers_and_its_options():
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
-def test_the_lock_file_and_the_page_name_the_version_that_is_run(peer):
+def test_the_lock_file_and_the_pages_name_the_version_that_is_run(peer):
     lock = locks(peer)[-1].read_text("utf-8")
     if peer.registry == "npm":
         assert json.loads(lock)["packages"][f"node_modules/{peer.package}"]["version"] == peer.version
@@ -133,6 +133,8 @@ def test_the_lock_file_and_the_page_name_the_version_that_is_run(peer):
         assert lock.count("==") <= lock.count("--hash=sha256:")
     named = [row for row in rows(PAGE.read_text("utf-8")) if row[:1] == [peer.name] and len(row) == 5]
     assert [row[1:4] for row in named] == [[f"`{peer.package}`", peer.version, peer.registry]]
+    comparison = rows((ROOT / "docs" / "comparison.md").read_text("utf-8"))
+    assert f"{peer.version}, {peer.registry}" in next(row for row in comparison if row[0] == "version, registry")
 
 
 @pytest.mark.parametrize("peer", [peer for peer in PEERS if peer.registry == "PyPI"], ids=lambda peer: peer.name)
