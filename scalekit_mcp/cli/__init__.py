@@ -12,7 +12,7 @@ import click
 
 from scalekit_mcp import __version__
 from scalekit_mcp.cli.groups import Group
-from scalekit_mcp.cli.options import settings_options
+from scalekit_mcp.cli.options import ADDRESSES, BRAND, EVERYTHING, MICROSOFT, OIDC, SCALEKIT, settings_options
 from scalekit_mcp.cli.output import prepare_streams
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings, check_settings
@@ -33,31 +33,7 @@ def cli() -> None:
     show_default=True,
     help="How clients connect; sse is http with the address for older clients.",
 )
-@settings_options(
-    "sandbox",
-    "identifier",
-    "mode",
-    "connection",
-    "connections",
-    "tools",
-    "microsoft_client_id",
-    "tenant",
-    "timezone",
-    "read_only",
-    "toolsets",
-    "hosted_calls",
-    "host",
-    "port",
-    "public_url",
-    "auth",
-    "allowed_tenants",
-    "client_metadata_hosts",
-    "rest_proxy",
-    "stateless",
-    "user_verification",
-    "log_level",
-    "log_format",
-)
+@settings_options(*EVERYTHING)
 def serve(settings: Settings, transport: str) -> None:
     """Run the MCP server: on stdio for one person, on HTTP for many."""
     check_settings(settings, transport="stdio" if transport == "stdio" else "http")
@@ -108,7 +84,10 @@ def sandbox(port: int, host: str, week_of: Any) -> None:
 
 
 @cli.command()
-@settings_options("sandbox", "identifier", "mode", "connection", "microsoft_client_id", "tenant", "log_level")
+@settings_options(
+    *("sandbox", "identifier", "mode", "connection", *MICROSOFT, *ADDRESSES, *SCALEKIT),
+    *("port", *BRAND, "log_level"),
+)
 @click.option("--no-browser", is_flag=True, help="Print the link instead of opening it.")
 @click.option("--paste", is_flag=True, help="No browser here: sign in elsewhere, paste the address you end on.")
 @click.option("--device-code", is_flag=True, help="No browser here: enter a code elsewhere (public clients only).")
@@ -227,7 +206,7 @@ def accounts_delete(settings: Settings, identifier: str, *, yes: bool) -> None:
 
 
 @cli.command("azure-app")
-@settings_options("tenant", "public_url", "read_only")
+@settings_options("tenant", "microsoft_cloud", "microsoft_scopes", "public_url", "read_only")
 @click.option("--public-client", is_flag=True, help="A desktop registration without a secret.")
 @click.option("--name", default="scalekit-mcp", show_default=True, help="Display name of the app.")
 @click.option(
@@ -249,15 +228,8 @@ def azure_app(settings: Settings, *, public_client: bool, name: str, form: str) 
 
 @cli.command()
 @settings_options(
-    "mode",
-    "microsoft_client_id",
-    "tenant",
-    "public_url",
-    "auth",
-    "read_only",
-    "connection",
-    "hosted_calls",
-    "identifier",
+    *("mode", "identifier", "connection", *MICROSOFT, *ADDRESSES, *SCALEKIT, "hosted_calls"),
+    *("public_url", "auth", *OIDC, "read_only"),
 )
 @click.option(
     "--accounts",

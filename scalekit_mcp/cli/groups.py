@@ -7,7 +7,10 @@ from typing import Any
 
 import click
 
+from scalekit_mcp.cli.options import SettingOption
 from scalekit_mcp.errors import ConfigurationError, ConnectedAccountNotFound, ScalekitMCPError
+
+MANY_OPTIONS = 15
 
 
 class SentenceCommand(click.Command):
@@ -17,6 +20,19 @@ class SentenceCommand(click.Command):
         """The first paragraph of the help text, uncut."""
         del limit
         return _first_paragraph(self.help or "")
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options; under the headings of their parts where there are many."""
+        parts: dict[str, list[tuple[str, str]]] = {"Options": []}
+        many = len(self.params) > MANY_OPTIONS
+        for option in self.get_params(ctx):
+            record = option.get_help_record(ctx)
+            if record is not None:
+                part = option.part if many and isinstance(option, SettingOption) else "Options"
+                parts.setdefault(part, []).append(record)
+        for part, records in parts.items():
+            with formatter.section(part):
+                formatter.write_dl(records)
 
 
 class Group(click.Group):

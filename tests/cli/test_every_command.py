@@ -10,13 +10,16 @@ from typing import Any
 
 import anyio
 import click
+import httpx2 as httpx
 import pytest
+from click.testing import CliRunner
 
 from scalekit_mcp.actions import open_actions
 from scalekit_mcp.cli import cli
 from scalekit_mcp.sandbox import Sandbox
-from scalekit_mcp.settings import load_settings
+from scalekit_mcp.settings import SECRETS, Settings, load_settings, variables_of
 from tests.support.processes import command, environment
+from tests.support.remote_process import remote_process
 
 KEYS = "k1:QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
 
@@ -120,6 +123,40 @@ def test_the_help_of_a_command_begins_with_a_verb_and_ends_as_a_sentence(names):
 def test_the_help_of_an_option_is_a_sentence(spelled):
     text = OPTIONS[spelled].help or ""
     assert re.fullmatch(r"([A-Z0-9]|--).*[.\]]", text), f"{text!r} is no sentence"
+
+
+WITHOUT_FLAG = set(SECRETS) | {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_SERVICE_NAME"}
+"""Secrets stand in no command line; OpenTelemetry's variables are read by its own exporter."""
+
+
+@pytest.mark.parametrize("name", [name for name in Settings.model_fields if variables_of(name)[0] not in WITHOUT_FLAG])
+def test_every_setting_that_is_no_secret_is_a_flag_of_the_server(name):
+    spelled = {option.name for option in COMMANDS[("serve",)].params}
+    assert spelled & {name, *variables_of(name)}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_command_takes_a_secret(name):
+    field = next(field for field in Settings.model_fields if name in variables_of(field))
+    assert not {option.name for one in COMMANDS.values() for option in one.params} & {field, name}
+
+
+def test_the_many_flags_of_the_server_stand_under_headings():
+    done = CliRunner().invoke(cli, ["serve", "--help"])
+    headings = re.findall(r"^(\w[\w ]+):$", done.output, re.MULTILINE)
+    assert headings == [
+        *("Options", "Accounts", "Your own Azure app", "Hosted mode", "Tools", "HTTP", "Callers over HTTP"),
+        *("Consent and pages", "Log"),
+    ]
+    assert all(f"  {option.opts[0]} " in done.output.replace("/", " ") for option in COMMANDS[("serve",)].params)
+
+
+def test_the_brand_of_the_pages_can_be_given_on_the_command_line(tmp_path):
+    brand = ("--product-name", "Contoso Desk", "--product-color", "#0b5cad", "--support-url", "mailto:help@contoso.com")
+    with remote_process(tmp_path, "--sandbox", *brand, "--privacy-url", "https://contoso.com/privacy") as remote:
+        page = httpx.get(f"{remote.base}/", timeout=20).text
+    for said in ("Contoso Desk", "#0b5cad", "mailto:help@contoso.com", "https://contoso.com/privacy"):
+        assert said in page
 
 
 async def test_an_account_that_is_not_there_leads_to_the_commands_that_list_and_make_one(tmp_path):
