@@ -11,6 +11,7 @@ import pytest
 
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, Sandbox
 from tests.server.chromium_support import Chromium, find_chromium
+from tests.server.control_edges import faint_controls
 
 pytestmark = [
     pytest.mark.full,
@@ -33,17 +34,19 @@ def authorize_url(base_url: str, **changes: str) -> str:
     return f"{base_url}/common/oauth2/v2.0/authorize?{urlencode(query)}"
 
 
-def walk(base_url: str, width: int) -> list[str]:
-    """Through every page; gives the names of those that are wider than the window."""
-    wide: list[str] = []
+def walk(base_url: str, width: int, scheme: str) -> list[str]:
+    """Through every page; gives the names of those that are wider than the window, and controls with faint edges."""
+    faults: list[str] = []
     with Chromium(find_chromium() or "") as chromium:
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
         chromium.call("Emulation.setDeviceMetricsOverride", **metrics)
+        chromium.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
         def check(name: str, text: str) -> None:
             assert "NOT Microsoft" in chromium.wait_for(text), name
             if not chromium.evaluate(FITS):
-                wide.append(name)
+                faults.append(f"{name} is wider than the window")
+            faults.extend(f"{name}: {fault}" for fault in faint_controls(chromium))
 
         chromium.open(base_url)
         check("start", "Latest requests")
@@ -61,16 +64,16 @@ def walk(base_url: str, width: int) -> list[str]:
         check("refused", "AADSTS700016")
         chromium.open(f"{base_url}/devicelogin")
         check("device", "Enter code")
-    return wide
+    return faults
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-async def test_no_page_is_wider_than_the_window(width: int) -> None:
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+async def test_no_page_is_wider_than_the_window_or_has_faint_controls(width: int, scheme: str) -> None:
     sandbox = Sandbox()
     with anyio.fail_after(90):
         async with sandbox.serve() as base_url:
             sandbox.add_redirect_uri(f"{base_url}/oauth/callback")
-            assert await anyio.to_thread.run_sync(walk, base_url, width) == []
+            assert await anyio.to_thread.run_sync(walk, base_url, width, scheme) == []
 
 
 def give_consent_with_form_post(base_url: str) -> str:
