@@ -6,8 +6,6 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from scalekit_mcp.network.addresses import is_loopback
-
 P = TypeVar("P")
 _PORTS = {"http": 80, "https": 443}
 
@@ -17,10 +15,10 @@ def proxy_for(
 ) -> P | None:
     """The one of `proxies` (by `https`, `http` and `all`) for an address; None for the direct way.
 
-    What is on this machine is always reached directly; `without_proxy` are the entries of `NO_PROXY`.
+    `without_proxy` are the entries of `NO_PROXY`.
     """
     proxy = proxies.get(scheme) or proxies.get("all")
-    if proxy is None or is_loopback(host):
+    if proxy is None:
         return None
     port = port or _PORTS.get(scheme, 0)
     return None if any(excepts(entry, host, port) for entry in without_proxy) else proxy

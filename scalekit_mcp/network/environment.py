@@ -89,7 +89,11 @@ class Network:
         return tuple(proxies)
 
     def proxy_of(self, url: str) -> Proxy | None:
-        """The proxy that requests to an address go through; None where they go directly."""
+        """The proxy that requests to an address go through; None where they go directly, as to this machine."""
+        return None if leads_to_loopback(url) else self.proxy_of_others(url)
+
+    def proxy_of_others(self, url: str) -> Proxy | None:
+        """The proxy that other programs would use, which reach this machine directly only where `NO_PROXY` says so."""
         parts = urlsplit(url)
         proxies = {proxy.kind: proxy for proxy in self.proxies()}
         return proxy_for(

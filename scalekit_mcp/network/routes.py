@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import httpx2 as httpx
 
+from scalekit_mcp.network.addresses import is_loopback
 from scalekit_mcp.network.choice import proxy_for
 
 POOL_CONNECTIONS = 200
@@ -29,6 +30,8 @@ class Routes(httpx.AsyncBaseTransport):
 
     def proxy_of(self, url: httpx.URL) -> str | None:
         """The proxy for an address; None for the direct way."""
+        if is_loopback(url.host):
+            return None
         return proxy_for(url.scheme, url.host, url.port, proxies=self._proxies, without_proxy=self._without_proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

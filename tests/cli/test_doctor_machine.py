@@ -139,6 +139,20 @@ async def test_an_authority_that_is_not_trusted_is_told_from_a_host_that_is_not_
     assert "SSL_CERT_FILE" in (found.fix or "")
 
 
+@pytest.mark.parametrize(("excepted", "states"), [("", ["warning"]), ("localhost", [])])
+async def test_traces_that_would_leave_this_machine_by_a_proxy_are_named(excepted, states, authority, monkeypatch):
+    async with behind("http", authority) as (sandbox, connecting):
+        report = await report_of(
+            sandbox,
+            monkeypatch,
+            HTTP_PROXY=connecting.url("http"),
+            NO_PROXY=excepted,
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
+        )
+    assert [found.state for found in of(report, "traces")] == states
+    assert [found.fix for found in of(report, "traces")] == ["Add localhost to NO_PROXY."] * len(states)
+
+
 # -- whom it trusts
 
 
@@ -247,6 +261,22 @@ async def test_hosted_mode_looks_at_the_machine_too(monkeypatch, tmp_path):
         given: dict[str, Any] = dict(sandbox.scalekit_environment())
         report = await examine_hosted(load_settings(mode="hosted", database_url="sqlite+aiosqlite://", **given))
     assert {"scalekit", "clock", "network", "authorities", "files"} <= {found.check for found in report.findings}
+
+
+async def test_hosted_mode_asks_the_public_address_where_hosts_sign_in_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sandbox = Sandbox()
+    async with sandbox.serve():
+        given: dict[str, Any] = {
+            **sandbox.scalekit_environment(),
+            "auth": "oidc",
+            "oidc_issuer": "https://issuer.example",
+            "oidc_audience": "api://outlook",
+            "public_url": "http://localhost:9",
+        }
+        report = await examine_hosted(load_settings(mode="hosted", database_url="sqlite+aiosqlite://", **given))
+    assert "public_unreachable" in report.mistakes
+    assert "challenge" in {found.check for found in report.findings}
 
 
 async def test_hosted_mode_names_a_proxy_that_refuses(authority, monkeypatch):

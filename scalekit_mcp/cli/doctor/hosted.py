@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import httpx2 as httpx
 
 from scalekit_mcp.actions import Actions, ProviderCall, open_actions
@@ -35,7 +36,8 @@ async def examine_hosted(
     if settings.auth == "oidc":
         begin(f"Asking {settings.base_url}")
         await check_public_address(report, settings)
-    check_machine(report, settings, now=clock.now())
+    begin("Looking at this machine")
+    await anyio.to_thread.run_sync(check_machine, report, settings, clock.now())
     return report
 
 

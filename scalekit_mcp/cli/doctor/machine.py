@@ -27,10 +27,11 @@ _MOST_FILES = 1000
 _MOST_NAMED = 3
 
 
-def check_machine(report: Report, settings: Settings, *, now: datetime) -> None:
+def check_machine(report: Report, settings: Settings, now: datetime) -> None:
     """Add what needs no request: proxies, authorities, and private files that others can open."""
     report.add("network", "ok", f"To other machines: {settings.network.description()}.")
     _check_way(report, settings)
+    _check_traces(report, settings)
     _check_authorities(report, settings.network, now)
     _check_files(report, settings)
 
@@ -115,6 +116,20 @@ def _check_way(report: Report, settings: Settings) -> None:
             ways.append(way)
     if ways:
         report.add("way", "ok", f"{'; '.join(ways)}.")
+
+
+def _check_traces(report: Report, settings: Settings) -> None:
+    """OpenTelemetry's exporter reads the variables by itself, and takes this machine for any other."""
+    url = settings.otlp_endpoint
+    proxy = settings.network.proxy_of_others(url) if leads_to_loopback(url) else None
+    if proxy is not None:
+        host = urlsplit(url).hostname
+        report.add(
+            "traces",
+            "warning",
+            f"Traces for {urlsplit(url).netloc} on this machine go through the proxy {proxy} and are lost there.",
+            fix=f"Add {host} to NO_PROXY.",
+        )
 
 
 # Whom it trusts

@@ -92,7 +92,7 @@ async def examine(
         begin(f"Asking {settings.base_url}")
         await check_public_address(report, settings)
     begin("Looking at this machine and its vault")
-    check_machine(report, settings, now=clock.now())
+    await anyio.to_thread.run_sync(check_machine, report, settings, clock.now())
     try:
         vault_evidence(report, await _from_vault(settings))
     except ScalekitMCPError as exc:
