@@ -60,13 +60,14 @@ def _with_npm(peer: Peer, folder: Path) -> None:
         shutil.copy(path, folder)
     try:
         done = npm(
-            *("ci", "--ignore-scripts", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder)),
+            *("ci", "--ignore-scripts", "--loglevel=error", "--no-audit", "--no-fund", "--prefix", str(folder)),
             timeout_seconds=INSTALL_SECONDS,
         )
     except subprocess.TimeoutExpired as exc:
         raise NotInstalledError(f"npm did not finish within {INSTALL_SECONDS} seconds") from exc
     if done.returncode:
-        raise NotInstalledError(f"npm could not install it: {_last_line(done.stdout + done.stderr)}")
+        lines = [line for line in done.stderr.splitlines() if line.startswith("npm error")]
+        raise NotInstalledError(f"npm could not install it: {_last_line(lines[0] if lines else done.stderr)}")
 
 
 def _with_pip(peer: Peer, folder: Path) -> None:
