@@ -150,6 +150,17 @@ def test_files_that_others_can_open_are_warned_of_at_the_start_with_the_command_
 
 
 @posix
+def test_a_folder_in_which_others_can_replace_the_keys_is_warned_of_at_the_start(used: Path):
+    folder = key_file_of(used).parent
+    folder.chmod(0o777)
+    said = started(*STARTS["stdio"], home=used, **APP).stderr
+    assert f"{folder} can be changed by all users" in said
+    assert f"Run `chmod go-w {folder}`." in said
+    folder.chmod(0o1777)  # there everybody can replace their own files alone
+    assert str(folder) not in started(*STARTS["stdio"], home=used, **APP).stderr
+
+
+@posix
 def test_files_that_the_program_makes_are_its_owners_alone(used: Path):
     started("session-token", "--identifier", "ana", home=used, **APP)
     for path in [*used.rglob("*.keys"), *used.rglob("vault.sqlite3*")]:
