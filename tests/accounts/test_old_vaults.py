@@ -13,20 +13,23 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 import scalekit_mcp.accounts.vault.migrations as migrations
 from scalekit_mcp.accounts.model.records import AccountKey
 from scalekit_mcp.accounts.vault.changes import AttemptKey
+from scalekit_mcp.accounts.vault.database.database import Database
 from scalekit_mcp.accounts.vault.rows import to_micros
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing
+from scalekit_mcp.accounts.vault.tables import HEAD
 from scalekit_mcp.accounts.vault.vault import Vault
 from scalekit_mcp.errors import VaultError
 from tests.accounts.accounts_support import sqlite_url
-from tests.accounts.test_tampering import Database
+from tests.accounts.test_tampering import Database as Rows
 from tests.accounts.test_vault import NEWER, NOW, RING, active
 
 TICKET = "a" * 64
+VERSION = "SELECT version_num FROM alembic_version"
 
 
 def old_vault(path: Path, ring: KeyRing = RING, names: tuple[str, ...] = ("ana", "bea")) -> None:
@@ -86,7 +89,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
         assert pending is not None
         assert pending.tokens is None
         await vault.aclose()
-    Database(path).run("UPDATE attempts SET wrong_tries = 0")
+    Rows(path).run("UPDATE attempts SET wrong_tries = 0")
     vault = Vault(sqlite_url(path), RING)
     with pytest.raises(VaultError):
         await vault.find_attempt(AttemptKey.TICKET, TICKET)
@@ -96,7 +99,7 @@ async def test_an_old_vault_opens_with_everything_in_it_and_is_sealed_anew(tmp_p
 async def test_a_row_without_its_seal_is_not_taken_for_an_old_one_later(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
-    database = Database(path)
+    database = Rows(path)
     before = database.copy("connected_accounts")
     vault = Vault(sqlite_url(path), RING)
     await vault.find_account(AccountKey("outlook", "ana"))
@@ -117,13 +120,47 @@ async def test_several_processes_may_open_an_old_vault_at_once(tmp_path: Path):
     assert all(each is not None and each.tokens is not None for each in found)
     for vault in vaults:
         await vault.aclose()
-    assert Database(path).run("SELECT 1 FROM connected_accounts WHERE sealed_state IS NULL") == []
+    assert Rows(path).run("SELECT 1 FROM connected_accounts WHERE sealed_state IS NULL") == []
+
+
+async def test_a_process_that_opens_an_old_vault_waits_for_another_that_brings_it_up_to_date(tmp_path: Path):
+    path = tmp_path / "vault.sqlite3"
+    old_vault(path)
+    tries: list[int] = []
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+
+        class Watched(Database):
+            async def write(self, *arguments: Any, **options: Any) -> Any:
+                tries.append(len(tries))
+                if len(tries) == 3:
+                    other.execute("COMMIT")
+                return await super().write(*arguments, **options)
+
+        database = Watched(sqlite_url(path), write_seconds=0.01)
+        await database.migrate()
+        assert await database.read(lambda connection: connection.execute(text(VERSION)).scalar()) == HEAD
+        await database.aclose()
+    assert len(tries) == 3
+
+
+async def test_a_vault_that_stays_locked_is_refused_in_the_end(tmp_path: Path):
+    path = tmp_path / "vault.sqlite3"
+    old_vault(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        database = Database(sqlite_url(path), write_seconds=0.01)
+        with pytest.raises(VaultError, match="kept the vault's database locked"):
+            await database.migrate()
+        await database.aclose()
 
 
 async def test_an_old_record_that_does_not_open_hides_no_other(tmp_path: Path):
     path = tmp_path / "vault.sqlite3"
     old_vault(path)
-    Database(path).run("UPDATE connected_accounts SET sealed_tokens = x'00' WHERE identifier = 'bea'")
+    Rows(path).run("UPDATE connected_accounts SET sealed_tokens = x'00' WHERE identifier = 'bea'")
     vault = Vault(sqlite_url(path), RING)
     assert await vault.find_account(AccountKey("outlook", "ana")) is not None
     with pytest.raises(VaultError, match="'bea'"):

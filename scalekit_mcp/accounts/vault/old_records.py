@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Executable, select, update
 
 from scalekit_mcp.accounts.vault import rows
+from scalekit_mcp.accounts.vault.database.database import tried_again
 from scalekit_mcp.accounts.vault.database.statements import Statements
 from scalekit_mcp.accounts.vault.sealing import seals
 from scalekit_mcp.accounts.vault.tables import (
@@ -32,8 +33,6 @@ OLD_KEY_CHECK = b"scalekit-mcp"
 KEY_CHECK = b"scalekit-mcp 2"
 """What a check of a vault key holds since the state of a record is sealed."""
 _BATCH = 200
-_TRIES = 10
-"""How often a batch waits for the write lock of a database that other processes are sealing too."""
 
 _account = connected_accounts.c
 _attempt = attempts.c
@@ -89,14 +88,8 @@ class OldRecords:
 
         if not statements:
             return
-        for left in reversed(range(_TRIES)):
-            try:
-                await self._statements.write(run)
-            except VaultError as exc:  # others may be sealing the same records; each is sealed once
-                if not exc.retryable or not left:
-                    raise
-            else:
-                return
+        # Others may be sealing the same records; each is sealed once.
+        await tried_again(lambda: self._statements.write(run))
 
     def _seal_account(self, row: rows.Row) -> list[Executable]:
         values = {**row, "epoch": row["version"], "tokens_version": None}

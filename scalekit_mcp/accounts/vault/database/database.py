@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from sqlalchemy.util import greenlet_spawn
 from scalekit_mcp.accounts.vault.database.failures import CANNOT_OPEN, translated, was_refused_by_driver
 from scalekit_mcp.accounts.vault.database.statement_log import ENGINE_NAME, OwnConnection, keep_values_out_of_logs
 from scalekit_mcp.accounts.vault.tables import HEAD, metadata
+from scalekit_mcp.errors import VaultError
 
 T = TypeVar("T")
 
@@ -29,6 +30,8 @@ CHECKPOINT_MILLISECONDS = 500
 """How long a checkpoint waits for readers; it can always be made up for later."""
 IDLE_SECONDS = 30.0
 """A PostgreSQL connection that nobody used for so long is asked whether it lives: a network forgets silently."""
+OPENING_TRIES = 10
+"""How often a process that opens a vault waits for the write lock of others that bring it up to date just then."""
 _MIGRATION_LOCK = 7_254_862_031_771_004
 """The PostgreSQL advisory lock that one process holds while it migrates."""
 
@@ -123,17 +126,21 @@ class Database:
         """
         with translated():
             self._create_file()
-            if await self.read(_version) != HEAD:
-                await self.write(self._bring_up_to_date)
+        await tried_again(self._bring_up_to_date)
 
-    def _bring_up_to_date(self, connection: Connection) -> None:
-        if self.is_postgresql:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        version = _version(connection)
-        if version is None:
-            _create(connection)
-        elif version != HEAD:
-            _upgrade(connection)
+    async def _bring_up_to_date(self) -> None:
+        def run(connection: Connection) -> None:
+            if self.is_postgresql:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            version = _version(connection)
+            if version is None:
+                _create(connection)
+            elif version != HEAD:
+                _upgrade(connection)
+
+        with translated():
+            if await self.read(_version) != HEAD:
+                await self.write(run)
 
     async def forget_free_pages(self) -> None:
         """SQLite: move the write-ahead log into the file and empty it, so that no deleted record stays in it.
@@ -163,6 +170,21 @@ class Database:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+async def tried_again(write: Callable[[], Awaitable[T]]) -> T:
+    """What `write` returns, begun anew while others that open the vault, too, keep it locked.
+
+    Raises:
+        VaultError: the write failed, or the vault was locked `OPENING_TRIES` times.
+    """
+    for left in reversed(range(OPENING_TRIES)):
+        try:
+            return await write()
+        except VaultError as exc:
+            if not exc.retryable or not left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 async def _on_open_connection(run: Callable[[], T]) -> T:
