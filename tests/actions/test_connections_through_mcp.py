@@ -19,6 +19,7 @@ from test_hosted_connections import FOREIGN, MAIL, agree, connect
 
 from scalekit_mcp.demo.browser import consent
 from scalekit_mcp.sandbox.scalekit.records import Fault
+from scalekit_mcp.scalekit.connectors.foreign_schema import clean_text
 from scalekit_mcp.server.callers.caller import Caller, RequestContext
 from scalekit_mcp.server.mcp.app import ServerOptions, create_server
 from scalekit_mcp.server.mcp.connectors import MAX_LISTED_BYTES, MAX_LISTED_TOOLS
@@ -248,8 +249,9 @@ async def test_calls_are_counted_by_connection_and_audited_by_name(caplog: pytes
         assert "See you." not in caplog.text
 
 
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | FLOATS | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
@@ -273,9 +275,9 @@ def schemas() -> st.SearchStrategy[Any]:
             "const": JSON,
             "default": JSON,
             "description": st.text(max_size=30) | JSON,
-            "minimum": st.floats() | st.integers() | JSON,
-            "maximum": st.floats() | JSON,
-            "minLength": st.floats(allow_nan=False) | st.integers(),
+            "minimum": FLOATS | st.integers() | JSON,
+            "maximum": FLOATS | JSON,
+            "minLength": FLOATS | st.integers(),
             "pattern": st.just("(a+)+$"),
             "$ref": st.sampled_from(["#", "#/$defs/a", "#/properties/a", "http://x.example/y", "#/nowhere"]),
             "$defs": st.dictionaries(NAMES, inner, max_size=2),
@@ -311,7 +313,8 @@ def assert_flat(schema: dict[str, Any], *, root: bool = False) -> None:
         assert_flat(member)
     if schema["type"] == "integer":
         assert all(isinstance(schema[name], int) for name in ("minimum", "maximum", "default") if name in schema)
-    assert schema.get("description", " ").isprintable()
+    description = schema.get("description", "x")
+    assert description == clean_text(description, len(description))
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -323,7 +326,7 @@ async def test_whatever_a_list_holds_is_listed_flat_or_left_out(definitions: lis
         for one in definitions
     ]
     async with fast_bench(further_connections=CONNECTIONS) as bench:
-        bench.look_alike.switches.further_tools = {"gmail": json.loads(json.dumps(many, allow_nan=True))}
+        bench.look_alike.switches.further_tools = {"gmail": json.loads(json.dumps(many))}
         for era in ("legacy", "auto"):
             async with client_of(bench, era) as client:
                 tools = (await client.list_tools()).tools
@@ -336,7 +339,30 @@ async def test_whatever_a_list_holds_is_listed_flat_or_left_out(definitions: lis
                 for tool in foreign:
                     assert_flat(dict(tool.input_schema), root=True)
                     Draft202012Validator.check_schema(dict(tool.input_schema))
+                    assert json.dumps(tool.input_schema, allow_nan=False)
                     assert len(tool.description or "") <= 900
+
+
+async def test_signs_of_private_use_stay_in_a_description() -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "number", "description": "\U001092b8 a"}}}
+    async with fast_bench(further_connections=CONNECTIONS) as bench, client_of(bench, "auto") as client:
+        bench.look_alike.switches.further_tools = {"gmail": [{"name": "odd", "input_schema": schema}]}
+        listed = {tool.name: tool for tool in (await client.list_tools()).tools}["odd"].input_schema
+        assert_flat(listed, root=True)
+        assert listed["properties"]["n"]["description"] == "\U001092b8 a"
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+async def test_a_list_with_numbers_that_json_does_not_have_hides_no_other(
+    number: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "number", "maximum": number}}}
+    async with fast_bench(further_connections=CONNECTIONS) as bench, client_of(bench, "auto") as client:
+        bench.look_alike.switches.further_tools = {"gmail": [{"name": "odd", "input_schema": schema}]}
+        listed = await names(client)
+        assert "odd" not in listed
+        assert {"outlook_list_calendar_events", "slack_send_message"} <= set(listed)
+        assert "The tools of 'gmail' were not listed: provider_unavailable" in caplog.text
 
 
 async def test_500_tools_are_bounded_and_it_is_said(caplog: pytest.LogCaptureFixture) -> None:
