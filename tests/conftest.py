@@ -1,11 +1,13 @@
 """What holds for every test: one hypothesis profile, and databases for those that need one.
 
 The speed of a machine is not what these tests are about, so an example may take its time. The same examples are drawn
-everywhere, so that what is red for one is red for all; `--hypothesis-seed=random` draws others.
+wherever the same modules are loaded (hypothesis also tries the constants in them), so that what is red for one is
+mostly red for all; `--hypothesis-seed=random` draws others.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,6 +25,10 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("scalekit_mcp")
+
+# A shell ignores Ctrl-C in what it runs in the background, and each process that a test starts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
