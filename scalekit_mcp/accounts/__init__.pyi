@@ -2,7 +2,6 @@ from .accounts import Accounts as Accounts
 from .allowed_tenants import AllowedTenants as AllowedTenants
 from .authorization.attempts import pending_reason as pending_reason
 from .authorization.engine import Authorizations as Authorizations
-from .authorization.keeper import ApprovalRequest as ApprovalRequest
 from .authorization.links import LinkRequest as LinkRequest
 from .authorization.outcomes import AuthorizationOutcome as AuthorizationOutcome
 from .authorization.outcomes import AuthorizationPrompt as AuthorizationPrompt
@@ -16,6 +15,7 @@ from .grants import RefreshError as RefreshError
 from .grants import RefreshOutcome as RefreshOutcome
 from .grants import RefreshPresented as RefreshPresented
 from .misconfiguration import MisconfigurationGuard as MisconfigurationGuard
+from .model.approval_request import ApprovalRequest as ApprovalRequest
 from .model.grants import Client as Client
 from .model.grants import ClientGrant as ClientGrant
 from .model.grants import ClientKind as ClientKind

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from scalekit_mcp.accounts.allowed_tenants import AllowedTenants
 from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.engine import Authorizations
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.oauth_keeper import OAuthKeeper
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.grants import SignIn, SignInRequest
 from scalekit_mcp.accounts.model.records import AccountKey, ProviderAccount
 from scalekit_mcp.accounts.provider import Grant, GrantError, GrantFault

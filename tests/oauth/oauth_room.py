@@ -16,7 +16,7 @@ import httpx2 as httpx
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.grants import SignIn, SignInRequest
 from scalekit_mcp.accounts.provider_sign_ins import NotSignedIn, SignedIn, SignInProvider
 from scalekit_mcp.accounts.vault.sealing.key_ring import KeyRing

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from scalekit_mcp.accounts.authorization import texts
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, OutcomeKind
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.records import AccountKey, AccountSettings, AccountStatus, Attempt, ConnectedAccount
 from scalekit_mcp.accounts.vault.sealing.key_ring import BrokenSealError, KeyRing
 from scalekit_mcp.clock import Clock

@@ -15,9 +15,10 @@ from scalekit_mcp.accounts.authorization.approvals import Approvals
 from scalekit_mcp.accounts.authorization.attempts import AttemptRecords, is_switch
 from scalekit_mcp.accounts.authorization.callback import Callback
 from scalekit_mcp.accounts.authorization.confirmation import Confirmation
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest, Keeper
+from scalekit_mcp.accounts.authorization.keeper import Keeper
 from scalekit_mcp.accounts.authorization.links import LinkRequest, Links, ListenerAlive
 from scalekit_mcp.accounts.authorization.outcomes import AuthorizationOutcome, AuthorizationPrompt
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.records import (
     AccountKey,
     AccountSettings,

@@ -6,31 +6,11 @@ Everything else about an attempt is the same for all of them: its link, page, co
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.records import Attempt, ConnectedAccount, Held
 from scalekit_mcp.accounts.vault.changes import Change
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalRequest:
-    """The address where an administrator approves the application for everybody, and what a mail to them has to say.
-
-    `permissions` are the provider's names. `ends_on_own_computer`: the last page is on the machine of whoever asks, so
-    that it does not load for the administrator.
-    """
-
-    url: str = field(repr=False)
-    application_id: str
-    permissions: tuple[str, ...]
-    ends_on_own_computer: bool = False
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> ApprovalRequest:
-        """The request that `dataclasses.asdict` took apart and JSON carried."""
-        members: dict[str, Any] = {**value, "permissions": tuple(value["permissions"])}
-        return cls(**members)
 
 
 class Keeper(Protocol):

@@ -10,9 +10,9 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from scalekit_mcp.accounts.authorization.attempts import same_account
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
 from scalekit_mcp.accounts.misconfiguration import MisconfigurationGuard
 from scalekit_mcp.accounts.model import statuses
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.accounts.model.records import (
     AccountSettings,
     AccountStatus,

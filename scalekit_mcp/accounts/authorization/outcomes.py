@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from scalekit_mcp.accounts.authorization.keeper import ApprovalRequest
+from scalekit_mcp.accounts.model.approval_request import ApprovalRequest
 from scalekit_mcp.errors import WhoActs
 from scalekit_mcp.languages import Sentence, said
 
