@@ -12,6 +12,7 @@ import yaml
 from packaging_support import ROOT
 from test_bundle import variables
 
+from scalekit_mcp.server.http.protocol import IDLE_SECONDS
 from scalekit_mcp.server.http.serving import DRAIN_SECONDS
 
 DEPLOY = ROOT / "deploy"
@@ -109,3 +110,11 @@ def test_a_service_that_may_is_noticed(expected: str, change: Callable[[dict[str
     compose = copy.deepcopy(COMPOSE)
     change(compose["services"])
     assert expected in loose(compose)
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern"), [("Caddyfile", r"\bkeepalive (\d+)s"), ("nginx.conf", r"keepalive_timeout (\d+)s;")]
+)
+def test_a_proxy_drops_idle_connections_before_a_replica_closes_them(file: str, pattern: str) -> None:
+    (seconds,) = re.findall(pattern, (DEPLOY / file).read_text("utf-8"))
+    assert int(seconds) < IDLE_SECONDS
