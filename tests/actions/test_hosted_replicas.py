@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import itertools
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -48,6 +47,7 @@ from tests.support.bounds import HANG_SECONDS
 from tests.support.confirmation_codes import code_on
 from tests.support.dropping import DroppingTransport
 from tests.support.processes import command, environment
+from tests.support.remote_process import free_port
 
 SESSION_KEY = b"session-key-of-the-hosted-replicas-0123456789"
 
@@ -250,12 +250,6 @@ class ToReplica(httpx.AsyncHTTPTransport):
         url = request.url.copy_with(host="127.0.0.1", port=self.port)
         headers, content = request.headers.raw, await request.aread()
         return await super().handle_async_request(httpx.Request(request.method, url, headers=headers, content=content))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ from scalekit_mcp.demo.browser import Browser, consent
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.server.callers.session_tokens import SessionTokens
 from tests.support.postgres import NoPostgreSQL, new_database, postgresql_server
-from tests.support.remote_process import RemoteProcess, free_port, start
+from tests.support.remote_process import RemoteProcess, free_ports, start
 
 KEY = b"session-key-behind-a-real-proxy-0123456789"
 SERVICE_KEY = "service-key-behind-a-real-proxy"
@@ -107,8 +107,8 @@ def postgresql() -> Any:
 @contextlib.asynccontextmanager
 async def deployment(home: Path, server_url: str, kind: type[Proxy]) -> AsyncIterator[Deployment]:
     """Both replicas ready and the proxy before them."""
-    ports = [free_port(), free_port()]
-    proxy = kind(home / kind.program, free_port(), ports)
+    own, *ports = free_ports(3)
+    proxy = kind(home / kind.program, own, ports)
     sandbox = Sandbox()
     sandbox.add_redirect_uri(f"{proxy.public}/oauth/callback")
     async with new_database(server_url) as database_url, sandbox.serve() as microsoft:

@@ -15,7 +15,7 @@ import pytest
 
 from scalekit_mcp.sandbox import Sandbox
 from tests.support import postgres
-from tests.support.remote_process import RemoteProcess, free_port, start
+from tests.support.remote_process import RemoteProcess, free_ports, start
 from tests.support.round_robin import RoundRobin
 
 
@@ -63,7 +63,7 @@ async def replicas(home: Path, count: int, **values: str) -> AsyncGenerator[Repl
         async with (
             postgres.new_database(server_url) as database_url,
             sandbox.serve() as microsoft,
-            RoundRobin([free_port() for _ in range(count)]).serving() as proxy,
+            RoundRobin(free_ports(count)).serving() as proxy,
         ):
             given = {
                 **sandbox.environment(microsoft),
