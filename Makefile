@@ -64,7 +64,7 @@ lock:  ## write requirements/*.txt anew (needs uv)
 docs: .venv/dev.done  ## write the generated parts of README.md and docs/ anew
 	@$(BIN)/python scripts/generate_docs.py
 
-vulnerabilities:  ## compare the lock files with published vulnerabilities (pip-audit asks pypi.org about each package)
+vulnerabilities:  ## compare the lock files with published vulnerabilities (pip-audit asks PyPI about each package)
 	@$(PYTHON) -m venv .venv-audit
 	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit>=2.9,<3"
 	@for lock in runtime server full; do \
