@@ -147,9 +147,10 @@ async def test_traces_that_would_leave_this_machine_by_a_proxy_are_named(excepte
             monkeypatch,
             HTTP_PROXY=connecting.url("http"),
             NO_PROXY=excepted,
-            OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
+            OTEL_EXPORTER_OTLP_ENDPOINT="http://collector:secret-word@localhost:4318",
         )
     assert [found.state for found in of(report, "traces")] == states
+    assert "secret-word" not in as_text(report)
     assert [found.fix for found in of(report, "traces")] == ["Add localhost to NO_PROXY."] * len(states)
 
 

@@ -123,11 +123,11 @@ def _check_traces(report: Report, settings: Settings) -> None:
     url = settings.otlp_endpoint
     proxy = settings.network.proxy_of_others(url) if leads_to_loopback(url) else None
     if proxy is not None:
-        host = urlsplit(url).hostname
+        host = urlsplit(url).hostname  # without a name and password, which an address may carry
         report.add(
             "traces",
             "warning",
-            f"Traces for {urlsplit(url).netloc} on this machine go through the proxy {proxy} and are lost there.",
+            f"Traces for {host} on this machine go through the proxy {proxy} and are lost there.",
             fix=f"Add {host} to NO_PROXY.",
         )
 
@@ -174,7 +174,8 @@ def _check_authorities(report: Report, network: Network, now: datetime) -> None:
         for one in found
         if not one.begins_at <= now < one.ends_at
     ]
-    listed = ", ".join(unfit[:_MOST_NAMED]) + (f" and {len(unfit) - _MOST_NAMED} more" if len(unfit) > 3 else "")
+    more = len(unfit) - _MOST_NAMED
+    listed = ", ".join(unfit[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
     if len(unfit) == len(found):
         message = f"No authority of {named} is valid today: {listed}."
         report.add_mistake("authorities", "expired_authorities", named, message=message)
