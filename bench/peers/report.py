@@ -28,7 +28,13 @@ class Sheet:
 
 def sheets(found: Found) -> list[Sheet]:
     """All tables, one row a server, the floor first. A number in brackets is the ratio to the floor."""
-    return [_starts(found), _one(found), _sixteen(found), _sizes(found), _asked(found)]
+    return [
+        _starts(found),
+        _calls(found, "One call at a time", 1, rates_first=False),
+        _calls(found, "16 calls under way", 16, rates_first=True),
+        _sizes(found),
+        _asked(found),
+    ]
 
 
 def ratio(server: list[float], floor: list[float]) -> float:
@@ -57,32 +63,18 @@ def _starts(found: Found) -> Sheet:
     return Sheet("Start and tools", head, rows)
 
 
-def _one(found: Found) -> Sheet:
+def _calls(found: Found, title: str, under_way: int, *, rates_first: bool) -> Sheet:
+    """Times and rates of each kind of call with so many under way, beside the floor's."""
     floor = found.measured[0]
-    rows = [
-        (
-            server.name,
-            *(_beside("{:.1f} ms", server.p50[kind, 1], floor.p50[kind, 1], 1e3) for kind in KINDS),
-            *(_beside("{:.0f}", server.rates[kind, 1], floor.rates[kind, 1]) for kind in KINDS),
-        )
-        for server in found.measured
-    ]
-    head = ("server", *(f"{NAMES[kind]}, p50" for kind in KINDS), *(f"{NAMES[kind]}, a second" for kind in KINDS))
-    return Sheet("One call at a time", head, rows)
-
-
-def _sixteen(found: Found) -> Sheet:
-    floor = found.measured[0]
-    rows = [
-        (
-            server.name,
-            *(_beside("{:.0f}", server.rates[kind, 16], floor.rates[kind, 16]) for kind in KINDS),
-            *(_beside("{:.0f} ms", server.p50[kind, 16], floor.p50[kind, 16], 1e3) for kind in KINDS),
-        )
-        for server in found.measured
-    ]
-    head = ("server", *(f"{NAMES[kind]}, a second" for kind in KINDS), *(f"{NAMES[kind]}, p50" for kind in KINDS))
-    return Sheet("16 calls under way", head, rows)
+    time = "{:.1f} ms" if under_way == 1 else "{:.0f} ms"
+    rows: list[tuple[str, ...]] = []
+    for server in found.measured:
+        times = [_beside(time, server.p50[kind, under_way], floor.p50[kind, under_way], 1e3) for kind in KINDS]
+        rates = [_beside("{:.0f}", server.rates[kind, under_way], floor.rates[kind, under_way]) for kind in KINDS]
+        rows.append((server.name, *((*rates, *times) if rates_first else (*times, *rates))))
+    times, rates = [f"{NAMES[kind]}, p50" for kind in KINDS], [f"{NAMES[kind]}, a second" for kind in KINDS]
+    head = ("server", *((*rates, *times) if rates_first else (*times, *rates)))
+    return Sheet(title, head, rows)
 
 
 def _sizes(found: Found) -> Sheet:
