@@ -32,8 +32,9 @@ async def calls(found: Report) -> None:
         stage = await Stage.open(stack)
         ours = stage.ours()
         pids: dict[str, int | None] = {}
-        async with Client(over_stdio.quiet(ours)) as first:  # loads what a call needs, so that its byte code is written
-            await first.call_tool(LIST, LISTED)
+        # Signs in as another user, so that all byte code is written before anything is measured.
+        async with Client(over_stdio.quiet(stage.ours("--identifier", "first"))) as first:
+            await stage.signed_in(first, LISTED)
         client, pids["ours"] = await stage.connected(stack, ours)
         arguments, spec = await stage.recorded(client, LISTED)
 

@@ -92,6 +92,11 @@ class Stage:
         await stack.enter_async_context(client)
         return client, next(iter(over_stdio.children() - before), None)
 
+    async def signed_in(self, client: Client, listed: dict[str, Any]) -> None:
+        """Sign in with the link that a first list is refused with."""
+        refused = await client.call_tool(LIST, listed)
+        await consent(Browser(self.http), refused.structured_content["error"]["authorization_url"], PERSON)
+
     async def recorded(
         self, client: Client, listed: dict[str, Any], created_later: dict[str, Any] = EVENT, *, events: int = EVENTS
     ) -> tuple[dict[str, Any], str]:
@@ -99,8 +104,7 @@ class Stage:
 
         `listed` are the arguments of the list, `created_later` those of every create after the first `events`.
         """
-        refused = await client.call_tool(LIST, listed)
-        await consent(Browser(self.http), refused.structured_content["error"]["authorization_url"], PERSON)
+        await self.signed_in(client, listed)
         created = None
         for number in range(events):
             created = await client.call_tool(CREATE, {**EVENT, "subject": f"Benchmark {number}"})
