@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from scalekit_mcp.actions.authorize import Requester, account_guidance, run_authorize
-from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 from scalekit_mcp.actions.inputs import tool_arguments
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.actions.options import CallOptions
@@ -38,6 +37,9 @@ async def execute(
         if isinstance(arguments, Authorize):
             return ToolResult((await run_authorize(actions, arguments, requester)).answer())
         return await before_deadline(partial(run, arguments), clock=options.clock, seconds=options.call_seconds)
+
+    # Loaded with the first call: nothing that a client asks before it needs the catalogue.
+    from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 
     answer = await run_of_catalogue(tool_name, tool_input, run_ours)
     return await run_ours(tool_name, tool_input) if answer is None else answer

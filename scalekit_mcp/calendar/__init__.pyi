@@ -12,7 +12,6 @@ from .failures import UnreadableAnswer as UnreadableAnswer
 from .html_tags import text_of as text_of
 from .listing.page_tokens import Pages as Pages
 from .listing.page_tokens import PageSealer as PageSealer
-from .listing.window import present as present
 from .mailbox import EventQuery as EventQuery
 from .mailbox import Form as Form
 from .mailbox import Page as Page

@@ -64,7 +64,7 @@ from scalekit_mcp.tools.scheduling.arguments import (
 from scalekit_mcp.tools.tool_spec import ToolSpec
 from scalekit_mcp.tools.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
-from scalekit_mcp.tools.zones.zone import Zone, fold_note, resolve_zone, to_instant, to_local, windows_zones
+from scalekit_mcp.tools.zones.zone import Zone, fold_note, present, resolve_zone, to_instant, to_local, windows_zones
 
 __all__ = [
     "EVENT_PROPERTIES",
@@ -128,6 +128,7 @@ __all__ = [
     "orderby_parameter",
     "parse_arguments",
     "person_key",
+    "present",
     "read_parameters",
     "resolve_zone",
     "select_parameter",

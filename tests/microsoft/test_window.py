@@ -6,7 +6,7 @@ from dateutil import tz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.calendar.listing.window import Window, present
+from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.mailbox import Span
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.remarks import NO_REMARKS
@@ -148,11 +148,3 @@ def test_a_window_that_begins_inside_a_gap_is_refused():
     with pytest.raises(InvalidInput, match="does not exist") as refused:
         window("2026-03-08T02:30:00", "2026-03-09T00:00:00", "America/New_York")
     assert refused.value.details["field"] == "start_datetime"
-
-
-def test_now_tells_local_time_with_offset_zone_and_weekday():
-    assert present(datetime(2026, 4, 1, 2, 30, tzinfo=UTC), resolve_zone("America/New_York")) == {
-        "dateTime": "2026-03-31T22:30:00-04:00",
-        "timeZone": "America/New_York",
-        "weekday": "Tuesday",
-    }

@@ -232,7 +232,9 @@ def test_the_server_imports_nothing_heavy_at_its_start() -> None:
     program = (
         "import sys, mcp\n"
         "import scalekit_mcp.server.mcp.app, scalekit_mcp.server.stdio.server, scalekit_mcp.server.stdio.listener\n"
+        "import scalekit_mcp.actions.embedded.actions\n"
         "heavy = {'jinja2', 'jwt', 'sqlalchemy', 'alembic', 'rich', 'aiosqlite', 'scalekit_mcp.sandbox'}\n"
+        "heavy |= {'scalekit_mcp.calendar', 'scalekit_mcp.actions.catalogue'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     shown = subprocess.run(

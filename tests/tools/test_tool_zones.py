@@ -7,7 +7,7 @@ import pytest
 from tzlocal.windows_tz import win_tz
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import CreateCalendarEvent, parse_arguments, resolve_zone
+from scalekit_mcp.tools import CreateCalendarEvent, parse_arguments, present, resolve_zone
 from scalekit_mcp.tools.values import ArgumentError
 from scalekit_mcp.tools.zones.zone import to_instant
 
@@ -117,3 +117,11 @@ def test_midnight_of_an_all_day_event_may_be_skipped_by_the_clock() -> None:
         end_timezone="America/Santiago",
     )
     assert args.start_datetime == datetime.fromisoformat("2026-09-06T00:00:00")
+
+
+def test_now_tells_local_time_with_offset_zone_and_weekday():
+    assert present(datetime(2026, 4, 1, 2, 30, tzinfo=UTC), resolve_zone("America/New_York")) == {
+        "dateTime": "2026-03-31T22:30:00-04:00",
+        "timeZone": "America/New_York",
+        "weekday": "Tuesday",
+    }

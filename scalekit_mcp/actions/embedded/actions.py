@@ -26,13 +26,12 @@ from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import ADMIN_CALLBACK_PATH, CALLBACK_PATH
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, ConnectedAccountNotFound, PermissionMissing
 from scalekit_mcp.identifiers import check_identifier
 from scalekit_mcp.settings import Settings
-from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, resolve_zone
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, present, resolve_zone
 
 if TYPE_CHECKING:
     from scalekit_mcp.accounts import AccountKey, AccountServices, AuthorizationLink

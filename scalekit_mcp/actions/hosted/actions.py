@@ -26,14 +26,13 @@ from scalekit_mcp.actions.options import CallOptions
 from scalekit_mcp.actions.protocol import CALLBACK_PATH
 from scalekit_mcp.actions.provider_call import ProviderCall, ProviderResponse
 from scalekit_mcp.actions.waiting import wait_for_attempt
-from scalekit_mcp.calendar import present
 from scalekit_mcp.call_deadline import before_deadline
 from scalekit_mcp.concurrency import OpenOnce
 from scalekit_mcp.errors import AuthorizationRequired, InvalidInput, NotOffered
 from scalekit_mcp.languages import said
 from scalekit_mcp.scalekit import ScalekitEnvironment
 from scalekit_mcp.settings import HostedCalls
-from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, resolve_zone
+from scalekit_mcp.tools import Arguments, Carrier, ConnectorTools, present, resolve_zone
 
 if TYPE_CHECKING:
     import httpx2 as httpx

@@ -16,13 +16,23 @@ from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.calendar.listing.attendee_filter import AttendeeFilter
 from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
 from scalekit_mcp.calendar.listing.pages import Found, Listing, View, in_microsofts_order, in_window_order
-from scalekit_mcp.calendar.listing.window import Window, present
+from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.mailbox import EventQuery, Form, Mailbox
 from scalekit_mcp.calendar.names import in_calendar
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import ListCalendarEvents, Remarks, Zone, noted, shortened, shortening_warning, to_json, warned
+from scalekit_mcp.tools import (
+    ListCalendarEvents,
+    Remarks,
+    Zone,
+    noted,
+    present,
+    shortened,
+    shortening_warning,
+    to_json,
+    warned,
+)
 
 MAX_PAGE_SIZE = 1000
 

@@ -102,19 +102,6 @@ class Window:
         return instant_of(last_row["start"], self.zone) - DAY
 
 
-def present(now: datetime, zone: Zone) -> dict[str, str]:
-    """The current time for a model: local time with its offset, zone and weekday."""
-    local = now.astimezone(zone.tzinfo)
-    return {
-        "dateTime": local.isoformat(timespec="seconds"),
-        "timeZone": zone.given,
-        "weekday": _WEEKDAYS[local.weekday()],
-    }
-
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
 def _instant(field: str, local: datetime, zone: Zone) -> datetime:
     try:
         return to_instant(local, zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scalekit_mcp.calendar.listing.window import Window, present
+from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.calendar.scheduling.meeting_times import unread
 from scalekit_mcp.calendar.scheduling.reading_schedules import ScheduleReader
@@ -13,7 +13,7 @@ from scalekit_mcp.calendar.scheduling.schedules import Block, PersonSchedule
 from scalekit_mcp.calendar.scheduling.working_hours import WorkingHours
 from scalekit_mcp.calendar.text import neutralised
 from scalekit_mcp.clock import Clock
-from scalekit_mcp.tools import WEEKDAYS, GetFreeBusySchedule, Remarks, Zone, noted, to_json, to_local, warned
+from scalekit_mcp.tools import WEEKDAYS, GetFreeBusySchedule, Remarks, Zone, noted, present, to_json, to_local, warned
 
 _ROOM_AROUND = 2_000
 """Characters of an answer that are not anybody's schedule."""

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from scalekit_mcp.calendar.listing.window import Window, present
+from scalekit_mcp.calendar.listing.window import Window
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.calendar.scheduling.free_time import Found, Question, Suggestion, find_times
 from scalekit_mcp.calendar.scheduling.reading_schedules import ScheduleReader
 from scalekit_mcp.calendar.scheduling.schedules import PersonSchedule
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
-from scalekit_mcp.tools import FindMeetingTimes, Remarks, Zone, noted, to_local, warned
+from scalekit_mcp.tools import FindMeetingTimes, Remarks, Zone, noted, present, to_local, warned
 
 _CHARACTERS_A_BLOCK = 50
 """A block of time is as much work as so much text."""

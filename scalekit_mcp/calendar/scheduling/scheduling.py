@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalekit_mcp.calendar.listing.window import present
 from scalekit_mcp.calendar.mailbox import SchedulingMailbox
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.calendar.scheduling.calendars import list_calendars
@@ -22,6 +21,7 @@ from scalekit_mcp.tools import (
     ListCalendars,
     RespondToEvent,
     SearchPeople,
+    present,
 )
 
 

@@ -14,6 +14,8 @@ from functools import lru_cache
 from scalekit_mcp.tools.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded, refusal, zone_names
 
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 
 @dataclass(frozen=True, slots=True)
 class Zone:
@@ -87,3 +89,13 @@ def _offset(aware: datetime) -> str:
 def to_local(instant: datetime, zone: Zone) -> datetime:
     """The naive local time of an aware instant."""
     return instant.astimezone(zone.tzinfo).replace(tzinfo=None, fold=0)
+
+
+def present(now: datetime, zone: Zone) -> dict[str, str]:
+    """The current time for a model: local time with its offset, zone and weekday."""
+    local = now.astimezone(zone.tzinfo)
+    return {
+        "dateTime": local.isoformat(timespec="seconds"),
+        "timeZone": zone.given,
+        "weekday": _WEEKDAYS[local.weekday()],
+    }
