@@ -23,7 +23,7 @@ FAST = {"linger": 0.1, "sweep": 0.05}
 
 
 def times(**seconds: float) -> dict[str, Any]:
-    given = {"head": LONG, "body": LONG, "unread_answer": LONG, **FAST, **seconds}
+    given = {"head": LONG, "body": LONG, "unread_answer": LONG, "idle": LONG, "caller_idle": LONG, **FAST, **seconds}
     return {"times": ConnectionTimes(**given)}
 
 
@@ -54,6 +54,43 @@ async def test_a_kept_connection_has_the_same_time_for_its_next_head() -> None:
             then = await everything(stream)
     assert status_of(first) == 200
     assert b"HTTP/1.1 408" in first + then
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def test_a_connection_of_nobody_we_know_ends_when_no_further_request_comes() -> None:
+    with anyio.fail_after(HANG_SECONDS):
+        async with remote(bounds=times(idle=0.1)) as server, connected(server) as stream:
+            await stream.send(HEALTH)
+            answer = await everything(stream)
+    assert status_of(answer) == 200
+
+
+async def test_a_connection_that_served_a_caller_is_kept_longer_and_ends_too() -> None:
+    with anyio.fail_after(HANG_SECONDS):
+        async with (
+            remote(bounds=times(idle=0.1)) as server,
+            connected(server) as known,
+            connected(server) as unknown,
+        ):
+            await known.send(call_of(server))
+            assert status_of(await known.receive()) == 405
+            await unknown.send(HEALTH)
+            await everything(unknown)  # whose wait began later
+            await known.send(HEALTH)
+            assert status_of(await known.receive()) == 200
+        async with remote(bounds=times(caller_idle=0.1)) as server, connected(server) as known:
+            await known.send(call_of(server))
+            assert status_of(await everything(known)) == 405
+
+
+def call_of(server: Remote) -> bytes:
+    """An authenticated request that has an answer without a body of its own."""
+    return (
+        f"PUT /mcp HTTP/1.1\r\nHost: {server.base.removeprefix('http://')}\r\n"
+        f"Authorization: Bearer {server.bearer('ana')}\r\n\r\n"
+    ).encode()
 
 
 ROUTES = {

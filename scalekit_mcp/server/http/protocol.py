@@ -27,7 +27,10 @@ MAX_TARGET_BYTES = 16_384
 MAX_PIPELINED = 16
 HEAD_SECONDS = 10.0
 BODY_SECONDS = 30.0
-IDLE_SECONDS = 5
+IDLE_SECONDS = 75.0
+"""How long a connection waits for its next request: longer than the minute for which most balancers keep one."""
+CALLER_IDLE_SECONDS = 620.0
+"""The same after an authenticated request; there are balancers that keep connections for ten minutes."""
 UNREAD_ANSWER_SECONDS = 30.0
 LINGER_SECONDS = 2.0
 """How long a client that was refused may go on sending, so that it reads the refusal instead of a reset."""
@@ -41,12 +44,15 @@ _CHUNK_BYTES = 32
 class ConnectionTimes:
     """Seconds: a request's head from its first byte (or the connection's beginning), its body, an answer unread.
 
-    Deadlines are looked at every `sweep` seconds.
+    `idle` is the time between two requests, `caller_idle` that on a connection that served a caller. Deadlines are
+    looked at every `sweep` seconds.
     """
 
     head: float = HEAD_SECONDS
     body: float = BODY_SECONDS
     unread_answer: float = UNREAD_ANSWER_SECONDS
+    idle: float = IDLE_SECONDS
+    caller_idle: float = CALLER_IDLE_SECONDS
     linger: float = LINGER_SECONDS
     sweep: float = SWEEP_SECONDS
 
@@ -59,6 +65,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        self._wait_when_idle(self.times.idle)
         self._deadline: float | None = None
         self._unread_until: float | None = None
         self._deaf = False  # refused, or no longer HTTP: what still comes is dropped
@@ -254,8 +261,12 @@ class BoundedHttp(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.table.idle(self)
 
+    def _wait_when_idle(self, seconds: float) -> None:
+        self.timeout_keep_alive = seconds  # pyright: ignore[reportAttributeAccessIssue] - call_later takes a fraction
+
     def _vouched(self) -> None:
         self.table.vouch(self)
+        self._wait_when_idle(self.times.caller_idle)
 
     # -- refusals
 
@@ -335,6 +346,5 @@ def bounded_config(
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=IDLE_SECONDS,
         **options,
     )
