@@ -16,6 +16,7 @@ from scalekit_mcp.cli.options import ADDRESSES, BRAND, EVERYTHING, MICROSOFT, OI
 from scalekit_mcp.cli.output import prepare_streams
 from scalekit_mcp.errors import ConfigurationError
 from scalekit_mcp.settings import Settings, check_settings
+from scalekit_mcp.start_up import without_collector
 from scalekit_mcp.telemetry import queue_stderr
 
 
@@ -38,8 +39,8 @@ def serve(settings: Settings, transport: str) -> None:
     """Run the MCP server: on stdio for one person, on HTTP for many."""
     check_settings(settings, transport="stdio" if transport == "stdio" else "http")
     if transport == "stdio":
-        from scalekit_mcp.cli.serve import run_stdio
-
+        with without_collector():
+            from scalekit_mcp.cli.serve import run_stdio
         run_stdio(settings)
     else:
         from scalekit_mcp.cli.http import run_http

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from scalekit_mcp.actions import Actions, open_actions
 from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings
+from scalekit_mcp.start_up import without_collector
 
 if TYPE_CHECKING:
     from scalekit_mcp.server import ServerOptions
@@ -86,25 +86,10 @@ def answer_zone(settings: Settings) -> str:
     return name
 
 
-@contextmanager
-def start_up() -> Generator[None]:
-    """Import and build with the garbage collector off, then exclude (freeze) the objects made meanwhile from it.
-
-    A server keeps nearly everything that it makes while it starts: looking through it takes a tenth of the start, and
-    then part of every call.
-    """
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
-
-
 def run_stdio(settings: Settings) -> None:
     """Serve one person over stdin and stdout until the client goes away."""
     starting = ExitStack()
-    starting.enter_context(start_up())
+    starting.enter_context(without_collector())
 
     from scalekit_mcp.server import StopDeadline, create_server, fixed_caller, serve_stdio
 
