@@ -28,7 +28,7 @@ USED_FROM_OUTSIDE = (
     ("sdk/*.py", "property", "*", "code written for Scalekit's SDK reads it"),
     ("sdk/*.py", "variable", "*", "code written for Scalekit's SDK reads it"),
     ("actions/models.py", "variable", "post_user_verify_redirect_url", "code written for Scalekit's SDK reads it"),
-    ("tools/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
+    ("tools/calendar/arguments.py", "variable", "*", "fields are read by the names of the catalogue"),
     ("sandbox/control/*.py", "method", "*", "called by name over HTTP"),
     (
         "sandbox/scalekit/app.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scalekit_mcp.calendar.events.lean import lean_event
+from scalekit_mcp.calendar.events.answers.lean import lean_event
 from scalekit_mcp.tools import Arguments, CreateCalendarEvent, GetCalendarEvent, UpdateCalendarEvent
 
 

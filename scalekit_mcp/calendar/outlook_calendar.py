@@ -10,26 +10,26 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
-from scalekit_mcp.calendar.delete import CalendarDelete
-from scalekit_mcp.calendar.events.body import create_body
+from scalekit_mcp.calendar.changes.delete import CalendarDelete
+from scalekit_mcp.calendar.changes.own_time import Planned, require_free
+from scalekit_mcp.calendar.changes.update import CalendarUpdate
+from scalekit_mcp.calendar.events.answers.told import invited, told_member
 from scalekit_mcp.calendar.events.event import Event, event_result, join_url
-from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome
 from scalekit_mcp.calendar.events.shapes import shown_event
-from scalekit_mcp.calendar.events.told import invited, told_member
+from scalekit_mcp.calendar.events.writing.body import create_body
+from scalekit_mcp.calendar.events.writing.lost_answers import ChangeOutcome, change_outcome
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.listing.list import CalendarList
 from scalekit_mcp.calendar.listing.page_tokens import Pages
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.model_answers import answer_for_model
 from scalekit_mcp.calendar.names import in_calendar
-from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     read_event,
     read_to_show,
     shown_in,
 )
-from scalekit_mcp.calendar.update import CalendarUpdate
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.errors import Conflict, OutcomeUnknown, ScalekitMCPError
 from scalekit_mcp.tools import (

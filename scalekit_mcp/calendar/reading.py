@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS
 from scalekit_mcp.calendar.events.event import Event
-from scalekit_mcp.calendar.events.rows import LIST_FIELDS
 from scalekit_mcp.calendar.events.shapes import event_of, shown_event
 from scalekit_mcp.calendar.failures import AnswerTooLong, ChangeAnswerLostError, UnreadableAnswer
 from scalekit_mcp.calendar.mailbox import Form, Mailbox

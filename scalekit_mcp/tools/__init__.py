@@ -8,7 +8,8 @@ from scalekit_mcp.tools.answer_size import (
     shortening_warning,
     to_json,
 )
-from scalekit_mcp.tools.arguments import (
+from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
+from scalekit_mcp.tools.calendar.arguments import (
     Authorize,
     CreateCalendarEvent,
     DeleteCalendarEvent,
@@ -17,7 +18,7 @@ from scalekit_mcp.tools.arguments import (
     ListCalendarEvents,
     UpdateCalendarEvent,
 )
-from scalekit_mcp.tools.base import Arguments, invalid_input, read_parameters
+from scalekit_mcp.tools.calendar.checks import check_all_day
 from scalekit_mcp.tools.carriers import (
     HOSTED_LIMITS,
     HOSTED_PATTERNS,
@@ -38,11 +39,13 @@ from scalekit_mcp.tools.catalogue import (
     offered_tools,
     parse_arguments,
 )
-from scalekit_mcp.tools.checks import check_all_day
 from scalekit_mcp.tools.connectors.arguments import checked_arguments
 from scalekit_mcp.tools.connectors.connector_tool import ConnectorTool, ConnectorTools
+from scalekit_mcp.tools.inputs.invisible import comparable, has_hidden, without_hidden
+from scalekit_mcp.tools.inputs.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
+from scalekit_mcp.tools.inputs.recurrence import WEEKDAYS, Recurrence
+from scalekit_mcp.tools.inputs.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.instructions import server_instructions
-from scalekit_mcp.tools.invisible import comparable, has_hidden, without_hidden
 from scalekit_mcp.tools.parameters import EVENT_PROPERTIES, Parameter
 from scalekit_mcp.tools.parameters import boolean as boolean_parameter
 from scalekit_mcp.tools.parameters import identifier_of as identifier_parameter
@@ -51,8 +54,6 @@ from scalekit_mcp.tools.parameters import orderby as orderby_parameter
 from scalekit_mcp.tools.parameters import select as select_parameter
 from scalekit_mcp.tools.parameters import text as text_parameter
 from scalekit_mcp.tools.parameters import zone as zone_parameter
-from scalekit_mcp.tools.people import KINDS, MAXIMUM_ATTENDEES, Attendee, attendees, person_key
-from scalekit_mcp.tools.recurrence import WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted, warned
 from scalekit_mcp.tools.scheduling.arguments import (
     FindMeetingTimes,
@@ -62,7 +63,6 @@ from scalekit_mcp.tools.scheduling.arguments import (
     SearchPeople,
 )
 from scalekit_mcp.tools.tool_spec import ToolSpec
-from scalekit_mcp.tools.values import NO_DATE, ArgumentError, shown
 from scalekit_mcp.tools.zones.abbreviations import check_lasting_zone_name
 from scalekit_mcp.tools.zones.zone import Zone, fold_note, present, resolve_zone, to_instant, to_local, windows_zones
 

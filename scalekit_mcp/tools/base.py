@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict
 
 from scalekit_mcp.errors import InvalidInput
+from scalekit_mcp.tools.inputs.people import Attendee
+from scalekit_mcp.tools.inputs.values import ArgumentError, EmptyListError, NothingToChangeError, nearest, shown
 from scalekit_mcp.tools.parameters import CLEARABLE, Parameter
-from scalekit_mcp.tools.people import Attendee
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, warned
-from scalekit_mcp.tools.values import ArgumentError, EmptyListError, NothingToChangeError, nearest, shown
 from scalekit_mcp.tools.zones.abbreviations import place_zones
 
 

@@ -12,8 +12,8 @@ from enum import Enum
 from typing import Any
 
 from scalekit_mcp.tools.base import Arguments
+from scalekit_mcp.tools.inputs.recurrence import TYPES
 from scalekit_mcp.tools.parameters import CLEARABLE
-from scalekit_mcp.tools.recurrence import TYPES
 from scalekit_mcp.tools.tool_spec import ListedDifferently, ToolSpec
 
 CREATE, LIST = "outlook_create_calendar_event", "outlook_list_calendar_events"

@@ -8,11 +8,11 @@ from typing import Any
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools.base import Arguments
-from scalekit_mcp.tools.calendar_tools import CALENDAR_TOOLS
+from scalekit_mcp.tools.calendar.tools import CALENDAR_TOOLS
 from scalekit_mcp.tools.carriers import Carrier, carried
+from scalekit_mcp.tools.inputs.values import shown
 from scalekit_mcp.tools.scheduling.tools import SCHEDULING_TOOLS
 from scalekit_mcp.tools.tool_spec import ToolSpec
-from scalekit_mcp.tools.values import shown
 
 TOOLS: Mapping[str, ToolSpec] = MappingProxyType({spec.name: spec for spec in (*CALENDAR_TOOLS, *SCHEDULING_TOOLS)})
 """All tools, in the order in which they are listed."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from scalekit_mcp.confirmation_code import read_code
-from scalekit_mcp.tools import people, places, recurrence, values
-from scalekit_mcp.tools.values import ArgumentError, Parse, nearest, shown
+from scalekit_mcp.tools.inputs import people, places, recurrence, values
+from scalekit_mcp.tools.inputs.values import ArgumentError, Parse, nearest, shown
 from scalekit_mcp.tools.zones.abbreviations import check_zone_name
 
 

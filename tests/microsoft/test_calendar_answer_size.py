@@ -13,7 +13,7 @@ import pytest
 from scalekit_mcp.sandbox import Sandbox
 from scalekit_mcp.sandbox.world.mailbox import Moment
 from scalekit_mcp.tools.answer_size import MAX_ANSWER_CHARACTERS, fitted, shortened, to_json
-from scalekit_mcp.tools.arguments import ListCalendarEvents
+from scalekit_mcp.tools.calendar.arguments import ListCalendarEvents
 from tests.support.microsoft import SignedIn, signed_in
 
 WINDOW = {"start_datetime": "2026-04-01T00:00:00", "end_datetime": "2026-04-20T00:00:00", "timezone": "UTC"}

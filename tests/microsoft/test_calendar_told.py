@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.calendar.events.told import invited
+from scalekit_mcp.calendar.events.answers.told import invited
 from scalekit_mcp.sandbox.world import GraphFault
 from scalekit_mcp.tools import parse_arguments
 from tests.microsoft.test_calendar_update import MEETING, STANDUP, at, occurrences, sandbox

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.calendar.events.body import Patch, create_body, patch_body
+from scalekit_mcp.calendar.events.writing.body import Patch, create_body, patch_body
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from scalekit_mcp.tools.remarks import NO_REMARKS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.calendar.events.body import create_body, patch_body
+from scalekit_mcp.calendar.events.writing.body import create_body, patch_body
 from scalekit_mcp.tools import CreateCalendarEvent, UpdateCalendarEvent, parse_arguments
 from tests.support.csdl import CSDL, REASON, Schema
 

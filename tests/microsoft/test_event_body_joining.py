@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.calendar.events.body import keep_join_block, patch_body
 from scalekit_mcp.calendar.events.join_block import join_block
+from scalekit_mcp.calendar.events.writing.body import keep_join_block, patch_body
 from scalekit_mcp.tools import UpdateCalendarEvent, parse_arguments
 
 URL = "https://teams.microsoft.com/l/meetup-join/19%3ameeting_x%40thread.v2/0?context=%7b%7d"

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tzlocal.windows_tz import win_tz
 
-from scalekit_mcp.calendar.events.body import create_body, patch_body
 from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence_from_graph
+from scalekit_mcp.calendar.events.writing.body import create_body, patch_body
 from scalekit_mcp.calendar.events.zones import GRAPH_IANA_NAMES, graph_zone
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, Recurrence, UpdateCalendarEvent, parse_arguments, resolve_zone
-from scalekit_mcp.tools.recurrence import TYPES, WEEK_INDEXES, WEEKDAYS
-from scalekit_mcp.tools.values import ArgumentError
+from scalekit_mcp.tools.inputs.recurrence import TYPES, WEEK_INDEXES, WEEKDAYS
+from scalekit_mcp.tools.inputs.values import ArgumentError
 
 ZONES = sorted(available_timezones() - {"Factory", "localtime", "posixrules", "Antarctica/Troll"})
 FIRST, LAST = datetime.fromisoformat("2026-01-01T00:00:00"), datetime.fromisoformat("2030-12-31T00:00:00")

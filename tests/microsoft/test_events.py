@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scalekit_mcp.calendar.events.answers.rows import rows_result
 from scalekit_mcp.calendar.events.event import event_result, instant_of, join_url
-from scalekit_mcp.calendar.events.rows import rows_result
 from scalekit_mcp.tools.remarks import warned
 from scalekit_mcp.tools.zones.zone import resolve_zone
 

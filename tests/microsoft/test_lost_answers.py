@@ -2,7 +2,12 @@ from typing import Any
 
 import pytest
 
-from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome, property_equals, same_recurrence
+from scalekit_mcp.calendar.events.writing.lost_answers import (
+    ChangeOutcome,
+    change_outcome,
+    property_equals,
+    same_recurrence,
+)
 
 EVENT: dict[str, Any] = {
     "@odata.etag": 'W/"2"',

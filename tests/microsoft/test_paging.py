@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.calendar.events.rows import LIST_FIELDS
+from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS
 from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
 from scalekit_mcp.errors import InvalidInput
 from tests.support.sealing import Sealer

@@ -25,7 +25,7 @@ from scalekit_mcp.microsoft.identity.challenge import claims_challenge
 from scalekit_mcp.tools import TOOLS, parse_arguments
 from scalekit_mcp.tools.answer_size import fitted, shortened
 from scalekit_mcp.tools.base import parameters_of
-from scalekit_mcp.tools.values import items
+from scalekit_mcp.tools.inputs.values import items
 
 SHORT, MIDDLE, LONG = 10_000, 40_000, 200_000
 STEPS = (1_000, 4_000, SHORT, MIDDLE, LONG)
@@ -138,7 +138,10 @@ def test_expressions_made_of_what_is_not_known_before_are_known() -> None:
 
 def test_the_search_finds_what_there_is() -> None:
     names = {expression.where for expression in EXPRESSIONS}
-    assert {"scalekit_mcp.calendar.events.join_block._SEPARATOR", "scalekit_mcp.tools.people._FORBIDDEN"} <= names
+    assert {
+        "scalekit_mcp.calendar.events.join_block._SEPARATOR",
+        "scalekit_mcp.tools.inputs.people._FORBIDDEN",
+    } <= names
     assert any(":" in name for name in names)
     assert len(names) > 50
 

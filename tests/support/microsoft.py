@@ -23,7 +23,7 @@ from scalekit_mcp.microsoft.graph.mailbox import GraphMailbox
 from scalekit_mcp.sandbox import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox
 from scalekit_mcp.sandbox.browser import Browser
 from scalekit_mcp.sandbox.world import RecordedRequest
-from scalekit_mcp.tools.arguments import (
+from scalekit_mcp.tools.calendar.arguments import (
     CreateCalendarEvent,
     DeleteCalendarEvent,
     GetCalendarEvent,

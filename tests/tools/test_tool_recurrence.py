@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, Recurrence, parse_arguments
-from scalekit_mcp.tools.recurrence import RANGE_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS
-from scalekit_mcp.tools.values import ArgumentError
+from scalekit_mcp.tools.inputs.recurrence import RANGE_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS
+from scalekit_mcp.tools.inputs.values import ArgumentError
 
 START = "2026-04-06"  # a Monday
 

@@ -10,7 +10,7 @@ import pytest
 from scalekit_mcp.errors import ConfigurationError, InvalidInput
 from scalekit_mcp.settings import Settings
 from scalekit_mcp.tools import CreateCalendarEvent, ListCalendarEvents, UpdateCalendarEvent, parse_arguments
-from scalekit_mcp.tools.values import ArgumentError
+from scalekit_mcp.tools.inputs.values import ArgumentError
 from scalekit_mcp.tools.zones.zone import resolve_zone
 
 MARCH, JANUARY, JULY = "2026-03-16", "2026-01-12", "2026-07-06"

@@ -8,7 +8,7 @@ from tzlocal.windows_tz import win_tz
 
 from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.tools import CreateCalendarEvent, parse_arguments, present, resolve_zone
-from scalekit_mcp.tools.values import ArgumentError
+from scalekit_mcp.tools.inputs.values import ArgumentError
 from scalekit_mcp.tools.zones.zone import to_instant
 
 MEETING = {"subject": "x", "start_timezone": "America/New_York", "end_timezone": "America/New_York"}

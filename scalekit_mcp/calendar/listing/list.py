@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.calendar.events.event import Event
-from scalekit_mcp.calendar.events.rows import LIST_FIELDS, rows_result
 from scalekit_mcp.calendar.listing.attendee_filter import AttendeeFilter
 from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
 from scalekit_mcp.calendar.listing.pages import Found, Listing, View, in_microsofts_order, in_window_order

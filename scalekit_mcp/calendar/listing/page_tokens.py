@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol, cast
 
-from scalekit_mcp.calendar.events.rows import LIST_FIELDS
+from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS
 from scalekit_mcp.errors import InvalidInput
 
 _FORM = "page1"

@@ -11,7 +11,7 @@ from scalekit_mcp.errors import InvalidInput
 from scalekit_mcp.identifiers import has_lone_surrogate
 from scalekit_mcp.tools.base import IGNORED_MEMBERS
 from scalekit_mcp.tools.connectors.connector_tool import ConnectorTool
-from scalekit_mcp.tools.values import shown
+from scalekit_mcp.tools.inputs.values import shown
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError

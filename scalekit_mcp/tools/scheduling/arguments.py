@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar
 
 from scalekit_mcp.tools import parameters as p
 from scalekit_mcp.tools.base import Arguments
-from scalekit_mcp.tools.people import Attendee
+from scalekit_mcp.tools.inputs.people import Attendee
 from scalekit_mcp.tools.remarks import Remarks
 from scalekit_mcp.tools.scheduling import checks
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.tools.checks import check_proposed_time, check_whole_window
-from scalekit_mcp.tools.people import Attendee
+from scalekit_mcp.tools.calendar.checks import check_proposed_time, check_whole_window
+from scalekit_mcp.tools.inputs.people import Attendee
+from scalekit_mcp.tools.inputs.values import ArgumentError, shown
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks
-from scalekit_mcp.tools.values import ArgumentError, shown
 
 MAXIMUM_DAYS = 62
 """Longest window in which Microsoft tells free from busy (calendar: getSchedule)."""

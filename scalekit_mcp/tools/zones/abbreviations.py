@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scalekit_mcp.tools.inputs.values import ArgumentError, shown
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
-from scalekit_mcp.tools.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded
 from scalekit_mcp.tools.zones.zone import resolve_zone, to_local
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from scalekit_mcp.tools.values import ArgumentError, shown
+from scalekit_mcp.tools.inputs.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded, refusal, zone_names
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

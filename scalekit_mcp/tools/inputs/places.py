@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-from scalekit_mcp.tools.values import (
+from scalekit_mcp.tools.inputs.values import (
     MAXIMUM_LIST_TEXT,
     ArgumentError,
     EmptyListError,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from scalekit_mcp.calendar.calendar_membership import is_listed
+from scalekit_mcp.calendar.changes.calendar_membership import is_listed
+from scalekit_mcp.calendar.changes.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
+from scalekit_mcp.calendar.events.answers.told import ANSWER_LOST, MAX_TOLD, invited, told_member
 from scalekit_mcp.calendar.events.event import Event, address_of, event_result, series_meant
-from scalekit_mcp.calendar.events.told import ANSWER_LOST, MAX_TOLD, invited, told_member
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
 from scalekit_mcp.calendar.reading import asked_zone, read_event
-from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
 from scalekit_mcp.calendar.text import neutralise
 from scalekit_mcp.errors import (
     Conflict,

@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools.invisible import without_hidden
+from scalekit_mcp.tools.inputs.invisible import without_hidden
 
 Parse = Callable[[object], Any]
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scalekit_mcp.calendar.events.attendees import ATTENDEE_PARAMETERS, graph_attendees, merge_attendees
 from scalekit_mcp.calendar.events.event import join_url
 from scalekit_mcp.calendar.events.join_block import join_block, keep_join_block, text_as_html
 from scalekit_mcp.calendar.events.recurrence import graph_recurrence
-from scalekit_mcp.calendar.events.series import series_recurrence
 from scalekit_mcp.calendar.events.times import PatchedTimes, graph_moment, patch_times
+from scalekit_mcp.calendar.events.writing.attendees import ATTENDEE_PARAMETERS, graph_attendees, merge_attendees
+from scalekit_mcp.calendar.events.writing.series import series_recurrence
 from scalekit_mcp.tools import (
     NO_REMARKS,
     ArgumentError,

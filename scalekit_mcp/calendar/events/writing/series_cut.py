@@ -13,12 +13,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from uuid import NAMESPACE_URL, uuid5
 
-from scalekit_mcp.calendar.events.attendees import has_mail, shown_person
-from scalekit_mcp.calendar.events.body import patch_body
 from scalekit_mcp.calendar.events.event import Event, address_of, date_of, instant_of, join_url
 from scalekit_mcp.calendar.events.join_block import without_join_block
 from scalekit_mcp.calendar.events.recurrence import graph_recurrence, recurrence_from_graph
-from scalekit_mcp.calendar.events.series import (
+from scalekit_mcp.calendar.events.series_dates import dates_of, in_step
+from scalekit_mcp.calendar.events.times import LocalTime, graph_moment, local_edge
+from scalekit_mcp.calendar.events.writing.attendees import has_mail, shown_person
+from scalekit_mcp.calendar.events.writing.body import patch_body
+from scalekit_mcp.calendar.events.writing.series import (
     UTC_ZONE,
     dates_lost_before_start,
     event_zone,
@@ -26,8 +28,6 @@ from scalekit_mcp.calendar.events.series import (
     range_zone_name,
     sent_zone_name,
 )
-from scalekit_mcp.calendar.events.series_dates import dates_of, in_step
-from scalekit_mcp.calendar.events.times import LocalTime, graph_moment, local_edge
 from scalekit_mcp.calendar.html_tags import text_of
 from scalekit_mcp.errors import Conflict
 from scalekit_mcp.tools import NO_REMARKS, ArgumentError, Recurrence, Remarks, UpdateCalendarEvent, Zone, warned

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, time, timedelta
 from typing import Any, cast
 
-from scalekit_mcp.tools.people import MAXIMUM_ATTENDEES, Attendee, sort_by_kind
-from scalekit_mcp.tools.recurrence import Recurrence
+from scalekit_mcp.tools.inputs.people import MAXIMUM_ATTENDEES, Attendee, sort_by_kind
+from scalekit_mcp.tools.inputs.recurrence import Recurrence
+from scalekit_mcp.tools.inputs.values import ArgumentError, DateOnly, NothingToChangeError, shown
 from scalekit_mcp.tools.remarks import NO_REMARKS, Remarks, noted
-from scalekit_mcp.tools.values import ArgumentError, DateOnly, NothingToChangeError, shown
 from scalekit_mcp.tools.zones.zone import fold_note, resolve_zone, to_instant
 
 MAXIMUM_WINDOW = timedelta(days=1825)

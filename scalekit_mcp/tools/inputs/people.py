@@ -9,8 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from scalekit_mcp.tools.invisible import comparable, without_hidden
-from scalekit_mcp.tools.values import MAXIMUM_LIST_TEXT, ArgumentError, EmptyListError, has, is_absent, items, shown
+from scalekit_mcp.tools.inputs.invisible import comparable, without_hidden
+from scalekit_mcp.tools.inputs.values import (
+    MAXIMUM_LIST_TEXT,
+    ArgumentError,
+    EmptyListError,
+    has,
+    is_absent,
+    items,
+    shown,
+)
 
 MAXIMUM_ATTENDEES = 500
 """Microsoft's limit for one event (Create event)."""

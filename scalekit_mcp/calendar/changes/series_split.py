@@ -16,17 +16,23 @@ from typing import Any
 
 import anyio
 
-from scalekit_mcp.calendar.calendar_membership import calendar_of, is_listed
+from scalekit_mcp.calendar.changes.calendar_membership import calendar_of, is_listed
+from scalekit_mcp.calendar.changes.own_time import Planned, require_free
+from scalekit_mcp.calendar.changes.single_dates import fate_of, loss_refusal, single_dates
+from scalekit_mcp.calendar.events.answers.told import invited
 from scalekit_mcp.calendar.events.event import Event, address_of, body_characters, join_url, series_meant
-from scalekit_mcp.calendar.events.lost_answers import same_recurrence
-from scalekit_mcp.calendar.events.series_cut import Continuation, SeriesCut, continued, cut_at, transaction_id_of
 from scalekit_mcp.calendar.events.shapes import shown_event
-from scalekit_mcp.calendar.events.told import invited
+from scalekit_mcp.calendar.events.writing.lost_answers import same_recurrence
+from scalekit_mcp.calendar.events.writing.series_cut import (
+    Continuation,
+    SeriesCut,
+    continued,
+    cut_at,
+    transaction_id_of,
+)
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError, MalformedEventId, UnreadableAnswer
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
-from scalekit_mcp.calendar.own_time import Planned, require_free
 from scalekit_mcp.calendar.reading import WHOLE, change_event, read_event, read_to_show, shown_in
-from scalekit_mcp.calendar.single_dates import fate_of, loss_refusal, single_dates
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import (
     Conflict,

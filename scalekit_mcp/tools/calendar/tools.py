@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalekit_mcp.tools import arguments as a
+from scalekit_mcp.tools.calendar import arguments as a
 from scalekit_mcp.tools.tool_spec import REMARKS, ROWS, ToolSpec
 
 _EVENT = {"id": {"type": "string"}, **REMARKS}

@@ -10,15 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from scalekit_mcp.calendar.events.attendees import refusal_of_people
-from scalekit_mcp.calendar.events.body import CURRENT_SELECT, patch_body
+from scalekit_mcp.calendar.changes.own_time import Planned, calendars_to_look_at, require_free
+from scalekit_mcp.calendar.changes.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
+from scalekit_mcp.calendar.changes.single_dates import fate_of, loss_refusal, single_dates
+from scalekit_mcp.calendar.events.answers.told import ANSWER_LOST, mailed_by_change, told_member
 from scalekit_mcp.calendar.events.event import Event, body_characters, event_result, join_url, series_meant
-from scalekit_mcp.calendar.events.lost_answers import ChangeOutcome, change_outcome, property_equals
-from scalekit_mcp.calendar.events.series import dates_lost_before_start
-from scalekit_mcp.calendar.events.told import ANSWER_LOST, mailed_by_change, told_member
+from scalekit_mcp.calendar.events.writing.attendees import refusal_of_people
+from scalekit_mcp.calendar.events.writing.body import CURRENT_SELECT, patch_body
+from scalekit_mcp.calendar.events.writing.lost_answers import ChangeOutcome, change_outcome, property_equals
+from scalekit_mcp.calendar.events.writing.series import dates_lost_before_start
 from scalekit_mcp.calendar.failures import ChangeAnswerLostError
 from scalekit_mcp.calendar.mailbox import Form, Mailbox
-from scalekit_mcp.calendar.own_time import Planned, calendars_to_look_at, require_free
 from scalekit_mcp.calendar.reading import (
     asked_zone,
     change_event,
@@ -26,8 +28,6 @@ from scalekit_mcp.calendar.reading import (
     read_to_show,
     shown_in,
 )
-from scalekit_mcp.calendar.series_split import FIRST_DATE, CutSeries, SeriesSplit, read_cut
-from scalekit_mcp.calendar.single_dates import fate_of, loss_refusal, single_dates
 from scalekit_mcp.clock import Clock
 from scalekit_mcp.concurrency import off_loop
 from scalekit_mcp.errors import Conflict, InvalidInput, OutcomeUnknown, ProviderUnavailable, ScalekitMCPError, Throttled

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, cast
 
-from scalekit_mcp.calendar.events.attendees import identity
 from scalekit_mcp.calendar.events.event import Event, address_of, date_of, instant_of
+from scalekit_mcp.calendar.events.writing.attendees import identity
 from scalekit_mcp.calendar.html_tags import text_of
 
 

@@ -9,7 +9,7 @@ import calendar
 from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
 
-from scalekit_mcp.tools.values import ArgumentError
+from scalekit_mcp.tools.inputs.values import ArgumentError
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 TYPES = ("daily", "weekly", "absoluteMonthly", "relativeMonthly", "absoluteYearly", "relativeYearly")

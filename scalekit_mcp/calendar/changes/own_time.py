@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
-from scalekit_mcp.calendar.calendar_membership import calendar_of
+from scalekit_mcp.calendar.changes.calendar_membership import calendar_of
 from scalekit_mcp.calendar.events.event import Event, date_of, event_result, instant_of
 from scalekit_mcp.calendar.events.recurrence import recurrence_from_graph
-from scalekit_mcp.calendar.events.series import UTC_ZONE, event_zone
 from scalekit_mcp.calendar.events.series_dates import dates_of
 from scalekit_mcp.calendar.events.taken_time import takes_time
 from scalekit_mcp.calendar.events.times import local_edge
+from scalekit_mcp.calendar.events.writing.series import UTC_ZONE, event_zone
 from scalekit_mcp.calendar.listing.page_tokens import Position
 from scalekit_mcp.calendar.listing.pages import View, in_microsofts_order
 from scalekit_mcp.calendar.listing.window import Window

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from scalekit_mcp.calendar.events.answers.lean import lean_event
 from scalekit_mcp.calendar.events.event import CUT, Event, presented
-from scalekit_mcp.calendar.events.lean import lean_event
 from scalekit_mcp.calendar.text import is_harmless, neutralised
 from scalekit_mcp.tools import Zone
 

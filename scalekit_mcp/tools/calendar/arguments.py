@@ -11,11 +11,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar
 
-from scalekit_mcp.tools import checks
 from scalekit_mcp.tools import parameters as p
 from scalekit_mcp.tools.base import Arguments
-from scalekit_mcp.tools.people import Attendee
-from scalekit_mcp.tools.recurrence import RANGE_TYPES, SHORT_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS, Recurrence
+from scalekit_mcp.tools.calendar import checks
+from scalekit_mcp.tools.inputs.people import Attendee
+from scalekit_mcp.tools.inputs.recurrence import RANGE_TYPES, SHORT_TYPES, TYPES, WEEK_INDEXES, WEEKDAYS, Recurrence
 from scalekit_mcp.tools.remarks import Remarks
 
 MAXIMUM_BODY = 100_000

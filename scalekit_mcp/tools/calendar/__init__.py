@@ -1,0 +1,1 @@
+"""The tools of the toolset `calendar`: their arguments, the checks between arguments, the texts."""

@@ -1,0 +1,1 @@
+"""Values as people and models write them: texts, lists, people, places, recurrences."""
