@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
 from contextlib import AsyncExitStack, ExitStack, redirect_stdout, suppress
@@ -22,6 +21,7 @@ from scalekit_mcp.concurrency import RunningTasks
 from scalekit_mcp.errors import ConfigurationError, ScalekitMCPError
 from scalekit_mcp.network import is_loopback
 from scalekit_mcp.settings import SANDBOX_IDENTIFIER, Settings, listed
+from scalekit_mcp.start_up import without_collector
 from scalekit_mcp.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
     resource_metadata = resource_metadata_of(settings)
     async with AsyncExitStack() as stack:
         starting = stack.enter_context(ExitStack())
+        starting.enter_context(without_collector())
         if settings.log_format == "text":
             starting.enter_context(Progress("Starting", lines=True))
         registry = Metrics()
@@ -145,7 +146,6 @@ async def _serve(settings: Settings, *, sse: bool) -> None:
                 sys.stderr.write(serving + "\n")
 
         starting.close()
-        gc.freeze()  # what came to be by now stays: no collection need look at it
         await serve_http(
             app,
             host=settings.host,
