@@ -12,8 +12,9 @@ import pytest
 from http_support import SERVICE_KEY, Remote, remote, serving
 from raw_support import answer_to, connected, everything, status_of
 from starlette.types import Receive, Scope, Send
+from uvicorn.server import ServerState
 
-from scalekit_mcp.server.http.protocol import ConnectionTimes
+from scalekit_mcp.server.http.protocol import ConnectionTimes, bounded_config
 from tests.support.bounds import HANG_SECONDS
 from tests.support.watched_actions import WatchedActions
 
@@ -83,6 +84,20 @@ async def test_a_connection_that_served_a_caller_is_kept_longer_and_ends_too() -
         async with remote(bounds=times(caller_idle=0.1)) as server, connected(server) as known:
             await known.send(call_of(server))
             assert status_of(await everything(known)) == 405
+
+
+async def test_a_connection_waits_longer_than_balancers_keep_one() -> None:
+    config = bounded_config(endless_silence)
+    config.load()
+    kind: Any = config.http_protocol_class
+    connection = kind(config, ServerState(), {})
+    assert connection.timeout_keep_alive > 60  # AWS's Application Load Balancer, by default
+    connection._vouched()
+    assert connection.timeout_keep_alive > 600  # Google Cloud's
+
+
+async def endless_silence(scope: Scope, receive: Receive, send: Send) -> None:
+    """An application that nobody asks."""
 
 
 def call_of(server: Remote) -> bytes:
