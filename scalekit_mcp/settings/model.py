@@ -270,8 +270,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_origins", mode="after")
     @classmethod
     def _allowed_origins(cls, value: str) -> str:
-        entries = [entry.strip() for entry in value.split(",") if entry.strip()]
-        if not all(re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?", entry) for entry in entries):
+        if not all(re.fullmatch(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/\s]+/?", entry) for entry in listed(value)):
             raise ValueError("it must be origins such as https://app.example.com, with commas between them")
         return value
 

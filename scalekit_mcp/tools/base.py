@@ -111,7 +111,7 @@ def read_parameters(
     reading = Reading({}, _unknown(unknown, parameters), [])
     for name, parameter in parameters.items():
         value = mapping.get(name)
-        if value is not None and not parameter.is_absent(value):
+        if name in mapping and not parameter.is_absent(value):
             try:
                 reading.values[name] = parameter.parse(value)
                 continue

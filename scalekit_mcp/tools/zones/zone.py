@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from scalekit_mcp.tools.inputs.recurrence import WEEKDAYS
 from scalekit_mcp.tools.inputs.values import ArgumentError, shown
 from scalekit_mcp.tools.zones.names import folded, refusal, zone_names
-
-_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +96,5 @@ def present(now: datetime, zone: Zone) -> dict[str, str]:
     return {
         "dateTime": local.isoformat(timespec="seconds"),
         "timeZone": zone.given,
-        "weekday": _WEEKDAYS[local.weekday()],
+        "weekday": WEEKDAYS[local.weekday()].capitalize(),
     }
