@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalekit_mcp.calendar.events.answers.rows import rows_result
+from scalekit_mcp.calendar.events.answers.rows import shown_rows
 from scalekit_mcp.calendar.events.event import event_result, instant_of, join_url
+from scalekit_mcp.tools import to_json
 from scalekit_mcp.tools.remarks import warned
 from scalekit_mcp.tools.zones.zone import resolve_zone
 
@@ -99,7 +100,8 @@ def test_warnings_are_absent_where_there_are_none():
 
 
 def test_twenty_ordinary_events_without_select_are_at_most_ten_kilobytes():
-    rows, warnings = rows_result([ordinary_event(number) for number in range(20)], None, NEW_YORK)
+    shown = shown_rows([ordinary_event(number) for number in range(20)], None, NEW_YORK)
+    rows, warnings = shown.rows, shown.warnings
     assert len(json.dumps({"value": rows, "warnings": warnings}, ensure_ascii=False).encode()) <= 10_000
     assert all({"id", "subject", "start", "end"} <= row.keys() for row in rows)
     assert "attendees" in " ".join(warnings)
@@ -109,46 +111,55 @@ def test_a_list_gives_up_no_more_than_it_must() -> None:
     crowd = ordinary_event(1)["attendees"] * 3
     plain: dict[str, Any] = {"isOrganizer": True, "isOnlineMeeting": False, "type": "singleInstance"}
     events = [ordinary_event(n, **plain, attendees=crowd if n == 1 else []) for n in range(9)]
-    rows, warnings = rows_result(events, None)
+    shown = shown_rows(events, None)
+    rows, warnings = shown.rows, shown.warnings
     assert 0 < len(rows[1]["attendees"]) < len(crowd)
     assert all("status" in person for person in rows[1]["attendees"])
     assert all("location" in row for row in rows)
-    assert warnings == ["To keep this answer small, attendees were shortened or left out; `select` gives them whole."]
+    assert warnings == ("To keep this answer small, attendees were shortened or left out; `select` gives them whole.",)
 
 
 def test_a_small_list_keeps_all_attendees_with_their_answers():
-    rows, warnings = rows_result([ordinary_event(1)], None, NEW_YORK)
+    shown = shown_rows([ordinary_event(1)], None, NEW_YORK)
+    rows, warnings = shown.rows, shown.warnings
     assert [person["emailAddress"]["address"] for person in rows[0]["attendees"]] == [
         f"person{n}@company.com" for n in range(6)
     ]
     assert rows[0]["attendees"][0]["status"] == {"response": "accepted"}
-    assert warnings == []
+    assert not warnings
 
 
 def test_a_row_without_select_is_silent_about_what_most_events_say():
     plain = ordinary_event(1, isOrganizer=True, isOnlineMeeting=False, type="singleInstance", attendees=[])
-    rows, _ = rows_result([plain], None, NEW_YORK)
+    rows = shown_rows([plain], None, NEW_YORK).rows
     assert rows[0].keys() == {"id", "subject", "start", "end", "location"}
     assert rows[0]["start"] == {"dateTime": "2026-04-01T14:00:00", "timeZone": "America/New_York"}
 
 
 def test_a_row_with_select_holds_what_was_asked_for_as_graph_has_it():
     event = ordinary_event(1)
-    rows, _ = rows_result([event], frozenset({"id", "attendees"}))
+    rows = shown_rows([event], frozenset({"id", "attendees"})).rows
     assert rows == [{"id": event["id"], "attendees": event["attendees"]}]
 
 
 @given(st.text(), st.text(), st.booleans())
 def test_strangers_text_in_a_list_comes_out_clean(subject: str, place: str, selected: bool) -> None:
     event = ordinary_event(1, subject=subject, location={"displayName": place})
-    rows, _ = rows_result([event], frozenset({"subject", "location"}) if selected else None)
+    rows = shown_rows([event], frozenset({"subject", "location"}) if selected else None).rows
     shown = [rows[0].get("subject") or "", (rows[0].get("location") or {}).get("displayName") or ""]
     "".join(shown).encode()
     assert not any("\u202a" <= c <= "\u202e" or "\u2066" <= c <= "\u2069" for text in shown for c in text)
     assert not any((ord(c) < 32 and c not in "\t\n") or "\x7f" <= c <= "\x9f" for text in shown for c in text)
 
 
+@given(st.lists(st.text(), max_size=25), st.booleans(), st.booleans())
+def test_the_length_of_a_lists_rows_is_that_of_their_json(subjects: list[str], selected: bool, for_model: bool) -> None:
+    events = [ordinary_event(number, subject=subject) for number, subject in enumerate(subjects)]
+    shown = shown_rows(events, frozenset({"subject", "start"}) if selected else None, NEW_YORK, for_model=for_model)
+    assert shown.characters == len(to_json(shown.rows))
+
+
 @pytest.mark.parametrize("harmful", ["\x07", "\x1b", "\u202e", "\x9b", "\ud800"], ids=ascii)
 def test_one_harmful_character_among_twenty_rows_is_found(harmful: str) -> None:
-    rows, _ = rows_result([ordinary_event(n, subject=f"a{harmful if n == 13 else '-'}b") for n in range(20)], None)
+    rows = shown_rows([ordinary_event(n, subject=f"a{harmful if n == 13 else '-'}b") for n in range(20)], None).rows
     assert [row["subject"] for row in rows] == [f"a{chr(0xFFFD) if n == 13 else '-'}b" for n in range(20)]

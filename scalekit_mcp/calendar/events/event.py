@@ -6,20 +6,17 @@ Results keep Graph's shape. Unknown properties and enum values pass through; ann
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, cast
 
 from scalekit_mcp.calendar.text import MAX_TEXT_CHARACTERS, is_harmless, neutralised
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import NO_REMARKS, ArgumentError, Remarks, Zone, resolve_zone, warned
+from scalekit_mcp.tools import NO_REMARKS, ArgumentError, Remarks, Zone, resolve_zone, to_json, warned
 
 Event = dict[str, Any]
 
 CUT = f"Text longer than {MAX_TEXT_CHARACTERS} characters was cut; '[...]' stands where it ends."
-
-_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 _DATES = frozenset({"occurrence", "exception"})
 """The types of a date of a series."""
@@ -73,7 +70,7 @@ def address_of(person: Any) -> str | None:
 def event_result(event: Mapping[str, Any], *, asked: Zone | None = None, remarks: Remarks = NO_REMARKS) -> Event:
     """One event as a tool's result, with remarks; `asked` is the zone that the request preferred."""
     shown = presented(event, asked)
-    if is_harmless(_to_json(shown)):
+    if is_harmless(to_json(shown)):
         return shown | remarks.members()
     clean, cut = neutralised(shown)
     return clean | (remarks + warned(CUT if cut else None)).members()

@@ -7,7 +7,7 @@ patternedRecurrence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, cast
@@ -22,7 +22,10 @@ MAX_TOKEN_CHARACTERS = 2000
 Checked = tuple[Any, bool]
 """A value as it may be used, and whether it was whole."""
 Check = Callable[[Any], Checked]
+Shape = type | Check
+"""What a value must be: of exactly this type, or what the check makes of it."""
 _BAD: Checked = (None, False)
+_NESTED = (dict, list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,22 +92,10 @@ def checked_event(body: object) -> tuple[dict[str, Any] | None, list[str]]:
 # --- shapes
 
 
-def _text(value: Any) -> Checked:
-    return (value, True) if isinstance(value, str) else _BAD
-
-
 def _token(value: Any) -> Checked:
     """An id or etag, which is sent back to Microsoft in a path or a header."""
     good = isinstance(value, str) and value.isascii() and value.isprintable() and len(value) <= MAX_TOKEN_CHARACTERS
     return (value, True) if good else _BAD
-
-
-def _flag(value: Any) -> Checked:
-    return (value, True) if isinstance(value, bool) else _BAD
-
-
-def _number(value: Any) -> Checked:
-    return (value, True) if isinstance(value, int) and not isinstance(value, bool) else _BAD
 
 
 def _date(value: Any) -> Checked:
@@ -139,12 +130,65 @@ def _whole(check: Check) -> Check:
     return checked
 
 
-def _list(check: Check) -> Check:
+class _Shapes:
+    """The shapes of an object's known members; types beside checks, so that most members cost a look at their type."""
+
+    def __init__(self, shapes: Mapping[str, Shape], *, never_null: Collection[str] = ()) -> None:
+        self.types = {name: shape for name, shape in shapes.items() if isinstance(shape, type)}
+        self.checks = {name: _check(shape) for name, shape in shapes.items()}
+        self.never_null = frozenset(never_null)
+
+
+def _object(members: Mapping[str, Shape]) -> Check:
+    """An object without its odd members."""
+    shapes = _Shapes(members)
+
+    def checked(value: Any) -> Checked:
+        if not isinstance(value, dict):
+            return _BAD
+        found, odd = _members(cast("dict[str, Any]", value), shapes)
+        return found, not odd
+
+    return checked
+
+
+def _members(value: dict[str, Any], shapes: _Shapes) -> tuple[dict[str, Any], list[str]]:
+    """The object without its odd members, and their names; what is whole is not copied."""
+    found = value
+    odd: list[str] = []
+    type_of, check_of = shapes.types.get, shapes.checks.get
+    for name, member in value.items():
+        if type(member) is type_of(name) or (member is None and name not in shapes.never_null):
+            continue
+        usable, whole = check_of(name, _anything)(member)
+        if whole and usable is member:
+            continue
+        if found is value:
+            found = value.copy()
+        if not whole:
+            odd.append(name if name in shapes.checks else "an unknown member")
+        if usable is None:
+            del found[name]
+        else:
+            found[name] = usable
+    return found, odd
+
+
+def _check(shape: Shape) -> Check:
+    if not isinstance(shape, type):
+        return shape
+    return lambda value: (value, True) if type(value) is shape else _BAD
+
+
+def _list(shape: Shape) -> Check:
     """A list without its odd entries."""
+    check = _check(shape)
 
     def checked(value: Any) -> Checked:
         if not isinstance(value, list):
             return _BAD
+        if not value:
+            return cast("list[Any]", value), True
         entries = [check(entry) for entry in cast("list[Any]", value)]
         good = [entry for entry, whole in entries if whole or entry is not None]
         return good, all(whole for _, whole in entries)
@@ -152,41 +196,8 @@ def _list(check: Check) -> Check:
     return checked
 
 
-def _object(shape: Mapping[str, Check]) -> Check:
-    """An object without its odd members."""
-
-    def checked(value: Any) -> Checked:
-        if not isinstance(value, dict):
-            return _BAD
-        found, odd = _members(cast("dict[str, Any]", value), shape)
-        return found, not odd
-
-    return checked
-
-
-def _members(value: dict[str, Any], shape: Mapping[str, Check]) -> tuple[dict[str, Any], list[str]]:
-    found: dict[str, Any] = {}
-    odd: list[str] = []
-    known = shape.get
-    for name, member in value.items():
-        if member is None:
-            if name in _NEVER_NULL and shape is _EVENT:
-                odd.append(name)
-            else:
-                found[name] = None
-            continue
-        usable, whole = known(name, _anything)(member)
-        if whole:
-            found[name] = usable
-            continue
-        odd.append(name if name in shape else "an unknown member")
-        if usable is not None:
-            found[name] = usable
-    return found, odd
-
-
 def _anything(value: Any) -> Checked:
-    if not isinstance(value, dict | list):
+    if not isinstance(value, _NESTED):
         return value, True
     nested = cast("Any", value)
     level: list[Any] = [nested]
@@ -195,30 +206,30 @@ def _anything(value: Any) -> Checked:
             member
             for holder in level
             for member in (cast("dict[str, Any]", holder).values() if isinstance(holder, dict) else holder)
-            if isinstance(member, dict | list)
+            if isinstance(member, _NESTED)
         ]
         if not level:
             return nested, True
     return _BAD
 
 
-_MOMENT = _object({"dateTime": _local_time, "timeZone": _text})
-_MAIL = _object({"name": _text, "address": _text})
-_ANSWER = _object({"response": _text, "time": _text})
+_MOMENT = _object({"dateTime": _local_time, "timeZone": str})
+_MAIL = _object({"name": str, "address": str})
+_ANSWER = _object({"response": str, "time": str})
 _PLACE = _object(
     {
-        "displayName": _text,
-        "locationType": _text,
-        "locationUri": _text,
-        "locationEmailAddress": _text,
-        "uniqueId": _text,
+        "displayName": str,
+        "locationType": str,
+        "locationUri": str,
+        "locationEmailAddress": str,
+        "uniqueId": str,
         "address": _object({}),
         "coordinates": _object({}),
     }
 )
 _ATTENDEE = _object(
     {
-        "type": _text,
+        "type": str,
         "emailAddress": _MAIL,
         "status": _ANSWER,
         "proposedNewTime": _object({"start": _moment, "end": _moment}),
@@ -226,22 +237,22 @@ _ATTENDEE = _object(
 )
 _PATTERN = _object(
     {
-        "type": _text,
-        "interval": _number,
-        "daysOfWeek": _list(_text),
-        "firstDayOfWeek": _text,
-        "index": _text,
-        "dayOfMonth": _number,
-        "month": _number,
+        "type": str,
+        "interval": int,
+        "daysOfWeek": _list(str),
+        "firstDayOfWeek": str,
+        "index": str,
+        "dayOfMonth": int,
+        "month": int,
     }
 )
 _RANGE = _object(
     {
-        "type": _text,
+        "type": str,
         "startDate": _date,
         "endDate": _date,
-        "numberOfOccurrences": _number,
-        "recurrenceTimeZone": _text,
+        "numberOfOccurrences": int,
+        "recurrenceTimeZone": str,
     }
 )
 
@@ -261,43 +272,42 @@ def _recurrence(value: Any) -> Checked:
     return found, True
 
 
-_NEVER_NULL = frozenset({"id", "start", "end"})
-
-_EVENT: Mapping[str, Check] = {
-    **dict.fromkeys(
-        (
-            *("subject", "bodyPreview", "type", "showAs", "sensitivity"),
-            *("importance", "onlineMeetingProvider", "onlineMeetingUrl", "webLink", "iCalUId", "changeKey"),
-            *("originalStart", "originalStartTimeZone", "originalEndTimeZone", "transactionId"),
-            *("createdDateTime", "lastModifiedDateTime"),
-        ),
-        _text,
-    ),
-    **dict.fromkeys(("id", "@odata.etag", "seriesMasterId"), _token),
-    **dict.fromkeys(
-        (
-            *("isAllDay", "isCancelled", "isOrganizer", "isOnlineMeeting", "isDraft", "isReminderOn", "hasAttachments"),
-            *("responseRequested", "allowNewTimeProposals", "hideAttendees"),
-        ),
-        _flag,
-    ),
-    "reminderMinutesBeforeStart": _number,
-    "start": _moment,
-    "end": _moment,
-    "body": _whole(_object({"contentType": _text, "content": _text})),
-    "location": _PLACE,
-    "locations": _list(_PLACE),
-    "attendees": _list(_ATTENDEE),
-    "organizer": _object({"emailAddress": _MAIL}),
-    "responseStatus": _ANSWER,
-    "onlineMeeting": _object({"joinUrl": _text}),
-    "recurrence": _recurrence,
-    "categories": _list(_text),
-    "cancelledOccurrences": _list(_text),
-    "exceptionOccurrences": _list(lambda value: _exception(value)),
-}
-
-
 def _exception(value: Any) -> Checked:
     event, odd = checked_event(value)
     return (event, True) if event is not None and not odd else _BAD
+
+
+_TEXTS = (
+    *("subject", "bodyPreview", "type", "showAs", "sensitivity"),
+    *("importance", "onlineMeetingProvider", "onlineMeetingUrl", "webLink", "iCalUId", "changeKey"),
+    *("originalStart", "originalStartTimeZone", "originalEndTimeZone", "transactionId"),
+    *("createdDateTime", "lastModifiedDateTime"),
+)
+_TOKENS = ("id", "@odata.etag", "seriesMasterId")
+_FLAGS = (
+    *("isAllDay", "isCancelled", "isOrganizer", "isOnlineMeeting", "isDraft", "isReminderOn", "hasAttachments"),
+    *("responseRequested", "allowNewTimeProposals", "hideAttendees"),
+)
+
+_EVENT = _Shapes(
+    {
+        **dict.fromkeys(_TEXTS, str),
+        **dict.fromkeys(_TOKENS, _token),
+        **dict.fromkeys(_FLAGS, bool),
+        "reminderMinutesBeforeStart": int,
+        "start": _moment,
+        "end": _moment,
+        "body": _whole(_object({"contentType": str, "content": str})),
+        "location": _PLACE,
+        "locations": _list(_PLACE),
+        "attendees": _list(_ATTENDEE),
+        "organizer": _object({"emailAddress": _MAIL}),
+        "responseStatus": _ANSWER,
+        "onlineMeeting": _object({"joinUrl": str}),
+        "recurrence": _recurrence,
+        "categories": _list(str),
+        "cancelledOccurrences": _list(str),
+        "exceptionOccurrences": _list(_exception),
+    },
+    never_null=("id", "start", "end"),
+)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS, rows_result
+from scalekit_mcp.calendar.events.answers.rows import LIST_FIELDS, ShownRows, shown_rows
 from scalekit_mcp.calendar.events.event import Event
 from scalekit_mcp.calendar.listing.attendee_filter import AttendeeFilter
 from scalekit_mcp.calendar.listing.page_tokens import ListQuery, Pages, Position
@@ -114,8 +114,9 @@ class CalendarList:
             fields = LIST_FIELDS if selected is None else tuple(sorted(selected))
             source = Listing(self._mailbox, _event_query(args, query, zone, fields, top=wanted))
             found = await in_microsofts_order(source, position, wanted)
-        rows, about_rows = rows_result(found.events, selected, zone, for_model=args.answer_characters is not None)
-        remarks += warned(*about_rows, _left_out(found.odd))
+        shown = shown_rows(found.events, selected, zone, for_model=args.answer_characters is not None)
+        rows = shown.rows
+        remarks += warned(*shown.warnings, _left_out(found.odd))
         now = present(self._clock.now(), zone)
 
         def answer(count: int, remarks: Remarks) -> dict[str, Any]:
@@ -125,7 +126,7 @@ class CalendarList:
                 result["next_page"] = self._pages.seal(query, following)
             return result | {"now": now} | remarks.members()
 
-        return _fitted(answer, rows, remarks, args.answer_characters)
+        return _fitted(answer, shown, remarks, args.answer_characters)
 
     async def _in_window(
         self,
@@ -169,24 +170,32 @@ def _most_rows(args: ListCalendarEvents) -> int:
 
 
 def _fitted(
-    answer: Callable[[int, Remarks], dict[str, Any]], rows: list[Event], remarks: Remarks, limit: int | None
+    answer: Callable[[int, Remarks], dict[str, Any]], shown: ShownRows, remarks: Remarks, limit: int | None
 ) -> dict[str, Any]:
     """The answer with as many rows as fit, at least one, which is shortened where it alone is too long."""
+    rows, size = shown.rows, shown.characters
     count = len(rows)
     result = answer(count, remarks)
     if limit is None:
         return result
     told = remarks
-    while (excess := len(to_json(result)) - limit) > 0 and count:
+    while (excess := _around_rows(result) + size - limit) > 0 and count:
         if count == 1:
             rows[0], cut = shortened(rows[0], len(to_json(rows[0])) - excess - _ROOM_FOR_A_WARNING)
             return answer(1, told + warned(shortening_warning(cut, limit)))
         while count > 1 and excess > 0:
             count -= 1
-            excess -= len(to_json(rows[count])) + 1
+            row = len(to_json(rows[count])) + len(",")
+            excess -= row
+            size -= row
         told = remarks + noted(f"{count} events fit into this answer; `next_page` leads to the others.")
         result = answer(count, told)
     return result
+
+
+def _around_rows(result: dict[str, Any]) -> int:
+    """The characters of an answer's JSON without its rows, whose length is known."""
+    return len(to_json({**result, "value": []})) - len("[]")
 
 
 def _event_query(

@@ -52,7 +52,7 @@ def lean_event(event: Mapping[str, Any], asked: Zone | None = None) -> Event:
     whole_day = bool(event.get("isAllDay"))
     lean: Event = {}
     for name, value in event.items():
-        if name in _NOT_SHOWN or name[:1] == "@" or value in _EMPTY or value == USUAL.get(name):
+        if value == USUAL.get(name) or name in _NOT_SHOWN or name[:1] == "@" or (not value and value in _EMPTY):
             continue
         if name in _OF_THE_INVITED and not invited:
             continue

@@ -6,14 +6,14 @@ keep to a size.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from scalekit_mcp.calendar.events.answers.lean import lean_event
 from scalekit_mcp.calendar.events.event import CUT, Event, presented
 from scalekit_mcp.calendar.text import is_harmless, neutralised
-from scalekit_mcp.tools import Zone
+from scalekit_mcp.tools import Zone, to_json
 
 LIST_FIELDS = (
     "id",
@@ -38,17 +38,24 @@ ROW_BYTES = 430
 """What a row of a list without `select` may weigh on average as JSON: twenty rows with all that stands around them
 (the next page, now, warnings) stay below nine kilobytes."""
 
-_to_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+@dataclass(frozen=True, slots=True)
+class ShownRows:
+    """The rows of a list as they are shown, the length of their JSON, and the warnings about them."""
+
+    rows: list[Event] = field(repr=False)
+    characters: int
+    warnings: tuple[str, ...] = ()
 
 
-def rows_result(
+def shown_rows(
     events: Sequence[Mapping[str, Any]],
     selected: frozenset[str] | None,
     asked: Zone | None = None,
     *,
     for_model: bool = False,
-) -> tuple[list[Event], list[str]]:
-    """The rows of a list and the warnings about them; `asked` is the zone that the request preferred.
+) -> ShownRows:
+    """The rows of a list as they are shown; `asked` is the zone that the request preferred.
 
     `selected` are the properties that were asked for; None is a list without `select`, whose rows are lean and held to
     `ROW_BYTES` on average, `for_model` first by leaving out what was said before, then by cutting lists of attendees.
@@ -59,31 +66,35 @@ def rows_result(
     else:
         shown = (presented(event, asked) for event in events)
         rows = [{name: value for name, value in row.items() if name in selected} for row in shown]
-        text, warnings = _to_json(rows), []
+        text, warnings = to_json(rows), ()
     if is_harmless(text):
-        return rows, warnings
+        return ShownRows(rows, len(text), warnings)
     clean, cut = neutralised(rows)
-    return clean, [*warnings, *([CUT] if cut else [])]
+    return ShownRows(clean, len(to_json(clean)), (*warnings, *([CUT] if cut else [])))
 
 
-def _hold_to_size(rows: list[Event], *, for_model: bool) -> tuple[str, list[str]]:
+def _hold_to_size(rows: list[Event], *, for_model: bool) -> tuple[str, tuple[str, ...]]:
     """Make rows smaller in place, step by step, until they keep to the limit; their JSON and what was left out."""
     allowed = ROW_BYTES * max(len(rows), 10)
-    text = _to_json(rows)
-    if for_model and len(text.encode("utf-8", "replace")) > allowed:
+    text = to_json(rows)
+    if for_model and _bytes(text) > allowed:
         _say_once(rows)
-        text = _to_json(rows)
+        text = to_json(rows)
     touched: dict[str, None] = {}
     for what, reduce in _REDUCTIONS:
-        if len(text.encode("utf-8", "replace")) <= allowed:
+        if _bytes(text) <= allowed:
             break
         if _reduced(rows, what.rpartition(" ")[2], reduce):
             touched[what] = None
-            text = _to_json(rows)
+            text = to_json(rows)
     if not touched:
-        return text, []
+        return text, ()
     left_out = " and ".join(touched)
-    return text, [f"To keep this answer small, {left_out} were shortened or left out; `select` gives them whole."]
+    return text, (f"To keep this answer small, {left_out} were shortened or left out; `select` gives them whole.",)
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 def _say_once(rows: list[Event]) -> None:
