@@ -18,6 +18,10 @@ from typing import Any, TextIO
 WAITING_CHARACTERS = 1_048_576
 """How much text waits for the reader of stderr; what comes beyond it is dropped and counted."""
 
+PAUSE_SECONDS = 0.02
+"""How long the thread rests after it has written, so that the lines of a busy server are written together: each time
+that it wakes up, the event loop has to hand over the interpreter."""
+
 END_SECONDS = 1.0
 """How long the end of the process waits until the queued text is written."""
 
@@ -28,18 +32,28 @@ _LONGEST_PART = 65_536
 class LineWriter:
     """A bounded queue of text and the one thread that writes it; `put` never waits.
 
-    `write` takes text and may wait as long as it likes. `dropped` makes the line that tells how many texts were lost.
+    `write` takes text and may wait as long as it likes; texts that come within `pause_seconds` after it are written
+    together. `dropped` makes the line that tells how many texts were lost.
     """
 
-    def __init__(self, write: Callable[[str], object], *, most: int = WAITING_CHARACTERS) -> None:
+    def __init__(
+        self,
+        write: Callable[[str], object],
+        *,
+        most: int = WAITING_CHARACTERS,
+        pause_seconds: float = PAUSE_SECONDS,
+    ) -> None:
         self.dropped: Callable[[int], str] = _dropped
         self._write = write
         self._most = most
+        self._pause_seconds = pause_seconds
         self._changed = threading.Condition()  # reentrant: a destructor may log while this thread logs
         self._waiting: deque[str] = deque()
         self._size = 0
         self._lost = 0
         self._busy = False
+        self._asleep = False
+        self._closing = False
         self._broken = False
         self._thread: threading.Thread | None = None
 
@@ -54,15 +68,24 @@ class LineWriter:
             self._waiting.append(text)
             self._size += len(text)
             self._start()
-            self._changed.notify_all()
+            if self._asleep or self._is_urgent():
+                self._changed.notify_all()
 
     def close(self, seconds: float = END_SECONDS) -> bool:
         """Wait until everything is written, at most `seconds`; whether it is. More may be put afterwards."""
         with self._changed:
-            return self._changed.wait_for(self._idle, seconds)
+            self._closing = True
+            self._changed.notify_all()
+            try:
+                return self._changed.wait_for(self._idle, seconds)
+            finally:
+                self._closing = False
 
     def _idle(self) -> bool:
         return not self._waiting and not self._busy and not self._lost
+
+    def _is_urgent(self) -> bool:
+        return self._closing or self._size * 2 > self._most
 
     def _start(self) -> None:
         if self._thread is None:
@@ -72,9 +95,9 @@ class LineWriter:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._busy = False
-                self._changed.notify_all()
+                self._asleep = True
                 self._changed.wait_for(lambda: self._waiting)
+                self._asleep = False
                 self._busy = True
                 batch = "".join(self._waiting)
                 self._waiting.clear()
@@ -89,6 +112,10 @@ class LineWriter:
                     self._lost, self._busy = 0, False
                     self._changed.notify_all()
                 return
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+                self._changed.wait_for(self._is_urgent, self._pause_seconds)
 
 
 class QueuedStderr(io.TextIOBase):

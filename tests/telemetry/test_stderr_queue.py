@@ -54,6 +54,37 @@ def test_text_is_taken_while_nobody_reads_and_comes_out_in_order_once_somebody_d
     assert reader.heard.split() == [str(number) for number in range(1000)]
 
 
+class Parts:
+    """What a writer with a pause of ten minutes wrote, part by part; the first part is written already."""
+
+    def __init__(self) -> None:
+        self.written = threading.Event()
+        self.parts: list[str] = []
+        self.writer = LineWriter(self._write, most=1000, pause_seconds=600)
+        self.writer.put("first\n")
+        assert self.written.wait(30)
+        self.written.clear()
+
+    def _write(self, text: str) -> None:
+        self.parts.append(text)
+        self.written.set()
+
+
+def test_lines_that_come_soon_after_another_are_written_together() -> None:
+    after_first = Parts()
+    after_first.writer.put("second\n")
+    after_first.writer.put("third\n")
+    assert after_first.parts == ["first\n"]
+    assert after_first.writer.close(30)
+    assert after_first.parts == ["first\n", "second\nthird\n"]
+
+
+def test_no_line_waits_once_half_of_the_room_is_taken() -> None:
+    after_first = Parts()
+    after_first.writer.put("x" * 600)
+    assert after_first.written.wait(30)
+
+
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
 def test_what_is_too_much_is_dropped_and_counted_in_one_line(reader: Reader, formatter: logging.Formatter) -> None:
     writer = LineWriter(reader.write, most=10_000)
