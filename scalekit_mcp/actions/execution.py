@@ -38,7 +38,9 @@ async def execute(
             return ToolResult((await run_authorize(actions, arguments, requester)).answer())
         return await before_deadline(partial(run, arguments), clock=options.clock, seconds=options.call_seconds)
 
-    # Loaded with the first call: nothing that a client asks before it needs the catalogue.
+    if isinstance(tool_input, Arguments):  # of ours, and read already
+        return await run_ours(tool_name, tool_input)
+    # Loaded with the first call that may be of the catalogue.
     from scalekit_mcp.actions.catalogue.calls import run_of_catalogue
 
     answer = await run_of_catalogue(tool_name, tool_input, run_ours)

@@ -1,3 +1,4 @@
+from .answer import CalendarAnswer as CalendarAnswer
 from .events.event import Event as Event
 from .events.event import address_of as address_of
 from .events.event import body_characters as body_characters
@@ -21,7 +22,6 @@ from .outlook_calendar import OutlookCalendar as OutlookCalendar
 from .scheduling.people_search import DIRECTORY_SCOPE as DIRECTORY_SCOPE
 from .scheduling.people_search import MetPeopleCache as MetPeopleCache
 from .scheduling.people_search import Searcher as Searcher
-from .scheduling.scheduling import CalendarAnswer as CalendarAnswer
 from .scheduling.scheduling import Scheduling as Scheduling
 from .text import microsofts_words as microsofts_words
 from .text import neutralise as neutralise

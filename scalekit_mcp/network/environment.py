@@ -108,11 +108,12 @@ class Network:
     def authorities(self) -> tuple[str, str]:
         """`SSL_CERT_FILE` and `SSL_CERT_DIR`, empty where not set; raises `ConfigurationError` for unusable ones."""
         file, folders = (self.values.get(name, "") for name in _CA_VARIABLES)
-        checks = ((file, _file_fault), (folders, _folder_fault))
+        of_folders = _folder_fault(folders) if folders else None
+        of_file = _file_fault(file, "" if of_folders else folders) if file else None
         problems = [
             f"{self.named(name)} is not valid: {fault}."
-            for name, (value, check) in zip(_CA_VARIABLES, checks, strict=True)
-            if value and (fault := check(value))
+            for name, fault in zip(_CA_VARIABLES, (of_file, of_folders), strict=True)
+            if fault is not None
         ]
         if problems:
             raise ConfigurationError(*problems)
@@ -220,8 +221,8 @@ def _proxy_address(text: str) -> str:
     return f"{_SCHEMES[parts.scheme]}://{parts.netloc}"
 
 
-def _file_fault(file: str) -> str | None:
-    """Why a file of authorities cannot be used; None if it can."""
+def _file_fault(file: str, folders: str) -> str | None:
+    """Why a file of authorities cannot be used; None if it can. It is read together with `folders`, once for both."""
     import ssl
 
     path = Path(file)
@@ -230,7 +231,7 @@ def _file_fault(file: str) -> str | None:
             return "it names a folder, which is what SSL_CERT_DIR is for"
         if not path.exists():
             return "it names a file that does not exist"
-        _context(file, "")
+        _context(file, folders)
     except ssl.SSLError:
         return "it names a file without a certificate; it must be a PEM file of certificate authorities"
     except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 
 import httpx2 as httpx
@@ -103,8 +104,6 @@ def test_an_entry_of_no_proxy_stands_for_hosts_below_it_networks_and_ports(entry
 
 
 def test_each_address_goes_through_the_proxy_of_its_kind():
-    import ssl
-
     routes = Routes(
         proxies={"https": "http://one:1", "all": "socks5h://two:2"},
         without_proxy=["intranet.example"],
@@ -151,6 +150,22 @@ def test_folders_of_authorities_that_cannot_be_used_are_refused_by_their_name(tm
         assert said in problem
     (full / "0a1b2c3d.0").write_bytes((full / "company.pem").read_bytes())
     Network({"SSL_CERT_DIR": f"{tmp_path / 'nowhere'}{os.pathsep}{full}"}).check(OUTSIDE)
+
+
+async def test_a_file_of_authorities_beside_a_folder_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    file = make_authority(tmp_path).file
+    (tmp_path / "0a1b2c3d.0").write_bytes(file.read_bytes())
+    read: list[str | None] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def noted(context: ssl.SSLContext, cafile: str | None = None, *others: str | None) -> None:
+        read.append(cafile)
+        load(context, cafile, *others)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", noted)
+    network = Network({"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": str(tmp_path)})
+    async with network.client(OUTSIDE, make=httpx.AsyncClient):
+        assert read == [str(file)]
 
 
 def test_every_problem_of_the_network_gets_its_own_sentence():

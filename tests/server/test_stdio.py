@@ -243,6 +243,34 @@ def test_the_server_imports_nothing_heavy_at_its_start() -> None:
     assert shown.stdout.strip() == "[]"
 
 
+def test_a_call_of_a_calendar_tool_loads_neither_the_scheduling_tools_nor_the_catalogue(tmp_path: Path) -> None:
+    program = (
+        "import anyio, sys\n"
+        "from scalekit_mcp.actions import open_actions\n"
+        "from scalekit_mcp.errors import AuthorizationRequired\n"
+        "from scalekit_mcp.settings import load_settings\n"
+        "from scalekit_mcp.tools import parse_arguments\n"
+        "NAME = 'outlook_list_calendar_events'\n"
+        "async def main():\n"
+        "    async with open_actions(load_settings(sandbox=True)) as actions:\n"
+        "        await actions.execute_tool(identifier='a', tool_name=NAME, tool_input=parse_arguments(NAME, {}))\n"
+        "try:\n"
+        "    anyio.run(main)\n"
+        "except AuthorizationRequired:\n"
+        "    unused = {'scalekit_mcp.calendar.scheduling.scheduling', 'scalekit_mcp.actions.catalogue'}\n"
+        "    print('scalekit_mcp.calendar' in sys.modules, sorted(unused & set(sys.modules)))\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=processes.environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert shown.stdout.strip() == "True []"
+
+
 async def test_the_setting_confirm_mail_reaches_the_person_before_a_deletion(tmp_path: Path) -> None:
     asked: list[str] = []
 

@@ -12,7 +12,7 @@ from scalekit_mcp.actions.catalogue.scheduling import SAME_NAME_TOOLS
 from scalekit_mcp.actions.catalogue.tool import VERSIONS, CatalogueTool, Run
 from scalekit_mcp.actions.models import ToolResult
 from scalekit_mcp.errors import InvalidInput
-from scalekit_mcp.tools import TOOLS, Arguments, Carrier
+from scalekit_mcp.tools import TOOLS, Carrier
 
 CATALOGUE_TOOLS: Mapping[str, CatalogueTool] = MappingProxyType(
     {tool.name: tool for tool in (*EVENT_TOOLS, *RESPONSE_TOOLS)}
@@ -29,16 +29,12 @@ def carried_catalogue_tools(carrier: Carrier) -> Mapping[str, CatalogueTool]:
 
 _SAME_NAME: Mapping[str, CatalogueTool] = MappingProxyType({tool.name: tool for tool in SAME_NAME_TOOLS})
 
-ToolInput = Mapping[str, Any] | Arguments | None
 
-
-async def run_of_catalogue(tool_name: str, tool_input: ToolInput, run: Run) -> ToolResult | None:
+async def run_of_catalogue(tool_name: str, tool_input: Mapping[str, Any] | None, run: Run) -> ToolResult | None:
     """The answer of the catalogue's tool that a call means; None where it means one of ours.
 
     `run` runs one of ours. Raises `InvalidInput` for parameters of both, and what `run` raises.
     """
-    if isinstance(tool_input, Arguments):
-        return None
     tool = CATALOGUE_TOOLS.get(tool_name)
     if tool is not None:
         if tool_input is not None and not isinstance(tool_input, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] - wire

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TYPE_CHECKING
 
 import httpx2 as httpx
 
@@ -36,7 +37,6 @@ from scalekit_mcp.calendar import (
     MetPeopleCache,
     OutlookCalendar,
     Pages,
-    Scheduling,
     Searcher,
 )
 from scalekit_mcp.clock import Clock
@@ -59,6 +59,9 @@ from scalekit_mcp.tools import (
     TOOLS,
     Arguments,
 )
+
+if TYPE_CHECKING:
+    from scalekit_mcp.calendar import Scheduling
 
 READ_SCOPES = ("Calendars.Read",)
 """Writing covers reading: `Calendars.ReadWrite` will do as well ("Microsoft Graph permissions reference")."""
@@ -151,6 +154,8 @@ class EmbeddedServices:
         return ProviderResponse.of(answer.status, answer.headers, answer.content)
 
     def _scheduling(self, account: ConnectedAccount, tokens: AccountTokens) -> Scheduling:
+        from scalekit_mcp.calendar import Scheduling  # loaded with the first call of its tools
+
         owner = _owner(account)
         return Scheduling(
             self._mailbox(account, tokens),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2 as httpx
 
@@ -15,7 +15,6 @@ from scalekit_mcp.calendar import (
     OutlookCalendar,
     Pages,
     PageSealer,
-    Scheduling,
     Searcher,
 )
 from scalekit_mcp.clock import Clock
@@ -23,6 +22,9 @@ from scalekit_mcp.errors import AuthorizationRequired, ConnectionMisconfigured, 
 from scalekit_mcp.microsoft import GraphClient, GraphMailbox, GraphSession, MailboxOwner, mailbox_owner
 from scalekit_mcp.scalekit import MachineTokens, ProxiedGraph, account_headers
 from scalekit_mcp.tools import TOOLS, Arguments, noted
+
+if TYPE_CHECKING:
+    from scalekit_mcp.calendar import Scheduling
 
 OWNER_KEPT_FOR = timedelta(minutes=10)
 MOST_OWNERS_KEPT = 10_000
@@ -104,6 +106,8 @@ class ProxiedCalls:
         )
 
     def _scheduling(self, key: AccountKey, mailbox: GraphMailbox, owner: MailboxOwner) -> Scheduling:
+        from scalekit_mcp.calendar import Scheduling  # loaded with the first call of its tools
+
         # Scalekit tells nobody which scopes were granted, so that the directory is asked.
         searcher = Searcher(
             f"{key.connection_name}/{key.identifier}/{owner.address}",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
+from scalekit_mcp.calendar.answer import CalendarAnswer
 from scalekit_mcp.calendar.mailbox import SchedulingMailbox
 from scalekit_mcp.calendar.reading import asked_zone
 from scalekit_mcp.calendar.scheduling.calendars import list_calendars
@@ -23,14 +23,6 @@ from scalekit_mcp.tools import (
     SearchPeople,
     present,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class CalendarAnswer:
-    """What a tool answers, and the permissions with which it could have answered more."""
-
-    result: dict[str, Any] = field(repr=False)
-    further_scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
