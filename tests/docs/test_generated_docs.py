@@ -125,6 +125,13 @@ def test_every_link_leads_to_a_file_and_a_heading_that_exist(path: Path):
 
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
+def test_every_file_of_python_that_a_page_names_is_there(path: Path):
+    roots = (ROOT, ROOT / "scalekit_mcp", ROOT / "scalekit_mcp" / "sandbox", ROOT / "tests", ROOT / "examples")
+    named = set(re.findall(r"[\w.-]+(?:/[\w.-]+)*\.py\b", path.read_text("utf-8")))
+    assert not {name for name in named if not any((root / name).is_file() for root in roots)}
+
+
+@pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: path.name)
 def test_every_page_is_reached_from_the_readme(path: Path):
     seen: set[Path] = set()
     waiting = [ROOT / "README.md"]
